@@ -1,0 +1,148 @@
+"""Cameras: from the world to the camera frame, to pixels, to normalised screen coordinates, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spgnet.distortion import DISTORT, Convention, undistort
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Pinhole cameras with radial and tangential distortion and a pose in the world.
+
+    One object holds one camera or a batch: every field may have the same leading dimensions
+    ``*batch``, and indexing (``cameras[3]``, ``cameras[:, None]``) works on them. A method takes
+    points ``[*batch, n, 3]`` (or ``2``): n points for each camera; the leading dimensions of points and
+    cameras broadcast. Everything is differentiable.
+
+    Frames and units (see ``docs/conventions.md``): the world is in metres with z up; the camera frame is
+    in metres with x right, y down and z forward; pixels have their origin in the top left corner; screen
+    coordinates are 2 x / width - 1 and, with the same scale, 2 y / width - height / width.
+
+    Args:
+        focal: focal lengths (fx, fy) in pixels.
+        center: principal point (cx, cy) in pixels.
+        radial: distortion coefficients k1, k2, k3.
+        tangential: the two tangential coefficients, as the convention orders them.
+        rotation: world-to-camera rotation matrix.
+        position: the camera's centre in the world, in metres.
+        image_size: width and height in pixels.
+        convention: how the lens distorts. ``"human36m"`` is Algorithm 1 of the SPGNet paper, ``"opencv"``
+            is that of ``cv2.projectPoints``.
+    """
+
+    focal: Float[Tensor, "*batch 2"]
+    center: Float[Tensor, "*batch 2"]
+    radial: Float[Tensor, "*batch 3"]
+    tangential: Float[Tensor, "*batch 2"]
+    rotation: Float[Tensor, "*batch 3 3"]
+    position: Float[Tensor, "*batch 3"]
+    image_size: Float[Tensor, "*batch 2"]
+    convention: Convention = "human36m"
+
+    def __getitem__(self, index: Any) -> Camera:
+        """The camera or cameras at an index into the leading dimensions."""
+        return self._map(lambda value: value[index])
+
+    def to(self, target: torch.device | torch.dtype) -> Camera:
+        """The same cameras on another device or in another floating point type."""
+        return self._map(lambda value: value.to(target))
+
+    def _map(self, function: Any) -> Camera:
+        values = {f.name: function(getattr(self, f.name)) for f in fields(self) if f.name != "convention"}
+        return replace(self, **values)
+
+    def world_to_camera(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 3"]:
+        """World to camera frame, both in metres."""
+        return (points - self.position.unsqueeze(-2)) @ self.rotation.mT
+
+    def camera_to_world(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 3"]:
+        """Camera frame to world, both in metres."""
+        return points @ self.rotation + self.position.unsqueeze(-2)
+
+    def camera_to_image(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
+        """The projector: camera frame (metres) to pixels. Algorithm 1 of the paper, as corrected.
+
+        Points must lie in front of the camera (z > 0). In the Human3.6M convention the normalised point
+        is clamped to [-1, 1], as in line 3, which bounds the gradient where z is small.
+        """
+        xy = _normalise(points)
+        if self.convention == "human36m":
+            xy = xy.clamp(-1, 1)
+        distorted = DISTORT[self.convention](xy, self.radial.unsqueeze(-2), self.tangential.unsqueeze(-2))
+        return distorted * self.focal.unsqueeze(-2) + self.center.unsqueeze(-2)
+
+    def world_to_image(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
+        """World (metres) to pixels."""
+        return self.camera_to_image(self.world_to_camera(points))
+
+    def image_to_rays(self, pixels: Float[Tensor, "*points n 2"]) -> Float[Tensor, "*out n 2"]:
+        """Pixels to undistorted normalised points (x / z, y / z) of the camera frame.
+
+        Raises:
+            ValueError: the distortion cannot be inverted at some pixels (they lie beyond the lens's fold).
+        """
+        distorted = (pixels - self.center.unsqueeze(-2)) / self.focal.unsqueeze(-2)
+        rays, converged = undistort(
+            distorted, self.radial.unsqueeze(-2), self.tangential.unsqueeze(-2), self.convention
+        )
+        if not bool(converged.all()):
+            worst = pixels.expand(rays.shape)[~converged][0].tolist()
+            raise ValueError(
+                f"undistortion did not converge for {int((~converged).sum())} of {converged.numel()} points, "
+                f"the first at pixel ({worst[0]:.1f}, {worst[1]:.1f}); check the distortion coefficients"
+            )
+        return rays
+
+    def image_to_screen(self, pixels: Float[Tensor, "*points n 2"]) -> Float[Tensor, "*out n 2"]:
+        """Pixels to screen coordinates: x from -1 to 1, y with the same scale, the centre at 0."""
+        size = self.image_size.unsqueeze(-2)
+        return (2 * pixels - size) / size[..., :1]
+
+    def screen_to_image(self, screen: Float[Tensor, "*points n 2"]) -> Float[Tensor, "*out n 2"]:
+        """Screen coordinates to pixels."""
+        size = self.image_size.unsqueeze(-2)
+        return (screen * size[..., :1] + size) / 2
+
+    def camera_to_screen(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
+        """Camera frame (metres) to screen coordinates: what the networks see."""
+        return self.image_to_screen(self.camera_to_image(points))
+
+    def flipped(self) -> Camera:
+        """The intrinsics under which a horizontally mirrored pose projects to the mirrored image.
+
+        The principal point moves to the other side of the middle of the image and the horizontal
+        tangential term changes sign. The pose in the world is kept, though nothing there is mirrored.
+        """
+        center = self.center.clone()
+        center[..., 0] = self.image_size[..., 0] - center[..., 0]
+        horizontal = 0 if self.convention == "human36m" else 1
+        tangential = self.tangential.clone()
+        tangential[..., horizontal].neg_()
+        return replace(self, center=center, tangential=tangential)
+
+    def to_convention(self, convention: Convention) -> Camera:
+        """The same cameras written in the other distortion convention.
+
+        Raises:
+            ValueError: the cameras have tangential distortion, which the two conventions model by
+                different polynomials, so that no exact conversion exists.
+        """
+        if convention != self.convention and bool((self.tangential != 0).any()):
+            raise ValueError(
+                f"cameras with tangential distortion cannot be converted from the {self.convention!r} to the "
+                f"{convention!r} convention: their cross terms differ by a factor of two"
+            )
+        return replace(self, convention=convention)
+
+
+def _normalise(points: Tensor) -> Tensor:
+    """(x / z, y / z), kept finite (and its gradient too) where z is zero."""
+    z = points[..., 2:]
+    return points[..., :2] / torch.where(z.abs() < 1e-6, 1e-6, z)

@@ -1,0 +1,105 @@
+"""Lens distortion of normalised image points, in two conventions, and its inverse.
+
+A normalised point is (x / z, y / z) in the camera frame. Both conventions have three radial
+coefficients (k1, k2, k3); they differ in what the two tangential coefficients mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Convention = Literal["human36m", "opencv"]
+Points = Float[Tensor, "*batch 2"]
+
+
+def radial_factor(
+    r2: Float[Tensor, "*batch 1"], radial: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch 1"]:
+    """1 + k1 r^2 + k2 r^4 + k3 r^6 of squared radii (Algorithm 1, lines 5 and 6, corrected)."""
+    return 1 + (radial * torch.cat((r2, r2**2, r2**3), dim=-1)).sum(dim=-1, keepdim=True)
+
+
+def distort_human36m(
+    xy: Points, radial: Float[Tensor, "*#batch 3"], tangential: Float[Tensor, "*#batch 2"]
+) -> Points:
+    """Distort normalised points as Human3.6M's cameras do (Algorithm 1, lines 4 to 8, corrected).
+
+    ``tangential`` is (p2, p1) in OpenCV's names, and the cross terms lack OpenCV's factor 2.
+    """
+    r2 = (xy**2).sum(dim=-1, keepdim=True)
+    lean = (tangential * xy).sum(dim=-1, keepdim=True)
+    return xy * (radial_factor(r2, radial) + lean) + tangential * r2
+
+
+def distort_opencv(
+    xy: Points, radial: Float[Tensor, "*#batch 3"], tangential: Float[Tensor, "*#batch 2"]
+) -> Points:
+    """Distort normalised points as OpenCV does; ``tangential`` is (p1, p2)."""
+    r2 = (xy**2).sum(dim=-1, keepdim=True)
+    cross = 2 * xy.prod(dim=-1, keepdim=True)
+    return xy * radial_factor(r2, radial) + tangential * cross + tangential.flip(-1) * (r2 + 2 * xy**2)
+
+
+DISTORT: dict[Convention, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "human36m": distort_human36m,
+    "opencv": distort_opencv,
+}
+
+
+def undistort(
+    distorted: Points,
+    radial: Float[Tensor, "*#batch 3"],
+    tangential: Float[Tensor, "*#batch 2"],
+    convention: Convention,
+    *,
+    iterations: int = 20,
+    tolerance: float | None = None,
+) -> tuple[Points, Bool[Tensor, "*batch"]]:
+    """Invert the distortion of normalised points by Newton's method.
+
+    The result is differentiable (its last Newton step carries the gradient of the implicit function).
+
+    Args:
+        tolerance: largest residual, in normalised units, of a point that counts as converged;
+            by default 1e-9 in double and 1e-6 in single precision, a hundredth of a pixel or less.
+
+    Returns:
+        The undistorted points, and which of them converged. Strong distortion folds the image
+        over itself, and beyond the fold no point maps to the given one.
+    """
+    if tolerance is None:
+        tolerance = 1e-9 if distorted.dtype == torch.float64 else 1e-6
+
+    def distort(xy: Tensor) -> Tensor:
+        return DISTORT[convention](xy, radial, tangential)
+
+    with torch.no_grad():
+        xy = distorted.clone()
+        for _ in range(iterations):
+            step = _solve_2x2(_jacobian(distort, xy), distort(xy) - distorted)
+            xy = xy - step
+            if step.abs().max().item() < tolerance / 10 if step.numel() else True:
+                break
+        jacobian = _jacobian(distort, xy)
+    residual = distort(xy) - distorted
+    converged = (residual.detach().norm(dim=-1) < tolerance) & (xy.norm(dim=-1) < 10)
+    return xy - _solve_2x2(jacobian, residual), converged
+
+
+def _jacobian(function: Callable[[Tensor], Tensor], xy: Tensor) -> tuple[Tensor, Tensor]:
+    """Columns of the 2x2 Jacobian of a pointwise function of the plane, at every point."""
+    along_x, along_y = torch.zeros_like(xy), torch.zeros_like(xy)
+    along_x[..., 0] = 1
+    along_y[..., 1] = 1
+    return torch.func.jvp(function, (xy,), (along_x,))[1], torch.func.jvp(function, (xy,), (along_y,))[1]
+
+
+def _solve_2x2(columns: tuple[Tensor, Tensor], right: Tensor) -> Tensor:
+    (a, c), (b, d) = (column.unbind(dim=-1) for column in columns)
+    u, v = right.unbind(dim=-1)
+    return torch.stack((d * u - b * v, a * v - c * u), dim=-1) / (a * d - b * c).unsqueeze(-1)

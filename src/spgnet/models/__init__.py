@@ -1,0 +1,1 @@
+"""The lifting networks and their configurations."""
