@@ -3,7 +3,14 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from spgnet.data.procedural import procedural_clips
+from spgnet.data.views import Views, film
+from spgnet.motion import standing_pieces
+from spgnet.rigs import human36m_rig
+
+torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -23,3 +30,11 @@ def _shared(name: str) -> Path:
     if not (SHARED / name).is_dir():
         pytest.skip(f"the real recordings (shared/{name}) are not beside this checkout")
     return SHARED / name
+
+
+@pytest.fixture(scope="session")
+def views() -> Views:
+    """A few short views of procedural motion."""
+    clips = procedural_clips(4, seed=5, seconds=2.0)
+    pieces = [piece for clip in clips for piece in standing_pieces(clip, radius=1.5, shortest=0.5)]
+    return film([(piece, human36m_rig("S1")[:2]) for piece in pieces])

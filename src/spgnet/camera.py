@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spgnet.distortion import DISTORT, Convention, undistort
@@ -120,11 +120,16 @@ class Camera:
         The principal point moves to the other side of the middle of the image and the horizontal
         tangential term changes sign. The pose in the world is kept, though nothing there is mirrored.
         """
-        center = self.center.clone()
-        center[..., 0] = self.image_size[..., 0] - center[..., 0]
+        return self.flipped_where(
+            torch.ones(self.focal.shape[:-1], dtype=torch.bool, device=self.focal.device)
+        )
+
+    def flipped_where(self, flip: Bool[Tensor, "*batch"]) -> Camera:
+        """:meth:`flipped`, for some cameras of the batch."""
         horizontal = 0 if self.convention == "human36m" else 1
-        tangential = self.tangential.clone()
-        tangential[..., horizontal].neg_()
+        center, tangential = self.center.clone(), self.tangential.clone()
+        center[..., 0] = torch.where(flip, self.image_size[..., 0] - center[..., 0], center[..., 0])
+        tangential[..., horizontal] *= torch.where(flip, -1, 1)
         return replace(self, center=center, tangential=tangential)
 
     def to_convention(self, convention: Convention) -> Camera:

@@ -18,14 +18,14 @@ Points = Float[Tensor, "*batch 2"]
 
 
 def radial_factor(
-    r2: Float[Tensor, "*batch 1"], radial: Float[Tensor, "*#batch 3"]
+    r2: Float[Tensor, "*#batch 1"], radial: Float[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*batch 1"]:
     """1 + k1 r^2 + k2 r^4 + k3 r^6 of squared radii (Algorithm 1, lines 5 and 6, corrected)."""
     return 1 + (radial * torch.cat((r2, r2**2, r2**3), dim=-1)).sum(dim=-1, keepdim=True)
 
 
 def distort_human36m(
-    xy: Points, radial: Float[Tensor, "*#batch 3"], tangential: Float[Tensor, "*#batch 2"]
+    xy: Float[Tensor, "*#batch 2"], radial: Float[Tensor, "*#batch 3"], tangential: Float[Tensor, "*#batch 2"]
 ) -> Points:
     """Distort normalised points as Human3.6M's cameras do (Algorithm 1, lines 4 to 8, corrected).
 
@@ -37,7 +37,7 @@ def distort_human36m(
 
 
 def distort_opencv(
-    xy: Points, radial: Float[Tensor, "*#batch 3"], tangential: Float[Tensor, "*#batch 2"]
+    xy: Float[Tensor, "*#batch 2"], radial: Float[Tensor, "*#batch 3"], tangential: Float[Tensor, "*#batch 2"]
 ) -> Points:
     """Distort normalised points as OpenCV does; ``tangential`` is (p1, p2)."""
     r2 = (xy**2).sum(dim=-1, keepdim=True)
@@ -52,7 +52,7 @@ DISTORT: dict[Convention, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 
 
 def undistort(
-    distorted: Points,
+    distorted: Float[Tensor, "*#batch 2"],
     radial: Float[Tensor, "*#batch 3"],
     tangential: Float[Tensor, "*#batch 2"],
     convention: Convention,
@@ -75,31 +75,53 @@ def undistort(
     if tolerance is None:
         tolerance = 1e-9 if distorted.dtype == torch.float64 else 1e-6
 
-    def distort(xy: Tensor) -> Tensor:
-        return DISTORT[convention](xy, radial, tangential)
+    def residual(xy: Tensor) -> Tensor:
+        return DISTORT[convention](xy, radial, tangential) - distorted
+
+    def jacobian(xy: Tensor) -> Tensor:
+        return _jacobian(xy, radial, tangential, convention)
 
     with torch.no_grad():
         xy = distorted.clone()
         for _ in range(iterations):
-            step = _solve_2x2(_jacobian(distort, xy), distort(xy) - distorted)
+            step = _solve_2x2(jacobian(xy), residual(xy))
+            # Short steps: a long one would jump over a fold nearby.
+            longest = 0.2 + 0.2 * xy.norm(dim=-1, keepdim=True)
+            step = step / (step.norm(dim=-1, keepdim=True) / longest).clamp_min(1)
             xy = xy - step
             if step.abs().max().item() < tolerance / 10 if step.numel() else True:
                 break
-        jacobian = _jacobian(distort, xy)
-    residual = distort(xy) - distorted
-    converged = (residual.detach().norm(dim=-1) < tolerance) & (xy.norm(dim=-1) < 10)
-    return xy - _solve_2x2(jacobian, residual), converged
+        matrix = jacobian(xy)
+        # A point behind a fold, where the image has turned over on the way from the centre, is no inverse.
+        on_the_way = [_determinant(jacobian(xy * (part / 16))) for part in range(1, 17)]
+        upright = (torch.stack(on_the_way) > 0).all(dim=0)
+    rest = residual(xy)
+    converged = (rest.detach().norm(dim=-1) < tolerance) & (xy.norm(dim=-1) < 10) & upright
+    return xy - _solve_2x2(matrix, rest), converged
 
 
-def _jacobian(function: Callable[[Tensor], Tensor], xy: Tensor) -> tuple[Tensor, Tensor]:
-    """Columns of the 2x2 Jacobian of a pointwise function of the plane, at every point."""
-    along_x, along_y = torch.zeros_like(xy), torch.zeros_like(xy)
-    along_x[..., 0] = 1
-    along_y[..., 1] = 1
-    return torch.func.jvp(function, (xy,), (along_x,))[1], torch.func.jvp(function, (xy,), (along_y,))[1]
+def _jacobian(xy: Tensor, radial: Tensor, tangential: Tensor, convention: Convention) -> Tensor:
+    """The 2x2 Jacobian of the distortion at every point."""
+    # OpenCV's model is Human3.6M's with the coefficients exchanged and the cross terms doubled.
+    lean, cross = (tangential, 1) if convention == "human36m" else (tangential.flip(-1), 2)
+    r2 = (xy**2).sum(dim=-1, keepdim=True)
+    slope = (radial * torch.cat((torch.ones_like(r2), 2 * r2, 3 * r2**2), dim=-1)).sum(dim=-1, keepdim=True)
+    stretch = radial_factor(r2, radial) + cross * (lean * xy).sum(dim=-1, keepdim=True)
+    growth = 2 * slope * xy + cross * lean
+    identity = torch.eye(2, dtype=xy.dtype, device=xy.device)
+    return (
+        stretch.unsqueeze(-1) * identity
+        + xy.unsqueeze(-1) * growth.unsqueeze(-2)
+        + 2 * lean.unsqueeze(-1) * xy.unsqueeze(-2)
+    )
 
 
-def _solve_2x2(columns: tuple[Tensor, Tensor], right: Tensor) -> Tensor:
-    (a, c), (b, d) = (column.unbind(dim=-1) for column in columns)
+def _determinant(matrix: Tensor) -> Tensor:
+    (a, b), (c, d) = (row.unbind(dim=-1) for row in matrix.unbind(dim=-2))
+    return a * d - b * c
+
+
+def _solve_2x2(matrix: Tensor, right: Tensor) -> Tensor:
+    (a, b), (c, d) = (row.unbind(dim=-1) for row in matrix.unbind(dim=-2))
     u, v = right.unbind(dim=-1)
-    return torch.stack((d * u - b * v, a * v - c * u), dim=-1) / (a * d - b * c).unsqueeze(-1)
+    return torch.stack((d * u - b * v, a * v - c * u), dim=-1) / _determinant(matrix).unsqueeze(-1)

@@ -23,7 +23,7 @@ class MotionClip:
         action: what they do; results are grouped by it.
 
     Raises:
-        ValueError: the joints are not 17, are fewer than one frame, or are not finite.
+        ValueError: the joints are not 17, there is no frame, a value is not finite, or fps is not positive.
     """
 
     joints: Float[Tensor, "frames 17 3"]
@@ -37,6 +37,8 @@ class MotionClip:
             raise ValueError(
                 f"clip {self.name!r}: joints have shape {tuple(self.joints.shape)}, expected [frames, 17, 3]"
             )
+        if not self.fps > 0:
+            raise ValueError(f"clip {self.name!r}: fps is {self.fps}, expected a positive number")
         finite = self.joints.isfinite().flatten(1).all(dim=1)
         if not bool(finite.all()):
             first = int((~finite).nonzero()[0])
@@ -89,6 +91,7 @@ def standing_pieces(clip: MotionClip, radius: float, shortest: float) -> list[Mo
         radius: metres.
         shortest: seconds; shorter pieces are dropped.
     """
+    assert radius > 0
     path = clip.joints[:, 0, :2]
     pieces, start = [], 0
     while start < len(clip):

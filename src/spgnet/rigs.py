@@ -39,9 +39,13 @@ def human36m_rig(subject: str) -> Camera:
     # The published quaternion turns camera axes into the world; its inverse turns the world into the camera.
     quaternion = roma.quat_normalize(roma.quat_wxyz_to_xyzw(stack(poses, "quaternion")))
     rig = Camera(
-        **{key: stack(lenses, key) for key in ("focal", "center", "radial", "tangential", "image_size")},
+        focal=stack(lenses, "focal"),
+        center=stack(lenses, "center"),
+        radial=stack(lenses, "radial"),
+        tangential=stack(lenses, "tangential"),
         rotation=roma.unitquat_to_rotmat(quaternion).mT,
         position=stack(poses, "position") / 1000,
+        image_size=stack(lenses, "image_size"),
     )
     return rig.to(torch.float32)
 
@@ -68,7 +72,7 @@ def random_rig(
     def uniform(low: float, high: float) -> torch.Tensor:
         return low + (high - low) * torch.rand(count, generator=generator)
 
-    angle, far = uniform(0, 2 * torch.pi), uniform(*distance)
+    angle, far = uniform(0.0, 2 * torch.pi), uniform(*distance)
     position = torch.stack((far * angle.cos(), far * angle.sin(), uniform(*height)), dim=-1)
     rotation = look_at(position, torch.tensor([0.0, 0.0, 1.0]))
     size = torch.full((count, 2), 1000.0)

@@ -30,9 +30,13 @@ class Skeleton:
     def __post_init__(self) -> None:
         if len(self.names) != len(self.parents):
             raise ValueError(f"a skeleton of {len(self.names)} names has {len(self.parents)} parents")
+        if not self.names:
+            raise ValueError("a skeleton has no joints")
         if self.parents[0] != -1 or any(not 0 <= p < j for j, p in enumerate(self.parents) if j):
             raise ValueError(f"parents must be -1 for joint 0 and then earlier joints, got {self.parents}")
         for name in self.names:
+            if self.names.count(name) > 1:
+                raise ValueError(f"a skeleton has more than one joint called {name!r}")
             if _twin(name) not in self.names:
                 raise ValueError(f"joint {name!r} has no twin {_twin(name)!r}")
 
