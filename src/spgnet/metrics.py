@@ -1,0 +1,130 @@
+"""Metrics: how far predicted poses are from the true ones, one value per frame.
+
+Poses are in metres in the camera frame and errors in millimetres. Nothing is averaged over frames, so that
+callers may average by action, by sequence or over everything. Root-relative poses have their joint 0 at the
+origin; its error, which is zero, is part of every mean over the joints, as is usual on Human3.6M.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spgnet.alignment import scale_align, similarity_align
+from spgnet.skeleton import Skeleton
+
+MILLIMETRES = 1000.0
+"""Millimetres in a metre."""
+
+AUC_THRESHOLDS = tuple(float(threshold) for threshold in range(0, 151, 5))
+"""The 31 thresholds of the area under the PCK curve, in mm (``mpii_compute_3d_pck.m`` of MPI-INF-3DHP)."""
+
+
+def mpjpe(
+    predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """Mean distance of the joints of root-relative poses, in mm: Protocol 1 of Human3.6M."""
+    return _joint_errors(_root_relative(predicted), _root_relative(target)).mean(-1)
+
+
+def p_mpjpe(
+    predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """Mean distance of the joints after a similarity alignment of every frame, in mm: Protocol 2.
+
+    The alignment minimises the squared error, so this is at most the root mean square of the distances
+    behind ``mpjpe``, but may exceed ``mpjpe`` itself.
+    """
+    return _joint_errors(similarity_align(predicted, target), target).mean(-1)
+
+
+def n_mpjpe(
+    predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """Mean distance of the joints of root-relative poses after the best scaling of every frame, in mm."""
+    return _joint_errors(scale_align(predicted, target), target).mean(-1)
+
+
+def velocity_error(
+    predicted: Float[Tensor, "frames joints 3"], target: Float[Tensor, "frames joints 3"]
+) -> Float[Tensor, " frames-1"]:
+    """MPJVE: mean distance of the joints' velocities, root-relative, in mm per frame.
+
+    Pavllo et al., "3D human pose estimation in video with temporal convolutions", CVPR 2019. Frames follow
+    one another in time.
+    """
+    return _difference_error(predicted, target, order=1)
+
+
+def acceleration_error(
+    predicted: Float[Tensor, "frames joints 3"], target: Float[Tensor, "frames joints 3"]
+) -> Float[Tensor, " frames-2"]:
+    """Mean distance of the joints' accelerations, root-relative, in mm per frame².
+
+    Two frames or more that follow one another in time.
+    """
+    return _difference_error(predicted, target, order=2)
+
+
+def pck(
+    predicted: Float[Tensor, "*batch joints 3"],
+    target: Float[Tensor, "*batch joints 3"],
+    threshold_mm: float = 150.0,
+) -> Float[Tensor, "*batch"]:
+    """3D PCK: percentage of joints of root-relative poses that are less than a threshold off.
+
+    Mehta et al., "Monocular 3D human pose estimation in the wild using improved CNN supervision", 3DV 2017.
+    """
+    return _percent_below(_joint_errors(_root_relative(predicted), _root_relative(target)), threshold_mm)
+
+
+def auc(
+    predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """Area under the PCK curve in percent: mean PCK over the thresholds 0, 5, ..., 150 mm (3DV 2017).
+
+    No joint is less than 0 mm off, so a perfect pose has 30/31, or 96.8 %, as in the authors' own script.
+    """
+    errors = _joint_errors(_root_relative(predicted), _root_relative(target))
+    return torch.stack([_percent_below(errors, threshold) for threshold in AUC_THRESHOLDS]).mean(0)
+
+
+def trajectory_error(
+    predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """Distance of the predicted root from the true one in the camera frame, in mm."""
+    return _joint_errors(predicted[..., 0, :], target[..., 0, :])
+
+
+def reprojection_error(
+    predicted_pixels: Float[Tensor, "*batch joints 2"], pixels: Float[Tensor, "*batch joints 2"]
+) -> Float[Tensor, "*batch"]:
+    """Mean distance of the joints in the image, in pixels."""
+    return (predicted_pixels - pixels).norm(dim=-1).mean(-1)
+
+
+def bone_length_deviation(
+    predicted: Float[Tensor, "frames joints 3"], skeleton: Skeleton
+) -> Float[Tensor, " bones"]:
+    """Standard deviation over the frames of the length of each bone, in mm (of the population: ÷ frames)."""
+    return MILLIMETRES * skeleton.bone_lengths(predicted).std(0, correction=0)
+
+
+def _root_relative(joints: Tensor) -> Tensor:
+    return joints - joints[..., :1, :]
+
+
+def _joint_errors(predicted: Tensor, target: Tensor) -> Tensor:
+    """Distance of each joint from its target, in mm."""
+    return MILLIMETRES * (predicted - target).norm(dim=-1)
+
+
+def _difference_error(predicted: Tensor, target: Tensor, order: int) -> Tensor:
+    """Mean distance of the joints' finite differences over time, root-relative, in mm per frame^order."""
+    error = _root_relative(predicted) - _root_relative(target)
+    return MILLIMETRES * error.diff(n=order, dim=0).norm(dim=-1).mean(-1)
+
+
+def _percent_below(errors: Tensor, threshold: float) -> Tensor:
+    return 100 * (errors < threshold).to(errors.dtype).mean(-1)
