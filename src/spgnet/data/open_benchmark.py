@@ -1,0 +1,121 @@
+"""The open benchmark: real motion capture that is free to have, seen by Human3.6M's own cameras.
+
+``open_benchmark.json`` beside this file lists every clip of every split. No subject, clip or trial is in
+both training and test: training is on CMU subjects and test on other CMU subjects (from recordings that the
+training archives do not draw on) and on the Bandai-Namco dataset, another studio with other actors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from itertools import cycle
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from spgnet.camera import Camera
+from spgnet.data.archive import load_motion_archive
+from spgnet.data.noise import DetectorNoise
+from spgnet.data.procedural import procedural_clips
+from spgnet.data.views import Views, film
+from spgnet.motion import MotionClip, standing_pieces
+from spgnet.rigs import human36m_rig
+from spgnet.skeleton import HUMAN36M
+
+Split = Literal["train", "validation", "test"]
+Input = Literal["projected", "noisy"]
+
+FPS = 50.0
+RADIUS = 1.5
+"""Half-width of the capture space in metres; clips that leave it are cut and centred anew."""
+SHORTEST = 1.0
+"""Seconds; shorter pieces are dropped."""
+SESSIONS: dict[Split, tuple[str, ...]] = {
+    "train": ("S1", "S5", "S6", "S7", "S8"),
+    "validation": ("S1", "S5", "S6", "S7", "S8"),
+    "test": ("S9", "S11"),
+}
+"""Human3.6M sessions whose camera rig films the clips of a split, in turn."""
+PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
+BONE_SPREAD = 0.08
+"""Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
+
+
+def open_benchmark_split() -> dict[Split, list[dict]]:
+    """The split as it is written: per split a list of archive, action and clip names."""
+    return json.loads(files("spgnet").joinpath("data/open_benchmark.json").read_text())
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data to train or evaluate on."""
+
+    motion: Path | None = None
+    """Folder of the open benchmark's motion archives; without it, motion is generated."""
+    input: Input = "projected"
+    """2D input: exact projections, or projections with the errors of a detector."""
+
+
+def load_views(data: DataConfig, split: Split, *, seed: int = 0) -> Views:
+    """The views of a split, of real motion or, without a folder, of procedural motion.
+
+    Args:
+        data: where the motion comes from, and what the 2D input is.
+        split: train, validation or test.
+        seed: of headings, body shapes and noise. Results are reported for seed 0.
+
+    Raises:
+        ValueError: an archive or a clip of the split is missing or broken.
+    """
+    clips = _procedural(split) if data.motion is None else _captured(Path(data.motion), split)
+    generator = torch.Generator().manual_seed(seed)
+    filmed = list(_staged(clips, split, generator))
+    return film(filmed, noise=DetectorNoise() if data.input == "noisy" else None, seed=seed)
+
+
+def _captured(motion: Path, split: Split) -> list[MotionClip]:
+    if not motion.is_dir():
+        raise ValueError(
+            f"{motion}: no such folder; the open benchmark needs the folder of its motion archives"
+        )
+    groups = open_benchmark_split()[split]
+    archives = {
+        name: {clip.name: clip for clip in load_motion_archive(motion / name)}
+        for name in dict.fromkeys(group["archive"] for group in groups)
+    }
+    absent = [f"{g['archive']}: {n}" for g in groups for n in g["clips"] if n not in archives[g["archive"]]]
+    if absent:
+        raise ValueError(f"{motion}: {len(absent)} clips of the split are missing, the first is {absent[0]}")
+    return [replace(archives[g["archive"]][name], action=g["action"]) for g in groups for name in g["clips"]]
+
+
+def _procedural(split: Split) -> list[MotionClip]:
+    seeds: dict[Split, int] = {"train": 1, "validation": 2, "test": 3}
+    return procedural_clips(PROCEDURAL_CLIPS[split], seed=seeds[split], fps=FPS)
+
+
+def _staged(
+    clips: list[MotionClip], split: Split, generator: torch.Generator
+) -> Iterator[tuple[MotionClip, Camera]]:
+    """Turn every clip at random, cut it to the capture space, vary training bodies, and assign a rig."""
+    sessions = cycle(SESSIONS[split])
+    for clip in clips:
+        angle = 2 * torch.pi * torch.rand((), generator=generator).item()
+        for piece in standing_pieces(clip.resampled(FPS).turned(angle), RADIUS, SHORTEST):
+            cameras = human36m_rig(next(sessions))
+            if split == "train":
+                piece = piece.with_bone_scales(_random_bone_scales(generator))
+            yield piece, cameras
+
+
+def _random_bone_scales(generator: torch.Generator) -> torch.Tensor:
+    """A factor for every bone, the same left and right, kept between 0.75 and 1.3."""
+    scale = (torch.randn(len(HUMAN36M), generator=generator) * BONE_SPREAD).exp().clamp(0.75, 1.3)
+    mirrored = scale[list(HUMAN36M.mirror)]
+    lower = torch.tensor(HUMAN36M.mirror) < torch.arange(len(HUMAN36M))
+    symmetric = torch.where(lower, mirrored, scale)
+    return symmetric[[child for _, child in HUMAN36M.bones]]

@@ -1,0 +1,100 @@
+"""The open benchmark's split: what is in it, and what must never be."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from spgnet.data import open_benchmark
+from spgnet.data.archive import save_motion_archive
+from spgnet.data.open_benchmark import DataConfig, load_views, open_benchmark_split
+from spgnet.data.procedural import procedural_clips
+from spgnet.skeleton import HUMAN36M
+
+
+@pytest.fixture
+def small_procedural(monkeypatch):
+    monkeypatch.setattr(open_benchmark, "PROCEDURAL_CLIPS", {"train": 7, "validation": 2, "test": 2})
+
+
+def clips_of(split) -> set[tuple[str, str]]:
+    return {(g["archive"], name) for g in open_benchmark_split()[split] for name in g["clips"]}
+
+
+def test_no_clip_is_in_two_splits():
+    train, validation, test = (clips_of(split) for split in ("train", "validation", "test"))
+    assert not train & test
+    assert not train & validation
+    assert not validation & test
+
+
+def test_training_uses_no_non_commercial_motion():
+    assert not any(archive == "bandai.npz" for archive, _ in clips_of("train") | clips_of("validation"))
+
+
+def test_cmu_test_clips_come_from_recordings_that_training_does_not_draw_on():
+    # Indian dance and martial arts are in no other archive; of their archive, training has the salsa alone.
+    assert {name.split("/")[0] for archive, name in clips_of("test") if archive.startswith("cmu")} == {
+        "indian",
+        "martial",
+    }
+    assert {name.split("/")[0] for archive, name in clips_of("train") if "dance" in archive} == {"salsa"}
+
+
+def test_no_trial_recorded_in_two_archives_is_on_both_sides():
+    # CMU subjects 02, 06 and 07 occur in several archives: all of those are training.
+    for archive, name in clips_of("validation") | clips_of("test"):
+        subject = name.split("/")[0].lstrip("0")
+        assert archive == "bandai.npz" or subject not in {"1", "2", "3", "6", "7"}
+
+
+def test_train_and_test_cameras_are_those_of_different_sessions():
+    sessions = open_benchmark.SESSIONS
+    assert set(sessions["test"]) == {"S9", "S11"}
+    assert not set(sessions["train"]) & set(sessions["test"])
+
+
+def test_procedural_views_are_the_same_every_time_and_differ_by_split(small_procedural):
+    data = DataConfig()
+    first, again = load_views(data, "test"), load_views(data, "test")
+    assert torch.equal(first.screen, again.screen)
+    assert not torch.equal(first.joints[:50], load_views(data, "validation").joints[:50])
+
+
+def test_noisy_views_have_the_same_truth_as_projected_ones(small_procedural):
+    exact, noisy = (load_views(DataConfig(input=kind), "test") for kind in ("projected", "noisy"))
+    assert torch.equal(exact.joints, noisy.joints)
+    moved = (exact.screen - noisy.screen).norm(dim=-1)
+    assert 0.001 < moved.median() < 0.05
+
+
+def test_training_bodies_vary_and_stay_symmetric(small_procedural):
+    scales = [open_benchmark._random_bone_scales(torch.Generator().manual_seed(s)) for s in range(20)]
+    names = HUMAN36M.bone_names
+    for name in names:
+        if name.startswith("left_"):
+            twin = names.index(name.replace("left_", "right_"))
+            assert all(scale[names.index(name)] == scale[twin] for scale in scales)
+    spread = torch.stack(scales).std(dim=0)
+    assert (spread > 0.03).all()
+    assert torch.stack(scales).min() >= 0.75
+
+
+def test_a_missing_folder_or_clip_is_named(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="no such folder"):
+        load_views(DataConfig(motion=Path("/nowhere")), "train")
+    clips = [replace(clip, name=f"a/{i}") for i, clip in enumerate(procedural_clips(2, seed=0, seconds=1.0))]
+    save_motion_archive(tmp_path / "a.npz", clips)
+    split = {"test": [{"archive": "a.npz", "action": "walk", "clips": ["a/0", "a/7"]}]}
+    monkeypatch.setattr(open_benchmark, "open_benchmark_split", lambda: split)
+    with pytest.raises(ValueError, match=r"1 clips of the split are missing, the first is a.npz: a/7"):
+        load_views(DataConfig(motion=tmp_path), "test")
+
+
+def test_the_real_test_split_is_in_front_of_the_cameras(real_motion):
+    views = load_views(DataConfig(motion=real_motion), "validation")
+    assert views.fps == 50
+    assert views.joints[..., 2].min() > 0.3
+    assert views.screen.abs().max() < 2
+    assert (views.screen.abs() < 1.01).all(dim=-1).float().mean() > 0.97
