@@ -1,1 +1,23 @@
 """The lifting networks and their configurations."""
+
+from spgnet.models.martinez import Martinez, MartinezConfig
+from spgnet.models.network import Lifted, LiftingNetwork
+from spgnet.models.spgnet import SPGNet, SPGNetConfig
+
+__all__ = [
+    "Lifted",
+    "LiftingNetwork",
+    "Martinez",
+    "MartinezConfig",
+    "ModelConfig",
+    "SPGNet",
+    "SPGNetConfig",
+    "build_model",
+]
+
+ModelConfig = SPGNetConfig | MartinezConfig
+
+
+def build_model(config: ModelConfig) -> LiftingNetwork:
+    """The network that a configuration describes, with fresh weights."""
+    return SPGNet(config) if isinstance(config, SPGNetConfig) else Martinez(config)

@@ -1,0 +1,88 @@
+"""The losses of Section 3.2, as ``docs/paper.md`` reads them. All take metres and camera-frame joints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spgnet.camera import Camera
+from spgnet.data.windows import Batch
+from spgnet.models import Lifted
+from spgnet.skeleton import HUMAN36M, Skeleton
+
+Scalar = Float[Tensor, ""]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Factors of the terms in the sum that training minimises; a term of weight zero is left out.
+
+    Raises:
+        ValueError: a weight is negative, or all are zero.
+    """
+
+    pose: float = 1.0
+    """Equation 3: MPJPE of the root-relative pose."""
+    trajectory: float = 1.0
+    """Equation 4: error of the root, weighted by its inverse depth."""
+    kinematic: float = 0.0
+    """Equation 2: change of bone lengths between consecutive frames."""
+    reprojection: float = 0.0
+    """2D MPJPE: re-projected pose against input pose, in screen coordinates."""
+
+    def __post_init__(self) -> None:
+        if min(asdict(self).values()) < 0 or not any(asdict(self).values()):
+            raise ValueError(f"loss weights must not be negative, nor all zero, got {asdict(self)}")
+
+
+def pose_loss(pose: Float[Tensor, "*batch joints 3"], true: Float[Tensor, "*batch joints 3"]) -> Scalar:
+    """Equation 3: mean distance of predicted and true joints of root-relative poses, in metres."""
+    return (pose - true).norm(dim=-1).mean()
+
+
+def trajectory_loss(root: Float[Tensor, "*batch 1 3"], true: Float[Tensor, "*batch 1 3"]) -> Scalar:
+    """Equation 4: mean distance of predicted and true roots, each divided by the true depth."""
+    return ((root - true).norm(dim=-1) / true[..., 2]).mean()
+
+
+def kinematic_loss(pose: Float[Tensor, "batch frames joints 3"], skeleton: Skeleton = HUMAN36M) -> Scalar:
+    """Equation 2: mean absolute change of predicted bone lengths from frame to frame, in metres.
+
+    A bone is counted once (the paper's 1/2 undoes counting it from both ends), and the first frame,
+    which has no predecessor, not at all.
+    """
+    return skeleton.bone_lengths(pose).diff(dim=1).abs().mean()
+
+
+def reprojection_loss(
+    joints: Float[Tensor, "batch frames joints 3"],
+    seen: Float[Tensor, "batch frames joints 2"],
+    cameras: Camera,
+) -> Scalar:
+    """2D MPJPE: mean distance of re-projected joints and 2D input, in screen coordinates.
+
+    Args:
+        joints: predicted joints relative to the camera: pose plus trajectory.
+        seen: the 2D input at the same frames.
+        cameras: one camera per sample, shape [batch].
+    """
+    return (cameras[:, None].camera_to_screen(joints) - seen).norm(dim=-1).mean()
+
+
+def weighted_losses(lifted: Lifted, batch: Batch, weights: LossWeights) -> dict[str, Scalar]:
+    """Each term times its weight, for the terms whose weight is not zero; training minimises their sum."""
+    terms = {
+        "pose": lambda: pose_loss(lifted.pose, batch.pose),
+        "trajectory": lambda: trajectory_loss(lifted.root, batch.root),
+        "kinematic": lambda: kinematic_loss(lifted.pose),
+        "reprojection": lambda: reprojection_loss(lifted.joints, batch.seen, batch.cameras),
+    }
+    return {name: weight * terms[name]() for name, weight in asdict(weights).items() if weight}
+
+
+def total(losses: dict[str, Scalar]) -> Scalar:
+    """The sum of the terms."""
+    return torch.stack(list(losses.values())).sum()

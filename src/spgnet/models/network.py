@@ -1,0 +1,66 @@
+"""What every lifting network has in common: 2D screen coordinates in, pose and trajectory out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Lifted(NamedTuple):
+    """What a network says of each output frame, in metres, in the camera frame.
+
+    Attributes:
+        pose: joints relative to the root, whose own entry is zero.
+        root: the root (pelvis) relative to the camera: the global trajectory.
+    """
+
+    pose: Float[Tensor, "batch frames 17 3"]
+    root: Float[Tensor, "batch frames 1 3"]
+
+    @property
+    def joints(self) -> Float[Tensor, "batch frames 17 3"]:
+        """Joints relative to the camera."""
+        return self.pose + self.root
+
+
+class LiftingNetwork(nn.Module):
+    """Base of the lifting networks.
+
+    Called with screen coordinates ``[batch, frames, 17, 2]``, it returns the ``frames - J + 1`` poses that
+    have a whole receptive field of J input frames. It can compute them in two ways that give the same
+    result: window by window, which is faster for the few output frames of a training sample, and
+    densely over the whole sequence, which shares the work between neighbours (``dense=True``).
+
+    Attributes:
+        receptive_field: J, the number of input frames behind one output frame.
+        context: how many of these come before and after the output frame.
+    """
+
+    receptive_field: int
+    context: tuple[int, int]
+    trajectory: nn.Module
+    """Its output layer is called ``last``."""
+
+    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
+        """Lift screen coordinates."""
+        raise NotImplementedError
+
+    def start_trajectory_at(self, root: Float[Tensor, " 3"]) -> None:
+        """Let a fresh network place everybody around this point, in metres, in the camera frame.
+
+        Before training, a trajectory of about zero would put people into the camera's centre or behind
+        it, where projection has no meaning and its gradient misleads.
+        """
+        last = self.trajectory.last
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.bias.copy_(root)
+
+
+def rooted(output: Float[Tensor, "batch frames 51"]) -> Float[Tensor, "batch frames 17 3"]:
+    """A network's 3M outputs as root-relative joints."""
+    joints = output.unflatten(-1, (-1, 3))
+    return joints - joints[..., :1, :]

@@ -1,0 +1,101 @@
+"""The lifting networks: sizes as published, shapes, and configurations that cannot be."""
+
+import pytest
+import torch
+
+from spgnet.models import LiftingNetwork, MartinezConfig, SPGNetConfig, build_model
+from spgnet.models.sequence import lift_sequence
+from spgnet.skeleton import HUMAN36M
+
+SMALL = SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=4)
+CAUSAL = SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=4, causal=True)
+MLP = MartinezConfig(channels=8, trajectory_channels=4)
+
+
+def weights(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_the_paper_s_pose_encoder_has_16_95_million_weights():
+    model = build_model(SPGNetConfig())
+    assert weights(model.pose) == 16_952_371
+    assert model.receptive_field == 243
+    assert model.context == (121, 121)
+
+
+@pytest.mark.parametrize(("n", "receptive_field"), [(1, 3), (2, 9), (3, 27), (4, 81), (5, 243)])
+def test_widths_of_three_make_the_paper_s_receptive_fields(n, receptive_field):
+    assert SPGNetConfig(filter_widths=(3,) * n).receptive_field == receptive_field
+
+
+def test_martinez_s_network_has_4_29_million_weights():
+    assert weights(build_model(MartinezConfig()).pose) == 4_291_635
+
+
+@pytest.mark.parametrize("config", [SMALL, CAUSAL, MLP])
+def test_pose_is_root_relative_and_joints_are_pose_plus_trajectory(config):
+    model = build_model(config).eval()
+    lifted = model(torch.randn(2, model.receptive_field + 3, 17, 2))
+    assert lifted.pose.shape == (2, 4, 17, 3)
+    assert lifted.root.shape == (2, 4, 1, 3)
+    assert lifted.pose[:, :, 0].abs().max() == 0
+    assert torch.equal(lifted.joints[:, :, :1], lifted.root)
+
+
+@pytest.mark.parametrize("config", [SMALL, CAUSAL, MLP])
+@pytest.mark.parametrize("frames", [1, 2, 30])
+def test_a_lifted_sequence_has_as_many_frames_as_its_input(config, frames):
+    model = build_model(config).eval()
+    assert lift_sequence(model, torch.randn(frames, 17, 2)).shape == (frames, 17, 3)
+
+
+@pytest.mark.parametrize("config", [SMALL, CAUSAL])
+def test_inside_a_sequence_lifting_equals_the_window_around_each_frame(config):
+    model = build_model(config).eval()
+    screen = torch.randn(20, 17, 2)
+    before, after = model.context
+    lifted = lift_sequence(model, screen, flip=False)
+    for frame in range(before, 20 - after):
+        window = screen[frame - before : frame + after + 1].unsqueeze(0)
+        assert torch.allclose(model(window).joints[0, 0], lifted[frame], atol=1e-5)
+
+
+def test_a_causal_network_does_not_see_the_future():
+    model = build_model(CAUSAL).eval()
+    screen = torch.randn(20, 17, 2)
+    changed = screen.clone()
+    changed[12:] += 1
+    before, after = lift_sequence(model, screen), lift_sequence(model, changed)
+    assert torch.allclose(before[:12], after[:12], atol=1e-6)
+    assert not torch.allclose(before[12], after[12], atol=1e-6)
+
+
+@pytest.mark.parametrize("config", [SMALL, MLP])
+def test_with_flips_a_mirrored_sequence_lifts_to_the_mirrored_motion(config):
+    model = build_model(config).eval()
+    screen = torch.randn(15, 17, 2)
+    mirrored = lift_sequence(model, HUMAN36M.flip(screen))
+    assert torch.allclose(mirrored, HUMAN36M.flip(lift_sequence(model, screen)), atol=1e-6)
+
+
+def test_a_fresh_network_starts_its_trajectory_where_it_is_told():
+    model: LiftingNetwork = build_model(SMALL).eval()
+    model.start_trajectory_at(torch.tensor([0.1, 0.2, 50.0]))
+    root = model(torch.randn(3, 9, 17, 2)).root
+    assert (root - torch.tensor([0.1, 0.2, 50.0])).abs().max() < 5
+
+
+@pytest.mark.parametrize(
+    ("build", "fault"),
+    [
+        (lambda: SPGNetConfig(filter_widths=()), "odd and positive"),
+        (lambda: SPGNetConfig(filter_widths=(3, 2)), "odd and positive"),
+        (lambda: SPGNetConfig(channels=0), "channels must be positive"),
+        (lambda: SPGNetConfig(dropout=1.0), r"dropout must be in \[0, 1\)"),
+        (lambda: MartinezConfig(blocks=0), "must be positive"),
+        (lambda: MartinezConfig(dropout=-0.1), r"dropout must be in \[0, 1\)"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused(build, fault):
+    with pytest.raises(ValueError, match=fault):
+        build()

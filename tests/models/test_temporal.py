@@ -1,0 +1,97 @@
+"""The temporal encoder's two evaluations, against each other and against plain convolutions."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from spgnet.models.temporal import Layer, TemporalEncoder, dilated_taps, strided_taps
+
+
+def encoder(widths: tuple[int, ...], *, causal: bool = False) -> TemporalEncoder:
+    """A small encoder whose batch norms are as uneven as after training."""
+    torch.manual_seed(0)
+    net = TemporalEncoder(6, 5, filter_widths=widths, channels=16, dropout=0.3, causal=causal)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            nn.init.uniform_(module.weight, 0.5, 2)
+            nn.init.normal_(module.bias)
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return net.eval()
+
+
+def naive_layer(layer: Layer, x: torch.Tensor, width: int, dilation: int) -> torch.Tensor:
+    """The layer as a Conv1d, on channels first."""
+    kernel = layer.linear.weight.unflatten(1, (width, -1)).transpose(1, 2)
+    return layer.norm(functional.conv1d(x, kernel, dilation=dilation)).relu()
+
+
+def naive_encoder(net: TemporalEncoder, x: torch.Tensor, *, causal: bool) -> torch.Tensor:
+    """The network as stacked dilated Conv1d layers, as VideoPose3D describes it."""
+    x = naive_layer(net.first, x.transpose(1, 2), net.widths[0], 1)
+    dilation = net.widths[0]
+    for pair, width in zip(net.pairs, net.widths[1:], strict=True):
+        reach = (width - 1) * dilation
+        kept = x[:, :, reach:] if causal else x[:, :, reach // 2 : x.shape[2] - reach // 2]
+        x = kept + naive_layer(pair.narrow, naive_layer(pair.wide, x, width, dilation), 1, 1)
+        dilation *= width
+    return net.last(x.transpose(1, 2))
+
+
+@pytest.mark.parametrize("widths", [(1,), (3,), (3, 3), (3, 3, 3), (5, 3), (3, 3, 3, 3), (3, 3, 3, 3, 3)])
+@pytest.mark.parametrize("causal", [False, True])
+def test_windows_equal_dense(widths, causal):
+    net = encoder(widths, causal=causal)
+    receptive_field = int(torch.tensor(widths).prod())
+    x = torch.randn(2, receptive_field + 4, 6)
+    windows, dense = net(x), net(x, dense=True)
+    assert windows.shape == (2, 5, 5)
+    assert torch.allclose(windows, dense, atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_dense_equals_stacked_dilated_convolutions(causal):
+    net = encoder((3, 3, 3), causal=causal)
+    x = torch.randn(2, 40, 6)
+    assert torch.allclose(net(x, dense=True), naive_encoder(net, x, causal=causal), atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_an_output_frame_sees_its_receptive_field_and_nothing_else(causal):
+    net = encoder((3, 3), causal=causal)
+    x = torch.randn(1, 30, 6, requires_grad=True)
+    net(x, dense=True)[0, 10].sum().backward()
+    assert x.grad is not None
+    touched = x.grad[0].abs().sum(dim=1).nonzero().flatten()
+    assert touched.min() == 10
+    assert touched.max() == 18
+
+
+def test_the_kept_tap_is_the_middle_frame_or_the_last():
+    for causal, frame in ((False, 4), (True, 8)):
+        net = encoder((3, 3), causal=causal)
+        nn.init.zeros_(net.pairs[0].narrow.norm.weight)
+        nn.init.zeros_(net.pairs[0].narrow.norm.bias)
+        x = torch.randn(1, 9, 6)
+        middle = x[:, frame - 1 : frame + 2] if not causal else x[:, frame - 2 : frame + 1]
+        assert torch.allclose(net(x), net.last(net.first(middle.flatten(1).unsqueeze(1))), atol=1e-6)
+
+
+def test_gradients_of_the_two_evaluations_agree():
+    net = encoder((3, 3))
+    x = torch.randn(2, 12, 6)
+    gradients = []
+    for dense in (False, True):
+        net.zero_grad()
+        net(x, dense=dense).square().sum().backward()
+        gradients.append([p.grad.clone() for p in net.parameters()])
+    for windows, dense in zip(*gradients, strict=True):
+        assert torch.allclose(windows, dense, rtol=1e-4, atol=1e-4)
+
+
+def test_taps_are_the_frames_that_a_filter_looks_at():
+    frames = torch.arange(9.0).reshape(1, 9, 1)
+    assert strided_taps(frames, 3)[0, 1, :, 0].tolist() == [3, 4, 5]
+    assert dilated_taps(frames, 3, 2)[0, 1, :, 0].tolist() == [1, 3, 5]
+    assert dilated_taps(frames, 3, 2).shape == (1, 5, 3, 1)
