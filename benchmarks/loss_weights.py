@@ -1,0 +1,93 @@
+"""Sweep the weights of the kinematic and the re-projection term on the open benchmark's validation split.
+
+Resumes where it stopped; writes ``results.json`` and ``results.md`` into its output folder.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from spgnet.benchmark import mean_and_spread
+from spgnet.data.open_benchmark import DataConfig, Input, load_views
+from spgnet.evaluation import METRICS, evaluate
+from spgnet.losses import LossWeights
+from spgnet.recipes import RECIPES
+from spgnet.runs import load_run, write_json, write_text
+from spgnet.training import train
+
+COLUMNS = ("mpjpe", "p_mpjpe", "trajectory", "reprojection", "bone_deviation")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Train small-27 with every pair of weights."""
+
+    motion: Path
+    """Folder of the open benchmark's motion archives."""
+    out: Path = Path("runs/loss-weights")
+    """Folder of the runs and the results."""
+    input: Input = "projected"
+    """2D input."""
+    kinematic: tuple[float, ...] = (0.0, 0.3, 1.0)
+    """Weights of the kinematic term."""
+    reprojection: tuple[float, ...] = (0.0, 0.3, 1.0)
+    """Weights of the re-projection term."""
+    seeds: tuple[int, ...] = (0, 1)
+    """Seeds of the runs."""
+    epochs: int = 6
+    """Epochs of 100 steps."""
+
+
+def main() -> None:
+    sweep = tyro.cli(Sweep, description=__doc__)
+    data = DataConfig(sweep.motion, sweep.input)
+    views = {split: load_views(data, split) for split in ("train", "validation")}
+    rows = []
+    for kinematic in sweep.kinematic:
+        for reprojection in sweep.reprojection:
+            for seed in sweep.seeds:
+                recipe = replace(
+                    RECIPES["small-27"],
+                    data=data,
+                    loss=LossWeights(kinematic=kinematic, reprojection=reprojection),
+                    epochs=sweep.epochs,
+                    decay=0.65,
+                    seed=seed,
+                )
+                folder = (
+                    sweep.out
+                    / f"{sweep.input}-kinematic{kinematic:g}-reprojection{reprojection:g}-seed{seed}"
+                )
+                done = folder / "evaluation.json"
+                if not done.exists():
+                    resume = (folder / "config.json").exists()
+                    if not train(recipe, folder, views["train"], views["validation"], resume=resume):
+                        raise SystemExit("stopped; the same command goes on where it stopped")
+                    _, model = load_run(folder)
+                    write_json(done, evaluate(model, views["validation"]).to_json())
+                score = json.loads(done.read_text())["mean_over_frames"]
+                rows.append({"weights": (kinematic, reprojection), "seed": seed, "score": score})
+                print(rows[-1]["weights"], f"seed {seed}: {score['mpjpe']:.1f} mm", flush=True)
+    write_json(sweep.out / f"{sweep.input}.json", rows)
+    write_text(sweep.out / f"{sweep.input}.md", table(rows))
+    print(table(rows))
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    head = ["kinematic", "re-projection", *(f"{METRICS[c].label} [{METRICS[c].unit}]" for c in COLUMNS)]
+    lines = [head, ["---:"] * len(head)]
+    for weights in dict.fromkeys(row["weights"] for row in rows):
+        scores = [row["score"] for row in rows if row["weights"] == weights]
+        lines.append(
+            [f"{weight:g}" for weight in weights] + [mean_and_spread([s[c] for s in scores]) for c in COLUMNS]
+        )
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    main()

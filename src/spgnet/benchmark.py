@@ -1,0 +1,131 @@
+"""The open benchmark's comparison: SPGNet and its baselines at the same budget, several seeds each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from spgnet.data.open_benchmark import DataConfig, Input, load_views
+from spgnet.data.views import Views
+from spgnet.evaluation import METRICS, evaluate
+from spgnet.losses import LossWeights
+from spgnet.models import MartinezConfig
+from spgnet.recipes import GUIDED, RECIPES, TrainConfig
+from spgnet.runs import check_resumable, git_commit, load_run, write_json, write_text
+from spgnet.training import train
+
+_TEMPORAL = RECIPES["small-27"]
+METHODS: dict[str, TrainConfig] = {
+    # As many multiplications per pose as the temporal network (1.1 and 1.3 million).
+    "Martinez et al.": replace(
+        _TEMPORAL,
+        model=MartinezConfig(channels=512, trajectory_channels=256, dropout=0.0),
+        loss=LossWeights(),
+    ),
+    "Baseline (VideoPose3D)": replace(_TEMPORAL, loss=LossWeights()),
+    "Baseline* (+ kinematic)": replace(_TEMPORAL, loss=LossWeights(kinematic=GUIDED.kinematic)),
+    "SPGNet (+ re-projection)": replace(_TEMPORAL, loss=GUIDED),
+}
+"""What is compared, in the order of the table: the same data, samples, steps and schedule for all."""
+
+COLUMNS = ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation")
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Train and evaluate every method on the open benchmark, and tabulate. Resumes where it stopped."""
+
+    motion: Path | None = None
+    """Folder of the open benchmark's motion archives; without it, on generated motion."""
+    out: Path = Path("runs/benchmark")
+    """Folder of the runs and of the results (results.json, results.md)."""
+    seeds: int = 2
+    """Runs of every method."""
+    inputs: tuple[Input, ...] = ("projected", "noisy")
+    """The 2D inputs to train and test with."""
+    epochs: int = 20
+    """Epochs of every run."""
+    steps_per_epoch: int = 100
+    """Steps of every epoch."""
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "epochs", "steps_per_epoch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+Progress = Callable[[str, dict[str, Any]], None]
+
+
+def run_benchmark(
+    config: BenchmarkConfig, *, on_progress: Progress = lambda run, entry: None
+) -> dict[str, Any]:
+    """Run what is not yet there, and write the results.
+
+    Args:
+        config: what to run.
+        on_progress: called with a run's name and a line of its log, or its results.
+
+    Returns:
+        The results, as in ``results.json``.
+    """
+    results = []
+    for kind in config.inputs:
+        data = DataConfig(config.motion, kind)
+        views = {split: load_views(data, split) for split in ("train", "validation", "test")}
+        for seed in range(config.seeds):
+            for method, base in METHODS.items():
+                recipe = replace(
+                    base, data=data, seed=seed, epochs=config.epochs, steps_per_epoch=config.steps_per_epoch
+                )
+                folder = config.out / kind / f"{_slug(method)}-seed{seed}"
+                name = f"{method}, {kind}, seed {seed}"
+                evaluation = _run(recipe, folder, views, lambda entry, name=name: on_progress(name, entry))
+                results.append({"method": method, "input": kind, "seed": seed, "evaluation": evaluation})
+                on_progress(name, evaluation["mean_over_actions"])
+    summary = {"commit": git_commit(), "motion": config.motion is not None, "runs": results}
+    write_json(config.out / "results.json", summary)
+    write_text(config.out / "results.md", results_table(results))
+    return summary
+
+
+def _run(
+    recipe: TrainConfig, folder: Path, views: dict[str, Views], on_epoch: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Results of one run: read, or trained (from where it stopped) and evaluated."""
+    done = folder / "evaluation.json"
+    started = (folder / "config.json").exists()
+    if done.exists():
+        check_resumable(folder, recipe)
+        return json.loads(done.read_text())
+    if not train(recipe, folder, views["train"], views["validation"], resume=started, on_epoch=on_epoch):
+        raise KeyboardInterrupt
+    _, model = load_run(folder)
+    evaluation = evaluate(model, views["test"]).to_json()
+    write_json(done, evaluation)
+    return evaluation
+
+
+def results_table(results: list[dict[str, Any]]) -> str:
+    """A Markdown table: mean over the seeds, and half the range between them."""
+    head = ["input", "method", *(f"{METRICS[column].label} [{METRICS[column].unit}]" for column in COLUMNS)]
+    lines = [head, ["---", "---", *["---:"] * len(COLUMNS)]]
+    for kind, method in dict.fromkeys((row["input"], row["method"]) for row in results):
+        rows = [row for row in results if (row["input"], row["method"]) == (kind, method)]
+        scores = [row["evaluation"]["mean_over_actions"] for row in rows]
+        lines.append([kind, method, *(mean_and_spread([score[c] for score in scores]) for c in COLUMNS)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def mean_and_spread(values: list[float]) -> str:
+    """Mean of the seeds' results, and half the range between them, as text."""
+    return f"{mean(values):.1f} ± {(max(values) - min(values)) / 2:.1f}"
+
+
+def _slug(name: str) -> str:
+    kept = "".join(c if c.isalnum() else " " for c in name.lower().replace("*", " kinematic "))
+    return "-".join(dict.fromkeys(kept.split()))

@@ -1,0 +1,213 @@
+"""The command line: ``spgnet train | evaluate | benchmark | demo``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from spgnet.benchmark import BenchmarkConfig, results_table, run_benchmark
+from spgnet.data.open_benchmark import DataConfig, Input, load_views
+from spgnet.demo import DemoConfig, run_demo
+from spgnet.evaluation import METRICS, Evaluation, evaluate
+from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
+from spgnet.runs import load_run, write_json, write_text
+from spgnet.training import Machine, Report, train
+
+console = Console()
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Train a network."""
+
+    recipe: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    out: Path
+    """Run folder."""
+    resume: bool = False
+    """Go on with the run that the folder holds."""
+    tensorboard: bool = False
+    """Log to TensorBoard too (needs the extra: pip install 'spgnet[tensorboard]')."""
+    machine: Machine = field(default_factory=Machine)
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Evaluate a run."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    motion: Path | None = None
+    """Folder of the open benchmark's motion archives; by default, the motion that the run was trained on."""
+    input: Input | None = None
+    """2D input; by default, that of the training."""
+    split: Literal["validation", "test"] = "test"
+    """Which split to evaluate on."""
+    flip: bool = True
+    """Average with the result for the mirrored input."""
+
+
+if TYPE_CHECKING:
+    TrainByRecipe = TrainOptions
+else:
+    TrainByRecipe = tyro.extras.subcommand_type_from_defaults(
+        {name: TrainOptions(recipe, Path("runs") / name) for name, recipe in RECIPES.items()},
+        RECIPE_DESCRIPTIONS,
+        prefix_names=False,
+    )
+
+
+def train_command(options: TrainByRecipe) -> None:
+    """Train a network by a named recipe, as it is or with changes, and leave a run folder."""
+    recipe = options.recipe
+    with console.status("Loading motion"):
+        train_views, validation_views = (load_views(recipe.data, split) for split in ("train", "validation"))
+    with training_progress(recipe.epochs * recipe.steps_in_epoch(len(train_views.joints))) as (
+        on_step,
+        on_epoch,
+    ):
+        log = tensorboard_log(options.out) if options.tensorboard else None
+
+        def report(entry: dict[str, Any]) -> None:
+            on_epoch(entry)
+            if log is not None:
+                log(entry)
+
+        finished = train(
+            recipe,
+            options.out,
+            train_views,
+            validation_views,
+            resume=options.resume,
+            machine=options.machine,
+            on_step=on_step,
+            on_epoch=report,
+        )
+    if not finished:
+        raise SystemExit(
+            f"spgnet: stopped; the same command with --resume goes on (run folder {options.out})"
+        )
+    console.print(f"Done. Next: spgnet evaluate {options.out}")
+
+
+def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> None:
+    """Evaluate the best weights of a run by every metric: a table, and JSON and Markdown files."""
+    config, model = load_run(options.run)
+    data = DataConfig(options.motion or config.data.motion, options.input or config.data.input)
+    with console.status("Evaluating"):
+        result = evaluate(model, load_views(data, options.split), flip=options.flip)
+    stem = f"evaluation-{options.split}-{data.input}"
+    write_json(options.run / f"{stem}.json", result.to_json())
+    write_text(options.run / f"{stem}.md", result.to_markdown())
+    console.print(evaluation_table(result))
+    console.print(f"Written: {options.run / stem}.json and .md")
+
+
+def benchmark_command(config: tyro.conf.OmitArgPrefixes[BenchmarkConfig]) -> None:
+    """Compare SPGNet with its baselines on the open benchmark; goes on where it stopped."""
+
+    def report(run: str, entry: dict[str, Any]) -> None:
+        shown = ("epoch", "loss", "validation_mpjpe") if "epoch" in entry else ("mpjpe", "p_mpjpe")
+        console.print(f"{run}:", "  ".join(f"{key} {entry[key]:.4g}" for key in shown))
+
+    summary = run_benchmark(config, on_progress=report)
+    console.print(results_table(summary["runs"]), markup=False)
+    console.print(f"Written: {config.out / 'results.json'} and results.md")
+
+
+def demo_command(config: tyro.conf.OmitArgPrefixes[DemoConfig]) -> None:
+    """Train a small SPGNet for about a minute, evaluate it, lift an unseen sequence, and draw the result."""
+    with training_progress(config.steps) as (on_step, on_epoch):
+        result = run_demo(config, on_step=on_step, on_epoch=on_epoch)
+    console.print(evaluation_table(result.evaluation))
+    for what, path in result.files.items():
+        console.print(f"{what}: {path}")
+
+
+@contextmanager
+def training_progress(steps: int) -> Iterator[tuple[Report, Report]]:
+    """A progress bar for training: functions to call after every step and every epoch."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]}  validation {task.fields[validation]}  left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=steps, loss="-", validation="-")
+
+        def on_step(entry: dict[str, Any]) -> None:
+            bar.update(task, completed=entry["step"], loss=f"{entry['loss']:.4f}")
+
+        def on_epoch(entry: dict[str, Any]) -> None:
+            bar.update(task, validation=f"{entry['validation_mpjpe']:.1f} mm")
+
+        yield on_step, on_epoch
+
+
+def evaluation_table(result: Evaluation) -> Table:
+    """Results as a table for the terminal."""
+    table = Table("action", title=f"{result.frames} frames", box=box.SIMPLE, pad_edge=False)
+    for metric in METRICS.values():
+        unit = metric.unit.replace("frame", "fr")
+        table.add_column(f"{metric.heading}\n{unit}", justify="right", no_wrap=True)
+    for label, values in result.rows():
+        if label == "mean over actions":
+            table.add_section()
+        table.add_row(label, *(f"{values[name]:.1f}" for name in METRICS))
+    return table
+
+
+def tensorboard_log(run: Path) -> Callable[[dict[str, Any]], None]:
+    """A function that writes the log's entries to TensorBoard."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ValueError(
+            "TensorBoard is missing; install it with: pip install 'spgnet[tensorboard]'"
+        ) from None
+    writer = SummaryWriter(run / "tensorboard")
+
+    def log(entry: dict[str, Any]) -> None:
+        for name in sorted(entry.keys() - {"epoch", "step"}):
+            writer.add_scalar(name, entry[name], entry["step"])
+        writer.flush()
+
+    return log
+
+
+COMMANDS = {
+    "train": train_command,
+    "evaluate": evaluate_command,
+    "benchmark": benchmark_command,
+    "demo": demo_command,
+}
+
+
+def main() -> None:
+    """Entry point of the ``spgnet`` command; bad input ends it with one line on standard error."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] not in (*RECIPES, "-h", "--help"):
+        raise SystemExit(f"spgnet: no recipe {arguments[1]!r}; there are {', '.join(RECIPES)}")
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="spgnet",
+            description="From 2D human pose to 3D motion in metres.",
+            args=arguments,
+            config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes),
+        )
+    except ValueError as error:
+        raise SystemExit(f"spgnet: {' '.join(str(error).split())}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("spgnet: interrupted") from None

@@ -1,0 +1,137 @@
+"""Evaluation: every metric of a network on views, by action and on average."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spgnet import metrics
+from spgnet.data.views import Views
+from spgnet.models import LiftingNetwork
+from spgnet.models.sequence import lift_sequence
+from spgnet.skeleton import HUMAN36M
+
+
+class Metric(NamedTuple):
+    """How a metric is called, in full and where there is little room, and its unit."""
+
+    label: str
+    heading: str
+    unit: str
+
+
+METRICS = {
+    "mpjpe": Metric("MPJPE (P1)", "P1", "mm"),
+    "p_mpjpe": Metric("P-MPJPE (P2)", "P2", "mm"),
+    "n_mpjpe": Metric("N-MPJPE", "N", "mm"),
+    "velocity": Metric("Velocity", "vel.", "mm/frame"),
+    "acceleration": Metric("Acceleration", "acc.", "mm/frame²"),
+    "pck": Metric("PCK@150", "PCK", "%"),
+    "auc": Metric("AUC", "AUC", "%"),
+    "trajectory": Metric("Trajectory", "traj.", "mm"),
+    "reprojection": Metric("Re-projection", "repr.", "px"),
+    "bone_deviation": Metric("Bone deviation", "bone", "mm"),
+}
+"""The metrics, by the names that results are stored under."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results, each a dictionary from a metric's short name to its value (see ``METRICS``).
+
+    Attributes:
+        actions: mean over the frames of each action.
+        mean_over_actions: mean of these, which the field reports.
+        mean_over_frames: mean over all frames.
+        frames: frames evaluated.
+    """
+
+    actions: dict[str, dict[str, float]]
+    mean_over_actions: dict[str, float]
+    mean_over_frames: dict[str, float]
+    frames: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, to be written as JSON."""
+        return asdict(self)
+
+    def rows(self) -> list[tuple[str, dict[str, float]]]:
+        """Label and values of each line of a table."""
+        averages = [
+            ("mean over actions", self.mean_over_actions),
+            ("mean over frames", self.mean_over_frames),
+        ]
+        return [*sorted(self.actions.items()), *averages]
+
+    def to_markdown(self, columns: Sequence[str] = tuple(METRICS)) -> str:
+        """A Markdown table of the given metrics."""
+        head = ["action", *(f"{METRICS[column].label} [{METRICS[column].unit}]" for column in columns)]
+        lines = [head, ["---"] + ["---:"] * len(columns)]
+        lines += [[label, *(f"{values[column]:.1f}" for column in columns)] for label, values in self.rows()]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def evaluate(model: LiftingNetwork, views: Views, *, flip: bool = True) -> Evaluation:
+    """Every metric of a network on views.
+
+    Args:
+        model: in evaluation mode, on the device of the views.
+        views: the data.
+        flip: average with the result for the mirrored input, as the field does.
+    """
+    values = frame_values(lift_views(model, views, flip=flip), views)
+    numbers = {action: number for number, action in enumerate(dict.fromkeys(views.actions))}
+    of_view = torch.tensor([numbers[action] for action in views.actions], device=views.lengths.device)
+    of_frame = of_view.repeat_interleave(views.lengths)
+    actions = {action: _means(values, of_frame == number) for action, number in numbers.items()}
+    over_actions = {name: sum(row[name] for row in actions.values()) / len(actions) for name in METRICS}
+    return Evaluation(actions, over_actions, _means(values, of_frame >= 0), len(views.joints))
+
+
+def validation_mpjpe(model: LiftingNetwork, views: Views) -> float:
+    """MPJPE over all frames in mm, without flips: the figure to watch in training."""
+    model.eval()
+    predicted = lift_views(model, views, flip=False)
+    return metrics.mpjpe(predicted, views.joints).mean().item()
+
+
+def lift_views(model: LiftingNetwork, views: Views, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
+    """Predicted joints for every frame, in metres, relative to the camera."""
+    pieces = views.screen.split(views.lengths.tolist())
+    return torch.cat([lift_sequence(model, screen, flip=flip) for screen in pieces])
+
+
+def frame_values(
+    predicted: Float[Tensor, "frames 17 3"], views: Views
+) -> dict[str, Float[Tensor, " frames"]]:
+    """Every metric at every frame; NaN at the frames where one has no value (velocity at a first frame)."""
+    target = views.joints
+    values = {
+        "mpjpe": metrics.mpjpe(predicted, target),
+        "p_mpjpe": metrics.p_mpjpe(predicted, target),
+        "n_mpjpe": metrics.n_mpjpe(predicted, target),
+        "pck": metrics.pck(predicted, target),
+        "auc": metrics.auc(predicted, target),
+        "trajectory": metrics.trajectory_error(predicted, target),
+    }
+    for name in ("velocity", "acceleration", "reprojection", "bone_deviation"):
+        values[name] = torch.full_like(values["mpjpe"], torch.nan)
+    for view in range(len(views)):
+        frames, camera = views.frames_of(view), views.cameras[view]
+        mine, true = predicted[frames], target[frames]
+        seen = camera.screen_to_image(views.screen[frames])
+        if len(mine) > 1:
+            values["velocity"][frames][1:] = metrics.velocity_error(mine, true)
+            values["acceleration"][frames][2:] = metrics.acceleration_error(mine, true)
+        values["reprojection"][frames] = metrics.reprojection_error(camera.camera_to_image(mine), seen)
+        values["bone_deviation"][frames] = metrics.bone_length_deviation(mine, HUMAN36M).mean()
+    return values
+
+
+def _means(values: dict[str, Tensor], chosen: Tensor) -> dict[str, float]:
+    return {name: values[name][chosen].double().nanmean().item() for name in METRICS}

@@ -1,0 +1,112 @@
+"""Training configurations, and the named ones: the paper's, and small ones for a CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from spgnet.data.open_benchmark import DataConfig
+from spgnet.losses import LossWeights
+from spgnet.models import MartinezConfig, ModelConfig, SPGNetConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that the result of a training run depends on.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    model: ModelConfig = field(default_factory=SPGNetConfig)
+    """The network."""
+    loss: LossWeights = field(default_factory=LossWeights)
+    """Weights of the loss terms."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The motion to train on."""
+    epochs: int = 100
+    """Epochs to train."""
+    steps_per_epoch: int | None = None
+    """Steps in an epoch; by default as many as make one output frame of every frame of the data."""
+    batch_size: int = 1024
+    """Output frames in a batch."""
+    run_length: int = 2
+    """Consecutive output frames in a sample; the kinematic term compares neighbours."""
+    learning_rate: float = 1e-3
+    """Adam's rate in the first epoch."""
+    decay: float = 0.95
+    """Factor of the rate from epoch to epoch."""
+    flip: bool = True
+    """Mirror a random half of the samples."""
+    seed: int = 0
+    """Seed of the weights, the order of the samples, flips and dropout."""
+    checkpoint_every: int = 1000
+    """Steps between checkpoints; there is one after every epoch, too."""
+
+    def __post_init__(self) -> None:
+        counts = ("epochs", "batch_size", "run_length", "checkpoint_every")
+        faults = [
+            f"{name} must be at least 1, got {getattr(self, name)}"
+            for name in counts
+            if getattr(self, name) < 1
+        ]
+        if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
+            faults.append(f"steps_per_epoch must be at least 1, got {self.steps_per_epoch}")
+        if self.loss.kinematic and self.run_length < 2:
+            faults.append("the kinematic term needs a run_length of at least 2")
+        if self.batch_size < 2 * self.run_length:
+            faults.append(
+                f"a batch of {self.batch_size} output frames does not hold two runs of {self.run_length}"
+            )
+        if not (self.learning_rate > 0 and 0 < self.decay <= 1):
+            faults.append(
+                f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
+            )
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    def steps_in_epoch(self, frames: int) -> int:
+        """Steps in an epoch over data of so many frames."""
+        return self.steps_per_epoch or max(1, frames // self.batch_size)
+
+
+GUIDED = LossWeights(kinematic=1.0, reprojection=1.0)
+"""SPGNet's loss: the projector's guidance and the kinematic constraint."""
+
+
+def _paper(receptive_fields: int) -> TrainConfig:
+    return TrainConfig(model=SPGNetConfig(filter_widths=(3,) * receptive_fields), loss=GUIDED)
+
+
+_SMALL = TrainConfig(
+    model=SPGNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
+    loss=GUIDED,
+    epochs=20,
+    steps_per_epoch=100,
+    batch_size=512,
+    decay=0.85,
+)
+
+RECIPES: dict[str, TrainConfig] = {
+    "paper-243": _paper(5),
+    "paper-81": _paper(4),
+    "paper-27": _paper(3),
+    "small-27": _SMALL,
+    "demo": replace(
+        _SMALL,
+        model=SPGNetConfig(filter_widths=(3, 3, 3), channels=128, trajectory_channels=64, dropout=0.0),
+        epochs=10,
+    ),
+    "martinez": TrainConfig(model=MartinezConfig(), run_length=1),
+    "videopose3d-243": replace(_paper(5), loss=LossWeights(), run_length=1),
+}
+"""Named configurations; ``spgnet train NAME`` takes each as it is or with changes."""
+
+RECIPE_DESCRIPTIONS = {
+    "paper-243": "The paper's SPGNet: J = 243, 1024 channels (a GPU's work).",
+    "paper-81": "The paper's SPGNet with J = 81.",
+    "paper-27": "The paper's SPGNet with J = 27.",
+    "small-27": "SPGNet for a CPU: J = 27, 256 channels, a few minutes.",
+    "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
+    "martinez": "Martinez et al.'s single-frame network at its published size.",
+    "videopose3d-243": "The paper's Baseline, VideoPose3D: no projector, no kinematic term.",
+}

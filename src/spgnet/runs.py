@@ -1,0 +1,148 @@
+"""Run folders: what a training run leaves behind, and how to open it again.
+
+A run holds ``config.json``, ``environment.json``, ``log.jsonl`` (a line an epoch), ``last.safetensors`` (to
+resume from) and ``best.safetensors`` (the weights with the lowest validation MPJPE).
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from spgnet.checkpoint import describe_model, load_checkpoint
+from spgnet.data.open_benchmark import DataConfig
+from spgnet.losses import LossWeights
+from spgnet.models import LiftingNetwork, MartinezConfig, SPGNetConfig, build_model
+from spgnet.recipes import TrainConfig
+
+
+def config_to_json(config: TrainConfig) -> dict[str, Any]:
+    """A training configuration as plain JSON values."""
+    values = asdict(config) | {"model": describe_model(config.model)}
+    values["data"]["motion"] = None if config.data.motion is None else str(config.data.motion)
+    return json.loads(json.dumps(values))
+
+
+def config_from_json(values: Any) -> TrainConfig:
+    """The training configuration that :func:`config_to_json` wrote.
+
+    Raises:
+        ValueError: fields are missing, unknown or out of range.
+    """
+    try:
+        model, data = dict(values["model"]), dict(values["data"])
+        kind = {"spgnet": SPGNetConfig, "martinez": MartinezConfig}[model.pop("kind")]
+        if "filter_widths" in model:
+            model["filter_widths"] = tuple(model["filter_widths"])
+        data["motion"] = None if data["motion"] is None else Path(data["motion"])
+        parts = {"model": kind(**model), "loss": LossWeights(**values["loss"]), "data": DataConfig(**data)}
+        return TrainConfig(**(values | parts))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a training configuration: {error}") from None
+
+
+def create_run(run: Path, config: TrainConfig) -> None:
+    """Start a run folder.
+
+    Raises:
+        ValueError: the folder already holds a run.
+    """
+    if (run / "config.json").exists():
+        raise ValueError(
+            f"{run}: already holds a run; resume it with --resume, or name another folder with --out"
+        )
+    run.mkdir(parents=True, exist_ok=True)
+    write_json(run / "environment.json", _environment())
+    write_json(run / "config.json", config_to_json(config))
+
+
+def check_resumable(run: Path, config: TrainConfig) -> None:
+    """Make sure that a run folder belongs to a configuration.
+
+    Raises:
+        ValueError: it holds no run, or one of another configuration.
+    """
+    found, expected = config_to_json(read_config(run)), config_to_json(config)
+    changes = [
+        f"{key} is {found[key]}, now {expected[key]}" for key in expected if found[key] != expected[key]
+    ]
+    if changes:
+        raise ValueError(f"{run}: a run of another configuration: {'; '.join(changes)}")
+
+
+def read_config(run: Path) -> TrainConfig:
+    """The configuration of a run.
+
+    Raises:
+        ValueError: there is no run, or its configuration cannot be read.
+    """
+    path = run / "config.json"
+    if not path.is_file():
+        raise ValueError(f"{run}: not a run folder (it has no config.json)")
+    try:
+        return config_from_json(json.loads(path.read_text()))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def load_run(run: Path) -> tuple[TrainConfig, LiftingNetwork]:
+    """A run's configuration and its best weights, ready for use.
+
+    Raises:
+        ValueError: there is no run, or its checkpoint is missing, damaged or of another configuration.
+    """
+    config = read_config(run)
+    model = build_model(config.model)
+    load_checkpoint(run / "best.safetensors", config.model, model)
+    return config, model.eval()
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """The entries of a run's log, one an epoch."""
+    path = run / "log.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def write_log(run: Path, entries: list[dict[str, Any]]) -> None:
+    """Write a run's log anew."""
+    write_text(run / "log.jsonl", "".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _environment() -> dict[str, Any]:
+    packages = ("spgnet", "torch", "lightning-fabric", "numpy")
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "commit": git_commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the source tree that this package runs from, if it is one; ``+`` marks changes."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--abbrev=12"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

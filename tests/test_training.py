@@ -1,0 +1,182 @@
+"""Training: it learns, it resumes to the bit, and it survives being stopped and killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from spgnet.data.views import Views
+from spgnet.losses import LossWeights
+from spgnet.models import SPGNetConfig
+from spgnet.recipes import GUIDED, TrainConfig
+from spgnet.runs import read_log
+from spgnet.training import train
+
+CONFIG = TrainConfig(
+    model=SPGNetConfig(filter_widths=(3, 3), channels=16, trajectory_channels=8, dropout=0.2),
+    loss=GUIDED,
+    epochs=2,
+    steps_per_epoch=6,
+    batch_size=32,
+    checkpoint_every=4,
+)
+
+
+def same_weights(one: Path, two: Path) -> bool:
+    a, b = load_file(one / "last.safetensors"), load_file(two / "last.safetensors")
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def history(run: Path) -> list[dict]:
+    """The log without its clock."""
+    return [{key: value for key, value in entry.items() if key != "seconds"} for entry in read_log(run)]
+
+
+@pytest.fixture(scope="module")
+def straight(views, tmp_path_factory) -> Path:
+    """A run that was never interrupted."""
+    run = tmp_path_factory.mktemp("straight")
+    assert train(CONFIG, run, views, views)
+    return run
+
+
+def test_a_run_leaves_configuration_environment_log_and_weights(straight):
+    names = {path.name for path in straight.iterdir()}
+    assert names == {"config.json", "environment.json", "log.jsonl", "last.safetensors", "best.safetensors"}
+    assert [entry["step"] for entry in read_log(straight)] == [6, 12]
+    assert {"loss/pose", "loss/trajectory", "loss/kinematic", "loss/reprojection"} <= read_log(straight)[
+        0
+    ].keys()
+
+
+def test_training_lowers_the_error(views, tmp_path):
+    train(replace(CONFIG, epochs=6, steps_per_epoch=20), tmp_path / "run", views, views)
+    log = read_log(tmp_path / "run")
+    assert log[-1]["loss"] < 0.5 * log[0]["loss"]
+    assert log[-1]["validation_mpjpe"] < 0.8 * log[0]["validation_mpjpe"]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(views, straight, tmp_path):
+    train(CONFIG, tmp_path / "again", views, views)
+    assert same_weights(straight, tmp_path / "again")
+    train(replace(CONFIG, seed=1), tmp_path / "other", views, views)
+    assert not same_weights(straight, tmp_path / "other")
+
+
+@pytest.mark.parametrize("stop_at", [3, 6, 9])
+def test_a_run_stopped_by_a_signal_and_resumed_equals_one_that_ran_through(
+    views, straight, tmp_path, stop_at
+):
+    def interrupt(entry) -> None:
+        if entry["step"] == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert not train(CONFIG, tmp_path / "run", views, views, on_step=interrupt)
+    assert train(CONFIG, tmp_path / "run", views, views, resume=True)
+    assert same_weights(straight, tmp_path / "run")
+    assert history(straight) == history(tmp_path / "run")
+
+
+KILLED = """
+import os, signal, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+sys.path.insert(0, {tests!r})
+from conftest import SHARED
+from test_training import CONFIG
+from spgnet.training import train
+
+torch.set_num_threads(1)
+views = torch.load({views!r}, weights_only=False)
+
+def die(entry):
+    if entry["step"] == {step}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(CONFIG, Path({run!r}), views, views, on_step=die, resume={resume})
+"""
+
+
+def in_a_process(views: Views, folder: Path, *, step: int, resume: bool) -> int:
+    """Train in a process of its own that kills itself with SIGKILL after a step (0: never)."""
+    torch.save(views, folder / "views.pt")
+    text = KILLED.format(
+        tests=str(Path(__file__).parent),
+        views=str(folder / "views.pt"),
+        run=str(folder / "run"),
+        step=step,
+        resume=resume,
+    )
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(text)], timeout=120).returncode
+
+
+def test_a_killed_run_resumed_equals_one_that_ran_through(views, tmp_path):
+    for name in ("straight", "killed"):
+        (tmp_path / name).mkdir()
+    assert in_a_process(views, tmp_path / "straight", step=0, resume=False) == 0
+    assert in_a_process(views, tmp_path / "killed", step=6, resume=False) == -signal.SIGKILL
+    assert in_a_process(views, tmp_path / "killed", step=11, resume=True) == -signal.SIGKILL
+    assert in_a_process(views, tmp_path / "killed", step=0, resume=True) == 0
+    assert same_weights(tmp_path / "straight/run", tmp_path / "killed/run")
+    assert history(tmp_path / "straight/run") == history(tmp_path / "killed/run")
+
+
+def test_killed_before_its_first_checkpoint_a_run_can_be_resumed_too(views, straight, tmp_path):
+    assert in_a_process(views, tmp_path, step=2, resume=False) == -signal.SIGKILL
+    assert not (tmp_path / "run/last.safetensors").exists()
+    assert train(CONFIG, tmp_path / "run", views, views, resume=True)
+    assert same_weights(straight, tmp_path / "run")
+
+
+def test_a_second_signal_stops_at_once(views, tmp_path):
+    def interrupt_twice(entry) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, tmp_path / "run", views, views, on_step=interrupt_twice)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_training_works_outside_the_main_thread(views, tmp_path):
+    thread = threading.Thread(target=train, args=(CONFIG, tmp_path / "run", views, views))
+    thread.start()
+    thread.join()
+    assert len(read_log(tmp_path / "run")) == 2
+
+
+def test_the_best_weights_are_those_of_the_epoch_with_the_lowest_error(views, tmp_path):
+    config = replace(CONFIG, epochs=4, learning_rate=0.05, decay=1.0)
+    train(config, tmp_path / "run", views, views)
+    errors = [entry["validation_mpjpe"] for entry in read_log(tmp_path / "run")]
+    best_epoch = errors.index(min(errors)) + 1
+    train(replace(config, epochs=best_epoch), tmp_path / "best", views, views)
+    best = load_file(tmp_path / "run/best.safetensors")
+    last = load_file(tmp_path / "best/last.safetensors")
+    assert all(torch.equal(best[key], last[key]) for key in best)
+
+
+def test_a_run_of_another_configuration_is_not_resumed(views, straight):
+    before = (straight / "last.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="a run of another configuration"):
+        train(replace(CONFIG, loss=LossWeights()), straight, views, views, resume=True)
+    with pytest.raises(ValueError, match="already holds a run"):
+        train(CONFIG, straight, views, views)
+    assert (straight / "last.safetensors").read_bytes() == before
+
+
+def test_nothing_is_written_when_the_data_are_too_short(views, tmp_path):
+    with pytest.raises(ValueError, match="too few frames"):
+        train(replace(CONFIG, run_length=10_000, batch_size=20_000), tmp_path / "run", views, views)
+    assert not (tmp_path / "run").exists()
