@@ -49,7 +49,7 @@ class BenchmarkConfig:
     """The 2D inputs to train and test with."""
     epochs: int = 20
     """Epochs of every run."""
-    steps_per_epoch: int = 100
+    steps_per_epoch: int = 400
     """Steps of every epoch."""
 
     def __post_init__(self) -> None:

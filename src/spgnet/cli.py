@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
+from functools import partial, wraps
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -157,13 +160,11 @@ def training_progress(steps: int) -> Iterator[tuple[Report, Report]]:
 
 def evaluation_table(result: Evaluation) -> Table:
     """Results as a table for the terminal."""
-    table = Table("action", title=f"{result.frames} frames", box=box.SIMPLE, pad_edge=False)
+    table = Table("action", title=f"{result.frames} frames", box=box.SIMPLE, padding=(0, 0), show_edge=False)
     for metric in METRICS.values():
-        unit = metric.unit.replace("frame", "fr")
+        unit = metric.unit.replace("frame", "f")
         table.add_column(f"{metric.heading}\n{unit}", justify="right", no_wrap=True)
     for label, values in result.rows():
-        if label == "mean over actions":
-            table.add_section()
         table.add_row(label, *(f"{values[name]:.1f}" for name in METRICS))
     return table
 
@@ -186,6 +187,16 @@ def tensorboard_log(run: Path) -> Callable[[dict[str, Any]], None]:
     return log
 
 
+def deferred(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+    """A command that is to be parsed now and run later."""
+
+    @wraps(command)
+    def parsed(*args: Any, **kwargs: Any) -> Callable[[], None]:
+        return partial(command, *args, **kwargs)
+
+    return parsed
+
+
 COMMANDS = {
     "train": train_command,
     "evaluate": evaluate_command,
@@ -196,18 +207,42 @@ COMMANDS = {
 
 def main() -> None:
     """Entry point of the ``spgnet`` command; bad input ends it with one line on standard error."""
-    arguments = sys.argv[1:]
-    if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] not in (*RECIPES, "-h", "--help"):
-        raise SystemExit(f"spgnet: no recipe {arguments[1]!r}; there are {', '.join(RECIPES)}")
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
-            prog="spgnet",
-            description="From 2D human pose to 3D motion in metres.",
-            args=arguments,
-            config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes),
-        )
+        parse(sys.argv[1:])()
     except ValueError as error:
         raise SystemExit(f"spgnet: {' '.join(str(error).split())}") from None
     except KeyboardInterrupt:
         raise SystemExit("spgnet: interrupted") from None
+
+
+def parse(arguments: list[str]) -> Callable[[], None]:
+    """The command that a command line asks for, ready to run.
+
+    Raises:
+        ValueError: there is no such command, recipe or option, or a value is out of its range.
+        SystemExit: help was asked for, and is printed.
+    """
+    if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] not in (*RECIPES, "-h", "--help"):
+        raise ValueError(f"no recipe {arguments[1]!r}; there are {', '.join(RECIPES)}")
+    messages = StringIO()
+    try:
+        with redirect_stderr(messages):
+            return tyro.extras.subcommand_cli_from_dict(
+                {name: deferred(command) for name, command in COMMANDS.items()},
+                prog="spgnet",
+                description="From 2D human pose to 3D motion in metres.",
+                args=arguments,
+                config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes),
+            )
+    except SystemExit as stop:
+        if stop.code:
+            raise ValueError(_without_box(messages.getvalue())) from None
+        raise
+
+
+def _without_box(message: str) -> str:
+    """The sentences of the parser's framed, many-lined error message."""
+    rows = [row.strip(" │") for row in message.splitlines() if not row.startswith(("╭", "╰"))]
+    sections = " ".join("\n" if set(row) == {"─"} else row for row in rows).split("\n")
+    kept = [part.strip() for part in sections if not re.match(r" *(For full|Argument) helptext", part)]
+    return re.sub(r"Error parsing __tyro\S*: ", "", "; ".join(kept))

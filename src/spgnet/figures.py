@@ -77,7 +77,7 @@ class Scene:
         axes.set_aspect("equal")
         axes.set_xticks([])
         axes.set_yticks([])
-        draw_pose(axes, pixels[frame], color=TRUTH, width=4)
+        draw_pose(axes, pixels[frame], color=TRUTH, width=4.0)
         draw_pose(axes, self.reprojected[frame], width=1.5)
 
     def draw_space(self, axes: Axes3D, frame: int) -> None:
@@ -93,7 +93,7 @@ class Scene:
         axes.plot(
             *self.predicted[: frame + 1, 0, :2].T.tolist(), zs=floor, color=SIDES["middle"], linewidth=0.8
         )
-        draw_pose(axes, self.true[frame], color=TRUTH, width=4)
+        draw_pose(axes, self.true[frame], color=TRUTH, width=4.0)
         draw_pose(axes, self.predicted[frame], width=1.5)
 
     def _azimuth(self) -> float:

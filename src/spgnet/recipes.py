@@ -81,8 +81,8 @@ _SMALL = TrainConfig(
     model=SPGNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
     loss=GUIDED,
     epochs=20,
-    steps_per_epoch=100,
-    batch_size=512,
+    steps_per_epoch=400,
+    batch_size=128,
     decay=0.85,
 )
 
