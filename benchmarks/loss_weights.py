@@ -33,9 +33,9 @@ class Sweep:
     """Folder of the runs and the results."""
     input: Input = "projected"
     """2D input."""
-    kinematic: tuple[float, ...] = (0.0, 1.0, 3.0)
+    kinematic: tuple[float, ...] = (0.0, 1.0)
     """Weights of the kinematic term."""
-    reprojection: tuple[float, ...] = (0.0, 0.2, 0.5, 1.0)
+    reprojection: tuple[float, ...] = (0.0, 0.2, 0.5, 1.0, 2.0)
     """Weights of the re-projection term."""
     seeds: tuple[int, ...] = (0, 1)
     """Seeds of the runs."""

@@ -47,7 +47,7 @@ class BenchmarkConfig:
     """Runs of every method."""
     inputs: tuple[Input, ...] = ("projected", "noisy")
     """The 2D inputs to train and test with."""
-    epochs: int = 20
+    epochs: int = 16
     """Epochs of every run."""
     steps_per_epoch: int = 400
     """Steps of every epoch."""

@@ -23,7 +23,7 @@ class Camera:
 
     Frames and units (see ``docs/conventions.md``): the world is in metres with z up; the camera frame is
     in metres with x right, y down and z forward; pixels have their origin in the top left corner; screen
-    coordinates are 2 x / width - 1 and, with the same scale, 2 y / width - height / width.
+    coordinates have theirs in the principal point, and half an image width as their unit in x and y.
 
     Args:
         focal: focal lengths (fx, fy) in pixels.
@@ -101,24 +101,22 @@ class Camera:
         return rays
 
     def image_to_screen(self, pixels: Float[Tensor, "*points n 2"]) -> Float[Tensor, "*out n 2"]:
-        """Pixels to screen coordinates: x from -1 to 1, y with the same scale, the centre at 0."""
-        size = self.image_size.unsqueeze(-2)
-        return (2 * pixels - size) / size[..., :1]
+        """Pixels to screen coordinates: the principal point is at 0, and 2 is an image width in x and y."""
+        return (pixels - self.center.unsqueeze(-2)) * (2 / self.image_size[..., None, :1])
 
     def screen_to_image(self, screen: Float[Tensor, "*points n 2"]) -> Float[Tensor, "*out n 2"]:
         """Screen coordinates to pixels."""
-        size = self.image_size.unsqueeze(-2)
-        return (screen * size[..., :1] + size) / 2
+        return screen * (self.image_size[..., None, :1] / 2) + self.center.unsqueeze(-2)
 
     def camera_to_screen(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
         """Camera frame (metres) to screen coordinates: what the networks see."""
         return self.image_to_screen(self.camera_to_image(points))
 
     def flipped(self) -> Camera:
-        """The intrinsics under which a horizontally mirrored pose projects to the mirrored image.
+        """The lens under which a pose mirrored left to right has the mirrored screen coordinates.
 
-        The principal point moves to the other side of the middle of the image and the horizontal
-        tangential term changes sign. The pose in the world is kept, though nothing there is mirrored.
+        Its horizontal tangential term has the other sign. (The pose in the world is kept, though nothing
+        there is mirrored.)
         """
         return self.flipped_where(
             torch.ones(self.focal.shape[:-1], dtype=torch.bool, device=self.focal.device)
@@ -127,10 +125,9 @@ class Camera:
     def flipped_where(self, flip: Bool[Tensor, "*batch"]) -> Camera:
         """:meth:`flipped`, for some cameras of the batch."""
         horizontal = 0 if self.convention == "human36m" else 1
-        center, tangential = self.center.clone(), self.tangential.clone()
-        center[..., 0] = torch.where(flip, self.image_size[..., 0] - center[..., 0], center[..., 0])
+        tangential = self.tangential.clone()
         tangential[..., horizontal] *= torch.where(flip, -1, 1)
-        return replace(self, center=center, tangential=tangential)
+        return replace(self, tangential=tangential)
 
     def to_convention(self, convention: Convention) -> Camera:
         """The same cameras written in the other distortion convention.

@@ -71,7 +71,7 @@ class Skeleton:
     def flip(self, joints: Float[Tensor, "*batch joints xyz"]) -> Float[Tensor, "*batch joints xyz"]:
         """Mirror poses left to right: negate x and exchange the twins.
 
-        Works on 2D screen coordinates, whose x is 0 in the middle of the image, and on 3D poses
+        Works on 2D screen coordinates, whose x is 0 on the camera's axis, and on 3D poses
         in the camera frame. It is its own inverse.
         """
         flipped = joints[..., self.mirror, :].clone()

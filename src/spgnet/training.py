@@ -113,11 +113,13 @@ def train(
                 optimizer.step()
 
                 progress.count(terms)
-                on_step({"step": progress.step, "loss": sum(progress.sums.values()) / (step + 1)})
-                if progress.step % config.checkpoint_every == 0 or (stop.requested and step + 1 < steps):
+                if fabric.is_global_zero:
+                    on_step({"step": progress.step, "loss": sum(progress.sums.values()) / (step + 1)})
+                stopping = stop.requested_anywhere(fabric)
+                if step + 1 < steps and (stopping or progress.step % config.checkpoint_every == 0):
                     save()
-                if stop.requested and step + 1 < steps:
-                    return False
+                    if stopping:
+                        return False
 
             entry = {
                 "epoch": epoch + 1,
@@ -133,11 +135,11 @@ def train(
                 if entry["validation_mpjpe"] < progress.best:
                     save_checkpoint(run / "best.safetensors", config.model, progress, network)
                 write_log(run, log)
+                on_epoch(entry)
             progress.finish_epoch(entry["validation_mpjpe"])
             save()
-            on_epoch(entry)
-            if stop.requested:
-                return epoch + 1 == config.epochs
+            if stop.requested_anywhere(fabric) and epoch + 1 < config.epochs:
+                return False
     return True
 
 
@@ -178,6 +180,13 @@ class StopSignal:
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+
+    def requested_anywhere(self, fabric: Fabric) -> bool:
+        """Whether this process or another one of the run is asked to stop; all get the same answer."""
+        if fabric.world_size == 1:
+            return self.requested
+        requested = torch.tensor(float(self.requested), device=fabric.device)
+        return bool(fabric.all_reduce(requested, reduce_op="sum"))
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
