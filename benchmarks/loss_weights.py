@@ -1,24 +1,22 @@
 """Sweep the weights of the kinematic and the re-projection term on the open benchmark's validation split.
 
-Resumes where it stopped; writes ``results.json`` and ``results.md`` into its output folder.
+Resumes where it stopped; writes the results as JSON and Markdown into its output folder.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from spgnet.benchmark import mean_and_spread
+from spgnet.benchmark import mean_and_spread, train_and_evaluate
 from spgnet.data.open_benchmark import DataConfig, Input, load_views
-from spgnet.evaluation import METRICS, evaluate
+from spgnet.evaluation import METRICS
 from spgnet.losses import LossWeights
 from spgnet.recipes import RECIPES
-from spgnet.runs import load_run, write_json, write_text
-from spgnet.training import train
+from spgnet.runs import write_json, write_text
 
 COLUMNS = ("mpjpe", "p_mpjpe", "trajectory", "reprojection", "bone_deviation")
 
@@ -59,18 +57,9 @@ def main() -> None:
                     decay=0.65,
                     seed=seed,
                 )
-                folder = (
-                    sweep.out
-                    / f"{sweep.input}-kinematic{kinematic:g}-reprojection{reprojection:g}-seed{seed}"
-                )
-                done = folder / "evaluation.json"
-                if not done.exists():
-                    resume = (folder / "config.json").exists()
-                    if not train(recipe, folder, views["train"], views["validation"], resume=resume):
-                        raise SystemExit("stopped; the same command goes on where it stopped")
-                    _, model = load_run(folder)
-                    write_json(done, evaluate(model, views["validation"]).to_json())
-                score = json.loads(done.read_text())["mean_over_frames"]
+                name = f"{sweep.input}-kinematic{kinematic:g}-reprojection{reprojection:g}-seed{seed}"
+                result = train_and_evaluate(recipe, sweep.out / name, views, evaluate_on="validation")
+                score = result["evaluation"]["mean_over_frames"]
                 rows.append({"weights": (kinematic, reprojection), "seed": seed, "score": score})
                 print(rows[-1]["weights"], f"seed {seed}: {score['mpjpe']:.1f} mm", flush=True)
     write_json(sweep.out / f"{sweep.input}.json", rows)

@@ -70,9 +70,12 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones(spgnet):
         (["evaluate", "nowhere"], "nowhere: not a run folder"),
         (["train", "demo", "--data.motion", "nowhere"], "nowhere: no such folder"),
         (["train", "demo", "--epochs", "0"], "epochs must be at least 1"),
-        (["train", "demo", "--loss.pose", "-1"], "must not be negative"),
+        (["train", "demo", "--loss.pose", "-1"], "finite and not negative"),
         (["train", "demo", "--filter-widths", "2"], "odd and positive"),
         (["benchmark", "--seeds", "0"], "seeds must be at least 1"),
+        (["train", "demo", "--machine.accelerator", "tpu"], "invalid choice 'tpu'"),
+        (["train", "demo", "--out", "/proc/nowhere"], "/proc/nowhere"),
+        (["demo", "--seconds", "0"], "epochs and seconds must be positive"),
     ],
 )
 def test_bad_input_gives_one_line_and_leaves_nothing(spgnet, tmp_path, arguments, fault):
@@ -122,4 +125,5 @@ def test_tensorboard_is_named_when_it_is_missing(spgnet, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     code, _ = spgnet("train", "demo", *SMALL, "--tensorboard")
     assert is_one_line(code)
+    assert not Path("runs").exists()
     assert "pip install 'spgnet[tensorboard]'" in str(code)

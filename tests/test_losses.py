@@ -109,7 +109,10 @@ def test_gradients_are_finite_for_people_in_the_camera_centre_and_for_perfect_pr
         assert root.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("weights", [{"pose": -1.0}, {"pose": 0.0, "trajectory": 0.0}])
+@pytest.mark.parametrize(
+    "weights",
+    [{"pose": -1.0}, {"pose": 0.0, "trajectory": 0.0}, {"pose": math.nan}, {"reprojection": math.inf}],
+)
 def test_weights_that_cannot_be_are_refused(weights):
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match="finite and not negative"):
         LossWeights(**weights)

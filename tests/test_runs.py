@@ -9,7 +9,16 @@ import pytest
 from spgnet.data.open_benchmark import DataConfig
 from spgnet.losses import LossWeights
 from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
-from spgnet.runs import check_resumable, config_from_json, config_to_json, create_run, load_run, read_config
+from spgnet.runs import (
+    check_free,
+    check_resumable,
+    config_from_json,
+    config_to_json,
+    create_run,
+    load_run,
+    read_config,
+    read_log,
+)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -38,6 +47,7 @@ def test_the_paper_s_recipe_is_the_paper_s():
         ({"loss": LossWeights(kinematic=1.0), "run_length": 1}, "needs a run_length of at least 2"),
         ({"decay": 1.5}, r"decay 1.5 in \(0, 1\]"),
         ({"steps_per_epoch": 0}, "steps_per_epoch must be at least 1"),
+        ({"seed": 2**32}, "seed must be between 0"),
         ({"epochs": 0, "run_length": 0}, "epochs .*; run_length "),
     ],
 )
@@ -52,9 +62,25 @@ def test_a_run_folder_is_not_overwritten_and_resumes_its_own_configuration_only(
     assert read_config(tmp_path) == config
     check_resumable(tmp_path, config)
     with pytest.raises(ValueError, match="already holds a run; resume it with --resume"):
-        create_run(tmp_path, config)
+        check_free(tmp_path)
+    check_resumable(tmp_path, replace(config, seed=0))
     with pytest.raises(ValueError, match="a run of another configuration: seed is 0, now 1"):
         check_resumable(tmp_path, replace(config, seed=1))
+
+
+def test_a_run_may_find_its_motion_elsewhere_but_not_other_motion(tmp_path):
+    config = RECIPES["demo"]
+    here, there = (replace(config, data=DataConfig(motion=Path(place))) for place in ("here", "there"))
+    create_run(tmp_path, here)
+    check_resumable(tmp_path, there)
+    with pytest.raises(ValueError, match="another configuration: data is"):
+        check_resumable(tmp_path, config)
+
+
+def test_a_damaged_log_is_refused_by_name(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"step": 1}\n{"st')
+    with pytest.raises(ValueError, match=r"log.jsonl: not JSON"):
+        read_log(tmp_path)
 
 
 def test_the_environment_is_written_down(tmp_path):

@@ -14,12 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from spgnet import training
 from spgnet.data.views import Views
 from spgnet.losses import LossWeights
 from spgnet.models import SPGNetConfig
 from spgnet.recipes import GUIDED, TrainConfig
 from spgnet.runs import read_log
-from spgnet.training import train
+from spgnet.training import Machine, shuffled, step_seed, train
 
 CONFIG = TrainConfig(
     model=SPGNetConfig(filter_widths=(3, 3), channels=16, trajectory_channels=8, dropout=0.2),
@@ -32,8 +33,12 @@ CONFIG = TrainConfig(
 
 
 def same_weights(one: Path, two: Path) -> bool:
-    a, b = load_file(one / "last.safetensors"), load_file(two / "last.safetensors")
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+    """Whether two runs have the same last checkpoints, optimizer state and all, and the same best weights."""
+    for name in ("last.safetensors", "best.safetensors"):
+        a, b = load_file(one / name), load_file(two / name)
+        if a.keys() != b.keys() or not all(torch.equal(a[key], b[key]) for key in a):
+            return False
+    return True
 
 
 def history(run: Path) -> list[dict]:
@@ -88,13 +93,11 @@ def test_a_run_stopped_by_a_signal_and_resumed_equals_one_that_ran_through(
 
 KILLED = """
 import os, signal, sys
-from dataclasses import replace
 from pathlib import Path
 import torch
 sys.path.insert(0, {tests!r})
-from conftest import SHARED
 from test_training import CONFIG
-from spgnet.training import train
+from spgnet.training import Machine, shuffled, step_seed, train
 
 torch.set_num_threads(1)
 views = torch.load({views!r}, weights_only=False)
@@ -136,6 +139,58 @@ def test_killed_before_its_first_checkpoint_a_run_can_be_resumed_too(views, stra
     assert not (tmp_path / "run/last.safetensors").exists()
     assert train(CONFIG, tmp_path / "run", views, views, resume=True)
     assert same_weights(straight, tmp_path / "run")
+
+
+def test_a_run_that_dies_in_validation_and_is_resumed_equals_one_that_ran_through(
+    views, tmp_path, monkeypatch
+):
+    config = replace(CONFIG, checkpoint_every=6)  # a checkpoint would fall on the end of the epoch
+    train(config, tmp_path / "straight", views, views)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "validation_mpjpe", lambda model, views: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(config, tmp_path / "run", views, views)
+    train(config, tmp_path / "run", views, views, resume=True)
+    assert same_weights(tmp_path / "straight", tmp_path / "run")
+    assert history(tmp_path / "straight") == history(tmp_path / "run")
+
+
+def test_seeds_differ_in_order_flips_and_dropout():
+    for seed in (1, 2, 20240101, 2**32 - 1):
+        assert not torch.equal(shuffled(100, 0, 3), shuffled(100, seed, 3))
+        draws = [
+            torch.rand(100, generator=torch.Generator().manual_seed(step_seed(s, 3, 0))) for s in (0, seed)
+        ]
+        assert not torch.equal(*draws)
+    seeds = {step_seed(seed, step, rank) for seed in range(3) for step in range(50) for rank in range(4)}
+    assert len(seeds) == 3 * 50 * 4
+    assert not torch.equal(shuffled(100, 0, 3), shuffled(100, 0, 4))
+
+
+def test_a_network_with_an_untrained_part_can_be_resumed(views, tmp_path):
+    config = replace(CONFIG, loss=LossWeights(trajectory=0.0))
+    train(config, tmp_path / "straight", views, views)
+    stop_at_3 = lambda entry: os.kill(os.getpid(), signal.SIGTERM) if entry["step"] == 3 else None  # noqa: E731
+    assert not train(config, tmp_path / "run", views, views, on_step=stop_at_3)
+    assert train(config, tmp_path / "run", views, views, resume=True)
+    assert same_weights(tmp_path / "straight", tmp_path / "run")
+
+
+def test_training_that_diverges_stops_and_says_so(views, tmp_path):
+    with pytest.raises(ValueError, match=r"loss is .* at step \d+: training diverged"):
+        train(replace(CONFIG, learning_rate=1e30), tmp_path / "run", views, views)
+
+
+def test_mixed_precision_trains(views, tmp_path):
+    assert train(replace(CONFIG, precision="bf16-mixed"), tmp_path / "run", views, views)
+    assert read_log(tmp_path / "run")[-1]["validation_mpjpe"] < 1000
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_an_accelerator_that_is_not_there_is_named(views, tmp_path):
+    with pytest.raises(ValueError, match="cannot run on accelerator 'cuda'"):
+        train(CONFIG, tmp_path / "run", views, views, machine=Machine(accelerator="cuda"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_second_signal_stops_at_once(views, tmp_path):

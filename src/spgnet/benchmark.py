@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from spgnet.data.open_benchmark import DataConfig, Input, load_views
+from spgnet.data.open_benchmark import DataConfig, Input, Split, load_views
 from spgnet.data.views import Views
 from spgnet.evaluation import METRICS, evaluate
 from spgnet.losses import LossWeights
 from spgnet.models import MartinezConfig
 from spgnet.recipes import GUIDED, RECIPES, TrainConfig
-from spgnet.runs import check_resumable, git_commit, load_run, write_json, write_text
-from spgnet.training import train
+from spgnet.runs import check_resumable, load_run, read_json, write_json, write_text
+from spgnet.training import Report, train
 
 _TEMPORAL = RECIPES["small-27"]
 METHODS: dict[str, TrainConfig] = {
@@ -84,30 +84,43 @@ def run_benchmark(
                 )
                 folder = config.out / kind / f"{_slug(method)}-seed{seed}"
                 name = f"{method}, {kind}, seed {seed}"
-                evaluation = _run(recipe, folder, views, lambda entry, name=name: on_progress(name, entry))
-                results.append({"method": method, "input": kind, "seed": seed, "evaluation": evaluation})
-                on_progress(name, evaluation["mean_over_actions"])
-    summary = {"commit": git_commit(), "motion": config.motion is not None, "runs": results}
+                result = train_and_evaluate(recipe, folder, views, on_epoch=partial(on_progress, name))
+                results.append({"method": method, "input": kind, "seed": seed, **result})
+                on_progress(name, result["evaluation"]["mean_over_actions"])
+    summary = {"motion": "captured" if config.motion else "procedural", "runs": results}
     write_json(config.out / "results.json", summary)
     write_text(config.out / "results.md", results_table(results))
     return summary
 
 
-def _run(
-    recipe: TrainConfig, folder: Path, views: dict[str, Views], on_epoch: Callable[[dict[str, Any]], None]
+def train_and_evaluate(
+    recipe: TrainConfig,
+    folder: Path,
+    views: dict[str, Views],
+    *,
+    evaluate_on: Split = "test",
+    on_epoch: Report = lambda entry: None,
 ) -> dict[str, Any]:
-    """Results of one run: read, or trained (from where it stopped) and evaluated."""
+    """The evaluation of a run and the commit that it was trained at.
+
+    Reads what is there, and otherwise trains, from where it stopped, and evaluates.
+
+    Raises:
+        KeyboardInterrupt: training was stopped, after a checkpoint.
+        ValueError: the folder holds a run of another configuration.
+    """
     done = folder / "evaluation.json"
     started = (folder / "config.json").exists()
     if done.exists():
         check_resumable(folder, recipe)
-        return json.loads(done.read_text())
+        return read_json(done)
     if not train(recipe, folder, views["train"], views["validation"], resume=started, on_epoch=on_epoch):
         raise KeyboardInterrupt
     _, model = load_run(folder)
-    evaluation = evaluate(model, views["test"]).to_json()
-    write_json(done, evaluation)
-    return evaluation
+    commit = read_json(folder / "environment.json")["commit"]
+    result = {"commit": commit, "evaluation": evaluate(model, views[evaluate_on]).to_json()}
+    write_json(done, result)
+    return result
 
 
 def results_table(results: list[dict[str, Any]]) -> str:
@@ -127,5 +140,4 @@ def mean_and_spread(values: list[float]) -> str:
 
 
 def _slug(name: str) -> str:
-    kept = "".join(c if c.isalnum() else " " for c in name.lower().replace("*", " kinematic "))
-    return "-".join(dict.fromkeys(kept.split()))
+    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())

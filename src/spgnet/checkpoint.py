@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,15 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
 
     def count(self, losses: dict[str, torch.Tensor]) -> None:
-        """Count a step and its losses."""
+        """Count a step and its losses.
+
+        Raises:
+            ValueError: a loss is not finite.
+        """
         self.step += 1
         for name, value in losses.items():
+            if not math.isfinite(value.item()):
+                raise ValueError(f"the {name} loss is {value.item()} at step {self.step}: training diverged")
             self.sums[name] = self.sums.get(name, 0.0) + value.item()
 
     def finish_epoch(self, validation_mpjpe: float) -> None:
@@ -113,6 +120,7 @@ def _load_optimizer(
         state[index] = {
             key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
         }
-    if not all(state.values()):
+    state = {index: values for index, values in state.items() if values}  # an unused weight has none
+    if not state:
         raise ValueError(f"{path}: holds no optimizer state, so training cannot go on from it")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from io import StringIO
 from pathlib import Path
@@ -19,12 +19,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from spgnet.benchmark import BenchmarkConfig, results_table, run_benchmark
-from spgnet.data.open_benchmark import DataConfig, Input, load_views
+from spgnet.data.open_benchmark import Input, load_views
 from spgnet.demo import DemoConfig, run_demo
 from spgnet.evaluation import METRICS, Evaluation, evaluate
 from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
-from spgnet.runs import load_run, write_json, write_text
-from spgnet.training import Machine, Report, train
+from spgnet.runs import git_commit, load_run, write_json, write_text
+from spgnet.training import Accelerator, Machine, Report, pick_device, train
 
 console = Console()
 
@@ -55,6 +55,8 @@ class EvaluateOptions:
     """2D input; by default, that of the training."""
     split: Literal["validation", "test"] = "test"
     """Which split to evaluate on."""
+    accelerator: Accelerator = "auto"
+    """What computes."""
     flip: bool = True
     """Average with the result for the mirrored input."""
 
@@ -69,47 +71,48 @@ else:
     )
 
 
-def train_command(options: TrainByRecipe) -> None:
+def train_command(training: TrainByRecipe) -> None:
     """Train a network by a named recipe, as it is or with changes, and leave a run folder."""
-    recipe = options.recipe
+    recipe, out = training.recipe, training.out
     with console.status("Loading motion"):
         train_views, validation_views = (load_views(recipe.data, split) for split in ("train", "validation"))
-    with training_progress(recipe.epochs * recipe.steps_in_epoch(len(train_views.joints))) as (
-        on_step,
-        on_epoch,
-    ):
-        log = tensorboard_log(options.out) if options.tensorboard else None
+    tensorboard = tensorboard_log(out) if training.tensorboard else None
+    steps = recipe.epochs * recipe.steps_in_epoch(len(train_views.joints))
+    with training_progress(steps) as (on_step, show_epoch):
 
-        def report(entry: dict[str, Any]) -> None:
-            on_epoch(entry)
-            if log is not None:
-                log(entry)
+        def on_epoch(entry: dict[str, Any]) -> None:
+            show_epoch(entry)
+            if tensorboard is not None:
+                tensorboard(entry)
 
         finished = train(
             recipe,
-            options.out,
+            out,
             train_views,
             validation_views,
-            resume=options.resume,
-            machine=options.machine,
+            resume=training.resume,
+            machine=training.machine,
             on_step=on_step,
-            on_epoch=report,
+            on_epoch=on_epoch,
         )
     if not finished:
-        raise SystemExit(
-            f"spgnet: stopped; the same command with --resume goes on (run folder {options.out})"
-        )
-    console.print(f"Done. Next: spgnet evaluate {options.out}")
+        raise SystemExit(f"spgnet: stopped; the same command with --resume goes on (run folder {out})")
+    console.print(f"Done. Next: spgnet evaluate {out}")
 
 
 def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> None:
     """Evaluate the best weights of a run by every metric: a table, and JSON and Markdown files."""
     config, model = load_run(options.run)
-    data = DataConfig(options.motion or config.data.motion, options.input or config.data.input)
+    data = replace(
+        config.data, motion=options.motion or config.data.motion, input=options.input or config.data.input
+    )
+    device = pick_device(options.accelerator)
     with console.status("Evaluating"):
-        result = evaluate(model, load_views(data, options.split), flip=options.flip)
-    stem = f"evaluation-{options.split}-{data.input}"
-    write_json(options.run / f"{stem}.json", result.to_json())
+        views = load_views(data, options.split).to(device)
+        result = evaluate(model.to(device), views, flip=options.flip)
+    stem = f"evaluation-{options.split}-{data.input}{'' if options.flip else '-no-flip'}"
+    about = {"motion": "captured" if data.motion else "procedural", "rig": data.rig, "commit": git_commit()}
+    write_json(options.run / f"{stem}.json", about | result.to_json())
     write_text(options.run / f"{stem}.md", result.to_markdown())
     console.print(evaluation_table(result))
     console.print(f"Written: {options.run / stem}.json and .md")
@@ -169,20 +172,22 @@ def evaluation_table(result: Evaluation) -> Table:
     return table
 
 
-def tensorboard_log(run: Path) -> Callable[[dict[str, Any]], None]:
-    """A function that writes the log's entries to TensorBoard."""
+def tensorboard_log(run: Path) -> Report:
+    """A function that writes the log's entries to TensorBoard; nothing is written before the first."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ValueError(
             "TensorBoard is missing; install it with: pip install 'spgnet[tensorboard]'"
         ) from None
-    writer = SummaryWriter(run / "tensorboard")
+    writers: list[SummaryWriter] = []
 
     def log(entry: dict[str, Any]) -> None:
+        if not writers:  # a resumed run may have logged this epoch already
+            writers.append(SummaryWriter(run / "tensorboard", purge_step=entry["step"]))
         for name in sorted(entry.keys() - {"epoch", "step"}):
-            writer.add_scalar(name, entry[name], entry["step"])
-        writer.flush()
+            writers[0].add_scalar(name, entry[name], entry["step"])
+        writers[0].flush()
 
     return log
 
@@ -209,7 +214,7 @@ def main() -> None:
     """Entry point of the ``spgnet`` command; bad input ends it with one line on standard error."""
     try:
         parse(sys.argv[1:])()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise SystemExit(f"spgnet: {' '.join(str(error).split())}") from None
     except KeyboardInterrupt:
         raise SystemExit("spgnet: interrupted") from None

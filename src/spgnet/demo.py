@@ -28,6 +28,10 @@ class DemoConfig:
     seconds: float = 5.0
     """Length of the sequence to draw."""
 
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or not self.seconds > 0:
+            raise ValueError(f"epochs and seconds must be positive, got {self.epochs} and {self.seconds}")
+
     @property
     def recipe(self) -> TrainConfig:
         """The training of the demo."""
@@ -71,6 +75,6 @@ def lift_view(model: LiftingNetwork, views: Views, view: int, seconds: float) ->
     """Lift the first seconds of a view."""
     frames = views.frames_of(view)
     screen, true, camera = views.screen[frames], views.joints[frames], views.cameras[view]
-    kept = slice(0, round(seconds * views.fps))
+    kept = slice(0, max(1, round(seconds * views.fps)))
     predicted = lift_sequence(model, screen)[kept]
     return LiftedSequence(camera.screen_to_image(screen)[kept], predicted, true[kept], camera, views.fps)

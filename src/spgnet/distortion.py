@@ -89,7 +89,7 @@ def undistort(
             longest = 0.2 + 0.2 * xy.norm(dim=-1, keepdim=True)
             step = step / (step.norm(dim=-1, keepdim=True) / longest).clamp_min(1)
             xy = xy - step
-            if step.abs().max().item() < tolerance / 10 if step.numel() else True:
+            if bool((step.abs() < tolerance / 10).all()):
                 break
         matrix = jacobian(xy)
         # A point behind a fold, where the image has turned over on the way from the centre, is no inverse.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import torch
@@ -21,7 +22,7 @@ class LossWeights:
     """Factors of the terms in the sum that training minimises; a term of weight zero is left out.
 
     Raises:
-        ValueError: a weight is negative, or all are zero.
+        ValueError: a weight is negative or not finite, or all are zero.
     """
 
     pose: float = 1.0
@@ -34,8 +35,11 @@ class LossWeights:
     """2D MPJPE: re-projected pose against input pose, in screen coordinates."""
 
     def __post_init__(self) -> None:
-        if min(asdict(self).values()) < 0 or not any(asdict(self).values()):
-            raise ValueError(f"loss weights must not be negative, nor all zero, got {asdict(self)}")
+        weights = asdict(self).values()
+        if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
+            raise ValueError(
+                f"loss weights must be finite and not negative, nor all zero, got {asdict(self)}"
+            )
 
 
 def pose_loss(pose: Float[Tensor, "*batch joints 3"], true: Float[Tensor, "*batch joints 3"]) -> Scalar:

@@ -21,6 +21,7 @@ class MotionClip:
         name: unique within its source.
         subject: who moves.
         action: what they do; results are grouped by it.
+        uncaptured: names of the joints whose positions are guesses.
 
     Raises:
         ValueError: the joints are not 17, there is no frame, a value is not finite, or fps is not positive.
@@ -31,6 +32,7 @@ class MotionClip:
     name: str
     subject: str
     action: str
+    uncaptured: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.joints.ndim != 3 or self.joints.shape[1:] != (len(HUMAN36M), 3) or not len(self.joints):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from spgnet.data.open_benchmark import DataConfig
 from spgnet.losses import LossWeights
@@ -39,6 +40,8 @@ class TrainConfig:
     """Mirror a random half of the samples."""
     seed: int = 0
     """Seed of the weights, the order of the samples, flips and dropout."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Of the arithmetic, by Lightning Fabric's names: single, or mixed with bfloat16."""
     checkpoint_every: int = 1000
     """Steps between checkpoints; there is one after every epoch, too."""
 
@@ -61,6 +64,8 @@ class TrainConfig:
             faults.append(
                 f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
             )
+        if not 0 <= self.seed < 2**32:
+            faults.append(f"seed must be between 0 and 2**32, got {self.seed}")
         if faults:
             raise ValueError("; ".join(faults))
 
@@ -69,7 +74,7 @@ class TrainConfig:
         return self.steps_per_epoch or max(1, frames // self.batch_size)
 
 
-GUIDED = LossWeights(kinematic=1.0, reprojection=1.0)
+GUIDED = LossWeights(kinematic=1.0, reprojection=0.2)
 """SPGNet's loss: the projector's guidance and the kinematic constraint."""
 
 

@@ -48,28 +48,34 @@ def config_from_json(values: Any) -> TrainConfig:
         raise ValueError(f"not a training configuration: {error}") from None
 
 
-def create_run(run: Path, config: TrainConfig) -> None:
-    """Start a run folder.
+def check_free(run: Path) -> None:
+    """Make sure that a folder holds no run.
 
     Raises:
-        ValueError: the folder already holds a run.
+        ValueError: it does.
     """
     if (run / "config.json").exists():
         raise ValueError(
             f"{run}: already holds a run; resume it with --resume, or name another folder with --out"
         )
+
+
+def create_run(run: Path, config: TrainConfig) -> None:
+    """Start a run folder: what is trained, and where."""
     run.mkdir(parents=True, exist_ok=True)
     write_json(run / "environment.json", _environment())
     write_json(run / "config.json", config_to_json(config))
 
 
 def check_resumable(run: Path, config: TrainConfig) -> None:
-    """Make sure that a run folder belongs to a configuration.
+    """Make sure that a run folder belongs to a configuration; only the place of the motion may differ.
 
     Raises:
         ValueError: it holds no run, or one of another configuration.
     """
-    found, expected = config_to_json(read_config(run)), config_to_json(config)
+    found, expected = (config_to_json(each) for each in (read_config(run), config))
+    for values in (found, expected):
+        values["data"]["motion"] = "captured" if values["data"]["motion"] else "procedural"
     changes = [
         f"{key} is {found[key]}, now {expected[key]}" for key in expected if found[key] != expected[key]
     ]
@@ -86,8 +92,9 @@ def read_config(run: Path) -> TrainConfig:
     path = run / "config.json"
     if not path.is_file():
         raise ValueError(f"{run}: not a run folder (it has no config.json)")
+    values = read_json(path)
     try:
-        return config_from_json(json.loads(path.read_text()))
+        return config_from_json(values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -105,14 +112,34 @@ def load_run(run: Path) -> tuple[TrainConfig, LiftingNetwork]:
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """The entries of a run's log, one an epoch."""
+    """The entries of a run's log, one an epoch.
+
+    Raises:
+        ValueError: a line is not JSON.
+    """
     path = run / "log.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [_parse(line, path) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def write_log(run: Path, entries: list[dict[str, Any]]) -> None:
     """Write a run's log anew."""
     write_text(run / "log.jsonl", "".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        ValueError: the file is not JSON; the message names it.
+    """
+    return _parse(path.read_text(), path)
+
+
+def _parse(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON ({error})") from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -22,21 +22,20 @@ from spgnet.data.windows import Batch, WindowSampler
 from spgnet.evaluation import validation_mpjpe
 from spgnet.models import build_model
 from spgnet.recipes import TrainConfig
-from spgnet.runs import check_resumable, create_run, read_log, write_log
+from spgnet.runs import check_free, check_resumable, create_run, read_log, write_log
 
 Report = Callable[[dict[str, Any]], None]
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where to train. The result may differ in the last digits between machines."""
+    """Where to train."""
 
-    accelerator: str = "auto"
-    """cpu, cuda, mps or auto."""
+    accelerator: Accelerator = "auto"
+    """What computes."""
     devices: int = 1
     """How many of them; each takes its share of every batch."""
-    precision: str = "32-true"
-    """Lightning Fabric's name of the precision, such as 32-true, 16-mixed or bf16-mixed."""
 
 
 def train(
@@ -69,11 +68,14 @@ def train(
         Whether training came to its end; False if it was stopped by Ctrl-C or SIGTERM, after a checkpoint.
 
     Raises:
-        ValueError: the data have too few frames, or the folder does not fit the call.
+        ValueError: the data have too few frames, the folder does not fit the call, the machine lacks what
+            is asked for, or the loss is not finite any more.
     """
-    machine = machine or Machine()
-    fabric = Fabric(accelerator=machine.accelerator, devices=machine.devices, precision=machine.precision)  # type: ignore[arg-type]
-    fabric.launch()
+    if resume:
+        check_resumable(run, config)
+    else:
+        check_free(run)
+    fabric = _launched(machine or Machine(), config)
     torch.manual_seed(config.seed)
     network = build_model(config.model)
     network.start_trajectory_at(train_views.joints[:, 0].mean(dim=0))
@@ -84,12 +86,10 @@ def train(
     steps = config.steps_in_epoch(len(train_views.joints))
 
     progress, log = Progress(), []
-    if resume:
-        check_resumable(run, config)
-        if (run / "last.safetensors").exists():
-            progress = load_checkpoint(run / "last.safetensors", config.model, network, adam)
+    if resume and (run / "last.safetensors").exists():
+        progress = load_checkpoint(run / "last.safetensors", config.model, network, adam)
         log = [entry for entry in read_log(run) if entry["step"] <= progress.step]
-    elif fabric.is_global_zero:
+    elif not resume and fabric.is_global_zero:
         create_run(run, config)
 
     def save() -> None:
@@ -99,13 +99,13 @@ def train(
     with StopSignal() as stop:
         for epoch in range(progress.step // steps, config.epochs):
             began = time.monotonic()
-            order = torch.randperm(len(sampler), generator=_generator(config.seed, epoch))
+            order = shuffled(len(sampler), config.seed, epoch)
             rate = config.learning_rate * config.decay**epoch
             for group in optimizer.param_groups:
                 group["lr"] = rate
             model.train()
             for step in range(progress.step % steps, steps):
-                torch.manual_seed(_seed(config.seed, progress.step, fabric.global_rank))
+                torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
                 batch = draw_batch(sampler, config, order, step, fabric)
                 terms = losses.weighted_losses(model(batch.screen), batch, config.loss)
                 optimizer.zero_grad()
@@ -143,6 +143,29 @@ def train(
     return True
 
 
+def _launched(machine: Machine, config: TrainConfig) -> Fabric:
+    """Fabric, with its processes started."""
+    fabric = _fabric(machine.accelerator, devices=machine.devices, precision=config.precision)
+    fabric.launch()
+    return fabric
+
+
+def pick_device(accelerator: Accelerator) -> torch.device:
+    """The (first) device of an accelerator.
+
+    Raises:
+        ValueError: this machine has no such accelerator.
+    """
+    return _fabric(accelerator, devices=1).device
+
+
+def _fabric(accelerator: Accelerator, **options: Any) -> Fabric:
+    try:
+        return Fabric(accelerator=accelerator, **options)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"cannot run on accelerator {accelerator!r}: {error}") from None
+
+
 def draw_batch(
     sampler: WindowSampler, config: TrainConfig, order: Tensor, step: int, fabric: Fabric
 ) -> Batch:
@@ -154,14 +177,19 @@ def draw_batch(
     return sampler.gather(runs.to(fabric.device), flip.to(fabric.device))
 
 
-def _seed(seed: int, step: int, rank: int) -> int:
-    """A seed of its own for every step and process of a run."""
-    return ((seed << 32) + step) * 1024 + rank + 1
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of the flips and the dropout of a run's step, on one of its processes."""
+    return _mixed(seed, step, rank + 1)
 
 
-def _generator(seed: int, epoch: int) -> torch.Generator:
-    """The random numbers that shuffle an epoch; they differ from those of all steps."""
-    return torch.Generator().manual_seed(((seed << 32) + epoch) * 1024)
+def shuffled(runs: int, seed: int, epoch: int) -> Tensor:
+    """The order of an epoch's samples."""
+    return torch.randperm(runs, generator=torch.Generator().manual_seed(_mixed(seed, epoch, 0)))
+
+
+def _mixed(seed: int, number: int, stream: int) -> int:
+    """32 bits, which is all that PyTorch's generator on a CPU takes in."""
+    return (seed * 0x9E3779B1 + number * 1024 + stream) % 2**32
 
 
 class StopSignal:

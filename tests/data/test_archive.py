@@ -49,7 +49,11 @@ def test_the_action_is_the_folder_in_a_clip_s_name_or_else_the_subject(archive):
         ({"lengths": np.array([50, 51])}, "the lengths add up to 101 frames, root has 100"),
         ({"lengths": np.array([100, 0])}, "a clip has no frames"),
         ({"fps": np.array(0.0)}, "fps is 0.0, expected a positive number"),
-        ({"valid": np.arange(17) != 9}, "joints nose were not captured"),
+        ({"pose": np.zeros((100, 17, 3), np.float32)}, "pose holds float32, expected signed integers"),
+        ({"lengths": np.array([50.0, 50.0])}, "lengths holds float64, expected integers"),
+        ({"lengths": np.array(100)}, r"lengths has shape \(\), expected \(\)"),
+        ({"root": np.array(1.0)}, r"root has shape \(\)"),
+        ({"fps": np.array("fast")}, "fps holds <U4, expected a number"),
         ({"clips": np.array(["a"])}, r"clips has shape \(1,\), expected \(2,\)"),
     ],
 )
@@ -65,6 +69,25 @@ def test_all_faults_are_named_at_once(archive):
     path = archive(fps=np.array(-1.0), lengths=np.array([1, 2]))
     with pytest.raises(ValueError, match=r"add up to 3 frames.*; fps is -1.0"):
         load_motion_archive(path)
+
+
+def test_joints_that_were_not_captured_are_named(archive):
+    clips = load_motion_archive(archive(valid=np.arange(17) != 9))
+    assert clips[0].uncaptured == ("nose",)
+
+
+def test_damage_anywhere_in_a_file_is_one_error_or_none(archive):
+    path = archive()
+    whole = path.read_bytes()
+    generator = np.random.default_rng(0)
+    refused = 0
+    for place in generator.integers(len(whole), size=150):
+        path.write_bytes(whole[:place] + generator.bytes(2) + whole[place + 2 :])
+        try:
+            load_motion_archive(path)
+        except ValueError:
+            refused += 1
+    assert refused > 20
 
 
 def test_nan_is_refused_with_clip_and_frame(archive):
@@ -104,9 +127,17 @@ def test_what_an_archive_cannot_hold_is_refused_and_nothing_is_written(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_real_archives_load(real_motion):
-    clips = load_motion_archive(real_motion / "cmu_playground.npz")
-    assert len(clips) == 30
-    assert sum(len(clip) for clip in clips) == 32_375
-    heights = torch.stack([clip.joints[..., 2].amax(dim=1).median() for clip in clips])
-    assert 1.4 < heights.median() < 2.0
+@pytest.mark.parametrize(
+    ("name", "clips", "frames", "uncaptured"),
+    [
+        ("cmu_playground", 30, 32_375, ()),
+        ("cmu_jump", 112, 29_397, ("nose", "head_top")),
+        ("marker_trials", 4, 1_103, ("spine",)),
+    ],
+)
+def test_real_archives_load(real_motion, name, clips, frames, uncaptured):
+    loaded = load_motion_archive(real_motion / f"{name}.npz")
+    assert (len(loaded), sum(len(clip) for clip in loaded)) == (clips, frames)
+    assert {clip.uncaptured for clip in loaded} == {uncaptured}
+    heights = torch.stack([clip.joints[..., 2].amax(dim=1).median() for clip in loaded])
+    assert 1.3 < heights.median() < 2.0

@@ -1,5 +1,7 @@
 """Views: what cameras see of clips."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -49,6 +51,12 @@ def test_clips_of_two_frame_rates_are_refused():
         film([(standing(fps=50.0), rig), (standing(fps=30.0), rig)])
     with pytest.raises(ValueError, match="one frame rate"):
         film([])
+
+
+def test_a_clip_that_lacks_joints_is_refused():
+    clip = replace(standing(), uncaptured=("nose", "head_top"))
+    with pytest.raises(ValueError, match="clip 'a' lacks joints: nose, head_top were not captured"):
+        film([(clip, human36m_rig("S1"))])
 
 
 def test_a_person_behind_a_camera_is_refused():

@@ -78,6 +78,24 @@ def test_with_flips_a_mirrored_sequence_lifts_to_the_mirrored_motion(config):
     assert torch.allclose(mirrored, HUMAN36M.flip(lift_sequence(model, screen)), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("screen", "fault"),
+    [
+        (torch.zeros(0, 17, 2), r"shape \(0, 17, 2\), expected \[frames, 17, 2\]"),
+        (torch.zeros(5, 16, 2), r"shape \(5, 16, 2\), expected \[frames, 17, 2\]"),
+        (torch.full((5, 17, 2), torch.nan), "NaN or infinity in 5 of 5 frames"),
+    ],
+)
+def test_input_that_cannot_be_lifted_is_refused(screen, fault):
+    with pytest.raises(ValueError, match=fault):
+        lift_sequence(build_model(SMALL).eval(), screen)
+
+
+def test_double_precision_input_is_lifted_too():
+    model, screen = build_model(SMALL).eval(), torch.randn(5, 17, 2)
+    assert torch.equal(lift_sequence(model, screen.double()), lift_sequence(model, screen))
+
+
 def test_a_fresh_network_starts_its_trajectory_where_it_is_told():
     model: LiftingNetwork = build_model(SMALL).eval()
     model.start_trajectory_at(torch.tensor([0.1, 0.2, 50.0]))

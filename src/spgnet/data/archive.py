@@ -7,7 +7,9 @@ names; ``fps``; ``source`` and ``licence``, text. Joints are Human3.6M's 17, wor
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,35 +18,38 @@ import torch
 from spgnet.motion import MotionClip
 from spgnet.skeleton import HUMAN36M
 
-_SHAPES = {
-    "root": ("N", 3),
-    "pose": ("N", len(HUMAN36M), 3),
-    "valid": (len(HUMAN36M),),
-    "lengths": ("C",),
-    "clips": ("C",),
-    "subjects": ("C",),
-    "fps": (),
+_LAYOUT = {
+    "root": ("f", ("N", 3)),
+    "pose": ("i", ("N", len(HUMAN36M), 3)),
+    "valid": ("b", (len(HUMAN36M),)),
+    "lengths": ("iu", ("C",)),
+    "clips": ("U", ("C",)),
+    "subjects": ("U", ("C",)),
+    "fps": ("fiu", ()),
 }
+"""Kinds (numpy's letters) and shape of each array; N frames, C clips."""
 
 
 def load_motion_archive(path: Path | str) -> list[MotionClip]:
     """The clips of a motion archive; their action is what stands before the last ``/`` of their name.
 
     Raises:
-        ValueError: the file is missing, is no such archive, or holds broken values or joints that were
-            not captured. The message names the file and every fault.
+        ValueError: the file is missing, is no such archive or holds broken values. The message names the
+            file and every fault.
     """
     path = Path(path)
     arrays = _read_arrays(path)
     faults = _faults(arrays)
     if faults:
         raise ValueError(f"{path}: not a motion archive: {'; '.join(faults)}")
-    joints = torch.from_numpy(arrays["root"][:, None] + arrays["pose"].astype(np.float32) / 10_000)
+    root, pose = arrays["root"].astype(np.float32), arrays["pose"].astype(np.float32) / 10_000
+    joints = torch.from_numpy(root[:, None] + pose)
     pieces = joints.split(arrays["lengths"].tolist())
     names, subjects, fps = arrays["clips"].tolist(), arrays["subjects"].tolist(), float(arrays["fps"])
+    uncaptured = tuple(HUMAN36M.names[joint] for joint in np.flatnonzero(~arrays["valid"]))
     try:
         return [
-            MotionClip(piece, fps=fps, name=name, subject=subject, action=name.rpartition("/")[0] or subject)
+            MotionClip(piece, fps, name, subject, name.rpartition("/")[0] or subject, uncaptured)
             for piece, name, subject in zip(pieces, names, subjects, strict=True)
         ]
     except ValueError as error:
@@ -84,33 +89,62 @@ def save_motion_archive(
     temporary.replace(path)
 
 
+_UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise on files that are damaged or no archives."""
+
+
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"{path}: not a readable .npz file of plain arrays ({error})") from None
 
 
 def _faults(arrays: dict[str, np.ndarray]) -> list[str]:
-    missing = [key for key in _SHAPES if key not in arrays]
+    missing = [key for key in _LAYOUT if key not in arrays]
     if missing:
         return [f"arrays {', '.join(missing)} are missing"]
-    sizes = {"N": len(arrays["root"]), "C": len(arrays["lengths"])}
+    sizes = {"N": arrays["root"].shape[:1], "C": arrays["lengths"].shape[:1]}
     faults = []
-    for key, shape in _SHAPES.items():
-        expected = tuple(sizes.get(str(size), size) for size in shape)
-        if arrays[key].shape != expected:
+    for key, (kinds, shape) in _LAYOUT.items():
+        expected = tuple(n for size in shape for n in (sizes[size] if isinstance(size, str) else (size,)))
+        if arrays[key].shape != expected or len(expected) != len(shape):
             faults.append(f"{key} has shape {arrays[key].shape}, expected {expected}")
-    if int(arrays["lengths"].sum()) != sizes["N"]:
-        faults.append(f"the lengths add up to {int(arrays['lengths'].sum())} frames, root has {sizes['N']}")
-    if arrays["lengths"].min(initial=1) < 1:
+        if arrays[key].dtype.kind not in kinds:
+            faults.append(f"{key} holds {arrays[key].dtype}, expected {_KIND_NAMES[kinds]}")
+    return faults or _value_faults(arrays)
+
+
+_KIND_NAMES = {
+    "f": "floating point numbers",
+    "i": "signed integers",
+    "b": "booleans",
+    "iu": "integers",
+    "U": "text",
+    "fiu": "a number",
+}
+
+
+def _value_faults(arrays: dict[str, np.ndarray]) -> list[str]:
+    frames, lengths, fps = len(arrays["root"]), arrays["lengths"], float(arrays["fps"])
+    faults = []
+    if int(lengths.sum()) != frames:
+        faults.append(f"the lengths add up to {int(lengths.sum())} frames, root has {frames}")
+    if lengths.min(initial=1) < 1:
         faults.append("a clip has no frames")
-    if arrays["fps"].shape == () and not float(arrays["fps"]) > 0:
-        faults.append(f"fps is {float(arrays['fps'])}, expected a positive number")
-    if arrays["valid"].shape == (len(HUMAN36M),) and not arrays["valid"].all():
-        absent = [HUMAN36M.names[j] for j in np.flatnonzero(~arrays["valid"].astype(bool))]
-        faults.append(f"joints {', '.join(absent)} were not captured")
+    if not fps > 0:
+        faults.append(f"fps is {fps}, expected a positive number")
     return faults

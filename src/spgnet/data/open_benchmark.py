@@ -7,13 +7,14 @@ training archives do not draw on) and on the Bandai-Namco dataset, another studi
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import cycle
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -23,11 +24,12 @@ from spgnet.data.noise import DetectorNoise
 from spgnet.data.procedural import procedural_clips
 from spgnet.data.views import Views, film
 from spgnet.motion import MotionClip, standing_pieces
-from spgnet.rigs import human36m_rig
+from spgnet.rigs import human36m_rig, random_rig
 from spgnet.skeleton import HUMAN36M
 
 Split = Literal["train", "validation", "test"]
 Input = Literal["projected", "noisy"]
+Rig = Literal["human36m", "random"]
 
 FPS = 50.0
 RADIUS = 1.5
@@ -45,8 +47,8 @@ BONE_SPREAD = 0.08
 """Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
 
 
-def open_benchmark_split() -> dict[Split, list[dict]]:
-    """The split as it is written: per split a list of archive, action and clip names."""
+def open_benchmark_facts() -> dict[str, Any]:
+    """The benchmark as it is written: SHA-256 of the ``archives``, and for each split its groups of clips."""
     return json.loads(files("spgnet").joinpath("data/open_benchmark.json").read_text())
 
 
@@ -58,6 +60,8 @@ class DataConfig:
     """Folder of the open benchmark's motion archives; without it, motion is generated."""
     input: Input = "projected"
     """2D input: exact projections, or projections with the errors of a detector."""
+    rig: Rig = "human36m"
+    """Who films: the four cameras of Human3.6M's sessions, or four random cameras for every clip."""
 
 
 def load_views(data: DataConfig, split: Split, *, seed: int = 0) -> Views:
@@ -69,11 +73,11 @@ def load_views(data: DataConfig, split: Split, *, seed: int = 0) -> Views:
         seed: of headings, body shapes and noise. Results are reported for seed 0.
 
     Raises:
-        ValueError: an archive or a clip of the split is missing or broken.
+        ValueError: an archive of the split is missing, broken or another one than the benchmark's.
     """
     clips = _procedural(split) if data.motion is None else _captured(Path(data.motion), split)
     generator = torch.Generator().manual_seed(seed)
-    filmed = list(_staged(clips, split, generator))
+    filmed = list(_staged(clips, split, data.rig, generator))
     return film(filmed, noise=DetectorNoise() if data.input == "noisy" else None, seed=seed)
 
 
@@ -82,15 +86,24 @@ def _captured(motion: Path, split: Split) -> list[MotionClip]:
         raise ValueError(
             f"{motion}: no such folder; the open benchmark needs the folder of its motion archives"
         )
-    groups = open_benchmark_split()[split]
+    facts = open_benchmark_facts()
+    groups = facts[split]
     archives = {
-        name: {clip.name: clip for clip in load_motion_archive(motion / name)}
+        name: {clip.name: clip for clip in _benchmark_archive(motion / name, facts["archives"][name])}
         for name in dict.fromkeys(group["archive"] for group in groups)
     }
-    absent = [f"{g['archive']}: {n}" for g in groups for n in g["clips"] if n not in archives[g["archive"]]]
-    if absent:
-        raise ValueError(f"{motion}: {len(absent)} clips of the split are missing, the first is {absent[0]}")
     return [replace(archives[g["archive"]][name], action=g["action"]) for g in groups for name in g["clips"]]
+
+
+def _benchmark_archive(path: Path, sha256: str) -> list[MotionClip]:
+    clips = load_motion_archive(path)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"{path}: not the open benchmark's archive (SHA-256 {found[:12]}…, expected {sha256[:12]}…), "
+            "so results would not compare"
+        )
+    return clips
 
 
 def _procedural(split: Split) -> list[MotionClip]:
@@ -99,17 +112,21 @@ def _procedural(split: Split) -> list[MotionClip]:
 
 
 def _staged(
-    clips: list[MotionClip], split: Split, generator: torch.Generator
+    clips: list[MotionClip], split: Split, rig: Rig, generator: torch.Generator
 ) -> Iterator[tuple[MotionClip, Camera]]:
     """Turn every clip at random, cut it to the capture space, vary training bodies, and assign a rig."""
     sessions = cycle(SESSIONS[split])
     for clip in clips:
         angle = 2 * torch.pi * torch.rand((), generator=generator).item()
         for piece in standing_pieces(clip.resampled(FPS).turned(angle), RADIUS, SHORTEST):
-            cameras = human36m_rig(next(sessions))
+            cameras = human36m_rig(next(sessions)) if rig == "human36m" else _random_rig(generator)
             if split == "train":
                 piece = piece.with_bone_scales(_random_bone_scales(generator))
             yield piece, cameras
+
+
+def _random_rig(generator: torch.Generator) -> Camera:
+    return random_rig(4, seed=int(torch.randint(2**31, (), generator=generator)))
 
 
 def _random_bone_scales(generator: torch.Generator) -> torch.Tensor:

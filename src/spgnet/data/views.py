@@ -77,10 +77,16 @@ def film(
         seed: of the noise.
 
     Raises:
-        ValueError: there is no clip, frame rates differ, or a person comes within 0.3 m of the image plane.
+        ValueError: there is no clip, frame rates differ, a clip lacks joints, or a person comes within
+            0.3 m of an image plane.
     """
     if len({clip.fps for clip, _ in clips}) != 1:
         raise ValueError(f"views need clips of one frame rate, got {sorted({clip.fps for clip, _ in clips})}")
+    for clip, _ in clips:
+        if clip.uncaptured:
+            raise ValueError(
+                f"clip {clip.name!r} lacks joints: {', '.join(clip.uncaptured)} were not captured"
+            )
     generator = torch.Generator().manual_seed(seed)
     joints, screen = [], []
     for clip, cameras in clips:

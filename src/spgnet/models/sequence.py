@@ -12,7 +12,7 @@ from spgnet.skeleton import HUMAN36M
 
 @torch.no_grad()
 def lift_sequence(
-    model: LiftingNetwork, screen: Float[Tensor, "frames 17 2"], *, flip: bool = True
+    model: LiftingNetwork, screen: Float[Tensor, "frames joints xy"], *, flip: bool = True
 ) -> Float[Tensor, "frames 17 3"]:
     """Joints relative to the camera, in metres, for every frame of a sequence.
 
@@ -20,9 +20,18 @@ def lift_sequence(
 
     Args:
         model: in evaluation mode.
-        screen: 2D input in screen coordinates.
+        screen: the 17 joints of each frame in screen coordinates.
         flip: average with the result for the mirrored input, mirrored back.
+
+    Raises:
+        ValueError: there is no frame, there are not 17 joints, or a value is not finite.
     """
+    if screen.ndim != 3 or screen.shape[1:] != (len(HUMAN36M), 2) or not len(screen):
+        raise ValueError(f"2D input has shape {tuple(screen.shape)}, expected [frames, 17, 2]")
+    if not bool(screen.isfinite().all()):
+        broken = (~screen.isfinite()).flatten(1).any(dim=1)
+        raise ValueError(f"2D input holds NaN or infinity in {int(broken.sum())} of {len(screen)} frames")
+    screen = screen.to(next(model.parameters()))
     before, after = model.context
     padded = torch.cat((screen[:1].expand(before, -1, -1), screen, screen[-1:].expand(after, -1, -1)))
     if not flip:
