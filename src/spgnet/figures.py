@@ -16,9 +16,7 @@ from spgnet.camera import Camera
 from spgnet.skeleton import HUMAN36M
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from mpl_toolkits.mplot3d import Axes3D
 
 SIDES = {"left": "#d95f02", "right": "#1b7fb8", "middle": "#4d4d4d"}
 """Colours of the body's left, right and middle."""
@@ -65,34 +63,40 @@ class Scene:
         self.predicted = camera.camera_to_world(sequence.predicted)
         self.true = camera.camera_to_world(sequence.true)
         both = torch.cat((self.predicted, self.true)).flatten(0, 1)
-        self.middle = (both.amin(0) + both.amax(0)) / 2
-        self.radius = max(1.0, (both.amax(0) - both.amin(0)).max().item() / 2)
+        low, high = both.amin(0), both.amax(0)
+        self.middle, self.radius = (low + high) / 2, max(0.7, (high - low)[:2].max().item() / 2 + 0.1)
+        self.floor, self.ceiling = min(0.0, low[2].item()), max(1.8, high[2].item())
 
-    def draw_image(self, axes: Axes, frame: int) -> None:
-        """The 2D input in grey and the re-projected prediction in colour."""
+    def draw_image(self, axes: Any, frame: int, *, follow: bool) -> None:
+        """The 2D input in grey and the re-projected prediction in colour.
+
+        Args:
+            axes: 2D axes.
+            frame: which frame.
+            follow: show the person's surroundings instead of all places where the person goes.
+        """
         pixels = self.sequence.pixels
-        low, high = pixels.amin((0, 1)), pixels.amax((0, 1))
-        (x, y), radius = ((low + high) / 2).tolist(), 0.55 * (high - low).max().item()
-        axes.set(xlim=(x - radius, x + radius), ylim=(y + radius, y - radius))
+        low, high = pixels.amin(1), pixels.amax(1)
+        shown = (low[frame], high[frame]) if follow else (low.amin(0), high.amax(0))
+        size = (high - low).amax() if follow else (shown[1] - shown[0]).amax()
+        (x, y), radius = ((shown[0] + shown[1]) / 2).tolist(), 0.56 * size.item()
+        axes.set(xlim=(x - radius, x + radius), ylim=(y + radius, y - radius), xticks=[], yticks=[])
         axes.set_aspect("equal")
-        axes.set_xticks([])
-        axes.set_yticks([])
         draw_pose(axes, pixels[frame], color=TRUTH, width=4.0)
         draw_pose(axes, self.reprojected[frame], width=1.5)
 
-    def draw_space(self, axes: Axes3D, frame: int) -> None:
-        """Truth in grey, the prediction in colour, and its path on the floor so far."""
-        (x, y, z), radius = self.middle.tolist(), self.radius
-        floor = min(0.0, z - radius)
+    def draw_space(self, axes: Any, frame: int) -> None:
+        """Truth in grey, the prediction in colour, and its path on the floor so far, in 3D axes."""
+        (x, y, _), radius = self.middle.tolist(), self.radius
         axes.set(
-            xlim=(x - radius, x + radius), ylim=(y - radius, y + radius), zlim=(floor, floor + 2 * radius)
+            xlim=(x - radius, x + radius), ylim=(y - radius, y + radius), zlim=(self.floor, self.ceiling)
         )
-        axes.set_box_aspect((1, 1, 1))
+        axes.set_box_aspect((2 * radius, 2 * radius, self.ceiling - self.floor), zoom=1.25)
         axes.view_init(elev=12, azim=self._azimuth())
+        axes.locator_params(nbins=4)
         axes.tick_params(labelsize=6, pad=-2)
-        axes.plot(
-            *self.predicted[: frame + 1, 0, :2].T.tolist(), zs=floor, color=SIDES["middle"], linewidth=0.8
-        )
+        path = self.predicted[: frame + 1, 0, :2].T.tolist()
+        axes.plot(*path, zs=self.floor, color=SIDES["middle"], linewidth=0.8)
         draw_pose(axes, self.true[frame], color=TRUTH, width=4.0)
         draw_pose(axes, self.predicted[frame], width=1.5)
 
@@ -105,14 +109,17 @@ class Scene:
 def lift_figure(sequence: LiftedSequence, frames: Sequence[int]) -> Figure:
     """A column per frame: the 2D input with the re-projection over it, and below the pose in the world."""
     scene = Scene(sequence)
-    figure = _pyplot().figure(figsize=(2.5 * len(frames), 5.4), layout="constrained")
+    figure = _pyplot().figure(figsize=(2.5 * len(frames), 4.8), layout="constrained")
     for column, frame in enumerate(frames, start=1):
         image = figure.add_subplot(2, len(frames), column)
         image.set_title(f"{frame / sequence.fps:.2f} s", fontsize=9)
-        scene.draw_image(image, frame)
-        scene.draw_space(_axes_3d(figure, 2, len(frames), len(frames) + column), frame)
+        scene.draw_image(image, frame, follow=True)
+        space = figure.add_subplot(2, len(frames), len(frames) + column, projection="3d")
+        scene.draw_space(space, frame)
     figure.suptitle(
-        "above: 2D input (grey), re-projection · below: truth (grey), lifted 3D, metres", fontsize=10
+        "above: 2D input (grey) and re-projection · below: truth (grey) and lifted 3D, metres · "
+        "left side orange, right side blue",
+        fontsize=10,
     )
     return figure
 
@@ -131,14 +138,14 @@ def save_lift_animation(sequence: LiftedSequence, path: Path, *, fps: float = 12
     from matplotlib.animation import FuncAnimation, PillowWriter
 
     figure = plt.figure(figsize=(7.2, 3.8), layout="constrained")
-    image, space = figure.add_subplot(1, 2, 1), _axes_3d(figure, 1, 2, 2)
+    image, space = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
 
     def draw(frame: int) -> list[Any]:
         image.clear()
         space.clear()
         image.set_title("2D input (grey), re-projection", fontsize=9)
         space.set_title("truth (grey), lifted 3D [m]", fontsize=9)
-        scene.draw_image(image, frame)
+        scene.draw_image(image, frame, follow=False)
         scene.draw_space(space, frame)
         return []
 
@@ -149,10 +156,6 @@ def save_lift_animation(sequence: LiftedSequence, path: Path, *, fps: float = 12
     animation.save(temporary, writer=PillowWriter(fps=round(sequence.fps / step)), dpi=80)
     plt.close(figure)
     temporary.replace(path)
-
-
-def _axes_3d(figure: Figure, rows: int, columns: int, index: int) -> Axes3D:
-    return figure.add_subplot(rows, columns, index, projection="3d")  # type: ignore[return-value]
 
 
 def _pyplot() -> Any:

@@ -99,7 +99,7 @@ RECIPES: dict[str, TrainConfig] = {
     "demo": replace(
         _SMALL,
         model=SPGNetConfig(filter_widths=(3, 3, 3), channels=128, trajectory_channels=64, dropout=0.0),
-        epochs=6,
+        epochs=10,
     ),
     "martinez": TrainConfig(model=MartinezConfig(), run_length=1),
     "videopose3d-243": replace(_paper(5), loss=LossWeights(), run_length=1),
