@@ -123,6 +123,29 @@ def in_a_process(views: Views, folder: Path, *, step: int, resume: bool) -> int:
     return subprocess.run([sys.executable, "-c", textwrap.dedent(text)], timeout=120).returncode
 
 
+TOGETHER = """
+import sys
+from pathlib import Path
+import torch
+sys.path.insert(0, {tests!r})
+from test_training import CONFIG
+from spgnet.training import Machine, train
+
+torch.set_num_threads(1)
+views = torch.load({views!r}, weights_only=False)
+train(CONFIG, Path({run!r}), views, views, machine=Machine(accelerator="cpu", devices=2))
+"""
+
+
+def test_two_processes_train_one_run(views, tmp_path):
+    torch.save(views, tmp_path / "views.pt")
+    paths = {"views": str(tmp_path / "views.pt"), "run": str(tmp_path / "run")}
+    (tmp_path / "together.py").write_text(TOGETHER.format(tests=str(Path(__file__).parent), **paths))
+    subprocess.run([sys.executable, str(tmp_path / "together.py")], timeout=120, check=True)
+    assert [entry["step"] for entry in read_log(tmp_path / "run")] == [6, 12]
+    assert read_log(tmp_path / "run")[1]["loss"] < read_log(tmp_path / "run")[0]["loss"]
+
+
 def test_a_killed_run_resumed_equals_one_that_ran_through(views, tmp_path):
     for name in ("straight", "killed"):
         (tmp_path / name).mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -26,7 +27,8 @@ from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
 from spgnet.runs import git_commit, load_run, write_json, write_text
 from spgnet.training import Accelerator, Machine, Report, pick_device, train
 
-console = Console()
+console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
+"""Of several processes that train together, the first one speaks."""
 
 
 @dataclass(frozen=True)
