@@ -1,0 +1,42 @@
+"""The documentation's results are those of the recorded runs, and its links lead somewhere."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from spgnet.benchmark import METHODS, BenchmarkConfig, results_table
+from spgnet.recipes import GUIDED
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_benchmark_s_tables_are_those_of_the_recorded_runs():
+    recorded = json.loads((ROOT / "docs/open_benchmark.json").read_text())
+    config = BenchmarkConfig()
+    assert recorded["motion"] == "captured"
+    assert len(recorded["runs"]) == len(METHODS) * len(config.inputs) * config.seeds
+    table = results_table(recorded["runs"])
+    assert table in (ROOT / "README.md").read_text()
+    assert table in (ROOT / "docs/open_benchmark.md").read_text()
+
+
+def test_the_documented_loss_weights_are_the_defaults():
+    text = f"kinematic {GUIDED.kinematic:g}, re-projection {GUIDED.reprojection:g}"
+    assert text in (ROOT / "docs/paper.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files_and_sections_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text().replace("\n", " ")):
+        if target.startswith("http"):
+            continue
+        file, _, section = target.partition("#")
+        linked = page.parent / file if file else page
+        assert linked.exists(), f"{page.name}: {target}"
+        if section:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(), flags=re.MULTILINE)
+            anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+            assert section in anchors, f"{page.name}: {target}"
