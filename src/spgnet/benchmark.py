@@ -58,11 +58,11 @@ class BenchmarkConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
-Progress = Callable[[str, dict[str, Any]], None]
+RunReport = Callable[[str, dict[str, Any]], None]
 
 
 def run_benchmark(
-    config: BenchmarkConfig, *, on_progress: Progress = lambda run, entry: None
+    config: BenchmarkConfig, *, on_progress: RunReport = lambda run, entry: None
 ) -> dict[str, Any]:
     """Run what is not yet there, and write the results.
 

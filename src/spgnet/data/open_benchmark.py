@@ -132,7 +132,4 @@ def _random_rig(generator: torch.Generator) -> Camera:
 def _random_bone_scales(generator: torch.Generator) -> torch.Tensor:
     """A factor for every bone, the same left and right, kept between 0.75 and 1.3."""
     scale = (torch.randn(len(HUMAN36M), generator=generator) * BONE_SPREAD).exp().clamp(0.75, 1.3)
-    mirrored = scale[list(HUMAN36M.mirror)]
-    lower = torch.tensor(HUMAN36M.mirror) < torch.arange(len(HUMAN36M))
-    symmetric = torch.where(lower, mirrored, scale)
-    return symmetric[[child for _, child in HUMAN36M.bones]]
+    return scale[[min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]
