@@ -125,10 +125,10 @@ def benchmark_command(config: tyro.conf.OmitArgPrefixes[BenchmarkConfig]) -> Non
 
     def report(run: str, entry: dict[str, Any]) -> None:
         shown = ("epoch", "loss", "validation_mpjpe") if "epoch" in entry else ("mpjpe", "p_mpjpe")
-        console.print(f"{run}:", "  ".join(f"{key} {entry[key]:.4g}" for key in shown))
+        console.print(f"{run}:", "  ".join(f"{key} {entry[key]:.4g}" for key in shown), soft_wrap=True)
 
     summary = run_benchmark(config, on_progress=report)
-    console.print(results_table(summary["runs"]), markup=False)
+    console.print(results_table(summary["runs"]), markup=False, soft_wrap=True)
     console.print(f"Written: {config.out / 'results.json'} and results.md")
 
 
