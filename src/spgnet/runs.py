@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -166,8 +167,9 @@ def _environment() -> dict[str, Any]:
     }
 
 
+@cache
 def git_commit() -> str | None:
-    """The commit of the source tree that this package runs from, if it is one; ``+`` marks changes."""
+    """The commit of the source tree that this package was started from, if it is one; ``+`` marks changes."""
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--abbrev=12"]
     try:
         return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
