@@ -37,6 +37,8 @@ class Sweep:
     """Weights of the re-projection term."""
     seeds: tuple[int, ...] = (0, 1)
     """Seeds of the runs."""
+    dropout: float = 0.0
+    """Dropout of the network."""
     epochs: int = 6
     """Epochs of 400 steps."""
 
@@ -45,12 +47,13 @@ def main() -> None:
     sweep = tyro.cli(Sweep, description=__doc__)
     data = DataConfig(sweep.motion, sweep.input)
     views = {split: load_views(data, split) for split in ("train", "validation")}
-    rows = []
+    rows, small = [], RECIPES["small-27"]
     for kinematic in sweep.kinematic:
         for reprojection in sweep.reprojection:
             for seed in sweep.seeds:
                 recipe = replace(
-                    RECIPES["small-27"],
+                    small,
+                    model=replace(small.model, dropout=sweep.dropout),
                     data=data,
                     loss=LossWeights(kinematic=kinematic, reprojection=reprojection),
                     epochs=sweep.epochs,
