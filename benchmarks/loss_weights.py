@@ -37,8 +37,6 @@ class Sweep:
     """Weights of the re-projection term."""
     seeds: tuple[int, ...] = (0, 1)
     """Seeds of the runs."""
-    dropout: float = 0.0
-    """Dropout of the network."""
     epochs: int = 6
     """Epochs of 400 steps."""
 
@@ -47,13 +45,12 @@ def main() -> None:
     sweep = tyro.cli(Sweep, description=__doc__)
     data = DataConfig(sweep.motion, sweep.input)
     views = {split: load_views(data, split) for split in ("train", "validation")}
-    rows, small = [], RECIPES["small-27"]
+    rows = []
     for kinematic in sweep.kinematic:
         for reprojection in sweep.reprojection:
             for seed in sweep.seeds:
                 recipe = replace(
-                    small,
-                    model=replace(small.model, dropout=sweep.dropout),
+                    RECIPES["small-27"],
                     data=data,
                     loss=LossWeights(kinematic=kinematic, reprojection=reprojection),
                     epochs=sweep.epochs,

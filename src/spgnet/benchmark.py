@@ -23,7 +23,7 @@ METHODS: dict[str, TrainConfig] = {
     # As many multiplications per pose as the temporal network (1.1 and 1.3 million).
     "Martinez et al.": replace(
         _TEMPORAL,
-        model=MartinezConfig(channels=512, trajectory_channels=256, dropout=0.25),
+        model=MartinezConfig(channels=512, trajectory_channels=256, dropout=0.0),
         loss=LossWeights(),
     ),
     "Baseline (VideoPose3D)": replace(_TEMPORAL, loss=LossWeights()),
@@ -47,7 +47,7 @@ class BenchmarkConfig:
     """Runs of every method."""
     inputs: tuple[Input, ...] = ("projected", "noisy")
     """The 2D inputs to train and test with."""
-    epochs: int = 12
+    epochs: int = 16
     """Epochs of every run."""
     steps_per_epoch: int = 400
     """Steps of every epoch."""

@@ -83,12 +83,12 @@ def _paper(receptive_fields: int) -> TrainConfig:
 
 
 _SMALL = TrainConfig(
-    model=SPGNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128),
+    model=SPGNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
     loss=GUIDED,
-    epochs=12,
+    epochs=16,
     steps_per_epoch=400,
     batch_size=128,
-    decay=0.75,
+    decay=0.8,
 )
 
 RECIPES: dict[str, TrainConfig] = {
@@ -100,7 +100,6 @@ RECIPES: dict[str, TrainConfig] = {
         _SMALL,
         model=SPGNetConfig(filter_widths=(3, 3, 3), channels=128, trajectory_channels=64, dropout=0.0),
         epochs=10,
-        decay=0.8,
     ),
     "martinez": TrainConfig(model=MartinezConfig(), run_length=1),
     "videopose3d-243": replace(_paper(5), loss=LossWeights(), run_length=1),
