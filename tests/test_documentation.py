@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spgnet.benchmark import METHODS, BenchmarkConfig, results_table
-from spgnet.recipes import GUIDED
+from spgnet.recipes import GUIDED, GUIDED_WITH_DROPOUT
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,7 +24,8 @@ def test_the_benchmark_s_tables_are_those_of_the_recorded_runs():
 
 
 def test_the_documented_loss_weights_are_the_defaults():
-    text = f"kinematic {GUIDED.kinematic:g}, re-projection {GUIDED.reprojection:g}"
+    text = f"kinematic {GUIDED.kinematic:g}, re-projection {GUIDED.reprojection:g}; "
+    text += f"with dropout kinematic {GUIDED_WITH_DROPOUT.kinematic:g}"
     assert text in (ROOT / "docs/paper.md").read_text()
 
 

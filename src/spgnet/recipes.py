@@ -75,11 +75,13 @@ class TrainConfig:
 
 
 GUIDED = LossWeights(kinematic=1.0, reprojection=0.2)
-"""SPGNet's loss: the projector's guidance and the kinematic constraint."""
+"""SPGNet's loss, the projector's guidance and the kinematic constraint, for networks without dropout."""
+GUIDED_WITH_DROPOUT = replace(GUIDED, kinematic=0.1)
+"""The same with dropout, which differs between neighbouring frames and so disturbs their bone lengths."""
 
 
 def _paper(receptive_fields: int) -> TrainConfig:
-    return TrainConfig(model=SPGNetConfig(filter_widths=(3,) * receptive_fields), loss=GUIDED)
+    return TrainConfig(model=SPGNetConfig(filter_widths=(3,) * receptive_fields), loss=GUIDED_WITH_DROPOUT)
 
 
 _SMALL = TrainConfig(
