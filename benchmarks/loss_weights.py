@@ -13,10 +13,11 @@ import tyro
 
 from spgnet.benchmark import mean_and_spread, train_and_evaluate
 from spgnet.data.open_benchmark import DataConfig, Input, load_views
-from spgnet.evaluation import METRICS
+from spgnet.evaluation import metric_headings
 from spgnet.losses import LossWeights
 from spgnet.recipes import RECIPES
 from spgnet.runs import write_json, write_text
+from spgnet.tables import markdown_table
 
 COLUMNS = ("mpjpe", "p_mpjpe", "trajectory", "reprojection", "bone_deviation")
 
@@ -68,14 +69,12 @@ def main() -> None:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    head = ["kinematic", "re-projection", *(f"{METRICS[c].label} [{METRICS[c].unit}]" for c in COLUMNS)]
-    lines = [head, ["---:"] * len(head)]
+    lines = []
     for weights in dict.fromkeys(row["weights"] for row in rows):
         scores = [row["score"] for row in rows if row["weights"] == weights]
-        lines.append(
-            [f"{weight:g}" for weight in weights] + [mean_and_spread([s[c] for s in scores]) for c in COLUMNS]
-        )
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        spreads = [mean_and_spread([score[column] for score in scores]) for column in COLUMNS]
+        lines.append([*(f"{weight:g}" for weight in weights), *spreads])
+    return markdown_table(["kinematic", "re-projection", *metric_headings(COLUMNS)], lines, labels=0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ LEVELS = (
     {"skeleton", "distortion", "camera", "rigs", "motion", "paper"},
     {"data"},
     {"models"},
-    {"losses", "alignment", "metrics", "recipes"},
+    {"losses", "alignment", "metrics", "recipes", "tables"},
     {"checkpoint", "runs", "evaluation", "training", "benchmark"},
     {"figures"},
     {"demo", "cli"},

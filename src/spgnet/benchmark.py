@@ -11,11 +11,12 @@ from typing import Any
 
 from spgnet.data.open_benchmark import DataConfig, Input, Split, load_views
 from spgnet.data.views import Views
-from spgnet.evaluation import METRICS, evaluate
+from spgnet.evaluation import evaluate, metric_headings
 from spgnet.losses import LossWeights
 from spgnet.models import MartinezConfig
 from spgnet.recipes import GUIDED, RECIPES, TrainConfig
 from spgnet.runs import check_resumable, load_run, read_json, write_json, write_text
+from spgnet.tables import markdown_table
 from spgnet.training import Report, train
 
 _TEMPORAL = RECIPES["small-27"]
@@ -125,13 +126,12 @@ def train_and_evaluate(
 
 def results_table(results: list[dict[str, Any]]) -> str:
     """A Markdown table: mean over the seeds, and half the range between them."""
-    head = ["input", "method", *(f"{METRICS[column].label} [{METRICS[column].unit}]" for column in COLUMNS)]
-    lines = [head, ["---", "---", *["---:"] * len(COLUMNS)]]
+    lines = []
     for kind, method in dict.fromkeys((row["input"], row["method"]) for row in results):
         rows = [row for row in results if (row["input"], row["method"]) == (kind, method)]
         scores = [row["evaluation"]["mean_over_actions"] for row in rows]
         lines.append([kind, method, *(mean_and_spread([score[c] for score in scores]) for c in COLUMNS)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(["input", "method", *metric_headings(COLUMNS)], lines, labels=2)
 
 
 def mean_and_spread(values: list[float]) -> str:

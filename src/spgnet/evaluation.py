@@ -15,6 +15,7 @@ from spgnet.data.views import Views
 from spgnet.models import LiftingNetwork
 from spgnet.models.sequence import lift_sequence
 from spgnet.skeleton import HUMAN36M
+from spgnet.tables import markdown_table
 
 
 class Metric(NamedTuple):
@@ -38,6 +39,11 @@ METRICS = {
     "bone_deviation": Metric("Bone deviation", "bone", "mm"),
 }
 """The metrics, by the names that results are stored under."""
+
+
+def metric_headings(names: Sequence[str]) -> list[str]:
+    """Labels and units of metrics."""
+    return [f"{METRICS[name].label} [{METRICS[name].unit}]" for name in names]
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,8 @@ class Evaluation:
 
     def to_markdown(self, columns: Sequence[str] = tuple(METRICS)) -> str:
         """A Markdown table of the given metrics."""
-        head = ["action", *(f"{METRICS[column].label} [{METRICS[column].unit}]" for column in columns)]
-        lines = [head, ["---"] + ["---:"] * len(columns)]
-        lines += [[label, *(f"{values[column]:.1f}" for column in columns)] for label, values in self.rows()]
-        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        rows = [[label, *(f"{values[column]:.1f}" for column in columns)] for label, values in self.rows()]
+        return markdown_table(["action", *metric_headings(columns)], rows, labels=1)
 
 
 def evaluate(model: LiftingNetwork, views: Views, *, flip: bool = True) -> Evaluation:
