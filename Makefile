@@ -19,6 +19,7 @@ lint: $(VENV)/.ready-to-develop
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --constraint constraints.txt torch
+	$(BIN)/pip install --constraint constraints.txt --no-deps rtmlib
 	$(BIN)/pip install --constraint constraints.txt --editable '.[test]'
 	touch $@
 

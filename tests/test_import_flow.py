@@ -8,11 +8,12 @@ import spgnet
 PACKAGE = Path(spgnet.__file__).parent
 LEVELS = (
     {"skeleton", "distortion", "camera", "rigs", "motion", "paper"},
-    {"data"},
+    {"data", "keypoints", "video", "camera_files"},
     {"models"},
     {"losses", "alignment", "metrics", "recipes", "tables"},
     {"checkpoint", "runs", "evaluation", "training", "benchmark"},
-    {"figures"},
+    {"detection", "lifting"},
+    {"figures", "export", "view"},
     {"demo", "cli"},
 )
 

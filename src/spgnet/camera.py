@@ -148,3 +148,52 @@ def _normalise(points: Tensor) -> Tensor:
     """(x / z, y / z), kept finite (and its gradient too) where z is zero."""
     z = points[..., 2:]
     return points[..., :2] / torch.where(z.abs() < 1e-6, 1e-6, z)
+
+
+UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0))
+"""World-to-camera rotation of a level camera that looks along the world's y axis."""
+
+
+def opencv_camera(
+    matrix: Any,
+    distortion: Any,
+    image_size: tuple[int, int],
+    *,
+    rotation: Any = UPRIGHT,
+    position: Any = None,
+) -> Camera:
+    """One camera from what calibration tools write.
+
+    Args:
+        matrix: the 3 x 3 intrinsics in pixels; skew is not modelled.
+        distortion: k1, k2, p1, p2, k3 of OpenCV, or only the first of them; None for no distortion.
+        image_size: width and height in pixels.
+        rotation: world to camera, 3 x 3.
+        position: the camera's centre in the world, in metres; the world's origin if None.
+
+    Raises:
+        ValueError: a value is not finite, the focal lengths are not positive, or the distortion has more
+            than five coefficients.
+    """
+    values = torch.as_tensor(matrix, dtype=torch.float64)
+    lens = torch.zeros(5, dtype=torch.float64)
+    given = torch.as_tensor([] if distortion is None else distortion, dtype=torch.float64).flatten()
+    if len(given) > 5:
+        raise ValueError(f"{len(given)} distortion coefficients; only k1, k2, p1, p2, k3 are supported")
+    lens[: len(given)] = given
+    camera = Camera(
+        focal=values.diagonal()[:2].clone(),
+        center=values[:2, 2].clone(),
+        radial=lens[[0, 1, 4]],
+        tangential=lens[[2, 3]],
+        rotation=torch.as_tensor(rotation, dtype=torch.float64),
+        position=torch.zeros(3, dtype=torch.float64)
+        if position is None
+        else torch.as_tensor(position, dtype=torch.float64).flatten(),
+        image_size=torch.tensor(image_size, dtype=torch.float64),
+        convention="opencv",
+    )
+    numbers = (camera.focal, camera.center, lens, camera.rotation, camera.position)
+    if not all(bool(number.isfinite().all()) for number in numbers) or bool((camera.focal <= 0).any()):
+        raise ValueError(f"camera values must be finite and focal lengths positive, got {values.tolist()}")
+    return camera.to(torch.float32)

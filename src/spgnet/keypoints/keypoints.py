@@ -1,0 +1,81 @@
+"""The 2D keypoints of one person over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+KeypointSetName = Literal["human36m17", "coco17", "halpe26", "body25", "mediapipe33"]
+KEYPOINT_COUNTS: dict[KeypointSetName, int] = {
+    "human36m17": 17,
+    "coco17": 17,
+    "halpe26": 26,
+    "body25": 25,
+    "mediapipe33": 33,
+}
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """One person's 2D keypoints in every frame of a clip.
+
+    Args:
+        points: x and y in pixels (origin top left) and a score in [0, 1] of each keypoint; a score of zero,
+            or NaN in x or y, marks one that is missing. Frames without the person are there, all missing.
+        keypoint_set: which keypoints these are, in which order (docs/keypoints.md).
+        timestamps: time of each frame in seconds, increasing.
+        image_size: width and height of the image in pixels.
+        camera_matrix: intrinsics in pixels, if known.
+        distortion: k1, k2, p1, p2, k3 of OpenCV, if known.
+        track: the person's number in the clip, from 1.
+
+    Raises:
+        ValueError: shapes do not fit each other or the keypoint set, or time does not increase.
+    """
+
+    points: Float[np.ndarray, "frames joints 3"]
+    keypoint_set: KeypointSetName
+    timestamps: Float[np.ndarray, " frames"]
+    image_size: tuple[int, int]
+    camera_matrix: Float[np.ndarray, "3 3"] | None = None
+    distortion: Float[np.ndarray, " 5"] | None = None
+    track: int = 1
+
+    def __post_init__(self) -> None:
+        known = get_args(KeypointSetName)
+        if self.keypoint_set not in known:
+            raise ValueError(f"no keypoint set {self.keypoint_set!r}; there are {', '.join(known)}")
+        count = KEYPOINT_COUNTS[self.keypoint_set]
+        if self.points.ndim != 3 or self.points.shape[1:] != (count, 3) or not len(self.points):
+            raise ValueError(
+                f"keypoints have shape {self.points.shape}, expected [frames, {count}, 3] for "
+                f"{self.keypoint_set}: x, y and score of every keypoint"
+            )
+        if self.timestamps.shape != self.points.shape[:1]:
+            raise ValueError(f"{len(self.timestamps)} timestamps for {len(self.points)} frames")
+        if not np.isfinite(self.timestamps).all() or (np.diff(self.timestamps) <= 0).any():
+            raise ValueError("timestamps do not increase from frame to frame")
+        if min(self.image_size) < 1:
+            raise ValueError(f"image size must be positive, got {self.image_size}")
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def fps(self) -> float:
+        """Mean frames per second; 30 for a single frame."""
+        if len(self) == 1:
+            return 30.0
+        return (len(self) - 1) / float(self.timestamps[-1] - self.timestamps[0])
+
+    @property
+    def present(self) -> np.ndarray:
+        """Which keypoints are there, [frames, joints]: a positive score, and finite x and y."""
+        return (self.points[..., 2] > 0) & np.isfinite(self.points[..., :2]).all(axis=-1)
+
+    def frames(self, kept: slice) -> Keypoints:
+        """Some of the frames."""
+        return replace(self, points=self.points[kept], timestamps=self.timestamps[kept])
