@@ -20,12 +20,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from spgnet.benchmark import BenchmarkConfig, results_table, run_benchmark
-from spgnet.data.open_benchmark import Input, load_views
+from spgnet.data.open_benchmark import Input, load_training_data, load_views
 from spgnet.demo import DemoConfig, run_demo
 from spgnet.evaluation import METRICS, Evaluation, evaluate
 from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
 from spgnet.runs import git_commit, load_run, write_json, write_text
-from spgnet.training import Accelerator, Machine, Report, pick_device, train
+from spgnet.training import Accelerator, Machine, Report, frames_in, pick_device, train
 
 console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
 """Of several processes that train together, the first one speaks."""
@@ -77,9 +77,9 @@ def train_command(training: TrainByRecipe) -> None:
     """Train a network by a named recipe, as it is or with changes, and leave a run folder."""
     recipe, out = training.recipe, training.out
     with console.status("Loading motion"):
-        train_views, validation_views = (load_views(recipe.data, split) for split in ("train", "validation"))
+        train_data, validation_views = load_training_data(recipe.data), load_views(recipe.data, "validation")
     tensorboard = tensorboard_log(out) if training.tensorboard else None
-    steps = recipe.epochs * recipe.steps_in_epoch(len(train_views.joints))
+    steps = recipe.epochs * recipe.steps_in_epoch(frames_in(train_data))
     with training_progress(steps) as (on_step, show_epoch):
 
         def on_epoch(entry: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ def train_command(training: TrainByRecipe) -> None:
         finished = train(
             recipe,
             out,
-            train_views,
+            train_data,
             validation_views,
             resume=training.resume,
             machine=training.machine,

@@ -106,7 +106,8 @@ def validation_mpjpe(model: LiftingNetwork, views: Views) -> float:
 
 def lift_views(model: LiftingNetwork, views: Views, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
     """Predicted joints for every frame, in metres, relative to the camera."""
-    pieces = views.screen.split(views.lengths.tolist())
+    screen = views.screen if model.channels == 2 else views.rays()
+    pieces = screen.split(views.lengths.tolist())
     return torch.cat([lift_sequence(model, screen, flip=flip) for screen in pieces])
 
 
@@ -128,7 +129,7 @@ def frame_values(
     for view in range(len(views)):
         frames, camera = views.frames_of(view), views.cameras[view]
         mine, true = predicted[frames], target[frames]
-        seen = camera.screen_to_image(views.screen[frames])
+        seen = camera.screen_to_image(views.screen[frames][..., :2])
         if len(mine) > 1:
             values["velocity"][frames][1:] = metrics.velocity_error(mine, true)
             values["acceleration"][frames][2:] = metrics.acceleration_error(mine, true)

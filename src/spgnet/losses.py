@@ -68,12 +68,18 @@ def reprojection_loss(
 ) -> Scalar:
     """2D MPJPE: mean distance of re-projected joints and 2D input, in screen coordinates.
 
+    A predicted joint that is less than 0.2 m ahead of the camera counts as zero: there, projection
+    explodes, and behind the camera its gradient points the wrong way.
+
     Args:
         joints: predicted joints relative to the camera: pose plus trajectory.
         seen: the 2D input at the same frames.
         cameras: one camera per sample, shape [batch].
     """
-    return (cameras[:, None].camera_to_screen(joints) - seen).norm(dim=-1).mean()
+    ahead = joints[..., 2] > 0.2
+    inside = torch.where(ahead.unsqueeze(-1), joints, joints.new_tensor([0.0, 0.0, 1.0]))
+    distance = (cameras[:, None].camera_to_screen(inside) - seen).norm(dim=-1)
+    return torch.where(ahead, distance, 0.0).mean()
 
 
 def weighted_losses(lifted: Lifted, batch: Batch, weights: LossWeights) -> dict[str, Scalar]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from spgnet.data.open_benchmark import DataConfig
 from spgnet.losses import LossWeights
-from spgnet.models import MartinezConfig, ModelConfig, SPGNetConfig
+from spgnet.models import MartinezConfig, ModelConfig, RayNetConfig, SPGNetConfig
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class TrainConfig:
     """Adam's rate in the first epoch."""
     decay: float = 0.95
     """Factor of the rate from epoch to epoch."""
+    clip: float | None = None
+    """Largest norm of the gradient; a larger one is scaled down."""
     flip: bool = True
     """Mirror a random half of the samples."""
     seed: int = 0
@@ -64,6 +66,8 @@ class TrainConfig:
             faults.append(
                 f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
             )
+        if self.clip is not None and not self.clip > 0:
+            faults.append(f"clip must be positive, got {self.clip}")
         if not 0 <= self.seed < 2**32:
             faults.append(f"seed must be between 0 and 2**32, got {self.seed}")
         if faults:
@@ -93,6 +97,18 @@ _SMALL = TrainConfig(
     decay=0.8,
 )
 
+_WILD = TrainConfig(
+    model=RayNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
+    loss=GUIDED,
+    data=DataConfig(input="wild"),
+    epochs=40,
+    steps_per_epoch=2000,
+    batch_size=128,
+    run_length=4,
+    decay=0.9,
+    clip=1.0,
+)
+
 RECIPES: dict[str, TrainConfig] = {
     "paper-243": _paper(5),
     "paper-81": _paper(4),
@@ -103,6 +119,8 @@ RECIPES: dict[str, TrainConfig] = {
         model=SPGNetConfig(filter_widths=(3, 3, 3), channels=128, trajectory_channels=64, dropout=0.0),
         epochs=10,
     ),
+    "wild": _WILD,
+    "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True)),
     "martinez": TrainConfig(model=MartinezConfig(), run_length=1),
     "videopose3d-243": replace(_paper(5), loss=LossWeights(), run_length=1),
 }
@@ -114,6 +132,8 @@ RECIPE_DESCRIPTIONS = {
     "paper-27": "The paper's SPGNet with J = 27.",
     "small-27": "SPGNet for a CPU: J = 27, 256 channels, a few minutes.",
     "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
+    "wild": "The shipped weights: any camera, a real detector's errors and gaps (J = 27, 256 channels).",
+    "wild-live": "The same, looking at past frames only.",
     "martinez": "Martinez et al.'s single-frame network at its published size.",
     "videopose3d-243": "The paper's Baseline, VideoPose3D: no projector, no kinematic term.",
 }

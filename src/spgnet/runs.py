@@ -20,7 +20,7 @@ from typing import Any
 from spgnet.checkpoint import describe_model, load_checkpoint
 from spgnet.data.open_benchmark import DataConfig
 from spgnet.losses import LossWeights
-from spgnet.models import LiftingNetwork, MartinezConfig, SPGNetConfig, build_model
+from spgnet.models import LiftingNetwork, MartinezConfig, RayNetConfig, SPGNetConfig, build_model
 from spgnet.recipes import TrainConfig
 
 
@@ -39,7 +39,7 @@ def config_from_json(values: Any) -> TrainConfig:
     """
     try:
         model, data = dict(values["model"]), dict(values["data"])
-        kind = {"spgnet": SPGNetConfig, "martinez": MartinezConfig}[model.pop("kind")]
+        kind = {"spgnet": SPGNetConfig, "raynet": RayNetConfig, "martinez": MartinezConfig}[model.pop("kind")]
         if "filter_widths" in model:
             model["filter_widths"] = tuple(model["filter_widths"])
         data["motion"] = None if data["motion"] is None else Path(data["motion"])

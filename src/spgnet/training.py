@@ -18,9 +18,11 @@ from torch import Tensor
 from spgnet import losses
 from spgnet.checkpoint import Progress, load_checkpoint, save_checkpoint
 from spgnet.data.views import Views
+from spgnet.data.wild import WildSampler
 from spgnet.data.windows import Batch, WindowSampler
 from spgnet.evaluation import validation_mpjpe
-from spgnet.models import build_model
+from spgnet.models import LiftingNetwork, build_model
+from spgnet.motion import MotionClip
 from spgnet.recipes import TrainConfig
 from spgnet.runs import check_free, check_resumable, create_run, read_log, write_log
 
@@ -41,7 +43,7 @@ class Machine:
 def train(
     config: TrainConfig,
     run: Path,
-    train_views: Views,
+    train_data: Views | list[MotionClip],
     validation_views: Views,
     *,
     resume: bool = False,
@@ -57,7 +59,7 @@ def train(
     Args:
         config: what to train, and how.
         run: the run folder.
-        train_views: data to train on.
+        train_data: views to train on, or clips to draw wild samples from (``spgnet.data.wild``).
         validation_views: data to choose the best epoch by.
         resume: go on with the run that the folder holds.
         machine: where to train.
@@ -78,12 +80,12 @@ def train(
     fabric = _launched(machine or Machine(), config)
     torch.manual_seed(config.seed)
     network = build_model(config.model)
-    network.start_trajectory_at(train_views.joints[:, 0].mean(dim=0))
+    network.start_trajectory_at(mean_root(train_data))
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     model, optimizer = fabric.setup(network, adam)
-    train_views, validation_views = train_views.to(fabric.device), validation_views.to(fabric.device)
-    sampler = WindowSampler(train_views, run=config.run_length, context=network.context)
-    steps = config.steps_in_epoch(len(train_views.joints))
+    validation_views = validation_views.to(fabric.device)
+    sampler = sampler_of(train_data, config, network, fabric.device)
+    steps = config.steps_in_epoch(frames_in(train_data))
 
     progress, log = Progress(), []
     if resume and (run / "last.safetensors").exists():
@@ -110,6 +112,8 @@ def train(
                 terms = losses.weighted_losses(model(batch.screen), batch, config.loss)
                 optimizer.zero_grad()
                 fabric.backward(losses.total(terms))
+                if config.clip is not None:
+                    fabric.clip_gradients(model, optimizer, max_norm=config.clip, error_if_nonfinite=False)
                 optimizer.step()
 
                 progress.count(terms)
@@ -166,11 +170,33 @@ def _fabric(accelerator: Accelerator, **options: Any) -> Fabric:
         raise ValueError(f"cannot run on accelerator {accelerator!r}: {error}") from None
 
 
+def frames_in(data: Views | list[MotionClip]) -> int:
+    """Frames of the data."""
+    return len(data.joints) if isinstance(data, Views) else sum(map(len, data))
+
+
+def mean_root(data: Views | list[MotionClip]) -> Tensor:
+    """Where people are on average in front of the cameras; clips have no cameras yet."""
+    return data.joints[:, 0].mean(dim=0) if isinstance(data, Views) else torch.tensor([0.0, 0.0, 4.0])
+
+
+def sampler_of(
+    data: Views | list[MotionClip], config: TrainConfig, network: LiftingNetwork, device: torch.device
+) -> WindowSampler | WildSampler:
+    """What draws samples from the data, on a device."""
+    window = {"run": config.run_length, "context": network.context}
+    if isinstance(data, Views):
+        return WindowSampler(data.to(device), **window)
+    return WildSampler(data, **window, flip=config.flip).to(device)
+
+
 def draw_batch(
-    sampler: WindowSampler, config: TrainConfig, order: Tensor, step: int, fabric: Fabric
+    sampler: WindowSampler | WildSampler, config: TrainConfig, order: Tensor, step: int, fabric: Fabric
 ) -> Batch:
     """The batch of a step of an epoch: this process's share of the runs, mirrored at random."""
     size = config.batch_size // config.run_length
+    if isinstance(sampler, WildSampler):
+        return sampler.draw(size // fabric.world_size)
     runs = order[torch.arange(step * size, (step + 1) * size) % len(order)]
     runs = runs[fabric.global_rank :: fabric.world_size]
     flip = torch.rand(len(runs)) < (0.5 if config.flip else 0)

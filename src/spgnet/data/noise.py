@@ -131,8 +131,8 @@ def detect(
     seen = torch.where(swapped.unsqueeze(-1), points[..., HUMAN36M.mirror, :], points)
     error = _wander(shape, noise, fps, generator) + _outliers(shape, noise, fps, generator)
     seen = seen + error.to(points.dtype) * person_size(points)[..., None, None]
-    missing, _ = _bursts(shape, noise.dropout_fraction, noise.dropout_seconds * fps, generator)
-    return _interpolated(seen, missing)
+    missing, _ = bursts(shape, noise.dropout_fraction, noise.dropout_seconds * fps, generator)
+    return interpolated(seen, missing)
 
 
 def _wander(shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator) -> Tensor:
@@ -176,7 +176,7 @@ def _low_pass(signal: Tensor, decay: float) -> Tensor:
     return signal
 
 
-def _bursts(
+def bursts(
     shape: Sequence[int], fraction: float, mean_frames: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """A two-state Markov chain along frames (the second dimension from the end), in its equilibrium.
@@ -197,7 +197,7 @@ def _bursts(
 
 def _outliers(shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator) -> Tensor:
     """Displacement by outliers, in units of the person's size; shape [*batch, frames, 17, 2]."""
-    active, drawn = _bursts(shape, noise.outlier_fraction, noise.outlier_seconds * fps, generator)
+    active, drawn = bursts(shape, noise.outlier_fraction, noise.outlier_seconds * fps, generator)
     angle = 2 * math.pi * torch.rand(shape, generator=generator, device=generator.device).gather(-2, drawn)
     offset = noise.outlier_size * torch.stack((angle.cos(), angle.sin()), dim=-1)
     return torch.where(active.unsqueeze(-1), offset, 0.0)
@@ -209,14 +209,14 @@ def _swapped_joints(
     """Which joints have changed places with their twins."""
     device = generator.device
     limbs = (*shape[:-1], 2)
-    active, drawn = _bursts(limbs, noise.swap_fraction, noise.swap_seconds * fps, generator)
+    active, drawn = bursts(limbs, noise.swap_fraction, noise.swap_seconds * fps, generator)
     reach = torch.randint(3, limbs, generator=generator, device=device).gather(-2, drawn)
     limb = [int(kind in _ARM) for kind in _KINDS]
     level = [(_ARM + _LEG).index(kind) % 3 if kind in _ARM + _LEG else 3 for kind in _KINDS]
     return active[..., limb] & (reach[..., limb] >= torch.tensor(level, device=device))
 
 
-def _interpolated(points: Tensor, missing: Tensor) -> Tensor:
+def interpolated(points: Tensor, missing: Tensor) -> Tensor:
     """Missing joints filled in linearly in time from their neighbours, or from the one at an end.
 
     A joint that is missing in all frames keeps its points: there is nothing to fill it from.

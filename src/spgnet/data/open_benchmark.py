@@ -23,12 +23,13 @@ from spgnet.data.archive import load_motion_archive
 from spgnet.data.noise import DetectorNoise
 from spgnet.data.procedural import procedural_clips
 from spgnet.data.views import Views, film
+from spgnet.data.wild import wild_views
 from spgnet.motion import MotionClip, standing_pieces
 from spgnet.rigs import human36m_rig, random_rig
 from spgnet.skeleton import HUMAN36M
 
 Split = Literal["train", "validation", "test"]
-Input = Literal["projected", "noisy"]
+Input = Literal["projected", "noisy", "wild"]
 Rig = Literal["human36m", "random"]
 
 FPS = 50.0
@@ -43,6 +44,8 @@ SESSIONS: dict[Split, tuple[str, ...]] = {
 }
 """Human3.6M sessions whose camera rig films the clips of a split, in turn."""
 PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
+WILD_PROCEDURAL_CLIPS = 420
+"""Generated clips that wild training adds to captured ones, for the poses that these lack."""
 BONE_SPREAD = 0.08
 """Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
 
@@ -59,7 +62,8 @@ class DataConfig:
     motion: Path | None = None
     """Folder of the open benchmark's motion archives; without it, motion is generated."""
     input: Input = "projected"
-    """2D input: exact projections, or projections with the errors of a detector."""
+    """2D input: exact projections, projections with the errors of a detector, or rays of random people and
+    cameras with a detector's errors and gaps (``spgnet.data.wild``; for networks on rays)."""
     rig: Rig = "human36m"
     """Who films: the four cameras of Human3.6M's sessions, or four random cameras for every clip."""
 
@@ -75,10 +79,34 @@ def load_views(data: DataConfig, split: Split, *, seed: int = 0) -> Views:
     Raises:
         ValueError: an archive of the split is missing, broken or another one than the benchmark's.
     """
-    clips = _procedural(split) if data.motion is None else _captured(Path(data.motion), split)
+    clips = load_clips(data, split)
+    if data.input == "wild":
+        return wild_views([clip.resampled(FPS) for clip in clips], seed=seed)
     generator = torch.Generator().manual_seed(seed)
     filmed = list(_staged(clips, split, data.rig, generator))
     return film(filmed, noise=DetectorNoise() if data.input == "noisy" else None, seed=seed)
+
+
+def load_clips(data: DataConfig, split: Split) -> list[MotionClip]:
+    """The motion of a split in the world, as it was captured or generated.
+
+    Raises:
+        ValueError: an archive of the split is missing, broken or another one than the benchmark's.
+    """
+    return _procedural(split) if data.motion is None else _captured(Path(data.motion), split)
+
+
+def load_training_data(data: DataConfig) -> Views | list[MotionClip]:
+    """What to train on: views, or for wild training the clips that samples are drawn from.
+
+    Raises:
+        ValueError: an archive is missing, broken or another one than the benchmark's.
+    """
+    if data.input != "wild":
+        return load_views(data, "train")
+    clips = [clip.resampled(FPS) for clip in load_clips(data, "train")]
+    more = WILD_PROCEDURAL_CLIPS if data.motion is not None else 0
+    return clips + (procedural_clips(more, seed=4, fps=FPS) if more else [])
 
 
 def _captured(motion: Path, split: Split) -> list[MotionClip]:

@@ -20,7 +20,8 @@ class Views:
 
     Args:
         joints: true joints in metres, in the camera frame of their view.
-        screen: the 2D input, in screen coordinates: exact projections or (simulated) detections.
+        screen: the 2D input, in screen coordinates: exact projections or (simulated) detections. A third
+            channel, if there is one, says whether a joint was seen.
         cameras: the camera of each view, a batch of shape [views].
         lengths: frames of each view.
         fps: frames per second, of all views.
@@ -30,7 +31,7 @@ class Views:
     """
 
     joints: Float[Tensor, "frames 17 3"]
-    screen: Float[Tensor, "frames 17 2"]
+    screen: Float[Tensor, "frames 17 channels"]
     cameras: Camera
     lengths: Int[Tensor, " views"]
     fps: float
@@ -54,6 +55,15 @@ class Views:
         """Where a view's frames lie."""
         start = int(self.starts[view])
         return slice(start, start + int(self.lengths[view]))
+
+    def rays(self) -> Float[Tensor, "frames 17 3"]:
+        """The 2D input as networks on rays take it: x / z, y / z, and whether each joint was seen."""
+        cameras = self.cameras[
+            torch.arange(len(self), device=self.lengths.device).repeat_interleave(self.lengths)
+        ]
+        rays = cameras.image_to_rays(cameras.screen_to_image(self.screen[..., :2]))
+        seen = self.screen[..., 2:] if self.screen.shape[-1] == 3 else torch.ones_like(rays[..., :1])
+        return torch.cat((rays, seen), dim=-1)
 
     def to(self, device: torch.device) -> Views:
         """The same views on another device."""

@@ -19,12 +19,13 @@ class Batch:
 
     Args:
         screen: 2D input of the output frames and of their context (before + run + after frames).
-        seen: the part of it at the output frames.
+        seen: the 2D pose of the output frames that a re-projection should meet: their part of the input
+            or, for wild samples, the exact one.
         joints: true joints at the output frames, metres, camera frame.
         cameras: the camera of each sample, shape [batch].
     """
 
-    screen: Float[Tensor, "batch window 17 2"]
+    screen: Float[Tensor, "batch window 17 channels"]
     seen: Float[Tensor, "batch run 17 2"]
     joints: Float[Tensor, "batch run 17 3"]
     cameras: Camera

@@ -29,7 +29,8 @@ class Lifted(NamedTuple):
 class LiftingNetwork(nn.Module):
     """Base of the lifting networks.
 
-    Called with screen coordinates ``[batch, frames, 17, 2]``, it returns the ``frames - J + 1`` poses that
+    Called with 2D input ``[batch, frames, 17, channels]`` (screen coordinates, or what the network says), it
+    returns the ``frames - J + 1`` poses that
     have a whole receptive field of J input frames. It can compute them in two ways that give the same
     result: window by window, which is faster for the few output frames of a training sample, and
     densely over the whole sequence, which shares the work between neighbours (``dense=True``).
@@ -37,14 +38,16 @@ class LiftingNetwork(nn.Module):
     Attributes:
         receptive_field: J, the number of input frames behind one output frame.
         context: how many of these come before and after the output frame.
+        channels: how many numbers a joint of the input has.
     """
 
+    channels: int = 2
     receptive_field: int
     context: tuple[int, int]
     trajectory: nn.Module
     """Its output layer is called ``last``."""
 
-    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
+    def forward(self, screen: Float[Tensor, "batch frames 17 channels"], *, dense: bool = False) -> Lifted:
         """Lift screen coordinates."""
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ from spgnet.skeleton import HUMAN36M
 
 @torch.no_grad()
 def lift_sequence(
-    model: LiftingNetwork, screen: Float[Tensor, "frames joints xy"], *, flip: bool = True
+    model: LiftingNetwork, screen: Float[Tensor, "frames joints channels"], *, flip: bool = True
 ) -> Float[Tensor, "frames 17 3"]:
     """Joints relative to the camera, in metres, for every frame of a sequence.
 
@@ -20,14 +20,15 @@ def lift_sequence(
 
     Args:
         model: in evaluation mode.
-        screen: the 17 joints of each frame in screen coordinates.
+        screen: the 17 joints of each frame, in the channels that the network takes.
         flip: average with the result for the mirrored input, mirrored back.
 
     Raises:
-        ValueError: there is no frame, there are not 17 joints, or a value is not finite.
+        ValueError: there is no frame, a frame is not 17 joints of the network's channels, or a value is not
+            finite.
     """
-    if screen.ndim != 3 or screen.shape[1:] != (len(HUMAN36M), 2) or not len(screen):
-        raise ValueError(f"2D input has shape {tuple(screen.shape)}, expected [frames, 17, 2]")
+    if screen.ndim != 3 or screen.shape[1:] != (len(HUMAN36M), model.channels) or not len(screen):
+        raise ValueError(f"2D input has shape {tuple(screen.shape)}, expected [frames, 17, {model.channels}]")
     if not bool(screen.isfinite().all()):
         broken = (~screen.isfinite()).flatten(1).any(dim=1)
         raise ValueError(f"2D input holds NaN or infinity in {int(broken.sum())} of {len(screen)} frames")

@@ -49,15 +49,19 @@ class SPGNetConfig:
         """J: the number of input frames behind one output frame."""
         return prod(self.filter_widths)
 
+    @property
+    def context(self) -> tuple[int, int]:
+        """How many of these come before and after the output frame."""
+        before = self.receptive_field - 1 if self.causal else self.receptive_field // 2
+        return before, self.receptive_field - 1 - before
+
 
 class SPGNet(LiftingNetwork):
     """See :class:`SPGNetConfig` and :class:`LiftingNetwork`."""
 
     def __init__(self, config: SPGNetConfig) -> None:
         super().__init__()
-        self.receptive_field = config.receptive_field
-        before = self.receptive_field - 1 if config.causal else self.receptive_field // 2
-        self.context = (before, self.receptive_field - 1 - before)
+        self.receptive_field, self.context = config.receptive_field, config.context
         shared = {"filter_widths": config.filter_widths, "dropout": config.dropout, "causal": config.causal}
         joints = len(HUMAN36M)
         self.pose = TemporalEncoder(2 * joints, 3 * joints, channels=config.channels, **shared)

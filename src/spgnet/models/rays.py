@@ -1,0 +1,114 @@
+"""The network for any camera: SPGNet's encoders on rays, seen by a virtual camera that faces the person.
+
+Rays are undistorted, normalised image points (x / z, y / z), so nothing depends on the focal length or
+the size of the image. In every frame a virtual camera at the same place is turned towards the person's
+trunk (a perspective crop: no matter where in the image the person is, the same pose looks the same), and
+what it sees is divided by its size. The encoders give the pose in that camera, and the trajectory as a
+distance in units of that size, so that one network serves near and far. Both are turned back at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from spgnet.models.network import Lifted, LiftingNetwork, rooted
+from spgnet.models.spgnet import SPGNetConfig
+from spgnet.models.temporal import TemporalEncoder
+from spgnet.skeleton import HUMAN36M
+
+TRUNK = tuple(map(HUMAN36M.names.index, ("right_hip", "left_hip", "left_shoulder", "right_shoulder")))
+DETECTED = tuple(joint for joint, name in enumerate(HUMAN36M.names) if name != "spine")
+"""What the network looks at: no detector has the spine, which is only ever put between its neighbours."""
+TYPICAL_RADIUS = 0.45
+"""Root mean square distance of a person's joints from the middle of the trunk, across the view, in metres."""
+
+
+@dataclass(frozen=True)
+class RayNetConfig(SPGNetConfig):
+    """SPGNet's network on rays with a third channel that says which joints were seen."""
+
+
+class Crop(NamedTuple):
+    """What the virtual camera of each frame sees, and how it stands.
+
+    Attributes:
+        features: input of the encoders.
+        turn: rotation from the camera frame to the virtual camera's.
+        size: root mean square distance of the joints from the middle of the trunk, in rays.
+    """
+
+    features: Float[Tensor, "batch frames features"]
+    turn: Float[Tensor, "batch frames 3 3"]
+    size: Float[Tensor, "batch frames 1 1"]
+
+    def frames(self, first: int, count: int) -> Crop:
+        """A range of the frames."""
+        return Crop(*(value[:, first : first + count] for value in self))
+
+
+class RayNet(LiftingNetwork):
+    """See :class:`RayNetConfig` and :class:`LiftingNetwork`; called with rays ``[batch, frames, 17, 3]``.
+
+    The channels are x / z, y / z, and 1 where the joint was seen or 0 where a gap was filled.
+    """
+
+    channels = 3
+
+    def __init__(self, config: RayNetConfig) -> None:
+        super().__init__()
+        self.receptive_field, self.context = config.receptive_field, config.context
+        shared = {"filter_widths": config.filter_widths, "dropout": config.dropout, "causal": config.causal}
+        inputs = 3 * len(DETECTED) + 3
+        self.pose = TemporalEncoder(inputs, 3 * len(HUMAN36M), channels=config.channels, **shared)
+        self.trajectory = TemporalEncoder(inputs, 3, channels=config.trajectory_channels, **shared)
+        with torch.no_grad():  # start with a small person at the starting point, not with a random one
+            for encoder in (self.pose, self.trajectory):
+                encoder.last.weight.mul_(0.1)
+
+    def forward(self, screen: Float[Tensor, "batch frames 17 3"], *, dense: bool = False) -> Lifted:
+        """Lift rays, window by window or densely."""
+        seen = crop(screen)
+        pose, offset = (encoder(seen.features, dense=dense) for encoder in (self.pose, self.trajectory))
+        return place(pose, offset, seen.frames(self.context[0], pose.shape[1]))
+
+    def start_trajectory_at(self, root: Float[Tensor, " 3"]) -> None:
+        """Start with everybody of typical size in the middle of the virtual camera, wherever the data are."""
+        super().start_trajectory_at(root.new_tensor([0.0, 0.0, math.log(TYPICAL_RADIUS)]))
+
+
+def crop(rays: Float[Tensor, "batch frames 17 3"]) -> Crop:
+    """Turn a virtual camera towards the person in every frame, and describe what it sees."""
+    middle = rays[..., TRUNK, :2].mean(dim=-2)
+    turn = towards(middle)
+    points, seen = rays[..., DETECTED, :2], rays[..., DETECTED, 2]
+    depths = torch.cat((points, torch.ones_like(points[..., :1])), dim=-1) @ turn.mT
+    flat = depths[..., :2] / depths[..., 2:].clamp_min(0.05)
+    size = flat.square().sum(dim=-1).mean(dim=-1).sqrt().clamp_min(1e-4)[..., None, None]
+    features = ((flat / size).flatten(2), seen, middle, (size[..., 0] / 0.12).log())
+    return Crop(torch.cat(features, dim=-1), turn, size)
+
+
+def towards(ray: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotation into the frame of a camera that is turned from the z axis to a ray and not rolled."""
+    forward = normalize(torch.cat((ray, torch.ones_like(ray[..., :1])), dim=-1), dim=-1)
+    down = torch.zeros_like(forward)
+    down[..., 1] = 1
+    right = normalize(torch.linalg.cross(down, forward), dim=-1)
+    return torch.stack((right, torch.linalg.cross(forward, right), forward), dim=-2)
+
+
+def place(
+    pose: Float[Tensor, "batch frames 51"], offset: Float[Tensor, "batch frames 3"], seen: Crop
+) -> Lifted:
+    """The encoders' outputs as joints in the camera frame, in metres."""
+    across, log_distance = offset[..., None, :2], offset[..., None, 2:]
+    depth = log_distance.clamp(-5, 5).exp() / seen.size
+    root = torch.cat((across * seen.size, torch.ones_like(depth)), dim=-1) * depth
+    return Lifted(rooted(pose) @ seen.turn, root @ seen.turn)
