@@ -13,7 +13,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from spgnet.models import ModelConfig
+from spgnet.models import (
+    LiftingNetwork,
+    MartinezConfig,
+    ModelConfig,
+    RayNetConfig,
+    SPGNetConfig,
+    build_model,
+)
 
 
 @dataclass
@@ -99,6 +106,38 @@ def load_checkpoint(
     if optimizer is not None:
         _load_optimizer(path, tensors, model, optimizer)
     return Progress(**json.loads(metadata["progress"]))
+
+
+def load_model(path: Path) -> LiftingNetwork:
+    """The network of a checkpoint, as the checkpoint itself describes it; weights in any precision.
+
+    Raises:
+        ValueError: the file is missing or damaged, or describes no network.
+    """
+    metadata, _ = _read(path)
+    try:
+        config = model_config(json.loads(metadata["model"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: does not say what network it holds ({error})") from None
+    model = build_model(config)
+    load_checkpoint(path, config, model)
+    return model
+
+
+def model_config(values: Any) -> ModelConfig:
+    """The configuration that :func:`describe_model` described.
+
+    Raises:
+        KeyError: the kind is missing or unknown.
+        TypeError: a field is unknown.
+        ValueError: a value is out of its range.
+    """
+    values = dict(values)
+    kinds = {"spgnet": SPGNetConfig, "raynet": RayNetConfig, "martinez": MartinezConfig}
+    kind = kinds[values.pop("kind")]
+    if "filter_widths" in values:
+        values["filter_widths"] = tuple(values["filter_widths"])
+    return kind(**values)
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:

@@ -17,10 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from spgnet.checkpoint import describe_model, load_checkpoint
+from spgnet.checkpoint import describe_model, load_checkpoint, model_config
 from spgnet.data.open_benchmark import DataConfig
 from spgnet.losses import LossWeights
-from spgnet.models import LiftingNetwork, MartinezConfig, RayNetConfig, SPGNetConfig, build_model
+from spgnet.models import LiftingNetwork, build_model
 from spgnet.recipes import TrainConfig
 
 
@@ -38,12 +38,13 @@ def config_from_json(values: Any) -> TrainConfig:
         ValueError: fields are missing, unknown or out of range.
     """
     try:
-        model, data = dict(values["model"]), dict(values["data"])
-        kind = {"spgnet": SPGNetConfig, "raynet": RayNetConfig, "martinez": MartinezConfig}[model.pop("kind")]
-        if "filter_widths" in model:
-            model["filter_widths"] = tuple(model["filter_widths"])
+        data = dict(values["data"])
         data["motion"] = None if data["motion"] is None else Path(data["motion"])
-        parts = {"model": kind(**model), "loss": LossWeights(**values["loss"]), "data": DataConfig(**data)}
+        parts = {
+            "model": model_config(values["model"]),
+            "loss": LossWeights(**values["loss"]),
+            "data": DataConfig(**data),
+        }
         return TrainConfig(**(values | parts))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a training configuration: {error}") from None

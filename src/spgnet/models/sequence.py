@@ -1,6 +1,8 @@
-"""Lifting whole sequences: as many frames out as in."""
+"""Lifting whole sequences: as many frames out as in, in memory that does not grow with their length."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -9,10 +11,18 @@ from torch import Tensor
 from spgnet.models.network import LiftingNetwork
 from spgnet.skeleton import HUMAN36M
 
+CHUNK = 4096
+"""Output frames computed at once."""
+
 
 @torch.no_grad()
 def lift_sequence(
-    model: LiftingNetwork, screen: Float[Tensor, "frames joints channels"], *, flip: bool = True
+    model: LiftingNetwork,
+    screen: Float[Tensor, "frames joints channels"],
+    *,
+    flip: bool = True,
+    chunk: int = CHUNK,
+    on_progress: Callable[[int], None] = lambda frames: None,
 ) -> Float[Tensor, "frames 17 3"]:
     """Joints relative to the camera, in metres, for every frame of a sequence.
 
@@ -22,6 +32,8 @@ def lift_sequence(
         model: in evaluation mode.
         screen: the 17 joints of each frame, in the channels that the network takes.
         flip: average with the result for the mirrored input, mirrored back.
+        chunk: output frames to compute at once; the result does not depend on it.
+        on_progress: called with the number of frames done.
 
     Raises:
         ValueError: there is no frame, a frame is not 17 joints of the network's channels, or a value is not
@@ -32,9 +44,17 @@ def lift_sequence(
     if not bool(screen.isfinite().all()):
         broken = (~screen.isfinite()).flatten(1).any(dim=1)
         raise ValueError(f"2D input holds NaN or infinity in {int(broken.sum())} of {len(screen)} frames")
-    screen = screen.to(next(model.parameters()))
-    before, after = model.context
-    padded = torch.cat((screen[:1].expand(before, -1, -1), screen, screen[-1:].expand(after, -1, -1)))
+    (before, after), weight = model.context, next(model.parameters())
+    pieces = []
+    for start in range(0, len(screen), chunk):
+        stop = min(start + chunk, len(screen))
+        needed = torch.arange(start - before, stop + after, device=screen.device).clamp(0, len(screen) - 1)
+        pieces.append(_lift(model, screen[needed].to(weight), flip))
+        on_progress(stop)
+    return torch.cat(pieces)
+
+
+def _lift(model: LiftingNetwork, padded: Tensor, flip: bool) -> Tensor:
     if not flip:
         return model(padded.unsqueeze(0), dense=True).joints[0]
     straight, mirrored = model(torch.stack((padded, HUMAN36M.flip(padded))), dense=True).joints

@@ -1,0 +1,123 @@
+"""The network on rays: any camera, whole sequences, chunks and streams."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spgnet.models import RayNet, RayNetConfig
+from spgnet.models.rays import crop, place, towards
+from spgnet.models.sequence import lift_sequence
+from spgnet.models.streaming import SequenceStream
+from spgnet.skeleton import HUMAN36M
+
+
+def network(widths: tuple[int, ...] = (3, 3), *, causal: bool = False) -> RayNet:
+    """A small network with random weights and batch statistics."""
+    torch.manual_seed(0)
+    model = RayNet(RayNetConfig(filter_widths=widths, channels=24, trajectory_channels=16, causal=causal))
+    model.start_trajectory_at(torch.zeros(3))
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            torch.nn.init.normal_(module.running_mean, std=0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    return model.eval()
+
+
+def person(frames: int, seed: int = 0) -> torch.Tensor:
+    """Rays of somebody who moves about, with some joints unseen."""
+    generator = torch.Generator().manual_seed(seed)
+    joints = torch.randn(1, 17, 3, generator=generator) * 0.3 + torch.tensor([0.4, -0.2, 4.0])
+    joints = joints + torch.randn(frames, 17, 3, generator=generator).cumsum(dim=0) * 0.02
+    seen = (torch.rand(frames, 17, 1, generator=generator) > 0.2).float()
+    return torch.cat((joints[..., :2] / joints[..., 2:], seen), dim=-1)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("chunk", [1, 7, 40])
+def test_lifting_in_chunks_equals_lifting_the_whole(chunk, causal):
+    model, rays = network((3, 3, 3), causal=causal), person(50)
+    whole = lift_sequence(model, rays)
+    torch.testing.assert_close(lift_sequence(model, rays, chunk=chunk), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("frames", [1, 5, 60])
+@pytest.mark.parametrize("widths", [(1,), (3, 3, 3), (5, 3)])
+def test_a_stream_gives_what_the_whole_sequence_gives(widths, frames, causal, flip):
+    model, rays = network(widths, causal=causal), person(frames)
+    stream = SequenceStream(model, flip=flip)
+    pushed = [stream.push(frame) for frame in rays]
+    late = stream.lookahead
+    assert all(joints is None for joints in pushed[:late])
+    assert causal <= (late == 0)
+    streamed = [joints for joints in pushed[late:] if joints is not None] + stream.finish()
+    torch.testing.assert_close(
+        torch.stack(streamed)[-frames:], lift_sequence(model, rays, flip=flip), atol=1e-5, rtol=0
+    )
+
+
+def test_a_stream_keeps_no_more_than_a_receptive_field():
+    stream = SequenceStream(network((3, 3, 3)))
+    for frame in person(100):
+        stream.push(frame)
+    kept = sum(ring.frames.shape[1] for encoder in stream.encoders for ring in encoder.rings)
+    assert kept <= 2 * (27 + 3)
+    assert len(stream.crops) == 14
+
+
+def test_nothing_streamed_gives_nothing():
+    assert SequenceStream(network()).finish() == []
+
+
+def test_window_by_window_and_dense_evaluation_agree():
+    model, rays = network((3, 3)), person(20).unsqueeze(0)
+    torch.testing.assert_close(model(rays).joints, model(rays, dense=True).joints)
+
+
+def test_the_spine_makes_no_difference():
+    model, rays = network(), person(12)
+    changed = rays.clone()
+    changed[:, HUMAN36M.names.index("spine")] = 7.0
+    torch.testing.assert_close(lift_sequence(model, rays), lift_sequence(model, changed))
+
+
+@given(st.floats(-1.2, 1.2), st.floats(-1.2, 1.2))
+def test_the_virtual_camera_faces_the_ray_and_is_not_rolled(x, y):
+    turn = towards(torch.tensor([x, y], dtype=torch.float64))
+    torch.testing.assert_close(turn @ turn.mT, torch.eye(3, dtype=torch.float64))
+    assert torch.linalg.det(turn).item() == pytest.approx(1)
+    ahead = turn @ torch.tensor([x, y, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(ahead, torch.tensor([0, 0, math.hypot(x, y, 1)], dtype=torch.float64))
+    assert turn[0, 1].item() == pytest.approx(0)  # its x axis stays level
+
+
+def test_the_crop_does_not_change_when_the_camera_turns_about_its_upright_axis():
+    """But for the channels that say where in the image the person is."""
+    rays = person(6)
+    angle = torch.tensor(0.3)
+    turn = torch.tensor([[angle.cos(), 0, angle.sin()], [0, 1, 0], [-angle.sin(), 0, angle.cos()]])
+    level = rays.clone()
+    level[..., 1] -= level[:, (1, 4, 11, 14), 1].mean(dim=1, keepdim=True)  # a person on the horizon
+    points = torch.cat((level[..., :2], torch.ones(6, 17, 1)), dim=-1) @ turn.T
+    turned = torch.cat((points[..., :2] / points[..., 2:], rays[..., 2:]), dim=-1)
+    first, second = (crop(each.unsqueeze(0)) for each in (level, turned))
+    difference = (first.features - second.features)[..., :32].abs()
+    assert difference.max() < 0.05
+    assert (level[..., 0] - turned[..., 0]).abs().min() > 0.2
+
+
+def test_the_same_output_of_the_encoders_means_twice_the_distance_for_half_the_size():
+    rays = person(4).unsqueeze(0)
+    near = crop(rays)
+    far = near._replace(size=near.size / 2)
+    pose, offset = torch.randn(1, 4, 51), torch.randn(1, 4, 3) * 0.1
+    one, two = place(pose, offset, near), place(pose, offset, far)
+    torch.testing.assert_close(one.pose, two.pose)
+    depth = [(lifted.root @ near.turn.mT)[..., 2] for lifted in (one, two)]
+    torch.testing.assert_close(depth[1], 2 * depth[0])
