@@ -14,6 +14,7 @@ LEVELS = (
     {"checkpoint", "runs", "evaluation", "training", "benchmark"},
     {"detection", "lifting"},
     {"figures", "export", "view"},
+    {"capture"},
     {"demo", "cli"},
 )
 

@@ -1,34 +1,20 @@
-"""The command line: ``spgnet train | evaluate | benchmark | demo``."""
+"""The researcher's commands: ``spgnet train | evaluate | benchmark``."""
 
 from __future__ import annotations
 
-import os
-import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field, replace
-from functools import partial, wraps
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from spgnet.benchmark import BenchmarkConfig, results_table, run_benchmark
+from spgnet.cli.console import console, evaluation_table, training_progress
 from spgnet.data.open_benchmark import Input, load_training_data, load_views
-from spgnet.demo import DemoConfig, run_demo
-from spgnet.evaluation import METRICS, Evaluation, evaluate
+from spgnet.evaluation import evaluate
 from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
 from spgnet.runs import git_commit, load_run, write_json, write_text
 from spgnet.training import Accelerator, Machine, Report, frames_in, pick_device, train
-
-console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
-"""Of several processes that train together, the first one speaks."""
 
 
 @dataclass(frozen=True)
@@ -132,48 +118,6 @@ def benchmark_command(config: tyro.conf.OmitArgPrefixes[BenchmarkConfig]) -> Non
     console.print(f"Written: {config.out / 'results.json'} and results.md")
 
 
-def demo_command(config: tyro.conf.OmitArgPrefixes[DemoConfig]) -> None:
-    """Train a small SPGNet for about a minute, evaluate it, lift an unseen sequence, and draw the result."""
-    with training_progress(config.steps) as (on_step, on_epoch):
-        result = run_demo(config, on_step=on_step, on_epoch=on_epoch)
-    console.print(evaluation_table(result.evaluation))
-    for what, path in result.files.items():
-        console.print(f"{what}: {path}")
-
-
-@contextmanager
-def training_progress(steps: int) -> Iterator[tuple[Report, Report]]:
-    """A progress bar for training: functions to call after every step and every epoch."""
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]}  validation {task.fields[validation]}  left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=steps, loss="-", validation="-")
-
-        def on_step(entry: dict[str, Any]) -> None:
-            bar.update(task, completed=entry["step"], loss=f"{entry['loss']:.4f}")
-
-        def on_epoch(entry: dict[str, Any]) -> None:
-            bar.update(task, validation=f"{entry['validation_mpjpe']:.1f} mm")
-
-        yield on_step, on_epoch
-
-
-def evaluation_table(result: Evaluation) -> Table:
-    """Results as a table for the terminal."""
-    table = Table("action", title=f"{result.frames} frames", box=box.SIMPLE, padding=(0, 0), show_edge=False)
-    for metric in METRICS.values():
-        unit = metric.unit.replace("frame", "f")
-        table.add_column(f"{metric.heading}\n{unit}", justify="right", no_wrap=True)
-    for label, values in result.rows():
-        table.add_row(label, *(f"{values[name]:.1f}" for name in METRICS))
-    return table
-
-
 def tensorboard_log(run: Path) -> Report:
     """A function that writes the log's entries to TensorBoard; nothing is written before the first."""
     try:
@@ -192,64 +136,3 @@ def tensorboard_log(run: Path) -> Report:
         writers[0].flush()
 
     return log
-
-
-def deferred(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
-    """A command that is to be parsed now and run later."""
-
-    @wraps(command)
-    def parsed(*args: Any, **kwargs: Any) -> Callable[[], None]:
-        return partial(command, *args, **kwargs)
-
-    return parsed
-
-
-COMMANDS = {
-    "train": train_command,
-    "evaluate": evaluate_command,
-    "benchmark": benchmark_command,
-    "demo": demo_command,
-}
-
-
-def main() -> None:
-    """Entry point of the ``spgnet`` command; bad input ends it with one line on standard error."""
-    try:
-        parse(sys.argv[1:])()
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"spgnet: {' '.join(str(error).split())}") from None
-    except KeyboardInterrupt:
-        raise SystemExit("spgnet: interrupted") from None
-
-
-def parse(arguments: list[str]) -> Callable[[], None]:
-    """The command that a command line asks for, ready to run.
-
-    Raises:
-        ValueError: there is no such command, recipe or option, or a value is out of its range.
-        SystemExit: help was asked for, and is printed.
-    """
-    if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] not in (*RECIPES, "-h", "--help"):
-        raise ValueError(f"no recipe {arguments[1]!r}; there are {', '.join(RECIPES)}")
-    messages = StringIO()
-    try:
-        with redirect_stderr(messages):
-            return tyro.extras.subcommand_cli_from_dict(
-                {name: deferred(command) for name, command in COMMANDS.items()},
-                prog="spgnet",
-                description="From 2D human pose to 3D motion in metres.",
-                args=arguments,
-                config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes),
-            )
-    except SystemExit as stop:
-        if stop.code:
-            raise ValueError(_without_box(messages.getvalue())) from None
-        raise
-
-
-def _without_box(message: str) -> str:
-    """The sentences of the parser's framed, many-lined error message."""
-    rows = [row.strip(" │") for row in message.splitlines() if not row.startswith(("╭", "╰"))]
-    sections = " ".join("\n" if set(row) == {"─"} else row for row in rows).split("\n")
-    kept = [part.strip() for part in sections if not re.match(r" *(For full|Argument) helptext", part)]
-    return re.sub(r"Error parsing __tyro\S*: ", "", "; ".join(kept))

@@ -1,0 +1,171 @@
+"""What a calibration file says about one camera, and the camera that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import roma
+import torch
+
+from spgnet.camera import UPRIGHT, Camera, opencv_camera
+
+_MATRIX = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "intrinsicMat", "K", "mtx")
+_DISTORTION = (
+    "distortion",
+    "distortion_coefficients",
+    "Distortion_Coefficients",
+    "dist_coeffs",
+    "distCoeffs",
+    "dist",
+    "D",
+)
+_ROTATION = ("rotation", "camera_rotation")
+_POSITION = ("position", "camera_position")
+_FARTHEST = 100.0
+"""Metres from the world's origin beyond which a camera's position is taken for millimetres."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """One camera as a file states it; the values are not checked yet.
+
+    Args:
+        matrix: intrinsics, 3 x 3, in pixels.
+        distortion: coefficients in OpenCV's order k1, k2, p1, p2, k3, ...
+        image_size: width and height in pixels, if stated.
+        rotation: world to camera, if stated.
+        position: the camera's centre in the world in metres, if stated.
+        name: which of the file's cameras this is; empty where a file holds only one.
+    """
+
+    matrix: Any
+    distortion: Any
+    image_size: Any = None
+    rotation: Any = None
+    position: Any = None
+    name: str = ""
+
+
+def calibration_from_keys(values: Mapping[str, Any]) -> Calibration:
+    """The calibration that the entries of a file spell out, by any of the names in use for them.
+
+    Raises:
+        ValueError: entries are missing, or the lens is not a pinhole with OpenCV's five coefficients.
+    """
+    matrix, distortion = _find(values, _MATRIX), _find(values, _DISTORTION)
+    missing = [names[0] for names, value in ((_MATRIX, matrix), (_DISTORTION, distortion)) if value is None]
+    if missing:
+        raise ValueError(f"lacks {' and '.join(missing)}")
+    model = str(values.get("distortion_model", "plumb_bob"))
+    if model not in ("plumb_bob", "rational_polynomial") or values.get("fisheye_model", 0):
+        refuse_fisheye(model if model != "plumb_bob" else "fisheye_model")
+    if "intrinsicMat" in values:  # OpenCap: (h, w), and extrinsics in the frame of its checkerboard
+        size = values.get("imageSize")
+        return Calibration(matrix, distortion, None if size is None else np.ravel(size)[::-1])
+    rotation, position = _find(values, _ROTATION), _find(values, _POSITION)
+    if (rotation is None) != (position is None):
+        raise ValueError("rotation (world to camera) and position (the camera's centre) belong together")
+    return Calibration(matrix, distortion, _size(values), rotation, position)
+
+
+def refuse_fisheye(model: str) -> None:
+    """Say that a fisheye lens is not supported.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(
+        f"fisheye lenses ({model}) are not supported: undistort the video, or calibrate as a pinhole"
+    )
+
+
+def camera_from(calibration: Calibration, image_size: tuple[int, int] | None) -> Camera:
+    """The camera of a calibration; a given image size stands in where the calibration has none.
+
+    Raises:
+        ValueError: a value has the wrong shape, is not finite or cannot be; every fault is named.
+    """
+    matrix, faults = _numbers("camera_matrix", calibration.matrix, (3, 3))
+    lens, lens_faults = _lens(calibration.distortion)
+    size, size_faults = _image_size(calibration.image_size, image_size)
+    rotation, position, pose_faults = _pose(calibration)
+    if not faults and not np.allclose(matrix[2], [0, 0, 1], atol=1e-6):
+        faults = ["the last row of camera_matrix is not 0 0 1 (is it transposed?)"]
+    faults = faults + lens_faults + size_faults + pose_faults
+    if faults:
+        raise ValueError("; ".join(faults))
+    return opencv_camera(matrix, lens, size, rotation=rotation, position=position)
+
+
+def _find(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((values[name] for name in names if name in values), None)
+
+
+def _size(values: Mapping[str, Any]) -> Any:
+    width = _find(values, ("image_width", "image_Width"))
+    height = _find(values, ("image_height", "image_Height"))
+    if width is not None and height is not None:
+        return [width, height]
+    return values.get("image_size")
+
+
+def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
+    """The value as an array of a shape, and what is wrong with it."""
+    expected = f"expected {' x '.join(map(str, shape))} numbers"
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (ValueError, TypeError):
+        return np.zeros(shape), [f"{name} is {value!r:.60}, {expected}"]
+    if array.size == np.prod(shape):
+        array = array.reshape(shape)
+    if array.shape != shape:
+        return np.zeros(shape), [f"{name} has shape {array.shape}, {expected}"]
+    if not np.isfinite(array).all():
+        return array, [f"{name} holds NaN or infinity"]
+    return array, []
+
+
+def _lens(value: Any) -> tuple[np.ndarray, list[str]]:
+    """k1, k2, p1, p2, k3: OpenCV writes 4, 5, 8, 12 or 14 coefficients; those after the fifth must be 0."""
+    try:
+        lens = np.asarray(value, dtype=np.float64).ravel()
+    except (ValueError, TypeError):
+        return np.zeros(5), [f"distortion is {value!r:.60}, expected numbers"]
+    if len(lens) not in (0, 4, 5, 8, 12, 14):
+        return lens, [f"distortion has {len(lens)} coefficients, expected k1, k2, p1, p2 and perhaps k3"]
+    if not np.isfinite(lens).all():
+        return lens, ["distortion holds NaN or infinity"]
+    if lens[5:].any():
+        fault = f"distortion has {len(lens)} coefficients, only k1, k2, p1, p2, k3 are supported: "
+        return lens, [fault + "calibrate without CALIB_RATIONAL_MODEL and the like"]
+    return lens[:5], []
+
+
+def _image_size(value: Any, given: tuple[int, int] | None) -> tuple[tuple[int, int], list[str]]:
+    if value is None and given is not None:
+        return given, []
+    if value is None:
+        return (1, 1), ["lacks image_size"]
+    size, faults = _numbers("image_size", value, (2,))
+    if not faults and (size.min() < 1 or (size % 1).any()):
+        faults = [f"image_size is {size.tolist()}, expected whole pixels, width and height"]
+    return ((1, 1) if faults else (int(size[0]), int(size[1]))), faults
+
+
+def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
+    """Rotation, position and faults; the default pose where none is stated."""
+    if calibration.rotation is None:
+        return UPRIGHT, None, []
+    rotation, faults = _numbers("rotation", calibration.rotation, (3, 3))
+    position, more = _numbers("position", calibration.position, (3,))
+    if not faults:
+        exact = torch.as_tensor(roma.special_procrustes(torch.from_numpy(rotation))).numpy()
+        if not np.allclose(rotation, exact, atol=1e-2):
+            faults = ["rotation is not a rotation matrix"]
+        rotation = exact
+    if not more and np.linalg.norm(position) > _FARTHEST:
+        more = [f"the camera is {np.linalg.norm(position):.0f} m from the origin: is it in millimetres?"]
+    return rotation, position, faults + more

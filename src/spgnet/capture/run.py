@@ -1,0 +1,149 @@
+"""The whole way: find the people, lift them, put them on the floor, and write what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from spgnet.camera import Camera
+from spgnet.camera_files import find_camera, is_placed
+from spgnet.capture.config import CaptureConfig
+from spgnet.capture.outputs import check_outputs, write_outputs
+from spgnet.capture.people import Found, Report, find_people
+from spgnet.keypoints import Keypoints
+from spgnet.lifting import Lifter, Motion
+from spgnet.lifting.height import scale_to_height
+from spgnet.lifting.level import level
+from spgnet.lifting.rigid import make_rigid
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What came of it.
+
+    Attributes:
+        motions: of the people lifted, the largest first, all in one world.
+        files: what was written, by what it is.
+        remarks: what the user should know.
+    """
+
+    motions: list[Motion]
+    files: dict[str, Path]
+    remarks: list[str] = field(default_factory=list)
+
+
+def run_capture(config: CaptureConfig, report: Report = lambda stage, done, total: None) -> Captured:
+    """Lift the people of a video or a keypoint file, and write the results.
+
+    Args:
+        config: what to do.
+        report: called with what is being done, how much of it is done, and how much there is.
+
+    Raises:
+        ValueError: the input, the camera or the weights cannot be used, or nobody is there; the message is
+            one line.
+        OSError: the output cannot be written.
+    """
+    check_outputs(config)
+    lifter = Lifter.from_pretrained(config.weights, device=config.accelerator)
+    with made(config.out):
+        found = find_people(config, report)
+        motions = lifted(found, lifter, config, report)
+        files = write_outputs(motions, found, config, report)
+    return Captured(motions, files, remarks(found, motions, config))
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """A folder that is there and can be written to, and is gone again if nothing came into it."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = folder / ".spgnet"
+    trial.touch()
+    trial.unlink()
+    try:
+        yield
+    finally:
+        if new and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def lifted(found: Found, lifter: Lifter, config: CaptureConfig, report: Report) -> list[Motion]:
+    """The motions of the people found, corrected as the user wants, in one world."""
+    camera, source = camera_of(found, config)
+    motions = []
+    for keypoints in found.people:
+        what = "lifting" if len(found.people) == 1 else f"lifting person {keypoints.track}"
+        motion = lifter.lift(
+            keypoints,
+            camera=camera,
+            camera_source=source,
+            smoothing=config.smoothing,
+            flip=config.flip,
+            on_progress=partial(_progress, report, what, len(keypoints)),
+        )
+        motion = make_rigid(motion) if config.rigid else motion
+        motions.append(motion if config.height is None else scale_to_height(motion, config.height))
+    if config.level and not is_placed(camera):
+        world = level(motions[0]).camera
+        motions = [replace(motion, camera=world) for motion in motions]
+    return motions
+
+
+def _progress(report: Report, what: str, total: int, done: int) -> None:
+    report(what, done, total)
+
+
+def camera_of(found: Found, config: CaptureConfig) -> tuple[Camera, str]:
+    """The camera that filmed the people, and where it comes from, in words."""
+    keypoints = found.people[0]
+    return find_camera(
+        keypoints.image_size,
+        path=config.camera,
+        name=config.camera_name,
+        keypoints_matrix=keypoints.camera_matrix,
+        keypoints_distortion=keypoints.distortion,
+        focal_hint=found.video.focal_hint if found.video else None,
+        field_of_view=config.field_of_view,
+    )
+
+
+def remarks(found: Found, motions: list[Motion], config: CaptureConfig) -> list[str]:
+    """What the user should know about the result."""
+    lines = list(found.video.warnings) if found.video else []
+    lines.append(f"camera: {motions[0].camera_source}")
+    if config.camera is None and "no camera given" in motions[0].camera_source:
+        lines.append("distances scale with the focal length, which was assumed: give --camera, or --height")
+    others = [track for track in found.all_tracks if track not in {m.track for m in motions}]
+    if others:
+        numbers = ", ".join(map(str, others))
+        lines.append(f"person {motions[0].track} was lifted; there is also {numbers} (--person all)")
+    for motion, keypoints in zip(motions, found.people, strict=True):
+        lines += unseen(motion, keypoints)
+    return lines
+
+
+def unseen(motion: Motion, keypoints: Keypoints) -> list[str]:
+    """How much of a person's motion is guessed because it was not seen."""
+    lines = []
+    frames = float((motion.confidence == 0).all(axis=1).mean())
+    if frames > 0.02:
+        lines.append(
+            f"person {motion.track} is not seen in {100 * frames:.0f} % of the frames; these are filled"
+        )
+    limbs = float((motion.confidence[:, [2, 3, 5, 6, 12, 13, 15, 16]] == 0).mean())
+    if limbs - frames > 0.2:
+        lines.append(f"person {motion.track}: {100 * limbs:.0f} % of the limbs are not seen and guessed")
+    return lines
+
+
+def travelled(motion: Motion) -> float:
+    """Length of the pelvis' way over the floor, in metres, without its jitter."""
+    path = motion.world[:, 0, :2]
+    step = max(1, round(motion.fps / 4))
+    return float(np.linalg.norm(np.diff(path[::step], axis=0), axis=1).sum())

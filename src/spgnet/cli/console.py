@@ -1,0 +1,74 @@
+"""What the commands show on the terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from spgnet.capture.people import Report as WorkReport
+from spgnet.evaluation import METRICS, Evaluation
+from spgnet.training import Report
+
+console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
+"""Of several processes that train together, the first one speaks."""
+
+
+@contextmanager
+def work_progress() -> Iterator[WorkReport]:
+    """A progress bar for every stage of a job, with the time left: a function to call with what is done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console) as bar:
+
+        def report(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done if total is None else min(done, total))
+
+        yield report
+
+
+@contextmanager
+def training_progress(steps: int) -> Iterator[tuple[Report, Report]]:
+    """A progress bar for training: functions to call after every step and every epoch."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]}  validation {task.fields[validation]}  left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=steps, loss="-", validation="-")
+
+        def on_step(entry: dict[str, Any]) -> None:
+            bar.update(task, completed=entry["step"], loss=f"{entry['loss']:.4f}")
+
+        def on_epoch(entry: dict[str, Any]) -> None:
+            bar.update(task, validation=f"{entry['validation_mpjpe']:.1f} mm")
+
+        yield on_step, on_epoch
+
+
+def evaluation_table(result: Evaluation) -> Table:
+    """Results as a table for the terminal."""
+    table = Table("action", title=f"{result.frames} frames", box=box.SIMPLE, padding=(0, 0), show_edge=False)
+    for metric in METRICS.values():
+        unit = metric.unit.replace("frame", "f")
+        table.add_column(f"{metric.heading}\n{unit}", justify="right", no_wrap=True)
+    for label, values in result.rows():
+        table.add_row(label, *(f"{values[name]:.1f}" for name in METRICS))
+    return table

@@ -1,0 +1,122 @@
+"""The practitioner's commands: ``spgnet lift | export | view | demo``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy as np
+import tyro
+
+from spgnet.capture import CaptureConfig, Captured, run_capture
+from spgnet.capture.live import run_live
+from spgnet.capture.run import travelled
+from spgnet.cli.console import console, work_progress
+from spgnet.demo import DemoConfig, run_demo
+from spgnet.export import export_people
+from spgnet.lifting import Motion, load_motion
+from spgnet.video import open_frames
+from spgnet.view.images import still
+from spgnet.view.interactive import serve
+from spgnet.view.page import write_page
+
+
+def lift_command(config: tyro.conf.OmitArgPrefixes[CaptureConfig]) -> None:
+    """Lift a video, images, 2D keypoints or a webcam to 3D motion in metres."""
+    if config.live:
+        files = run_live(config, console.print)
+        for what, path in files.items():
+            console.print(f"{what}: {path}", soft_wrap=True)
+        return
+    with work_progress() as report:
+        captured = run_capture(config, report)
+    show(captured)
+
+
+def show(captured: Captured) -> None:
+    """Say what was lifted, and where it is."""
+    for motion in captured.motions:
+        seconds = np.ptp(motion.timestamps)
+        console.print(
+            f"person {motion.track}: {len(motion)} frames, {np.ptp(motion.timestamps):.1f} s, "
+            f"{abs(motion.joints[:, 0, 2]).mean():.1f} m from the camera, moved {travelled(motion):.1f} m",
+            soft_wrap=True,
+            highlight=False,
+        )
+    for line in captured.remarks:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    for what, path in captured.files.items():
+        console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write motions in the formats of other programs."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Motion files (several people of one clip for formats that can hold them), and then the file to write:
+    .bvh, .trc, .c3d, .glb, .gltf, .csv or .json."""
+
+
+def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
+    """Write a lifted motion in the format of another program: spgnet export motion.npz out.bvh."""
+    if len(options.files) < 2:
+        raise ValueError("export needs a motion file and a file to write, as in: export motion.npz out.bvh")
+    *sources, target = options.files
+    if target in sources:
+        raise ValueError(f"{target}: would overwrite the motion file")
+    export_people(load_motions(sources), target)
+    console.print(f"written: {target}", soft_wrap=True, highlight=False, markup=False)
+
+
+def load_motions(paths: Sequence[Path]) -> list[Motion]:
+    """The motions of several files."""
+    return [load_motion(path) for path in paths]
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """Look at motions."""
+
+    motions: tyro.conf.Positional[tuple[Path, ...]]
+    """Motion files; several for several people of one clip."""
+    video: str | None = None
+    """The video (or folder of images) that they come from, to be shown with them."""
+    html: Path | None = None
+    """Write a web page in one file that works offline, instead of opening a live view."""
+    host: str = "127.0.0.1"
+    """Address of the live view; only this machine can see the default one."""
+    port: int = 8080
+    """Port of the live view."""
+    browser: bool = True
+    """Open the live view in the browser."""
+
+
+def view_command(options: tyro.conf.OmitArgPrefixes[ViewOptions]) -> None:
+    """Look at lifted motions in the browser: play, scrub, turn; or write a page that works offline."""
+    if not options.motions:
+        raise ValueError("view needs a motion file, as in: view out/motion.npz")
+    motions = load_motions(options.motions)
+    video = None if options.video is None else open_frames(options.video)
+    if options.html is not None:
+        images = None if video is None else ((frame.time, frame.image) for frame in video)
+        write_page(options.html, motions, title=options.motions[0].name, images=images)
+        console.print(f"written: {options.html}", soft_wrap=True, highlight=False, markup=False)
+        return
+    images = None if video is None else still(video, motions)
+    with serve(
+        motions, host=options.host, port=options.port, images=images, open_browser=options.browser
+    ) as view:
+        console.print(f"showing {len(motions)} at {view.url} - stop with Ctrl-C", soft_wrap=True)
+        view.wait()
+
+
+def demo_command(config: tyro.conf.OmitArgPrefixes[DemoConfig]) -> None:
+    """Lift a sample video, and write its motion, a page, an overlay video and a BVH file."""
+    with work_progress() as report:
+        captured, said = run_demo(config, report)
+    for line in said:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    show(captured)

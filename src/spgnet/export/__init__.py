@@ -1,0 +1,103 @@
+"""Motions as files of other programs (docs/export.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spgnet.export.bvh import bvh_text
+from spgnet.export.c3d import write_c3d
+from spgnet.export.gltf import glb_bytes, gltf_text
+from spgnet.export.json_text import json_text
+from spgnet.export.tables import csv_text, trc_text
+from spgnet.lifting.motion import Motion, save_motion
+
+_Motions = Sequence[Motion]
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A file format.
+
+    Args:
+        write: writes motions to a path, for a file that will have the given name.
+        several: whether a file can hold several people.
+    """
+
+    write: Callable[[_Motions, Path, str], object]
+    several: bool
+
+
+def _text(path: Path, content: str) -> None:
+    path.write_bytes(content.encode())  # the same bytes on every system
+
+
+_FORMATS = {
+    "npz": _Format(lambda motions, path, _: save_motion(path, motions[0]), several=False),
+    "json": _Format(lambda motions, path, _: _text(path, json_text(motions)), several=True),
+    "csv": _Format(lambda motions, path, _: _text(path, csv_text(motions)), several=True),
+    "bvh": _Format(lambda motions, path, _: _text(path, bvh_text(motions[0])), several=False),
+    "trc": _Format(lambda motions, path, name: _text(path, trc_text(motions, name)), several=True),
+    "c3d": _Format(lambda motions, path, _: write_c3d(motions, path), several=True),
+    "glb": _Format(lambda motions, path, _: path.write_bytes(glb_bytes(motions)), several=True),
+    "gltf": _Format(lambda motions, path, _: _text(path, gltf_text(motions)), several=True),
+}
+
+FORMATS: tuple[str, ...] = tuple(_FORMATS)
+"""Names of the formats, which are also the suffixes of their files."""
+
+
+def export(motion: Motion, path: Path, *, format: str | None = None) -> None:
+    """Write one person's motion, whole or not at all, in the format of the path's suffix.
+
+    Args:
+        motion: what to write. Positions are those in the world, ``motion.world``; each format has its own
+            axes and units (docs/export.md).
+        path: the file; one that is there is replaced.
+        format: one of ``FORMATS``, if the suffix does not tell.
+
+    Raises:
+        ValueError: the format is unknown or cannot hold the motion, its library is missing, or the folder
+            does not exist.
+    """
+    export_people([motion], path, format=format)
+
+
+def export_people(motions: Sequence[Motion], path: Path, *, format: str | None = None) -> None:
+    """Write the motions of several people to one file, as :func:`export` does.
+
+    They share a clock: each person is there from its own first to its own last timestamp.
+
+    Raises:
+        ValueError: as :func:`export`; or there is no motion, two have the same track, or the format holds
+            a single person.
+    """
+    name = (format or path.suffix).removeprefix(".").lower()
+    known = ", ".join(f".{known}" for known in FORMATS)
+    if name not in _FORMATS:
+        shown = f"format {format!r}" if format else f"suffix {path.suffix!r}"
+        raise ValueError(f"{path}: unknown {shown}; motions are exported as {known}")
+    _check_people(motions, path, name)
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: the folder {path.parent} does not exist")
+    temporary = path.with_name(f".{path.name}.partial.{name}")  # ezc3d insists on its suffix
+    try:
+        _FORMATS[name].write(motions, temporary, path.name)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_people(motions: Sequence[Motion], path: Path, name: str) -> None:
+    tracks = [motion.track for motion in motions]
+    if not motions:
+        raise ValueError(f"{path}: there is no motion to export")
+    if len(motions) > 1 and not _FORMATS[name].several:
+        several = ", ".join(f".{name}" for name, kind in _FORMATS.items() if kind.several)
+        raise ValueError(
+            f"{path}: a .{name} file holds one person and there are {len(motions)}; "
+            f"write one file for each, or use {several}"
+        )
+    if len(set(tracks)) < len(tracks):
+        raise ValueError(f"{path}: each person needs a track number of its own, got {tracks}")

@@ -1,0 +1,58 @@
+"""JSON: everything about motions as text, for programs in any language."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from spgnet.camera import Camera
+from spgnet.lifting.motion import Motion
+from spgnet.skeleton import HUMAN36M
+
+VERSION = 1
+
+
+def json_text(motions: Sequence[Motion]) -> str:
+    """The whole file: what the numbers mean, and one entry of ``people`` for each motion."""
+    content = {
+        "format": "spgnet motion",
+        "version": VERSION,
+        "units": {"joints": "metre", "timestamps": "second", "pixels": "pixel"},
+        "axes": "world: z up, right-handed, floor near z = 0",
+        "joint_names": HUMAN36M.names,
+        "parents": HUMAN36M.parents,
+        "people": [_person(motion) for motion in motions],
+    }
+    return json.dumps(content, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def _person(motion: Motion) -> dict[str, Any]:
+    return {
+        "track": motion.track,
+        "weights": motion.weights,
+        "fps": round(motion.fps, 6),
+        "camera": _camera(motion.camera) | {"source": motion.camera_source},
+        "timestamps": _rounded(motion.timestamps, 6),
+        "joints": _rounded(motion.world, 6),
+        "confidence": _rounded(motion.confidence, 4),
+        "pixels": _rounded(motion.pixels, 3),
+    }
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    k1, k2, k3 = camera.radial.tolist()
+    (fx, fy), (cx, cy) = camera.focal.tolist(), camera.center.tolist()
+    return {
+        "matrix": [[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]],
+        "distortion": [k1, k2, *camera.tangential.tolist(), k3],
+        "rotation": camera.rotation.tolist(),
+        "position": camera.position.tolist(),
+        "image_size": [int(side) for side in camera.image_size.tolist()],
+    }
+
+
+def _rounded(values: np.ndarray, digits: int) -> list[Any]:
+    return values.astype(np.float64).round(digits).tolist()

@@ -1,0 +1,59 @@
+"""Motions on a constant frame rate and one clock, for formats whose frames have no times of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from spgnet.lifting.motion import Motion
+
+JITTER = 0.25
+"""How far a frame may be from its place in an even series, in frames, to be taken as it is."""
+
+
+def frame_rate(motions: Sequence[Motion]) -> float:
+    """Frames per second of the longest motion: that of its steps, pauses aside (30 for a single frame)."""
+    times = max(motions, key=len).timestamps
+    if len(times) == 1:
+        return 30.0
+    steps = np.diff(times)
+    return 1 / float(steps[steps < 1.5 * np.median(steps)].mean())
+
+
+def constant_rate(motions: Sequence[Motion], fps: float) -> Float[np.ndarray, "people frames 17 3"]:
+    """World positions (metres, z up) of people at a constant rate, from the first frame of any of them.
+
+    Frames that are about evenly spaced are taken as they are; others are interpolated linearly in time.
+    Positions are NaN while a person is not there.
+    """
+    start = min(motion.timestamps[0] for motion in motions)
+    places = [(motion.timestamps - start) * fps for motion in motions]
+    covered = [_covered(place) for place in places]
+    people = np.full((len(motions), max(frames[-1] for frames in covered) + 1, 17, 3), np.nan)
+    for person, motion, place, frames in zip(people, motions, places, covered, strict=True):
+        if len(frames) == len(motion) and (np.abs(place - frames) <= JITTER).all():
+            person[frames] = motion.world
+        else:
+            person[frames] = _interpolated(motion.world, place, frames)
+    return people
+
+
+def _covered(places: Float[np.ndarray, " frames"]) -> Int[np.ndarray, " covered"]:
+    """The whole frames between the first and the last place, give or take the jitter; at least one."""
+    first = math.ceil(places[0] - JITTER)
+    return np.arange(first, max(first, math.floor(places[-1] + JITTER)) + 1)
+
+
+def _interpolated(
+    joints: Float[np.ndarray, "frames 17 3"],
+    places: Float[np.ndarray, " frames"],
+    wanted: Int[np.ndarray, " wanted"],
+) -> Float[np.ndarray, "wanted 17 3"]:
+    position = np.interp(wanted, places, np.arange(len(places)))
+    before = np.floor(position).astype(int)
+    after = np.minimum(before + 1, len(places) - 1)
+    share = (position - before)[:, None, None]
+    return (1 - share) * joints[before] + share * joints[after]

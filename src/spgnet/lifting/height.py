@@ -1,0 +1,48 @@
+"""The person's height: estimated from the joints, and motion scaled to a known one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from spgnet.lifting.motion import Motion
+from spgnet.lifting.rigid import typical_bone_lengths
+from spgnet.skeleton import HUMAN36M
+
+ANKLE_SHARE = 0.039
+"""Height of the ankle joint above the sole, as a share of stature (Winter, Biomechanics and Motor Control of
+Human Movement)."""
+
+
+def stature(motion: Motion) -> float:
+    """The person's standing height in metres, as the joints have it.
+
+    The sum of the median lengths of shank, thigh, lower and upper trunk and of the stretch from the base of
+    the neck to the vertex (``head_top``), plus the height of the ankle above the sole, which is 3.9 % of
+    the whole. The pose does not matter: the person need not stand anywhere in the clip.
+    """
+    lengths = dict(zip(HUMAN36M.bone_names, typical_bone_lengths(motion).tolist(), strict=True))
+    thorax, top = HUMAN36M.names.index("thorax"), HUMAN36M.names.index("head_top")
+    head = np.median(np.linalg.norm(motion.joints[:, top] - motion.joints[:, thorax], axis=-1))
+    bones = ("left_ankle", "left_knee", "spine", "thorax")
+    return (sum(lengths[bone] for bone in bones) + float(head)) / (1 - ANKLE_SHARE)
+
+
+def scale_to_height(motion: Motion, height: float) -> Motion:
+    """The whole motion, pose and trajectory, scaled about the camera so that the person has a known height.
+
+    Every joint stays on its viewing ray, so that the re-projection does not change. The camera's place in
+    the world does not either: level the motion after scaling it, not before.
+
+    Args:
+        motion: the motion; its own estimate of the height is :func:`stature`.
+        height: the person's standing height in metres, without shoes.
+
+    Raises:
+        ValueError: the height is not between 0.5 and 2.5 metres.
+    """
+    if not 0.5 <= height <= 2.5:
+        raise ValueError(f"a person's height must be between 0.5 and 2.5 metres, got {height:g}")
+    factor = np.float32(height / stature(motion))
+    return replace(motion, joints=motion.joints * factor)

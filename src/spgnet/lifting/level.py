@@ -1,0 +1,210 @@
+"""Where is up, and where the floor: found from the motion itself (docs/cameras.md)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from spgnet.lifting.motion import Motion
+from spgnet.skeleton import HUMAN36M
+
+ANKLE_HEIGHT = 0.08
+"""Height of an ankle joint above the floor while its foot stands there, in metres, with a shoe."""
+
+_IMAGE_UP = np.array([0.0, -1.0, 0.0])
+_ROLL, _PITCH = math.radians(6), math.radians(20)
+"""How far cameras are usually turned about their axis, and tilted."""
+_BALANCE, _TRUNK = math.radians(4), math.radians(12)
+"""How far from vertical people stand on average, from ankles to head; and hold their trunk otherwise."""
+_UNEVEN = 0.05
+"""How far standing ankles lie from one plane, in metres: steps, lifted heels and errors of the depth."""
+_LEAN, _LEAN_AWAY = math.radians(45), math.radians(30)
+"""A body further than this from the image's up is not taken for an upright one. Leaning away from the
+camera counts sooner, as cameras seldom look up steeply, while one that looks down on someone who lies with
+the head away from it sees just that."""
+_SLOW = 0.35
+"""Metres per second below which an ankle may stand."""
+_SLACK = 0.02
+"""How far the lowest joints of a clip may lie below its footholds, in metres, before the floor follows."""
+_ROUNDS = 8
+
+_ANKLES = [HUMAN36M.names.index(f"{side}_ankle") for side in ("right", "left")]
+_THORAX, _HEAD = HUMAN36M.names.index("thorax"), HUMAN36M.names.index("head_top")
+
+Vector = Float[np.ndarray, " 3"]
+
+
+@dataclass(frozen=True)
+class _Direction:
+    """A direction that is up, give or take an angle in radians."""
+
+    direction: Vector
+    spread: float
+
+
+def find_up(motion: Motion) -> Vector:
+    """The direction against gravity in the camera frame, a unit vector, from the motion alone.
+
+    A least-squares compromise of three things, each weighted by how far it can be trusted: cameras are
+    hardly rolled and moderately tilted (standard deviations of 6 and 20 degrees); people balance, so that
+    the mean direction from the ankles to the top of the head is vertical in frames where they stand
+    stretched (4 degrees; failing that, the direction of the trunk: 12 degrees); and the places where feet
+    stand still lie in a horizontal plane (5 cm, outliers discounted). The further the person walks, the
+    more the last one decides. A person who lies throughout adds nothing: then the camera is taken as level.
+    """
+    joints = motion.joints.astype(np.float64)
+    body, up = _body_direction(joints), _IMAGE_UP
+    for _ in range(_ROUNDS):
+        up = _compromise(up, body, _footholds(joints, motion.timestamps, up))
+    return up
+
+
+def level(motion: Motion) -> Motion:
+    """The motion with a camera whose place in the world is found from the motion; joints stay as they are.
+
+    For cameras without calibrated extrinsics. The world's z axis is :func:`find_up`; its y axis is the
+    horizontal direction in which the camera looks, as in ``spgnet.camera.UPRIGHT``; the pelvis of the first
+    frame is above its origin; the floor, z = 0, is put under the feet as :func:`place_on_floor` does.
+    """
+    up = find_up(motion)
+    ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
+    ahead = ahead / np.linalg.norm(ahead)
+    rotation = np.stack((np.cross(ahead, up), ahead, up), axis=1)
+    pelvis = motion.joints[0, 0].astype(np.float64) @ rotation
+    turned = _with_pose(motion, rotation, np.array([-pelvis[0], -pelvis[1], 0.0]))
+    return place_on_floor(turned)
+
+
+def place_on_floor(motion: Motion) -> Motion:
+    """The motion with its camera moved vertically, so that the person stands on the floor, z = 0.
+
+    Up is that of the camera's rotation, which is kept, as is the camera's horizontal position. The lowest
+    places where an ankle stands still (their 10th percentile) come to lie 0.08 m above the floor, the
+    height of an ankle joint in a shoe. If no ankle stands still, the lowest joints of the clip (5th
+    percentile over the frames) are put at that height; and if they are more than 2 cm below those places,
+    2 cm lower.
+    """
+    rotation = motion.camera.rotation.double().numpy()
+    up = rotation[:, 2]
+    heights = motion.joints.astype(np.float64) @ up
+    lowest = float(np.percentile(heights.min(axis=1), 5))
+    footholds = _footholds(motion.joints.astype(np.float64), motion.timestamps, up)
+    if len(footholds):
+        lowest = min(lowest + _SLACK, float(np.percentile(footholds @ up, 10)))
+    position = motion.camera.position.double().numpy().copy()
+    position[2] = ANKLE_HEIGHT - lowest
+    return _with_pose(motion, rotation, position)
+
+
+def _with_pose(motion: Motion, rotation: Float[np.ndarray, "3 3"], position: Vector) -> Motion:
+    kind = motion.camera.rotation.dtype
+    camera = replace(
+        motion.camera,
+        rotation=torch.from_numpy(rotation).to(kind),
+        position=torch.from_numpy(position).to(kind),
+    )
+    return replace(motion, camera=camera)
+
+
+def _body_direction(joints: Float[np.ndarray, "frames 17 3"]) -> _Direction | None:
+    """The mean direction of the upright body, if it is upright in some frames."""
+    whole, trunk = _from_feet_to_head(joints), joints[:, _THORAX] - joints[:, 0]
+    lengths = np.linalg.norm(whole, axis=-1)
+    stretched = (lengths > 0.96 * np.percentile(lengths, 95)) & (lengths > _leg_and_trunk(joints))
+    stands, sits = stretched & _upright(whole), _upright(trunk)
+    if stands.any():
+        return _Direction(_mean_direction(whole[stands]), _BALANCE)
+    return _Direction(_mean_direction(trunk[sits]), _TRUNK) if sits.any() else None
+
+
+def _from_feet_to_head(joints: Float[np.ndarray, "frames 17 3"]) -> Float[np.ndarray, "frames 3"]:
+    """Vectors to the top of the head from between the ankles, or from the one that stands.
+
+    The ankle that is further from the head stands, if the difference is well over a decimetre.
+    """
+    vectors = joints[:, None, _HEAD] - joints[:, _ANKLES]
+    difference = np.diff(np.linalg.norm(vectors, axis=-1), axis=-1)
+    share = 1 / (1 + np.exp(-difference / 0.1))
+    return (1 - share) * vectors[:, 0] + share * vectors[:, 1]
+
+
+def _leg_and_trunk(joints: Float[np.ndarray, "frames 17 3"]) -> float:
+    return _leg(joints) + float(_median_lengths(joints)[[6, 7]].sum())
+
+
+def _leg(joints: Float[np.ndarray, "frames 17 3"]) -> float:
+    """Length of a leg from hip to ankle in metres."""
+    return float(_median_lengths(joints)[[1, 2, 4, 5]].sum()) / 2
+
+
+def _median_lengths(joints: Float[np.ndarray, "frames 17 3"]) -> Float[np.ndarray, " 16"]:
+    return HUMAN36M.bone_lengths(torch.from_numpy(joints)).median(dim=0).values.numpy()
+
+
+def _upright(vectors: Float[np.ndarray, "frames 3"]) -> Bool[np.ndarray, " frames"]:
+    directions = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (directions @ _IMAGE_UP > math.cos(_LEAN)) & (directions[:, 2] < math.sin(_LEAN_AWAY))
+
+
+def _mean_direction(vectors: Float[np.ndarray, "n 3"]) -> Vector:
+    mean = vectors.mean(axis=0)
+    return mean / np.linalg.norm(mean)
+
+
+def _footholds(
+    joints: Float[np.ndarray, "frames 17 3"], timestamps: Float[np.ndarray, " frames"], up: Vector
+) -> Float[np.ndarray, "n 3"]:
+    """Where feet stand: for each time that an ankle is low and slow, its median position.
+
+    Low is below the other ankle or within 0.12 m of it, and half the length of a leg below the pelvis: a
+    person who lies has no footholds.
+    """
+    if len(joints) < 3:
+        return np.zeros((0, 3))
+    heights = joints @ up
+    rate = (len(joints) - 1) / (timestamps[-1] - timestamps[0])
+    half = max(1, round(0.08 * rate))
+    places = []
+    for ankle in _ANKLES:
+        low = heights[:, ankle] < heights[:, _ANKLES].min(axis=1) + 0.12
+        low &= heights[:, 0] - heights[:, ankle] > 0.5 * _leg(joints)
+        stands = low & (_speed(joints[:, ankle], rate, half) < _SLOW)
+        places += [np.median(joints[run, ankle], axis=0) for run in _runs(stands) if len(run) > half]
+    return np.array(places).reshape(-1, 3)
+
+
+def _speed(path: Float[np.ndarray, "frames 3"], rate: float, half: int) -> Float[np.ndarray, " frames"]:
+    """Speed in metres per second over the frames within ``half`` of each frame."""
+    frames = np.arange(len(path))
+    after, before = np.minimum(frames + half, len(path) - 1), np.maximum(frames - half, 0)
+    return np.linalg.norm(path[after] - path[before], axis=-1) * rate / (after - before)
+
+
+def _runs(flags: Bool[np.ndarray, " frames"]) -> list[np.ndarray]:
+    """The indices of each stretch of consecutive frames that are flagged."""
+    indices = np.flatnonzero(flags)
+    return [run for run in np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1) if len(run)]
+
+
+def _compromise(up: Vector, body: _Direction | None, footholds: Float[np.ndarray, "n 3"]) -> Vector:
+    """One Gauss-Newton step of the least-squares problem of :func:`find_up` on the unit sphere."""
+    rows, rest = [np.array([1 / _ROLL, 0, 0]), np.array([0, 0, 1 / _PITCH])], [0.0, 0.0]
+    if body is not None:
+        rows += list(np.eye(3) / body.spread)
+        rest += list(body.direction / body.spread)
+    if len(footholds) > 1:
+        offsets, trust = footholds - footholds.mean(axis=0), np.ones(len(footholds))
+        for _ in range(5):  # outliers are discounted by Cauchy's weights
+            trust = 1 / (1 + (offsets @ up / _UNEVEN) ** 2)
+            offsets = footholds - (trust[:, None] * footholds).sum(axis=0) / trust.sum()
+        rows += list(np.sqrt(trust)[:, None] * offsets / _UNEVEN)
+        rest += [0.0] * len(footholds)
+    matrix, target = np.array(rows), np.array(rest)
+    tangent = np.linalg.svd(up[None])[2][1:].T
+    step = np.linalg.lstsq(matrix @ tangent, target - matrix @ up, rcond=None)[0]
+    moved = up + tangent @ step
+    return moved / np.linalg.norm(moved)

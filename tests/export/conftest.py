@@ -1,0 +1,65 @@
+"""A rigid motion seen by a tilted camera."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spgnet.camera import opencv_camera
+from spgnet.data.procedural import procedural_clips
+from spgnet.lifting.motion import Motion
+from spgnet.rigs import look_at
+
+
+def _motion(action: int, seconds: float = 2.0) -> Motion:
+    clip = procedural_clips(7, seed=3, seconds=seconds)[action]
+    position = torch.tensor([1.5, -6.0, 2.5])
+    camera = opencv_camera(
+        [[900, 0, 640], [0, 910, 360], [0, 0, 1]],
+        [0.1, -0.05, 0.001, 0.002],
+        (1280, 720),
+        rotation=look_at(position, torch.tensor([0.0, 0.0, 1.0])),
+        position=position,
+    )
+    joints = camera.to(torch.float64).world_to_camera(clip.joints.double())
+    rng = np.random.default_rng(0)
+    return Motion(
+        joints=joints.numpy(),
+        confidence=rng.random((len(clip), 17)).round(3),
+        pixels=camera.to(torch.float64).camera_to_image(joints).numpy(),
+        timestamps=np.arange(len(clip)) / clip.fps,
+        camera=camera,
+        camera_source="a test",
+        weights="none",
+    )
+
+
+@pytest.fixture(scope="session")
+def motion() -> Motion:
+    """A walk of two seconds at 50 frames per second."""
+    return _motion(0)
+
+
+@pytest.fixture(scope="session")
+def late(motion: Motion) -> Motion:
+    """A second person, who comes half a second later and leaves earlier."""
+    return replace(part(_motion(2), 25, 80), track=4)
+
+
+@pytest.fixture(scope="session", params=range(7))
+def any_motion(request: pytest.FixtureRequest) -> Motion:
+    """Each action in turn."""
+    return _motion(request.param)
+
+
+@pytest.fixture(scope="session")
+def cut() -> Callable[[Motion, int, int], Motion]:
+    """Function that gives some frames of a motion."""
+    return part
+
+
+def part(motion: Motion, first: int, last: int) -> Motion:
+    names = ("joints", "confidence", "pixels", "timestamps")
+    return replace(motion, **{name: getattr(motion, name)[first:last] for name in names})

@@ -1,0 +1,87 @@
+"""Choosing a format and writing the file."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spgnet.export import FORMATS, export, export_people
+from spgnet.lifting.motion import load_motion
+
+SEVERAL = ("json", "csv", "trc", "c3d", "glb", "gltf")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_suffix_chooses_the_format_and_nothing_else_is_left(tmp_path, motion, name):
+    export(motion, tmp_path / f"a walk.{name.upper()}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"a walk.{name.upper()}"]
+    by_suffix = (tmp_path / f"a walk.{name.upper()}").read_bytes()
+    export(motion, tmp_path / "other", format=name)
+    if name not in ("npz", "trc"):  # these hold the time of writing and the file's name
+        assert (tmp_path / "other").read_bytes() == by_suffix
+
+
+def test_an_npz_file_is_a_motion_file(tmp_path, motion):
+    export(motion, tmp_path / "motion.npz")
+    np.testing.assert_allclose(load_motion(tmp_path / "motion.npz").world, motion.world, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_single_frame_can_be_exported(tmp_path, motion, cut, name):
+    export(cut(motion, 0, 1), tmp_path / f"motion.{name}")
+    assert (tmp_path / f"motion.{name}").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_person_fits_every_format_and_several_fit_some(tmp_path, motion, late, name):
+    path = tmp_path / f"people.{name}"
+    export_people([motion], path)
+    if name in SEVERAL:
+        export_people([motion, late], path)
+    else:
+        with pytest.raises(ValueError, match=rf"people\.{name}: .*one person and there are 2.*\.c3d"):
+            export_people([motion, late], path)
+
+
+@pytest.mark.parametrize("name", ["motion.fbx", "motion"])
+def test_an_unknown_suffix_is_refused_with_the_list_of_formats(tmp_path, motion, name):
+    with pytest.raises(
+        ValueError, match=r"unknown suffix .*\.npz, \.json, \.csv, \.bvh, \.trc, \.c3d, \.glb"
+    ):
+        export(motion, tmp_path / name)
+    with pytest.raises(ValueError, match="unknown format 'fbx'"):
+        export(motion, tmp_path / name, format="fbx")
+
+
+def test_people_need_track_numbers_of_their_own(tmp_path, motion):
+    with pytest.raises(ValueError, match=r"track number of its own, got \[1, 1\]"):
+        export_people([motion, motion], tmp_path / "people.csv")
+    with pytest.raises(ValueError, match="no motion to export"):
+        export_people([], tmp_path / "people.csv")
+
+
+def test_a_missing_folder_is_named(tmp_path, motion):
+    with pytest.raises(ValueError, match=r"the folder .*nowhere does not exist"):
+        export(motion, tmp_path / "nowhere" / "motion.csv")
+
+
+@pytest.mark.parametrize(("suffix", "library"), [(".c3d", "ezc3d"), (".glb", "pygltflib")])
+def test_a_missing_library_is_named_with_the_extra_that_brings_it(
+    tmp_path, motion, monkeypatch, suffix, library
+):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ValueError, match=rf"{library} is missing; .*'spgnet\[export\]'"):
+        export(motion, tmp_path / f"motion{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path, motion):
+    path = tmp_path / "motion.json"
+    export(motion, path)
+    before = path.read_bytes()
+    broken = replace(motion, joints=np.full_like(motion.joints, np.nan))
+    with pytest.raises(ValueError, match="JSON"):
+        export(broken, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

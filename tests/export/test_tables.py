@@ -1,0 +1,183 @@
+"""CSV, TRC, JSON and C3D files, each read as its users read it."""
+
+import csv
+import json
+from dataclasses import replace
+
+import ezc3d
+import numpy as np
+import pytest
+import torch
+
+import spgnet.export.c3d
+from spgnet.camera import opencv_camera
+from spgnet.export import export, export_people
+from spgnet.export.axes import y_up_to_z_up
+from spgnet.export.text import rows
+from spgnet.skeleton import HUMAN36M
+
+TRC_KEYS = [
+    "DataRate",
+    "CameraRate",
+    "NumFrames",
+    "NumMarkers",
+    "Units",
+    "OrigDataRate",
+    "OrigDataStartFrame",
+    "OrigNumFrames",
+]
+
+
+def read_trc(path):
+    """As OpenSim's TRCFileAdapter reads it: metadata, times and markers {name: [frames, 3]}."""
+    lines = [line.split("\t") for line in path.read_text().split("\n")]
+    assert lines[0][:3] == ["PathFileType", "4", "(X/Y/Z)"]
+    assert lines[1] == TRC_KEYS
+    metadata = dict(zip(TRC_KEYS, lines[2], strict=True))
+    labels = [label for label in lines[3] if label]
+    count = int(metadata["NumMarkers"])
+    assert labels[:2] == ["Frame#", "Time"]
+    assert len(labels) == count + 2
+    assert [cell for cell in lines[4] if cell] == [
+        f"{axis}{number}" for number in range(1, count + 1) for axis in "XYZ"
+    ]
+    assert lines[5] == [""]
+    data = lines[6:]
+    assert data.pop() == [""]
+    assert all(len(row) == 3 * count + 2 for row in data)
+    # A marker's name stands above its first column.
+    assert [lines[3].index(label) for label in labels[2:]] == list(range(2, 2 + 3 * count, 3))
+    values = np.array(data, dtype=float)
+    assert values[:, 0].tolist() == list(range(1, int(metadata["NumFrames"]) + 1))
+    markers = {name: values[:, 2 + 3 * i : 5 + 3 * i] for i, name in enumerate(labels[2:])}
+    return metadata, values[:, 1], markers
+
+
+def test_rows_are_those_that_a_loop_writes():
+    table = np.random.default_rng(0).normal(size=(2500, 3))
+    naive = "".join(f"{int(a)},{b:.3f},{c:.6f}\n" for a, b, c in table)
+    assert rows(table, ["%d", "%.3f", "%.6f"], ",") == naive
+
+
+# --- CSV ----------------------------------------------------------------------------------------
+
+
+def test_a_csv_file_has_a_row_for_each_frame(tmp_path, motion):
+    export(motion, tmp_path / "motion.csv")
+    with (tmp_path / "motion.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == len(motion)
+    assert list(table[0])[:6] == ["frame", "time", "person", "pelvis_x", "pelvis_y", "pelvis_z"]
+    column = {name: np.array([float(row[name]) for row in table]) for name in table[0]}
+    assert column["frame"].tolist() == list(range(len(motion)))
+    np.testing.assert_allclose(column["time"], motion.timestamps, rtol=0, atol=1e-6)
+    for joint, name in enumerate(HUMAN36M.names):
+        place = np.stack([column[f"{name}_{axis}"] for axis in "xyz"], axis=1)
+        np.testing.assert_allclose(place, motion.world[:, joint], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(column[f"{name}_confidence"], motion.confidence[:, joint], atol=1e-4)
+
+
+def test_the_rows_of_several_people_follow_each_other(tmp_path, motion, late):
+    export_people([motion, late], tmp_path / "people.csv")
+    with (tmp_path / "people.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["person"] for row in table] == ["1"] * len(motion) + ["4"] * len(late)
+    first = table[len(motion)]
+    assert (first["frame"], first["time"]) == ("25", "0.500000")
+    assert float(first["nose_z"]) == pytest.approx(late.world[0, 9, 2], abs=1e-6)
+
+
+# --- JSON ---------------------------------------------------------------------------------------
+
+
+def test_a_json_file_says_what_it_holds(tmp_path, motion, late):
+    export_people([motion, late], tmp_path / "people.json")
+    content = json.loads((tmp_path / "people.json").read_text())
+    assert content["joint_names"] == list(HUMAN36M.names)
+    assert content["parents"] == list(HUMAN36M.parents)
+    assert "z up" in content["axes"]
+    assert content["units"]["joints"] == "metre"
+    for person, true in zip(content["people"], (motion, late), strict=True):
+        assert (person["track"], person["weights"], person["fps"]) == (true.track, "none", 50)
+        np.testing.assert_allclose(person["joints"], true.world, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(person["confidence"], true.confidence, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(person["timestamps"], true.timestamps, rtol=0, atol=1e-6)
+
+
+def test_the_camera_in_a_json_file_sees_the_joints_at_the_pixels(tmp_path, motion):
+    export(motion, tmp_path / "motion.json")
+    person = json.loads((tmp_path / "motion.json").read_text())["people"][0]
+    values = person["camera"]
+    camera = opencv_camera(
+        values["matrix"],
+        values["distortion"],
+        tuple(values["image_size"]),
+        rotation=values["rotation"],
+        position=values["position"],
+    ).to(torch.float64)
+    pixels = camera.world_to_image(torch.tensor(person["joints"], dtype=torch.float64))
+    np.testing.assert_allclose(pixels.numpy(), person["pixels"], rtol=0, atol=0.01)
+    assert values["source"] == "a test"
+
+
+# --- TRC ----------------------------------------------------------------------------------------
+
+
+def test_a_trc_file_reads_as_opensim_reads_it(tmp_path, motion):
+    export(motion, tmp_path / "motion.trc")
+    metadata, times, markers = read_trc(tmp_path / "motion.trc")
+    frames = str(len(motion))
+    assert metadata == dict(zip(TRC_KEYS, ["50", "50", frames, "17", "m", "50", "1", frames], strict=True))
+    np.testing.assert_allclose(times, np.arange(len(motion)) / 50, atol=1e-6)
+    found = y_up_to_z_up(np.stack([markers[name] for name in HUMAN36M.names], axis=1))
+    np.testing.assert_allclose(found, motion.world, rtol=0, atol=1e-6)
+    assert (tmp_path / "motion.trc").read_text().split("\n")[0].endswith("\tmotion.trc")
+
+
+def test_the_markers_of_a_person_who_is_not_there_are_nan(tmp_path, motion, late):
+    export_people([motion, late], tmp_path / "people.trc")
+    metadata, _, markers = read_trc(tmp_path / "people.trc")
+    assert metadata["NumMarkers"] == "34"
+    nose = markers["person4_nose"]
+    assert np.isnan(nose[:25]).all()
+    np.testing.assert_allclose(y_up_to_z_up(nose[25:80]), late.world[:, 9], rtol=0, atol=1e-6)
+    assert not np.isnan(markers["person1_nose"]).any()
+
+
+# --- C3D ----------------------------------------------------------------------------------------
+
+
+def test_a_c3d_file_holds_all_points_in_millimetres_with_z_up(tmp_path, motion):
+    unseen = replace(motion, confidence=np.zeros_like(motion.confidence))
+    export(unseen, tmp_path / "motion.c3d")
+    file = ezc3d.c3d(str(tmp_path / "motion.c3d"))
+    point = file["parameters"]["POINT"]
+    assert point["LABELS"]["value"] == list(HUMAN36M.names)
+    assert point["UNITS"]["value"] == ["mm"]
+    assert point["RATE"]["value"] == [50]
+    assert (point["X_SCREEN"]["value"], point["Y_SCREEN"]["value"]) == (["+X"], ["+Z"])
+    found = file["data"]["points"][:3].transpose(2, 1, 0) / 1000
+    np.testing.assert_allclose(found, motion.world, rtol=0, atol=1e-6)
+    assert (file["data"]["meta_points"]["residuals"] == 0).all()
+
+
+def test_the_points_of_a_person_who_is_not_there_are_missing(tmp_path, motion, late):
+    export_people([motion, late], tmp_path / "people.c3d")
+    file = ezc3d.c3d(str(tmp_path / "people.c3d"))
+    labels = file["parameters"]["POINT"]["LABELS"]["value"]
+    nose = labels.index("person4_nose")
+    residuals = file["data"]["meta_points"]["residuals"][0]
+    assert (residuals[nose, 25:80] == 0).all()
+    assert (residuals[nose, :25] == -1).all()
+    assert np.isnan(file["data"]["points"][:3, nose, :25]).all()
+    assert (residuals[labels.index("person1_nose")] == 0).all()
+    np.testing.assert_allclose(
+        file["data"]["points"][:3, nose, 25:80].T / 1000, late.world[:, 9], rtol=0, atol=1e-6
+    )
+
+
+def test_a_motion_too_long_for_the_format_is_refused(tmp_path, motion, monkeypatch):
+    monkeypatch.setattr(spgnet.export.c3d, "MOST_FRAMES", 99)
+    with pytest.raises(ValueError, match="at most 99 frames and this motion has 100"):
+        export(motion, tmp_path / "motion.c3d")
+    assert list(tmp_path.iterdir()) == []

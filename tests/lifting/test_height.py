@@ -1,0 +1,85 @@
+"""The person's height."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spgnet.camera import opencv_camera
+from spgnet.data.articulation import bone_vectors
+from spgnet.data.procedural import procedural_clips
+from spgnet.lifting.height import scale_to_height, stature
+from spgnet.lifting.motion import Motion
+from spgnet.skeleton import HUMAN36M
+
+AHEAD = np.array([0, 0, 4], np.float32)
+TO_CAMERA = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
+
+
+def motion_of(joints: torch.Tensor) -> Motion:
+    """World joints seen by a level camera 4 m away."""
+    seen = joints.float().numpy() @ TO_CAMERA.T + AHEAD
+    ones = np.ones(seen.shape[:2], np.float32)
+    camera = opencv_camera([[1000, 0, 500], [0, 1000, 500], [0, 0, 1]], None, (1000, 1000))
+    return Motion(seen, ones, np.zeros((*ones.shape, 2), np.float32), np.arange(len(seen)) / 50, camera, "x")
+
+
+def motions() -> list[Motion]:
+    """A motion for each procedural action."""
+    return [motion_of(clip.joints) for clip in procedural_clips(7, seed=4, seconds=4.0)]
+
+
+@given(st.floats(1.4, 2.0))
+@settings(max_examples=10, deadline=None)
+def test_the_stature_is_that_of_the_body_within_a_percent(height):
+    body = bone_vectors(torch.ones(1, 17, dtype=torch.float64), torch.tensor([[height]]).double())
+    assert stature(motion_of(standing(body[0])[None])) == pytest.approx(height, rel=0.01)
+
+
+def standing(offsets: torch.Tensor) -> torch.Tensor:
+    """Joints of a body at zero angles."""
+    places = [offsets[0]]
+    for parent, child in HUMAN36M.bones:
+        places.append(places[parent] + offsets[child])
+    return torch.stack(places)
+
+
+def test_the_stature_does_not_depend_on_the_pose():
+    walks, squats = motions()[0], motions()[2]
+    for motion in (walks, squats):
+        parts = {name: getattr(motion, name) for name in ("joints", "confidence", "pixels", "timestamps")}
+        frames = [
+            replace(motion, **{key: value[i : i + 20] for key, value in parts.items()}) for i in (0, 90)
+        ]
+        assert stature(frames[0]) == pytest.approx(stature(frames[1]), rel=0.01)
+
+
+@pytest.mark.parametrize("height", [1.2, 1.85])
+def test_a_scaled_person_has_that_height_whatever_they_do(height):
+    for motion in motions():
+        assert stature(scale_to_height(motion, height)) == pytest.approx(height, rel=1e-5)
+
+
+def test_scaling_keeps_every_joint_on_its_ray_and_all_else():
+    motion = motions()[0]
+    scaled = scale_to_height(motion, 1.5)
+    seen = motion.camera.camera_to_image(torch.from_numpy(motion.joints))
+    torch.testing.assert_close(
+        motion.camera.camera_to_image(torch.from_numpy(scaled.joints)), seen, rtol=0, atol=1e-2
+    )
+    kept = [field.name for field in fields(Motion) if field.name != "joints"]
+    assert all(getattr(scaled, name) is getattr(motion, name) for name in kept)
+
+
+def test_scaling_to_the_estimate_changes_nothing():
+    motion = motions()[0]
+    np.testing.assert_allclose(scale_to_height(motion, stature(motion)).joints, motion.joints, rtol=1e-5)
+
+
+@pytest.mark.parametrize("height", [0.3, 3.0, 180.0, float("nan")])
+def test_impossible_heights_are_refused(height):
+    with pytest.raises(ValueError, match=r"between 0\.5 and 2\.5 metres"):
+        scale_to_height(motions()[0], height)

@@ -1,0 +1,130 @@
+"""Up and the floor, found from motion that cameras of known tilt filmed."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spgnet.camera import UPRIGHT, opencv_camera
+from spgnet.data.procedural import procedural_clips
+from spgnet.lifting.level import ANKLE_HEIGHT, find_up, level, place_on_floor
+from spgnet.lifting.motion import Motion
+
+ANKLES = [3, 6]
+CLIPS = {clip.action: clip for clip in procedural_clips(7, seed=2, seconds=8.0)}
+CAMERA = opencv_camera([[1000, 0, 500], [0, 1000, 500], [0, 0, 1]], None, (1000, 1000))
+
+
+def turn(pitch: float, roll: float, yaw: float) -> np.ndarray:
+    """World-to-camera rotation of a camera that looks down by a pitch and is rolled, in degrees."""
+
+    def about(axis: int, degrees: float) -> np.ndarray:
+        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        matrix = np.eye(3)
+        first, second = (axis + 1) % 3, (axis + 2) % 3
+        matrix[[first, second], [first, second]] = cos
+        matrix[first, second], matrix[second, first] = -sin, sin
+        return matrix
+
+    return about(2, roll) @ about(0, pitch) @ np.array(UPRIGHT) @ about(2, yaw)
+
+
+def filmed(action: str, pitch: float, roll: float, yaw: float = 30, noise: float = 0) -> Motion:
+    """A clip seen from 4.5 m away by a camera that knows nothing of its place."""
+    world = CLIPS[action].joints.numpy().astype(np.float64)
+    rotation = turn(pitch, roll, yaw)
+    joints = (world - world[:, :1].mean(axis=0)) @ rotation.T + [0, 0, 4.5]
+    joints = joints + np.random.default_rng(0).normal(size=joints.shape) * noise
+    ones = np.ones(joints.shape[:2], np.float32)
+    time = np.arange(len(joints)) / 50
+    pixels = np.zeros((*ones.shape, 2), np.float32)
+    return Motion(joints.astype(np.float32), ones, pixels, time, CAMERA, "a test")
+
+
+def degrees_off(motion: Motion, pitch: float, roll: float) -> float:
+    return math.degrees(math.acos(min(1.0, float(find_up(motion) @ turn(pitch, roll, 0)[:, 2]))))
+
+
+@pytest.mark.parametrize("roll", [-8, 0, 5])
+@pytest.mark.parametrize("pitch", [-15, 0, 25])
+def test_walking_shows_where_up_is(pitch, roll):
+    assert degrees_off(filmed("walk", pitch, roll), pitch, roll) < 1
+    assert degrees_off(filmed("walk", pitch, roll, noise=0.02), pitch, roll) < 3
+
+
+@pytest.mark.parametrize("pitch", [-10, 0, 20])
+@pytest.mark.parametrize("action", ["squat", "sit", "bend"])
+def test_standing_upright_now_and_then_shows_it_within_some_degrees(action, pitch):
+    assert degrees_off(filmed(action, pitch, 3), pitch, 3) < 8
+
+
+def test_a_person_who_lies_leaves_the_camera_about_level():
+    for pitch in (-10, 0, 20):
+        assert degrees_off(filmed("lie", pitch, 0), pitch, 0) < abs(pitch) + 5
+
+
+@pytest.mark.parametrize("action", list(CLIPS))
+def test_one_frame_is_levelled(action):
+    whole = filmed(action, 15, 0)
+    highest = int(CLIPS[action].joints[:, 10, 2].argmax())
+    parts = {
+        name: getattr(whole, name)[highest : highest + 1]
+        for name in ("joints", "confidence", "pixels", "timestamps")
+    }
+    one = level(replace(whole, **parts))
+    assert np.isfinite(one.world).all()
+    if action in ("walk", "sit", "squat"):
+        assert degrees_off(one, 15, 0) < 10
+
+
+@pytest.mark.parametrize("action", list(CLIPS))
+def test_levelling_moves_the_camera_alone_and_its_rotation_is_one(action):
+    motion = filmed(action, 15, 4, noise=0.01)
+    levelled = level(motion)
+    assert levelled.joints is motion.joints
+    rotation = levelled.camera.rotation.double()
+    torch.testing.assert_close(rotation @ rotation.T, torch.eye(3).double(), rtol=0, atol=1e-6)
+    assert torch.linalg.det(rotation) > 0
+    assert torch.equal(levelled.camera.focal, motion.camera.focal)
+
+
+def test_the_levelled_world_is_the_filmed_one_but_for_where_it_is_and_which_way_it_faces():
+    levelled = level(filmed("walk", 20, -5)).world
+    truth = CLIPS["walk"].joints.numpy()
+    assert np.abs(levelled[..., 2] - truth[..., 2]).max() < 0.05
+    np.testing.assert_allclose(levelled[0, 0, :2], 0, atol=1e-6)
+
+
+def test_the_camera_of_a_levelled_motion_looks_along_y():
+    forward = level(filmed("walk", 20, -5)).camera.rotation[2]
+    assert abs(forward[0]) < 1e-6
+    assert forward[1] > 0.9
+
+
+@pytest.mark.parametrize("action", ["walk", "squat", "bend", "lie"])
+def test_the_feet_stand_on_the_floor(action):
+    world = level(filmed(action, 10, 2, noise=0.005)).world
+    assert np.percentile(world[..., 2].min(axis=1), 5) == pytest.approx(ANKLE_HEIGHT, abs=0.05)
+    if action != "lie":
+        assert np.percentile(world[:, ANKLES, 2].min(axis=1), 10) == pytest.approx(ANKLE_HEIGHT, abs=0.03)
+
+
+def test_placing_on_the_floor_keeps_rotation_and_horizontal_position():
+    rotation = torch.from_numpy(turn(20, 3, 40)).float()
+    camera = replace(CAMERA, rotation=rotation, position=torch.tensor([3.0, -2.0, 0.4]))
+    placed = place_on_floor(replace(filmed("walk", 20, 3, yaw=40), camera=camera))
+    assert torch.equal(placed.camera.rotation, rotation)
+    assert placed.camera.position[:2].tolist() == [3, -2]
+    truth = CLIPS["walk"].joints.numpy()
+    assert np.abs(placed.world[..., 2] - truth[..., 2]).max() < 0.03
+    again = place_on_floor(placed)
+    torch.testing.assert_close(again.camera.position, placed.camera.position, rtol=0, atol=1e-6)
+
+
+def test_steps_that_are_not_on_the_floor_are_outvoted():
+    motion = filmed("walk", 0, 0)
+    jumped = motion.joints.copy()
+    jumped[200:240, :, 1] -= 0.5  # up in the image, as when a detector slips
+    assert degrees_off(replace(motion, joints=jumped), 0, 0) < 2
