@@ -1,0 +1,264 @@
+"""The overlay video: the filmed picture with what was detected and lifted, and the motion in 3D beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from spgnet.lifting.motion import Motion
+from spgnet.video import VideoWriter
+from spgnet.view.drawing import Colour, Picture, disc, fitted, text
+from spgnet.view.panel import FAINT, NIGHT, PEOPLE, Panel
+from spgnet.view.picture import FilmedPicture
+from spgnet.view.stage import common_clock, floor_height
+
+WORDS: Colour = (255, 255, 255)
+DARK: Colour = (10, 11, 15)
+"""The background where there is no image."""
+SPEED_TIME = 0.2
+"""Speeds are means over this time, in seconds."""
+STATUS_WIDTH, STATUS_TOP, STATUS_ROW = 300, 70, 31
+"""Width of the status, and height of its first line and of those of the people, in units."""
+ROWS = 4
+"""People whose distance and speed are written down; there is a row that counts the others."""
+
+
+@dataclass(frozen=True)
+class OverlayStyle:
+    """How an overlay looks.
+
+    Args:
+        width: largest width of a frame in pixels, even.
+        height: largest height of a frame in pixels, even.
+        panel: where the 3D panel is; ``"auto"`` puts it beside the picture, or below very wide ones.
+        sway: by how much the panel's view sways to both sides, in degrees; 0 keeps it still.
+
+    Raises:
+        ValueError: the size is odd or too small, or the sway is out of range.
+    """
+
+    width: int = 1920
+    height: int = 1080
+    panel: Literal["auto", "beside", "below"] = "auto"
+    sway: float = 12.0
+
+    def __post_init__(self) -> None:
+        if self.width % 2 or self.height % 2 or min(self.width, self.height) < 240:
+            raise ValueError(
+                f"an overlay's width and height must be even and 240 or more, got {self.width}x{self.height}"
+            )
+        if not 0 <= self.sway <= 180:
+            raise ValueError(f"an overlay's sway must be between 0 and 180 degrees, got {self.sway}")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are in a frame: sizes (width, height) and the panel's top left pixel.
+
+    The filmed picture is in the top left corner.
+    """
+
+    frame: tuple[int, int]
+    picture: tuple[int, int]
+    panel: tuple[int, int]
+    corner: tuple[int, int]
+
+
+def layout(image_size: tuple[int, int], style: OverlayStyle) -> Layout:
+    """Room for a picture and the panel: the picture fills two thirds of the width, or the height."""
+    width, height = image_size
+    beside = style.panel == "beside" or (style.panel == "auto" and width <= 2.2 * height)
+    scale = min(style.width * 2 / 3 / width, style.height * (1.0 if beside else 0.6) / height)
+    w, h = _even(width * scale), _even(height * scale)
+    if beside:
+        return Layout((style.width, h), (w, h), (style.width - w, h), (w, 0))
+    return Layout((w, style.height), (w, h), (w, style.height - h), (0, h))
+
+
+def _even(pixels: float) -> int:
+    return max(2, 2 * round(pixels / 2))
+
+
+class Overlay:
+    """Draws the overlay of a clip; what can be computed for all frames at once is computed first.
+
+    Args:
+        motions: the people; they share the camera and the video's frames.
+        style: how the overlay looks.
+
+    Attributes:
+        layout: where things are in a frame.
+
+    Raises:
+        ValueError: there is no motion, or the motions differ in their frames or cameras, or hold values
+            that are not finite.
+    """
+
+    def __init__(self, motions: Sequence[Motion], style: OverlayStyle | None = None) -> None:
+        common_clock(motions)  # refuses what cannot be drawn
+        _check_together(motions)
+        self.motions, self.times = tuple(motions), motions[0].timestamps
+        width, height = (int(side) for side in motions[0].camera.image_size.tolist())
+        self.image_size = (width, height)
+        self.layout = layout(self.image_size, style or OverlayStyle())
+        self.unit = max(self.layout.frame[0] / 1920, self.layout.frame[1] / 1080)
+        self.shown = np.stack([_shown(motion.confidence) for motion in motions])
+        self.picture = FilmedPicture(motions, self.shown, self.layout.picture, self.unit)
+        self.panel = self._panel((style or OverlayStyle()).sway)
+        self.background = np.full((*self.layout.frame[::-1], 3), NIGHT, np.uint8)
+        self.background[: self.layout.picture[1], : self.layout.picture[0]] = DARK
+        self._measure()
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def _panel(self, sway: float) -> Panel:
+        floor = floor_height(self.motions)
+        camera = self.motions[0].camera
+        raised = replace(camera, position=camera.position - torch.tensor([0.0, 0.0, floor]))
+        world = np.stack([motion.world for motion in self.motions]).astype(np.float64) - (0, 0, floor)
+        tracks = [motion.track for motion in self.motions]
+        width, height = self.layout.panel
+        top = (STATUS_TOP + STATUS_ROW * min(len(tracks), ROWS + 1)) * self.unit
+        free = (STATUS_WIDTH * self.unit, 0.0) if width > 2 * height else (0.0, top)
+        return Panel(world, self.shown, raised, tracks, self.times, (width, height), self.unit, free, sway)
+
+    def _measure(self) -> None:
+        """Each person's distance from the camera (metres) and speed (m/s) in all frames."""
+        self.distance = [np.linalg.norm(motion.joints[:, 0], axis=-1) for motion in self.motions]
+        self.speed = [_speed(motion.world[:, 0], self.times) for motion in self.motions]
+
+    def draw(
+        self, image: UInt8[np.ndarray, "h w 3"] | None, frame: int
+    ) -> UInt8[np.ndarray, "out_h out_w 3"]:
+        """A frame of the overlay video.
+
+        Args:
+            image: the filmed frame, RGB; None for a plain background.
+            frame: its index.
+
+        Returns:
+            A new RGB picture of even size.
+
+        Raises:
+            ValueError: the image has not the size that the motions' camera has.
+        """
+        if image is not None and image.shape[1::-1] != self.image_size:
+            raise ValueError(
+                f"frame {frame} has {image.shape[1]}x{image.shape[0]} pixels, but the motion's camera has "
+                f"{self.image_size[0]}x{self.image_size[1]}"
+            )
+        (w, h), (x, y) = self.layout.picture, self.layout.corner
+        drawn = self.background.copy()
+        small = None if image is None else fitted(image, (w, h))
+        if small is not None:
+            drawn[:h, :w] = small
+        self.picture.draw(drawn[:h, :w], frame)
+        panel = drawn[y:, x:]
+        self.panel.draw(panel, frame, small)
+        self._draw_status(panel, frame)
+        return drawn
+
+    def _draw_status(self, panel: Picture, frame: int) -> None:
+        """Time, and each person's distance from the camera and speed."""
+        unit = self.unit
+        x, y = 28 * unit, 26 * unit
+        seconds = float(self.times[frame] - self.times[0])
+        clock = f"{int(seconds // 60)}:{seconds % 60:05.2f}"
+        text(panel, clock, (x, y), 26 * unit, WORDS, bold=True)
+        y += 48 * unit
+        people = range(len(self.motions))
+        for person in people[:ROWS]:
+            self._draw_row(panel, (x, y), frame, person)
+            y += STATUS_ROW * unit
+        if len(people) > ROWS:
+            text(panel, f"and {len(people) - ROWS} more", (x, y), 14 * unit, FAINT)
+
+    def _draw_row(self, panel: Picture, place: tuple[float, float], frame: int, person: int) -> None:
+        (x, y), unit = place, self.unit
+        here = bool(self.shown[person, frame])
+        if len(self.motions) > 1:
+            colour = PEOPLE[person % len(PEOPLE)] if here else FAINT
+            disc(panel, np.array([x + 11 * unit, y + 7 * unit]), 12 * unit, colour)
+            number = str(self.motions[person].track)
+            text(panel, number, (x + 11 * unit, y + 7 * unit), 12 * unit, NIGHT, bold=True, anchor=(0.5, 0.5))
+            x += 34 * unit
+        words = f"{self.distance[person][frame]:.2f} m from the camera"
+        if len(self) > 1:
+            words += f"   {self.speed[person][frame]:.2f} m/s"
+        text(panel, words if here else "not in the picture", (x, y), 15 * unit, WORDS if here else FAINT)
+
+
+def draw_overlay(
+    image: UInt8[np.ndarray, "h w 3"] | None,
+    motions: Sequence[Motion],
+    frame: int,
+    style: OverlayStyle | None = None,
+) -> UInt8[np.ndarray, "out_h out_w 3"]:
+    """One frame of an overlay video; for a whole clip, make an :class:`Overlay` once.
+
+    Raises:
+        ValueError: as :class:`Overlay` and :meth:`Overlay.draw`.
+    """
+    return Overlay(motions, style).draw(image, frame)
+
+
+def write_overlay(path: Path, frames: Iterable[np.ndarray | None], overlay: Overlay, fps: float) -> None:
+    """Draw an overlay over every frame of a video and write the result, whole or not at all.
+
+    Args:
+        path: the video to write (H.264).
+        frames: the filmed frames [h, w, 3], RGB; None for plain backgrounds.
+        overlay: what to draw.
+        fps: frames per second of the result.
+
+    Raises:
+        ValueError: there are more or fewer frames than the overlay has, or one has another size.
+    """
+    with VideoWriter(path, fps) as video:
+        count = 0
+        for count, image in enumerate(frames, start=1):
+            if count > len(overlay):
+                raise ValueError(f"{path}: the video has more than the {len(overlay)} frames of the motion")
+            video.write(overlay.draw(image, count - 1))
+        if count < len(overlay):
+            raise ValueError(f"{path}: the video has {count} frames, the motion {len(overlay)}")
+
+
+def _check_together(motions: Sequence[Motion]) -> None:
+    """The people of one video have its frames and its camera."""
+    first = motions[0]
+    for motion in motions[1:]:
+        if not np.array_equal(motion.timestamps, first.timestamps):
+            raise ValueError(
+                f"tracks {first.track} and {motion.track} have different frames; an overlay needs the "
+                "motions of one video, with all its frames"
+            )
+        if motion.camera.image_size.tolist() != first.camera.image_size.tolist():
+            raise ValueError(f"tracks {first.track} and {motion.track} have images of different sizes")
+
+
+def _shown(confidence: np.ndarray) -> np.ndarray:
+    """Frames from the first to the last one in which something of the person was seen."""
+    shown = np.zeros(len(confidence), bool)
+    seen = np.flatnonzero((confidence > 0).any(axis=-1))
+    if len(seen):
+        shown[seen[0] : seen[-1] + 1] = True
+    return shown
+
+
+def _speed(path: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Speed along a path in m/s, over the time around each frame."""
+    if len(times) == 1:
+        return np.zeros(1)
+    frames = np.arange(len(times))
+    first = np.minimum(np.searchsorted(times, times - SPEED_TIME / 2), (frames - 1).clip(0))
+    last = np.maximum(np.searchsorted(times, times + SPEED_TIME / 2, side="right") - 1, frames + 1)
+    last = last.clip(max=len(times) - 1)
+    return np.linalg.norm(path[last] - path[first], axis=-1) / (times[last] - times[first])

@@ -1,0 +1,278 @@
+// The page: what is shown, and how it is played and turned.
+const byId = (id) => document.getElementById(id);
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+class App {
+  constructor(motion) {
+    Object.assign(this, {
+      motion, moment: 0, playing: false, speed: 1, selected: motion.people[0], bySide: true,
+      through: null, dirty: true, show: { follow: false, path: true, frustum: true },
+    });
+    this.scene = new Scene(byId("scene"), motion);
+    this.inset = new ImageInset(byId("image"), motion);
+    this.charts = CHARTS.map((chart) => new Chart(byId("charts"), motion, chart, (m) => this.seek(m)));
+    this.orbit = new Orbit();
+    motion.pictures.onload = () => { this.dirty = true; };
+    this.start();
+  }
+
+  start() {
+    fillFacts(this.motion);
+    const { times, people, fps } = this.motion, count = people.length > 1 ? people.length + " people · " : "";
+    byId("summary").textContent = `${count}${times.length} frames · ${+fps.toFixed(2)} fps · ${(times[times.length - 1] - times[0]).toFixed(2)} s`;
+    byId("scrub").max = times.length - 1;
+    this.listPeople();
+    this.wire();
+    this.resize();
+    this.goHome();
+    this.seek(Math.max(0, this.selected.at.findIndex((frame) => frame >= 0)));
+    if (!calm.matches && times.length > 1) this.play(true);
+    requestAnimationFrame((time) => this.tick(time));
+  }
+
+  // -- time --------------------------------------------------------------------------------------------
+
+  seek(moment) {
+    this.moment = Math.min(this.motion.times.length - 1, Math.max(0, Math.round(moment)));
+    this.time = this.motion.times[this.moment];
+    this.changed();
+  }
+
+  step(moments) { this.play(false); this.seek(this.moment + moments); }
+
+  play(on) {
+    this.playing = on && this.motion.times.length > 1;
+    if (this.playing && this.moment === this.motion.times.length - 1) this.seek(0);
+    this.before = null;
+    document.body.dataset.playing = this.playing;
+    byId("play").setAttribute("aria-label", this.playing ? "Pause" : "Play");
+  }
+
+  tick(now) {
+    if (this.playing) {
+      const { times } = this.motion, passed = this.before === null ? 0 : Math.min(0.25, (now - this.before) / 1000);
+      this.before = now;
+      this.time += passed * this.speed;
+      if (this.time > times[times.length - 1] + 1 / this.motion.fps) this.time = times[0];
+      const moment = Math.max(0, lastBefore(times, this.time));
+      if (moment !== this.moment) { this.moment = moment; this.changed(); }
+    }
+    this.glide(now);
+    if (this.dirty) { this.dirty = false; this.draw(); }
+    requestAnimationFrame((time) => this.tick(time));
+  }
+
+  // The moment is another one: what follows from it.
+  changed() {
+    const { times } = this.motion, scrub = byId("scrub"), last = Math.max(1, times.length - 1);
+    scrub.value = this.moment;
+    scrub.style.setProperty("--done", 100 * this.moment / last + "%");
+    scrub.setAttribute("aria-valuetext", `${times[this.moment].toFixed(2)} seconds, frame ${this.moment + 1} of ${times.length}`);
+    byId("clock").replaceChildren(clockText(times[this.moment]), element("span", { textContent: " / " + clockText(times[times.length - 1]) }));
+    byId("frame-number").textContent = `frame ${this.moment + 1} of ${times.length}`;
+    document.body.dataset.frame = this.moment;
+    this.follow();
+    this.dirty = true;
+  }
+
+  // -- view --------------------------------------------------------------------------------------------
+
+  // Where a person's pelvis is, smoothed over about a second, so that the view does not bob.
+  place(person) {
+    const reach = Math.round(this.motion.fps / 2), step = Math.max(1, Math.floor(reach / 8));
+    let sum = [0, 0, 0], count = 0;
+    for (let m = this.moment - reach; m <= this.moment + reach; m += step) {
+      const frame = person.at[m] ?? -1;
+      if (frame >= 0) { sum = along(sum, jointAt(person, frame, 0), 1); count++; }
+    }
+    return count ? along([0, 0, 0], sum, 1 / count) : null;
+  }
+
+  follow() {
+    const place = this.place(this.selected);
+    if (this.show.follow && place && this.anchor) this.orbit.target = along(this.orbit.target, minus(place, this.anchor), 1);
+    if (place) this.anchor = place;
+  }
+
+  // A box around everybody, at all times.
+  bounds() {
+    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
+    for (const { joints } of this.motion.people) {
+      const step = 51 * Math.max(1, Math.floor(joints.length / 51 / 500));
+      for (let frame = 0; frame < joints.length; frame += step) {
+        for (let i = 0; i < 51; i++) {
+          low[i % 3] = Math.min(low[i % 3], joints[frame + i]);
+          high[i % 3] = Math.max(high[i % 3], joints[frame + i]);
+        }
+      }
+    }
+    return { middle: along(low, minus(high, low), 0.5), radius: norm(minus(high, low)) / 2 };
+  }
+
+  // The first view: all of the motion if it fits, or the person, who is then followed.
+  goHome() {
+    const { middle, radius } = this.bounds(), eye = this.selected.camera.position;
+    const fits = radius < 3.5, place = this.place(this.selected) ?? middle;
+    this.orbit.target = fits ? middle : place;
+    this.orbit.distance = fits ? Math.max(3, 2.7 * radius) : 4.8;
+    this.orbit.yaw = Math.atan2(eye[1] - middle[1], eye[0] - middle[0]) + 0.6;
+    this.orbit.pitch = 0.26;
+    this.toggle("follow", !fits);
+    this.setThrough(false);
+  }
+
+  lookFrom(name) {
+    if (name === "camera") return this.setThrough(!this.through);
+    const before = { ...this.orbit };
+    if (name === "reset") this.goHome(); else this.preset(name);
+    this.setThrough(false);
+    if (!calm.matches) this.move = { before, after: { ...this.orbit }, begun: null };
+    this.dirty = true;
+  }
+
+  preset(name) {
+    const frame = this.selected.at[this.moment], place = this.place(this.selected);
+    if (name === "top") { this.orbit.pitch = Math.PI / 2; return; }
+    this.orbit.pitch = 0.05;
+    if (frame < 0 || !place) return;
+    const left = minus(jointAt(this.selected, frame, 4), jointAt(this.selected, frame, 1));
+    const outward = name === "side" ? left : cross(left, [0, 0, 1]);
+    this.orbit.yaw = Math.atan2(outward[1], outward[0]);
+  }
+
+  // Goes from one view to the next in a third of a second.
+  glide(now) {
+    if (!this.move) return;
+    const { before, after } = this.move;
+    this.move.begun ??= now;
+    const linear = Math.min(1, (now - this.move.begun) / 350), share = linear * linear * (3 - 2 * linear);
+    const turn = Math.atan2(Math.sin(after.yaw - before.yaw), Math.cos(after.yaw - before.yaw));
+    if (!this.show.follow) this.orbit.target = along(before.target, minus(after.target, before.target), share);
+    this.orbit.yaw = before.yaw + share * turn;
+    this.orbit.pitch = before.pitch + share * (after.pitch - before.pitch);
+    this.orbit.distance = before.distance + share * (after.distance - before.distance);
+    if (linear === 1) this.move = null;
+    this.dirty = true;
+  }
+
+  setThrough(on) {
+    this.through = on;
+    document.querySelector('[data-view="camera"]').setAttribute("aria-pressed", on);
+    this.dirty = true;
+  }
+
+  // Before the view is turned by hand: leave the camera, and stop gliding.
+  take() {
+    this.move = null;
+    if (!this.through) return;
+    this.orbit.standAt(this.selected.camera, this.place(this.selected) ?? this.bounds().middle);
+    this.setThrough(false);
+  }
+
+  toggle(name, on) {
+    this.show[name] = on;
+    document.querySelector(`[data-toggle="${name}"]`).setAttribute("aria-pressed", on);
+    if (name === "follow" && on && this.anchor) this.orbit.target = this.anchor;
+    this.dirty = true;
+  }
+
+  state() {
+    const { width, height } = this.scene, { camera } = this.selected, [w, h] = camera.size;
+    const scale = Math.min(width / w, height / h), offset = [(width - w * scale) / 2, (height - h * scale) / 2];
+    const view = this.through ? cameraView(camera, scale, offset) : this.orbit.view(width, height);
+    const center = this.through ? this.anchor ?? this.orbit.target : this.orbit.target;
+    return {
+      ...this.show, view, scale, offset, center, moment: this.moment, selected: this.selected, through: this.through, bySide: this.bySide,
+      reach: norm(minus(center, view.eye)), picture: this.motion.pictures.at(this.motion.times[this.moment]),
+    };
+  }
+
+  draw() {
+    const state = this.state(), error = this.inset.draw(state, this.scene.theme);
+    this.scene.draw(state);
+    for (const chart of this.charts) chart.draw(state, this.scene.theme);
+    byId("error").textContent = error === null ? "" : error.toFixed(1) + " px apart";
+    const away = this.selected.at[this.moment] < 0;
+    byId("status").textContent = away ? `person ${this.selected.track} is not in the picture` : "";
+    document.querySelectorAll("#people li").forEach((row, i) => row.classList.toggle("away", this.motion.people[i].at[this.moment] < 0));
+  }
+
+  resize() {
+    this.scene.resize();
+    drawPresence(byId("presence"), this.motion, this.scene.theme);
+    this.dirty = true;
+  }
+
+  // -- people and input --------------------------------------------------------------------------------
+
+  listPeople() {
+    const { people } = this.motion;
+    byId("people-card").hidden = people.length < 2;
+    for (const person of people) {
+      const seen = element("input", { type: "checkbox", checked: true, ariaLabel: `Show person ${person.track}` });
+      const pick = element("button", { textContent: `Person ${person.track}`, title: "Follow and chart this person" });
+      pick.style.setProperty("--colour", `var(--p${1 + person.index % 7})`);
+      seen.onchange = () => { person.visible = seen.checked; this.dirty = true; };
+      pick.onclick = () => this.select(person);
+      byId("people").append(element("li", {}, pick, seen));
+    }
+    this.select(this.selected);
+    this.colourBy("side");
+  }
+
+  select(person) {
+    this.selected = person;
+    this.anchor = this.place(person) ?? this.anchor;
+    if (this.show.follow && this.anchor) this.orbit.target = this.anchor;
+    document.querySelectorAll("#people button").forEach((button, i) => button.setAttribute("aria-pressed", this.motion.people[i] === person));
+    this.dirty = true;
+  }
+
+  colourBy(way) {
+    this.bySide = way === "side";
+    for (const button of document.querySelectorAll("[data-colour]")) button.setAttribute("aria-pressed", button.dataset.colour === way);
+    this.dirty = true;
+  }
+
+  wire() {
+    byId("play").onclick = () => this.play(!this.playing);
+    byId("back").onclick = () => this.step(-1);
+    byId("forward").onclick = () => this.step(1);
+    byId("scrub").oninput = (event) => this.seek(+event.target.value);
+    byId("speed").onchange = (event) => { this.speed = +event.target.value; };
+    byId("help-open").onclick = () => byId("help").showModal();
+    for (const button of document.querySelectorAll("[data-view]")) button.onclick = () => this.lookFrom(button.dataset.view);
+    for (const button of document.querySelectorAll("[data-colour]")) button.onclick = () => this.colourBy(button.dataset.colour);
+    for (const button of document.querySelectorAll("[data-toggle]")) {
+      button.onclick = () => this.toggle(button.dataset.toggle, !this.show[button.dataset.toggle]);
+    }
+    wirePointer(byId("scene"), this);
+    wireKeys(this);
+    new ResizeObserver(() => this.resize()).observe(byId("scene"));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.scene.theme = new Theme(); this.resize(); });
+  }
+}
+
+function clockText(seconds) {
+  const hundredths = Math.round(seconds * 100), two = (value) => String(Math.floor(value)).padStart(2, "0");
+  const hours = hundredths >= 360000 ? Math.floor(hundredths / 360000) + ":" : "";
+  return hours + two((hundredths / 6000) % 60) + ":" + two((hundredths / 100) % 60) + "." + two(hundredths % 100);
+}
+
+function start(motion) {
+  const app = new App(motion);
+  window.spgnet = {
+    get frame() { return app.moment; },
+    get frames() { return motion.times.length; },
+    get playing() { return app.playing; },
+    seek: (moment) => { app.play(false); app.seek(moment); },
+    play: (on = true) => app.play(on),
+  };
+  document.body.dataset.frames = motion.times.length;
+  document.body.dataset.ready = "true";
+}
+
+loadMotion().then(start).catch((error) => {
+  byId("status").textContent = "This page cannot be shown: " + error.message;
+  throw error;
+});

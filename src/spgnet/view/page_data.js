@@ -1,0 +1,111 @@
+// The embedded data: whole numbers as base64 of deflated int32, the first row and then differences of rows.
+async function unpack(text, columns, unit, Kind = Float32Array) {
+  const packed = atob(text);
+  const bytes = new Uint8Array(packed.length);
+  for (let i = 0; i < packed.length; i++) bytes[i] = packed.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const steps = new Int32Array(await new Response(stream).arrayBuffer());
+  const values = new Kind(steps.length);
+  const row = new Int32Array(columns);
+  for (let i = 0; i < steps.length; i++) {
+    row[i % columns] += steps[i];
+    values[i] = row[i % columns] * unit;
+  }
+  return values;
+}
+
+async function loadMotion() {
+  const data = JSON.parse(document.getElementById("motion-data").textContent);
+  const times = await unpack(data.times, 1, 1e-4, Float64Array);
+  const people = [];
+  for (const [index, person] of data.people.entries()) {
+    people.push({
+      index,
+      track: person.track,
+      weights: person.weights,
+      camera: data.cameras[person.camera],
+      at: await unpack(person.at, 1, 1, Int32Array),
+      joints: await unpack(person.joints, 51, 1e-3),
+      confidence: await unpack(person.confidence, 17, 0.01),
+      pixels: await unpack(person.pixels, 34, 0.1),
+      visible: true,
+    });
+  }
+  return { ...data, times, people, sides: data.names.map(sideOf), pictures: new Pictures(data.images) };
+}
+
+function sideOf(name) {
+  return name.startsWith("left_") ? "left" : name.startsWith("right_") ? "right" : "middle";
+}
+
+// Video frames, decoded when they are needed; some are kept.
+class Pictures {
+  constructor(times) {
+    this.times = times;
+    this.encoded = times.length ? JSON.parse(document.getElementById("picture-data").textContent) : [];
+    this.decoded = new Map();
+    this.onload = () => {};
+  }
+
+  // The newest picture at a time, or the one before it while it is decoded.
+  at(time) {
+    if (!this.times.length) return null;
+    const index = Math.max(0, lastBefore(this.times, time + 1e-3));
+    for (const near of [index, index + 1, index + 2]) this.request(near);
+    this.shown = this.decoded.get(index)?.image ?? this.shown ?? null;
+    return this.shown;
+  }
+
+  request(index) {
+    if (index >= this.encoded.length || this.decoded.has(index)) return;
+    const entry = { image: null };
+    this.decoded.set(index, entry);
+    const image = new Image();
+    image.onload = () => { entry.image = image; this.onload(); };
+    image.src = "data:image/jpeg;base64," + this.encoded[index];
+    if (this.decoded.size > 60) this.decoded.delete(this.decoded.keys().next().value);
+  }
+}
+
+// Index of the last value that is not above a limit, -1 if there is none; values increase.
+function lastBefore(values, limit) {
+  let low = -1, high = values.length;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (values[middle] <= limit) low = middle; else high = middle;
+  }
+  return low;
+}
+
+// One person's joint at one of their frames, in the world.
+const jointAt = (person, frame, joint) => {
+  const i = frame * 51 + joint * 3;
+  return [person.joints[i], person.joints[i + 1], person.joints[i + 2]];
+};
+
+// Knee flexion in degrees: 0 is a straight leg.
+function kneeAngle(person, frame, side) {
+  const [hip, knee, ankle] = side === "left" ? [4, 5, 6] : [1, 2, 3];
+  const thigh = minus(jointAt(person, frame, knee), jointAt(person, frame, hip));
+  const shin = minus(jointAt(person, frame, ankle), jointAt(person, frame, knee));
+  const cosine = dot(thigh, shin) / (norm(thigh) * norm(shin) || 1);
+  return Math.acos(Math.min(1, Math.max(-1, cosine))) * 180 / Math.PI;
+}
+
+// Speed of the pelvis in m/s between moments about 0.1 s before and after, null where the person comes or goes.
+function pelvisSpeed(motion, person, moment) {
+  const reach = Math.max(1, Math.round(motion.fps / 10));
+  let before = moment, after = moment;
+  while (before > 0 && moment - before < reach && person.at[before - 1] >= 0) before--;
+  while (after < person.at.length - 1 && after - moment < reach && person.at[after + 1] >= 0) after++;
+  if (before === after) return null;
+  const way = minus(jointAt(person, person.at[after], 0), jointAt(person, person.at[before], 0));
+  return norm(way) / (motion.times[after] - motion.times[before]);
+}
+
+const minus = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+const along = (a, b, t) => [a[0] + b[0] * t, a[1] + b[1] * t, a[2] + b[2] * t];
+const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+const norm = (a) => Math.hypot(a[0], a[1], a[2]);
+const unit = (a) => along([0, 0, 0], a, 1 / (norm(a) || 1));

@@ -1,0 +1,82 @@
+// Fingers, mouse and keys.
+function wirePointer(canvas, app) {
+  const held = new Map();
+  const spread = () => {
+    const [a, b] = [...held.values()];
+    return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, wide: Math.hypot(a.x - b.x, a.y - b.y) };
+  };
+  const pan = (dx, dy) => app.orbit.pan(app.orbit.view(app.scene.width, app.scene.height), dx, dy);
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    canvas.classList.add("dragging");
+    held.set(event.pointerId, { x: event.clientX, y: event.clientY });
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const last = held.get(event.pointerId);
+    if (!last || held.size > 2) return;
+    const now = { x: event.clientX, y: event.clientY };
+    if (now.x === last.x && now.y === last.y) return;
+    app.take();
+    if (held.size === 2) {
+      const before = spread();
+      held.set(event.pointerId, now);
+      const after = spread();
+      app.orbit.zoom(before.wide / Math.max(1, after.wide));
+      pan(after.x - before.x, after.y - before.y);
+    } else {
+      held.set(event.pointerId, now);
+      if (event.shiftKey || event.buttons & 6) pan(now.x - last.x, now.y - last.y);
+      else app.orbit.turn((now.x - last.x) * 0.008, (now.y - last.y) * 0.008);
+    }
+    app.dirty = true;
+  });
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    canvas.addEventListener(end, (event) => {
+      held.delete(event.pointerId);
+      if (!held.size) canvas.classList.remove("dragging");
+    });
+  }
+  canvas.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    app.take();
+    app.orbit.zoom(Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * (event.ctrlKey ? 0.01 : 0.002)));
+    app.dirty = true;
+  }, { passive: false });
+  canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+}
+
+const VIEW_KEYS = { 1: "front", 2: "side", 3: "top", 4: "camera", 0: "reset" };
+const TOGGLE_KEYS = { f: "follow", p: "path", c: "frustum" };
+const TURN_KEYS = { a: [0.1, 0], d: [-0.1, 0], w: [0, 0.1], s: [0, -0.1] };
+
+// What a key does, or null if the page has no use for it.
+function actionOf(event, app) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key, last = app.motion.times.length - 1;
+  const jump = event.shiftKey ? Math.round(app.motion.fps) : 1;
+  if (key === " ") return () => app.play(!app.playing);
+  if (key === "ArrowLeft") return () => app.step(-jump);
+  if (key === "ArrowRight") return () => app.step(jump);
+  if (key === "Home") return () => app.step(-last);
+  if (key === "End") return () => app.step(last);
+  if (key === "?") return () => byId("help").showModal();
+  if (key in VIEW_KEYS) return () => app.lookFrom(VIEW_KEYS[key]);
+  if (key in TOGGLE_KEYS) return () => app.toggle(TOGGLE_KEYS[key], !app.show[TOGGLE_KEYS[key]]);
+  if (key in TURN_KEYS) return () => { app.take(); app.orbit.turn(...TURN_KEYS[key]); };
+  if (key === "+" || key === "=") return () => { app.take(); app.orbit.zoom(0.9); };
+  if (key === "-") return () => { app.take(); app.orbit.zoom(1 / 0.9); };
+  return null;
+}
+
+function wireKeys(app) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
+    const on = event.target;
+    if (on.tagName === "SELECT") return;
+    if ((event.key === " " || event.key === "Enter") && (on.tagName === "BUTTON" || on.type === "checkbox")) return;
+    const action = actionOf(event, app);
+    if (!action) return;
+    event.preventDefault();
+    action();
+    app.dirty = true;
+  });
+}

@@ -1,0 +1,201 @@
+// The side panel: the image with both skeletons, the charts, the facts, the people.
+class ImageInset {
+  constructor(canvas, motion) { Object.assign(this, { canvas, motion, context: canvas.getContext("2d") }); }
+
+  draw(state, theme) {
+    const { selected, moment, picture, bySide } = state, [w, h] = selected.camera.size;
+    const wide = this.canvas.clientWidth || 300, scale = Math.min(wide / w, 240 / h);
+    const ratio = Math.min(2, window.devicePixelRatio || 1), c = this.context;
+    const high = Math.round(h * scale);
+    if (this.canvas.width !== Math.round(wide * ratio) || this.canvas.height !== Math.round(high * ratio)) {
+      this.canvas.style.height = high + "px";
+      this.canvas.width = Math.round(wide * ratio);
+      this.canvas.height = Math.round(high * ratio);
+    }
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    c.clearRect(0, 0, wide, high);
+    c.translate((wide - w * scale) / 2, 0);
+    c.fillStyle = theme.of("stage-low");
+    c.fillRect(0, 0, w * scale, high);
+    if (picture) { c.drawImage(picture, 0, 0, w * scale, high); c.globalAlpha = 0.25; c.fillStyle = "#000"; c.fillRect(0, 0, w * scale, high); c.globalAlpha = 1; }
+    c.lineCap = c.lineJoin = "round";
+    let shown = null;
+    for (const person of this.motion.people) {
+      const frame = person.at[moment];
+      if (!person.visible || frame < 0 || person.camera !== selected.camera) continue;
+      const error = this.drawPerson(person, frame, scale, theme, bySide, Boolean(picture));
+      if (person === selected) shown = error;
+    }
+    return shown;
+  }
+
+  // Draws one person and gives the mean distance of the two skeletons in pixels, over the joints that were seen.
+  drawPerson(person, frame, scale, theme, bySide, onPicture) {
+    const c = this.context, { parents, sides, names } = this.motion, view = cameraView(person.camera);
+    const own = theme.person(person, this.motion.people.length);
+    const seen = names.map((_, j) => [person.pixels[frame * 34 + 2 * j], person.pixels[frame * 34 + 2 * j + 1]]);
+    const lifted = names.map((_, j) => view.project(jointAt(person, frame, j)));
+    const sure = (j) => person.confidence[frame * 17 + j];
+    const colour = (j) => {
+      const plain = theme.joint(sides[j], own, bySide);
+      return onPicture ? theme.mix(plain, "#ffffff", 0.25) : plain;
+    };
+    parents.forEach((parent, j) => {
+      if (parent < 0) return;
+      c.strokeStyle = colour(j);
+      c.lineWidth = 1.9;
+      c.globalAlpha = 0.25 + 0.75 * Math.min(1, 2 * Math.min(sure(j), sure(parent)));
+      c.beginPath(); c.moveTo(seen[parent][0] * scale, seen[parent][1] * scale); c.lineTo(seen[j][0] * scale, seen[j][1] * scale); c.stroke();
+    });
+    c.setLineDash([3, 3]);
+    c.strokeStyle = onPicture ? "#ffffff" : theme.of("ink");
+    c.lineWidth = 1.2; c.globalAlpha = 0.8;
+    c.beginPath();
+    parents.forEach((parent, j) => {
+      if (parent < 0 || !lifted[j] || !lifted[parent]) return;
+      c.moveTo(lifted[parent][0] * scale, lifted[parent][1] * scale); c.lineTo(lifted[j][0] * scale, lifted[j][1] * scale);
+    });
+    c.stroke();
+    c.setLineDash([]);
+    c.globalAlpha = 1;
+    names.forEach((_, j) => {
+      c.beginPath(); c.arc(seen[j][0] * scale, seen[j][1] * scale, 2.4, 0, 2 * Math.PI);
+      c.fillStyle = colour(j); c.globalAlpha = sure(j) > 0 ? 1 : 0.35; c.fill();
+    });
+    c.globalAlpha = 1;
+    const gaps = names.map((_, j) => j).filter((j) => sure(j) > 0 && lifted[j])
+      .map((j) => Math.hypot(seen[j][0] - lifted[j][0], seen[j][1] - lifted[j][1]));
+    return gaps.length ? gaps.reduce((a, b) => a + b) / gaps.length : null;
+  }
+}
+
+const CHARTS = [
+  { name: "Knee flexion", symbol: "°", digits: 0, floor: 0, lines: [
+    { side: "left", value: (motion, person, moment) => kneeAngle(person, person.at[moment], "left") },
+    { side: "right", value: (motion, person, moment) => kneeAngle(person, person.at[moment], "right") }] },
+  { name: "Pelvis height", symbol: " m", digits: 2, lines: [
+    { value: (motion, person, moment) => jointAt(person, person.at[moment], 0)[2] - motion.floor }] },
+  { name: "Pelvis speed", symbol: " m/s", digits: 2, floor: 0, lines: [{ value: pelvisSpeed }] },
+];
+
+// A value over time around the present moment; dragging on it moves through time.
+class Chart {
+  constructor(holder, motion, definition, seek) {
+    Object.assign(this, { motion, definition, ranges: new Map() });
+    const root = element("div", { className: "chart" });
+    const head = element("p", {}, element("span", { textContent: definition.name }));
+    this.values = definition.lines.map((line) => element("span", { className: "value " + (line.side ?? "") }));
+    head.append(...this.values);
+    this.canvas = element("canvas", { role: "img", ariaLabel: definition.name + " over time" });
+    root.append(head, this.canvas);
+    holder.append(root);
+    const move = (event) => {
+      if (!event.buttons) return;
+      const share = (event.clientX - this.canvas.getBoundingClientRect().left) / this.canvas.clientWidth;
+      const [from, to] = this.held;
+      seek(lastBefore(motion.times, from + Math.min(1, Math.max(0, share)) * (to - from) + 1e-6));
+    };
+    this.canvas.addEventListener("pointerdown", (event) => { this.held = this.span; this.canvas.setPointerCapture(event.pointerId); move(event); });
+    this.canvas.addEventListener("pointermove", (event) => this.held && move(event));
+    for (const end of ["pointerup", "pointercancel"]) this.canvas.addEventListener(end, () => { this.held = null; });
+  }
+
+  value(line, person, moment) { return person.at[moment] < 0 ? null : line.value(this.motion, person, moment); }
+
+  // The same scale for the whole clip.
+  range(person) {
+    if (!this.ranges.has(person)) {
+      const { times } = this.motion, step = Math.max(1, Math.floor(times.length / 2000)), all = [];
+      for (let m = 0; m < times.length; m += step) for (const line of this.definition.lines) all.push(this.value(line, person, m));
+      const real = all.filter((value) => value !== null);
+      let low = this.definition.floor ?? real.reduce((a, b) => Math.min(a, b), Infinity);
+      let high = real.reduce((a, b) => Math.max(a, b), -Infinity);
+      if (!(high - low > 0.05)) { low -= 0.05; high = low + 0.1; }
+      this.ranges.set(person, [low, high + 0.06 * (high - low)]);
+    }
+    return this.ranges.get(person);
+  }
+
+  window(now) {
+    const { times } = this.motion, first = times[0], last = times[times.length - 1];
+    if (last - first <= 12) return [first, Math.max(last, first + 0.1)];
+    const from = Math.min(Math.max(now - 5, first), last - 10);
+    return [from, from + 10];
+  }
+
+  draw({ selected, moment }, theme) {
+    const { times } = this.motion, ratio = Math.min(2, window.devicePixelRatio || 1), c = this.canvas.getContext("2d");
+    const [w, h] = [this.canvas.clientWidth, this.canvas.clientHeight];
+    this.canvas.width = w * ratio; this.canvas.height = h * ratio;
+    c.scale(ratio, ratio);
+    this.span = this.held ?? this.window(times[moment]);
+    const [from, to] = this.span, [low, high] = this.range(selected);
+    const x = (time) => 1 + (w - 2) * (time - from) / (to - from), y = (value) => h - 4 - (h - 19) * (value - low) / (high - low);
+    c.strokeStyle = theme.of("line"); c.lineWidth = 1;
+    c.beginPath(); c.moveTo(0, h - 0.5); c.lineTo(w, h - 0.5); c.moveTo(x(times[moment]), 0); c.lineTo(x(times[moment]), h); c.stroke();
+    c.fillStyle = theme.of("muted"); c.font = "10px system-ui, sans-serif"; c.textBaseline = "top";
+    c.fillText(high.toFixed(this.definition.digits), 2, 0);
+    const first = Math.max(0, lastBefore(times, from)), last = lastBefore(times, to + 1e-6);
+    const step = Math.max(1, Math.ceil((last - first) / 400));
+    this.definition.lines.forEach((line, index) => {
+      c.strokeStyle = c.fillStyle = line.side ? theme.of(line.side) : theme.of("ink");
+      c.lineWidth = 1.6; c.lineJoin = "round";
+      c.beginPath();
+      let pen = false;
+      for (let m = first - first % step; m <= last; m += step) {
+        const value = this.value(line, selected, m);
+        if (value === null) { pen = false; continue; }
+        if (pen) c.lineTo(x(times[m]), y(value)); else c.moveTo(x(times[m]), y(value));
+        pen = true;
+      }
+      c.stroke();
+      const now = this.value(line, selected, moment);
+      if (now !== null) { c.beginPath(); c.arc(x(times[moment]), y(now), 3.5, 0, 2 * Math.PI); c.fill(); }
+      this.values[index].textContent = now === null ? "–" : now.toFixed(this.definition.digits) + this.definition.symbol;
+    });
+  }
+}
+
+// Thin lines over the scrub bar's width: where each person is, fainter where the detections are uncertain.
+function drawPresence(canvas, motion, theme) {
+  const ratio = Math.min(2, window.devicePixelRatio || 1), w = canvas.clientWidth, c = canvas.getContext("2d");
+  const count = motion.times.length, columns = Math.max(1, Math.min(w, count)), high = Math.min(4, 6 / motion.people.length);
+  canvas.width = w * ratio; canvas.height = 6 * ratio;
+  c.scale(ratio, ratio);
+  motion.people.forEach((person, row) => {
+    c.fillStyle = theme.person(person, motion.people.length);
+    for (let k = 0; k < columns; k++) {
+      const frame = person.at[Math.floor((k + 0.5) * count / columns)];
+      if (frame < 0) continue;
+      let sure = 0;
+      for (let j = 0; j < 17; j++) sure += person.confidence[frame * 17 + j] / 17;
+      c.globalAlpha = 0.12 + 0.6 * sure * sure;
+      c.fillRect(k * w / columns, row * high, w / columns + 0.3, Math.max(0.8, high - 0.8));
+    }
+  });
+}
+
+function fillFacts(motion) {
+  const { times, people, cameras } = motion, list = document.getElementById("facts");
+  const span = times[times.length - 1] - times[0];
+  const words = (values) => [...new Set(values)].filter(Boolean).join("; ") || "–";
+  const position = cameras[0].position.map((v) => v.toFixed(2)).join(", ");
+  const facts = {
+    Frames: times.length, "Frame rate": +motion.fps.toFixed(2) + " fps", Duration: span.toFixed(2) + " s",
+    People: people.length, Weights: words(people.map((p) => p.weights)),
+    Camera: words(cameras.map((camera) => camera.source)),
+    Image: cameras[0].size.join(" × ") + " px",
+    "Focal length": cameras[0].focal.map((f) => f.toFixed(0)).join(", ") + " px",
+    "Camera at": cameras.length > 1 ? cameras.length + " places" : position + " m",
+    World: "metres, z up", Floor: motion.floor === 0 ? "z = 0" : "z = " + motion.floor.toFixed(2) + " m, under the lowest joint",
+  };
+  for (const [name, value] of Object.entries(facts)) {
+    list.append(element("dt", { textContent: name }), element("dd", { textContent: value }));
+  }
+}
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}

@@ -1,0 +1,39 @@
+"""A real browser without a window, and what it shows as arrays."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+_PLAIN = ("--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync")
+_QUIET = ("--disable-background-networking", "--disable-component-update")
+_SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+
+
+@contextmanager
+def chromium(*, webgl: bool = False) -> Iterator[Any]:
+    """A Chromium that is steered by playwright; skips the test where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for found in map(shutil.which, names) if found), None)
+    if path is None:
+        pytest.skip(f"there is no browser here: none of {', '.join(names)}")
+    drawing = _SOFTWARE_GL if webgl else ("--disable-gpu",)
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*_PLAIN, *_QUIET, *drawing])
+        yield browser
+        browser.close()
+
+
+def seen(target: Any) -> np.ndarray:
+    """A screenshot of a page or of an element: bytes [height, width, 3]."""
+    cv2 = pytest.importorskip("cv2")
+    return cv2.imdecode(np.frombuffer(target.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Share of the pixels that differ clearly."""
+    return float((np.abs(a.astype(int) - b).max(axis=-1) > 24).mean())

@@ -1,0 +1,251 @@
+"""The page: what lies in the file, and what a browser makes of it."""
+
+import base64
+import json
+import re
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import chromium, difference, seen
+from filmed import people
+
+from spgnet.view.page import write_page
+
+TITLE = 'Walk <script>document.title = "taken"</script> & {{data}}'
+
+
+def embedded(path: Path, name: str):
+    text = path.read_text(encoding="utf-8")
+    return json.loads(
+        re.findall(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.S)[0]
+    )
+
+
+def unpacked(text: str, columns: int) -> np.ndarray:
+    rows = np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i4").reshape(-1, columns)
+    return rows.astype(np.int64).cumsum(axis=0)
+
+
+def grey_images(count: int, size=(360, 640)):
+    rng = np.random.default_rng(0)
+    return [(i / 30, rng.integers(0, 255, (*size, 3), dtype=np.uint8)) for i in range(count)]
+
+
+def test_the_embedded_data_are_the_motion_to_a_millimetre(tmp_path):
+    motions = people(2)
+    write_page(tmp_path / "page.html", motions)
+    data = embedded(tmp_path / "page.html", "motion-data")
+    np.testing.assert_allclose(unpacked(data["times"], 1)[:, 0] / 1e4, np.arange(60) / 30, atol=1e-4)
+    for motion, person in zip(motions, data["people"], strict=True):
+        world = unpacked(person["joints"], 51).reshape(-1, 17, 3) / 1e3
+        assert np.linalg.norm(world - motion.world, axis=-1).max() < 1e-3
+        pixels = unpacked(person["pixels"], 34).reshape(-1, 17, 2) / 10
+        np.testing.assert_allclose(pixels, motion.pixels, atol=0.051)
+        np.testing.assert_allclose(unpacked(person["confidence"], 17) / 100, motion.confidence, atol=0.0051)
+    assert len(data["cameras"]) == 1
+    np.testing.assert_allclose(data["cameras"][0]["position"], motions[0].camera.position, atol=1e-6)
+
+
+def test_far_places_and_late_times_are_kept(tmp_path):
+    motion = people()[0]
+    far = replace(
+        motion, joints=motion.joints + np.float32([0, 0, 200]), timestamps=motion.timestamps + 36000
+    )
+    write_page(tmp_path / "page.html", [far])
+    data = embedded(tmp_path / "page.html", "motion-data")
+    world = unpacked(data["people"][0]["joints"], 51).reshape(-1, 17, 3) / 1e3
+    assert np.abs(world - far.world).max() < 1e-3
+    assert unpacked(data["times"], 1)[-1, 0] / 1e4 == pytest.approx(36000 + 59 / 30, abs=1e-4)
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one_alone(tmp_path):
+    path = tmp_path / "page.html"
+    write_page(path, people())
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="no motion"):
+        write_page(path, [])
+
+    def failing():
+        yield grey_images(1)[0]
+        raise OSError("the disk of the video is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        write_page(path, people(), images=failing())
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_images_are_thinned_evenly_until_they_fit(tmp_path):
+    path = tmp_path / "page.html"
+    write_page(path, people(), images=grey_images(60), image_size=320, image_megabytes=0.5)
+    times, pictures = embedded(path, "motion-data")["images"], embedded(path, "picture-data")
+    assert len(times) == len(pictures) > 3
+    assert sum(map(len, pictures)) <= 0.5e6
+    np.testing.assert_allclose(np.diff(times), np.diff(times)[0], atol=1e-3)
+    assert times[-1] > 1.5
+    jpeg = pytest.importorskip("cv2").imdecode(np.frombuffer(base64.b64decode(pictures[0]), np.uint8), 1)
+    assert jpeg.shape == (180, 320, 3)
+
+
+def test_images_keep_their_colours(tmp_path):
+    red = np.zeros((90, 160, 3), np.uint8)
+    red[..., 0] = 200
+    write_page(tmp_path / "page.html", people(), images=[(0.0, red)])
+    jpeg = base64.b64decode(embedded(tmp_path / "page.html", "picture-data")[0])
+    blue, green, back = pytest.importorskip("cv2").imdecode(np.frombuffer(jpeg, np.uint8), 1)[45, 80]
+    assert back > 180
+    assert max(blue, green) < 25
+
+
+def test_no_string_of_a_motion_can_end_the_script_that_holds_it(tmp_path):
+    motion = replace(people()[0], weights="</script><b>", camera_source="<!--<script>&")
+    write_page(tmp_path / "page.html", [motion], title=TITLE)
+    data = embedded(tmp_path / "page.html", "motion-data")
+    assert (data["people"][0]["weights"], data["cameras"][0]["source"]) == ("</script><b>", "<!--<script>&")
+    assert data["title"] == TITLE
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "walk.html"
+    write_page(path, people(2), title=TITLE, images=grey_images(60, (90, 160)))
+    return path
+
+
+@pytest.fixture
+def open_page(browser, path):
+    """Opens the page without a network; fails if it asked for one, or complained."""
+    asked, complaints, contexts = [], [], []
+
+    def opened(**options):
+        context = browser.new_context(**({"viewport": {"width": 1100, "height": 640}} | options))
+        contexts.append(context)
+        context.set_offline(True)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(path.as_uri())
+        page.wait_for_selector("body[data-ready=true]", timeout=10_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not complaints
+    assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
+
+
+STILL = {"reduced_motion": "reduce"}
+
+
+def test_the_page_shows_a_body_that_moves_when_it_is_scrubbed(open_page):
+    page = open_page(**STILL)
+    scene = page.locator("#scene")
+    assert page.evaluate("[spgnet.frame, spgnet.frames, spgnet.playing]") == [0, 60, False]
+    first = seen(scene)
+    assert first.std() > 5
+    page.locator("#scrub").fill("25")
+    assert page.evaluate("spgnet.frame") == 25
+    page.wait_for_timeout(100)
+    assert 0.002 < difference(first, seen(scene)) < 0.5
+    assert page.locator("body").get_attribute("data-frame") == "25"
+    assert page.locator("#clock").inner_text() == "00:00.83 / 00:01.97"
+
+
+def test_a_title_with_markup_is_text(open_page):
+    page = open_page(**STILL)
+    assert page.title() == TITLE
+    assert page.locator("h1").inner_text() == TITLE
+
+
+def test_it_plays_at_once_and_stops_at_a_key(open_page):
+    page = open_page()
+    page.wait_for_function("spgnet.playing && spgnet.frame > 5", timeout=5000)
+    page.keyboard.press("Space")
+    frame = page.evaluate("spgnet.frame")
+    page.wait_for_timeout(150)
+    assert page.evaluate("[spgnet.frame, spgnet.playing]") == [frame, False]
+    assert page.locator("#play").get_attribute("aria-label") == "Play"
+
+
+def test_keys_step_through_frames_and_change_the_view(open_page):
+    page = open_page(**STILL)
+    for key, frame in (
+        ("ArrowRight", 1),
+        ("Shift+ArrowRight", 31),
+        ("ArrowLeft", 30),
+        ("End", 59),
+        ("Home", 0),
+    ):
+        page.keyboard.press(key)
+        assert page.evaluate("spgnet.frame") == frame
+    views = [seen(page.locator("#scene"))]
+    for key in ("1", "2", "3", "4"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(120)
+        views.append(seen(page.locator("#scene")))
+        assert difference(views[-2], views[-1]) > 0.01
+    page.keyboard.press("0")
+    page.wait_for_timeout(120)
+    assert difference(views[0], seen(page.locator("#scene"))) < 0.001
+
+
+def test_dragging_orbits_and_the_wheel_zooms(open_page):
+    page = open_page(**STILL)
+    scene = page.locator("#scene")
+    before = seen(scene)
+    page.mouse.move(400, 300)
+    page.mouse.down()
+    page.mouse.move(480, 320, steps=3)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    turned = seen(scene)
+    assert difference(before, turned) > 0.01
+    page.mouse.wheel(0, -200)
+    page.wait_for_timeout(100)
+    assert difference(turned, seen(scene)) > 0.01
+
+
+def test_the_lens_of_the_page_is_that_of_the_motion(open_page):
+    page = open_page(**STILL)
+    page.evaluate("spgnet.seek(30)")
+    page.wait_for_timeout(100)
+    distance = float(page.locator("#error").inner_text().split()[0])
+    assert distance < 0.6, "pixels are exact projections, and kept to 0.1; joints are kept to 1 mm"
+
+
+def test_people_are_listed_and_can_be_hidden(open_page):
+    page = open_page(**STILL)
+    page.evaluate("spgnet.seek(30)")
+    page.wait_for_timeout(100)
+    both = seen(page.locator("#scene"))
+    page.get_by_label("Show person 2").uncheck()
+    page.wait_for_timeout(100)
+    assert difference(both, seen(page.locator("#scene"))) > 0.003
+    facts = page.locator("#facts").inner_text()
+    assert all(word in facts for word in ("a calibration", "some weights", "30 fps", "metres"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_and_obeys_the_colour_scheme(open_page, scheme):
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    page = open_page(color_scheme=scheme, **phone, **STILL)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for control in ("#scene", "#play", "#scrub", "#speed"):
+        box = page.locator(control).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+        assert box["y"] + box["height"] <= 740
+    shown = seen(page.locator("#scene"))
+    assert shown.std() > 5
+    assert (np.median(shown) > 128) == (scheme == "light")

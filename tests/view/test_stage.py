@@ -1,0 +1,64 @@
+"""One clock for several people, and the floor."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from filmed import people
+
+from spgnet.view.stage import common_clock, floor_height, person_numbers
+
+
+def test_one_person_has_their_own_frames():
+    motion = people()[0]
+    clock = common_clock([motion])
+    np.testing.assert_allclose(clock.times, motion.timestamps)
+    np.testing.assert_array_equal(clock.frames[0], np.arange(len(motion)))
+    assert clock.fps == pytest.approx(30)
+
+
+def test_a_person_is_away_before_they_come_after_they_left_and_in_a_long_gap():
+    first, second = people(2)
+    kept = np.r_[0:20, 30 : len(second)]
+    second = replace(
+        second, **{n: getattr(second, n)[kept] for n in ("joints", "confidence", "pixels", "timestamps")}
+    )
+    frames = common_clock([first, second]).frames
+    np.testing.assert_array_equal(frames[0], np.arange(60))
+    assert (frames[1, :10] == -1).all()
+    np.testing.assert_array_equal(frames[1, 10:30], np.arange(20))
+    assert (frames[1, 33:40] == -1).all()
+    np.testing.assert_array_equal(frames[1, 40:], np.arange(20, 40))
+
+
+def test_people_filmed_at_different_rates_share_the_moments_of_both():
+    fast, slow = people(1, fps=30.0)[0], people(1, fps=15.0)[0]
+    clock = common_clock([fast, slow])
+    assert len(clock) == 60
+    np.testing.assert_array_equal(clock.frames[1, :59], np.arange(59) // 2)
+
+
+def test_what_cannot_be_shown_is_refused_with_every_fault():
+    motion = people()[0]
+    broken, backward = motion.joints.copy(), motion.timestamps[::-1]
+    broken[3:5] = np.nan
+    with pytest.raises(
+        ValueError, match="track 1: joints are NaN or infinite in 2 of 60 frames; track 1: timest"
+    ):
+        common_clock([replace(motion, joints=broken, timestamps=backward)])
+    with pytest.raises(ValueError, match="no motion"):
+        common_clock([])
+
+
+def test_the_floor_is_at_zero_unless_the_place_of_the_camera_is_unknown():
+    motion = people()[0]
+    assert floor_height([motion]) == 0
+    unplaced = replace(motion, camera=replace(motion.camera, position=torch.zeros(3)))
+    assert floor_height([unplaced]) == pytest.approx(unplaced.world[..., 2].min() - 0.08, abs=0.01)
+
+
+def test_people_are_numbered_by_their_tracks_if_those_are_unique():
+    first, second = people(2)
+    assert person_numbers([second, first]) == [2, 1]
+    assert person_numbers([first, replace(second, track=1)]) == [1, 2]

@@ -1,0 +1,66 @@
+"""The 3D panel's virtual camera and its floor."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spgnet.camera import opencv_camera
+from spgnet.view.viewpoint import Floor, frame_points
+
+law = settings(max_examples=25, deadline=None)
+
+
+@given(st.integers(0, 2**31), st.floats(-3.1, 3.1), st.floats(0.0, 0.5))
+@law
+def test_the_viewpoint_shows_all_points_from_every_azimuth_and_no_more_than_needed(seed, azimuth, sway):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(40, 3)) * rng.uniform(0.3, 5, 3) + rng.normal(size=3) * 10
+    room = (20.0, 100.0, 620.0, 700.0)
+    azimuths = azimuth + sway * np.linspace(-1, 1, 9)
+    pixels = frame_points(points, azimuths, 0.3, room).project(points[None])[..., :2]
+    low, high = pixels.min(axis=(0, 1)), pixels.max(axis=(0, 1))
+    assert (low >= np.array(room[:2]) - 0.5).all()
+    assert (high <= np.array(room[2:]) + 0.5).all()
+    assert ((high - low) / 600).max() > 0.7
+
+
+def test_the_viewpoint_projects_as_a_camera_does():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(30, 3))
+    view = frame_points(points, np.array([0.3, 0.5]), 0.3, (0.0, 0.0, 640.0, 720.0))
+    ours = view.project(points[None])
+    for frame in range(2):
+        matrix = [[view.focal, 0, view.center[0]], [0, view.focal, view.center[1]], [0, 0, 1]]
+        pose = {"rotation": view.rotation[frame], "position": view.position[frame]}
+        camera = opencv_camera(matrix, None, (640, 720), **pose).to(torch.float64)
+        theirs = camera.world_to_image(torch.from_numpy(points)).numpy()
+        np.testing.assert_allclose(ours[frame, :, :2], theirs, atol=1e-2)
+        np.testing.assert_array_equal(view.at(frame).project(points[None])[0], ours[frame])
+
+
+@given(st.floats(0.0, 150.0), st.floats(-20.0, 20.0))
+@law
+def test_the_floors_lines_are_at_whole_metres_under_everything_and_not_too_many(span: float, start: float):
+    points = np.array([[start, 0, 1], [start + span, 2, 0]], np.float64)
+    floor = Floor(points)
+    assert (floor.low < points[:, :2].min(axis=0)).all()
+    assert (floor.high > points[:, :2].max(axis=0)).all()
+    for ticks, low, high in zip(floor.ticks, floor.low, floor.high, strict=True):
+        np.testing.assert_array_equal(ticks % floor.step, 0)
+        assert low <= ticks[0]
+        assert ticks[-1] <= high
+        assert len(ticks) <= 21
+    assert floor.step == 1 or span > 15
+
+
+def test_labels_are_within_the_room_and_name_the_metres_where_they_are():
+    points = np.array([[-1, 0, 0], [2, 3, 1.8]], np.float64)
+    floor, room = Floor(points), (24.0, 24.0, 616.0, 696.0)
+    view = frame_points(points, np.array([0.7]), 0.3, (50.0, 150.0, 590.0, 650.0))
+    names, places = floor.labels(view, room, 24.0)
+    pixels = view.project(places[None])[0, :, :2]
+    assert len(names) >= 6
+    assert ((pixels > room[:2]) & (pixels < room[2:])).all()
+    for name, place in zip(names, places, strict=True):
+        assert float(name.removesuffix(" m")) in place[:2].tolist()
