@@ -1,5 +1,27 @@
 """2D keypoints: what detectors write, as the 17 joints that the networks see."""
 
-from spgnet.keypoints.keypoints import Keypoints
+from spgnet.keypoints.files import KeypointFormat, load_people
+from spgnet.keypoints.gaps import CausalFiller, drop_unsure, fill_gaps
+from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
+from spgnet.keypoints.own_file import save_keypoints
+from spgnet.keypoints.sets import points_to_human36m, to_human36m
+from spgnet.keypoints.smoothing import OneEuroFilter, smooth
+from spgnet.keypoints.tracks import PersonLinker, link_people, pick_person
 
-__all__ = ["Keypoints"]
+__all__ = [
+    "CausalFiller",
+    "KeypointFormat",
+    "KeypointSetName",
+    "Keypoints",
+    "OneEuroFilter",
+    "PersonLinker",
+    "drop_unsure",
+    "fill_gaps",
+    "link_people",
+    "load_people",
+    "pick_person",
+    "points_to_human36m",
+    "save_keypoints",
+    "smooth",
+    "to_human36m",
+]

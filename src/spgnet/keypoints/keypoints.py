@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 KeypointSetName = Literal["human36m17", "coco17", "halpe26", "body25", "mediapipe33"]
 KEYPOINT_COUNTS: dict[KeypointSetName, int] = {
@@ -16,6 +16,11 @@ KEYPOINT_COUNTS: dict[KeypointSetName, int] = {
     "body25": 25,
     "mediapipe33": 33,
 }
+
+
+def present(points: Float[np.ndarray, "*batch 3"]) -> Bool[np.ndarray, "*batch"]:
+    """Which points (x, y and score) are there: those with a positive score and finite x and y."""
+    return (points[..., 2] > 0) & np.isfinite(points[..., :2]).all(axis=-1)
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,8 @@ class Keypoints:
 
     @property
     def present(self) -> np.ndarray:
-        """Which keypoints are there, [frames, joints]: a positive score, and finite x and y."""
-        return (self.points[..., 2] > 0) & np.isfinite(self.points[..., :2]).all(axis=-1)
+        """Which keypoints are there, [frames, joints]."""
+        return present(self.points)
 
     def frames(self, kept: slice) -> Keypoints:
         """Some of the frames."""

@@ -1,0 +1,105 @@
+"""Filling the gaps of 2D joints, for a whole clip or frame by frame; leaving out what is unsure."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from spgnet.skeleton import HUMAN36M
+
+UNSURE = 0.3
+"""Confidence below which a joint counts as missing, unless told otherwise."""
+
+TORSO = tuple(
+    HUMAN36M.names.index(name)
+    for name in ("pelvis", "right_hip", "left_hip", "spine", "thorax", "left_shoulder", "right_shoulder")
+)
+
+
+def drop_unsure(
+    pixels: Float[np.ndarray, "*frames 17 2"],
+    confidence: Float[np.ndarray, "*frames 17"],
+    threshold: float = UNSURE,
+) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
+    """Joints less sure than the threshold become missing: NaN in pixels and 0 in confidence."""
+    unsure = ~(confidence >= threshold)
+    return np.where(unsure[..., None], np.nan, pixels).astype(pixels.dtype), np.where(unsure, 0, confidence)
+
+
+def fill_gaps(
+    pixels: Float[np.ndarray, "frames 17 2"], confidence: Float[np.ndarray, "frames 17"], *, causal: bool
+) -> Float[np.ndarray, "frames 17 2"]:
+    """Joints with a position in every frame; those that were seen stay as they are.
+
+    Not causal: between two sightings a joint moves linearly, before the first and after the last it rests.
+    Causal: it rests where it was last seen. A joint that was never seen (causal: not yet) is at the centre of
+    the body in that frame: the mean of the torso's joints that are there by now, filled ones included, or of
+    all joints if none of the torso is. Causal frames before anything was seen repeat the first frame after
+    them, the one look ahead (:class:`CausalFiller` gives nothing there).
+
+    Args:
+        pixels: the joints of Human3.6M in the image; NaN where missing.
+        confidence: 0 where missing. It stays 0 where a gap is filled, which is how one knows.
+        causal: whether a frame may depend on earlier frames only.
+
+    Raises:
+        ValueError: no joint was ever seen.
+    """
+    seen = _seen(pixels, confidence)
+    if not seen.any():
+        raise ValueError("no joint was seen in any frame")
+    if not causal:
+        return _at_centre(_interpolated(pixels, seen))
+    held = _held(pixels, seen)
+    held[: np.flatnonzero(seen.any(axis=1))[0]] = held[np.flatnonzero(seen.any(axis=1))[0]]
+    return _at_centre(held)
+
+
+class CausalFiller:
+    """:func:`fill_gaps` with ``causal=True``, one frame at a time."""
+
+    def __init__(self) -> None:
+        self._last: np.ndarray | None = None
+
+    def push(
+        self, pixels: Float[np.ndarray, "17 2"], confidence: Float[np.ndarray, " 17"]
+    ) -> Float[np.ndarray, "17 2"] | None:
+        """The next frame without gaps, or None as long as nothing was ever seen."""
+        seen = _seen(pixels, confidence)
+        last = np.full_like(pixels, np.nan) if self._last is None else self._last
+        self._last = np.where(seen[:, None], pixels, last)
+        return None if np.isnan(self._last).all() else _at_centre(self._last)
+
+
+def _seen(pixels: np.ndarray, confidence: np.ndarray) -> Bool[np.ndarray, "*frames 17"]:
+    return (confidence > 0) & np.isfinite(pixels).all(axis=-1)
+
+
+def _interpolated(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Every joint that was ever seen in every frame, the others NaN."""
+    filled = np.full_like(pixels, np.nan)
+    frames = np.arange(len(pixels))
+    for joint in np.flatnonzero(seen.any(axis=0)):
+        known = np.flatnonzero(seen[:, joint])
+        for axis in range(2):
+            filled[:, joint, axis] = np.interp(frames, known, pixels[known, joint, axis])
+    return np.where(seen[..., None], pixels, filled)
+
+
+def _held(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Every joint where it was last seen, NaN before."""
+    frames = np.arange(len(pixels))[:, None]
+    last = np.maximum.accumulate(np.where(seen, frames, -1), axis=0)
+    held = pixels[last, np.arange(pixels.shape[1])]
+    return np.where((last >= 0)[..., None], held, np.nan).astype(pixels.dtype)
+
+
+def _at_centre(pixels: np.ndarray) -> np.ndarray:
+    """NaN joints put at the centre of their frame's body."""
+    there = np.asarray(np.isfinite(pixels).all(axis=-1))
+    torso = np.zeros_like(there)
+    torso[..., TORSO] = there[..., TORSO]
+    counted = np.where(torso.any(axis=-1, keepdims=True), torso, there)[..., None]
+    total = np.where(counted, pixels, 0).sum(axis=-2, keepdims=True)
+    centre = total / counted.sum(axis=-2, keepdims=True)
+    return np.where(there[..., None], pixels, centre).astype(pixels.dtype)

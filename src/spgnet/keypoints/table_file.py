@@ -1,0 +1,143 @@
+"""Keypoints as a table for spreadsheets: a row per frame and person, a column per number."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import cast, get_args
+
+import numpy as np
+
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KeypointSetName
+from spgnet.keypoints.recording import Recording, facts_of, frame_span, missing, whole_number
+from spgnet.keypoints.sets import KEYPOINT_NAMES
+
+_SHOWN = 6
+"""How many faults of a kind a message lists."""
+
+
+def table_recording(text: str, keypoint_set: KeypointSetName | None) -> Recording:
+    """The recording in a table.
+
+    Lines that begin with ``#`` hold facts, ``# keypoint_set=coco17 image_size=1280x720 fps=30``. Without a
+    keypoint set in them or in the argument, the columns tell. Separators are commas, semicolons (then with
+    decimal commas or points) or tabs.
+
+    Raises:
+        ValueError: columns are missing, cells are no numbers, or a person has two rows in one frame.
+    """
+    lines = [line for line in enumerate(text.splitlines(), start=1) if line[1].strip(' \t,;"')]
+    facts = _facts(" ".join(line for _, line in lines if _is_comment(line)))
+    rows = [(number, line) for number, line in lines if not _is_comment(line)]
+    if len(rows) < 2:
+        raise ValueError("an empty table, expected a row of column names and a row per frame")
+    separator = max(",;\t", key=rows[0][1].count)
+    header, *cells = _cells([line for _, line in rows], separator)
+    columns = [name.strip().lower() for name in header]
+    named = facts.get("keypoint_set") or keypoint_set or _set_of_columns(columns)
+    if named not in get_args(KeypointSetName):
+        raise ValueError(f"no keypoint set {named!r}; there are {', '.join(get_args(KeypointSetName))}")
+    facts["keypoint_set"] = cast(KeypointSetName, named)
+    wanted = _wanted_columns(columns, facts["keypoint_set"])
+    table = _numbers(columns, cells, [number for number, _ in rows[1:]], separator == ";")
+    return _recording(table, wanted, facts)
+
+
+def _cells(lines: list[str], separator: str) -> list[list[str]]:
+    try:
+        cells = list(csv.reader(lines, delimiter=separator))
+    except csv.Error as error:
+        raise ValueError(f"not a table ({error})") from None
+    if len(cells) != len(lines):
+        raise ValueError("not a table: a quotation mark is not closed")
+    return cells
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip(' "').startswith("#")
+
+
+def _facts(comments: str) -> dict:
+    facts: dict = dict(re.findall(r"(\w+)\s*[=:]\s*([^\s,;\"]+)", comments))
+    if "image_size" in facts:
+        facts["image_size"] = facts["image_size"].lower().split("x")
+    known = ("keypoint_set", "image_size", "fps")
+    return facts_of({key: value for key, value in facts.items() if key in known})
+
+
+def _set_of_columns(columns: list[str]) -> KeypointSetName:
+    """The set with the smallest share of keypoints lacking, of several the largest."""
+
+    def lacking(name: KeypointSetName) -> float:
+        return sum(f"{joint}_x" not in columns for joint in KEYPOINT_NAMES[name]) / KEYPOINT_COUNTS[name]
+
+    return min(KEYPOINT_NAMES, key=lambda name: (lacking(name), -KEYPOINT_COUNTS[name]))
+
+
+def _wanted_columns(columns: list[str], keypoint_set: KeypointSetName) -> list[tuple[str, ...]]:
+    """For every keypoint its columns, the scores too if the table has any."""
+    parts = ("x", "y", "score") if any(name.endswith("_score") for name in columns) else ("x", "y")
+    wanted = [tuple(f"{joint}_{part}" for part in parts) for joint in KEYPOINT_NAMES[keypoint_set]]
+    absent = [name for name in ("frame", *sum(wanted, ())) if name not in columns]
+    if absent:
+        more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+        raise ValueError(
+            f"columns are missing: {', '.join(absent[:_SHOWN])}{more}; expected frame and "
+            f"{', '.join(wanted[0])} and so on for the keypoints of {keypoint_set}"
+        )
+    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    if twice:
+        raise ValueError(f"columns are there twice: {', '.join(twice[:_SHOWN])}")
+    return wanted
+
+
+def _numbers(
+    columns: list[str], cells: list[list[str]], lines: list[int], decimal_commas: bool
+) -> dict[str, np.ndarray]:
+    """Every column as numbers; empty cells are NaN."""
+    table = {name: np.full(len(cells), np.nan) for name in columns if _is_number_column(name)}
+    faults = []
+    for row, (line, values) in enumerate(zip(lines, cells, strict=True)):
+        if len(values) > len(columns) and any(value.strip() for value in values[len(columns) :]):
+            faults.append(f"line {line} has {len(values)} cells for {len(columns)} columns")
+        for name, value in zip(columns, values, strict=False):
+            cell = value.strip().replace(",", ".") if decimal_commas else value.strip()
+            if cell and name in table:
+                try:
+                    table[name][row] = float(cell)
+                except ValueError:
+                    faults.append(f"line {line}, column {name}: {cell!r} is no number")
+    if faults:
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise ValueError("; ".join(faults[:_SHOWN]) + more)
+    return table
+
+
+def _is_number_column(name: str) -> bool:
+    return name in ("frame", "time", "track") or name.endswith(("_x", "_y", "_score"))
+
+
+def _recording(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], facts: dict) -> Recording:
+    numbers = [whole_number(value, "a frame") for value in table["frame"]]
+    tracks = [whole_number(value, "a track") for value in table.get("track", np.ones(len(numbers)))]
+    points = np.ones((len(numbers), len(wanted), 3))
+    for joint, names in enumerate(wanted):
+        for part, name in enumerate(names):
+            points[:, joint, part] = table[name]
+    first, span = frame_span(numbers)
+    people: dict[int, np.ndarray] = {}
+    filled: set[tuple[int, int]] = set()
+    for number, track, row in zip(numbers, tracks, points, strict=True):
+        if (number, track) in filled:
+            raise ValueError(f"frame {number} is there twice for track {track}, expected one row per person")
+        filled.add((number, track))
+        people.setdefault(track, missing(span, len(wanted)))[number - first] = row
+    return Recording(people, first=first, times=_times(table, np.array(numbers) - first, span), **facts)
+
+
+def _times(table: dict[str, np.ndarray], frames: np.ndarray, span: int) -> np.ndarray | None:
+    """The time of every frame, if the table has times; in between those of absent frames."""
+    if "time" not in table or np.isnan(table["time"]).all():
+        return None
+    known, rows = np.unique(frames, return_index=True)
+    return np.interp(np.arange(span), known, table["time"][rows])

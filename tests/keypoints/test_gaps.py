@@ -1,0 +1,137 @@
+"""Gaps are filled, for whole clips and live."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spgnet.keypoints import CausalFiller, drop_unsure, fill_gaps
+from spgnet.keypoints.gaps import TORSO
+from spgnet.skeleton import HUMAN36M
+
+law = settings(max_examples=60, deadline=None)
+
+
+def _clip(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random joints, of which a random share is missing: for good, at the start, or in one axis."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.uniform(0, 1000, (frames, 17, 2))
+    confidence = rng.uniform(0.1, 1, (frames, 17))
+    confidence[rng.random((frames, 17)) < rng.random()] = 0
+    pixels[rng.random((frames, 17)) < 0.1, rng.integers(2)] = np.nan
+    confidence[:, rng.random(17) < 0.3] = 0
+    confidence[: rng.integers(frames)] = 0
+    return pixels, confidence
+
+
+def _present(pixels: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    return (confidence > 0) & np.isfinite(pixels).all(axis=-1)
+
+
+def _naive(pixels: np.ndarray, confidence: np.ndarray, causal: bool) -> np.ndarray:
+    """The rule of the docstring, joint by joint and frame by frame."""
+    seen = _present(pixels, confidence)
+    start = int(np.flatnonzero(seen.any(axis=1))[0])
+    filled = np.full(pixels.shape, np.nan)
+    for frame in range(len(pixels)):
+        now = max(frame, start) if causal else frame
+        for joint in range(17):
+            known = [t for t in range(len(pixels)) if seen[t, joint] and (t <= now or not causal)]
+            before = [t for t in known if t <= now]
+            after = [t for t in known if t >= now]
+            if before and (causal or not after):
+                filled[frame, joint] = pixels[before[-1], joint]
+            elif before and after:
+                a, b = before[-1], after[0]
+                share = (now - a) / max(b - a, 1)
+                filled[frame, joint] = (1 - share) * pixels[a, joint] + share * pixels[b, joint]
+            elif after:
+                filled[frame, joint] = pixels[after[0], joint]
+        there = [joint for joint in range(17) if np.isfinite(filled[frame, joint]).all()]
+        torso = [joint for joint in there if joint in TORSO]
+        centre = filled[frame, torso or there].mean(axis=0)
+        for joint in set(range(17)) - set(there):
+            filled[frame, joint] = centre
+    return filled
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@given(st.integers(0, 2**31), st.integers(1, 12))
+@law
+def test_filling_follows_its_rule_and_keeps_what_was_seen(causal, seed, frames):
+    pixels, confidence = _clip(seed, frames)
+    seen = _present(pixels, confidence)
+    if not seen.any():
+        with pytest.raises(ValueError, match="no joint was seen"):
+            fill_gaps(pixels, confidence, causal=causal)
+        return
+    filled = fill_gaps(pixels, confidence, causal=causal)
+    assert np.isfinite(filled).all()
+    np.testing.assert_array_equal(filled[seen], pixels[seen])
+    np.testing.assert_allclose(filled, _naive(pixels, confidence, causal), atol=1e-9)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 12))
+@law
+def test_frame_by_frame_is_the_causal_clip_since_the_first_sighting(seed, frames):
+    pixels, confidence = _clip(seed, frames)
+    filler = CausalFiller()
+    live = [filler.push(*frame) for frame in zip(pixels, confidence, strict=True)]
+    seen = _present(pixels, confidence).any(axis=1)
+    start = int(np.argmax(seen)) if seen.any() else frames
+    assert all(frame is None for frame in live[:start])
+    if start < frames:
+        expected = fill_gaps(pixels, confidence, causal=True)[start:]
+        np.testing.assert_array_equal(
+            np.stack([frame for frame in live[start:] if frame is not None]), expected
+        )
+
+
+@given(st.integers(0, 2**31), st.integers(2, 12))
+@law
+def test_a_causal_frame_does_not_know_the_future(seed, frames):
+    pixels, confidence = _clip(seed, frames)
+    seen = _present(pixels, confidence).any(axis=1)
+    for known in range(int(np.argmax(seen)) + 1 if seen.any() else frames + 1, frames):
+        early = fill_gaps(pixels[:known], confidence[:known], causal=True)
+        np.testing.assert_array_equal(early, fill_gaps(pixels, confidence, causal=True)[:known])
+
+
+def test_a_joint_crosses_a_gap_at_constant_speed_and_rests_at_the_ends():
+    pixels = np.zeros((7, 17, 2), np.float32)
+    confidence = np.zeros((7, 17), np.float32)
+    confidence[[1, 5]] = 1
+    pixels[1], pixels[5] = 10, 50
+    filled = fill_gaps(pixels, confidence, causal=False)
+    np.testing.assert_array_equal(filled[:, 3, 0], [10, 10, 20, 30, 40, 50, 50])
+    assert filled.dtype == np.float32
+    held = fill_gaps(pixels, confidence, causal=True)
+    np.testing.assert_array_equal(held[:, 3, 0], [10, 10, 10, 10, 10, 50, 50])
+
+
+def test_a_joint_never_seen_is_at_the_middle_of_the_torso_or_else_of_everything():
+    rng = np.random.default_rng(1)
+    pixels, confidence = rng.random((1, 17, 2)), np.ones((1, 17))
+    head = HUMAN36M.names.index("head_top")
+    confidence[0, head] = 0
+    for causal in (False, True):
+        filled = fill_gaps(pixels, confidence, causal=causal)
+        np.testing.assert_allclose(filled[0, head], pixels[0, list(TORSO)].mean(axis=0))
+    confidence[0, list(TORSO)] = 0
+    limbs = [joint for joint in range(17) if confidence[0, joint] > 0]
+    filled = fill_gaps(pixels, confidence, causal=False)
+    np.testing.assert_allclose(filled[0, head], pixels[0, limbs].mean(axis=0))
+
+
+def test_joints_below_the_threshold_are_missing_and_the_others_untouched():
+    pixels = np.random.default_rng(2).random((3, 17, 2))
+    confidence = np.tile(np.linspace(0, 1, 17), (3, 1))
+    confidence[1, 1] = np.nan
+    dropped, left = drop_unsure(pixels, confidence, 0.5)
+    kept = np.nan_to_num(confidence) >= 0.5
+    np.testing.assert_array_equal(np.isfinite(dropped).all(axis=-1), kept)
+    np.testing.assert_array_equal(dropped[kept], pixels[kept])
+    np.testing.assert_array_equal(left, np.where(kept, confidence, 0))
+    assert (drop_unsure(pixels, confidence)[1] > 0).sum(axis=1)[0] == (confidence[0] >= 0.3).sum()
+    one = drop_unsure(pixels[0], confidence[0], 0.5)
+    np.testing.assert_array_equal(one[1], left[0])

@@ -1,0 +1,168 @@
+"""Keypoint files as detectors write them, for the tests of the readers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from spgnet.keypoints import Keypoints
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KeypointSetName
+from spgnet.keypoints.sets import KEYPOINT_NAMES
+
+SIZE = (1280, 720)
+FPS = 25.0
+
+
+def a_track(keypoint_set: KeypointSetName, seed: int = 0, frames: int = 6) -> np.ndarray:
+    """Points [frames, keypoints, 3] of somebody who walks; a keypoint and a frame are missing."""
+    rng = np.random.default_rng(seed)
+    body = rng.uniform([100 + 600 * seed, 100], [200 + 600 * seed, 400], (KEYPOINT_COUNTS[keypoint_set], 2))
+    points = np.empty((frames, len(body), 3))
+    points[..., :2] = body + np.arange(frames)[:, None, None] * [3, 0]
+    points[..., 2] = rng.uniform(0.3, 1, points.shape[:2])
+    points[2] = points[3, 4] = [np.nan, np.nan, 0]
+    return points
+
+
+def zeros(points: np.ndarray) -> np.ndarray:
+    """As detectors write what is missing."""
+    return np.nan_to_num(points)
+
+
+def _there(points: np.ndarray) -> bool:
+    return bool((points[:, 2] > 0).any())
+
+
+def write_json(path: Path, content: object) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+def openpose(folder: Path, *tracks: np.ndarray) -> Path:
+    for frame in range(len(tracks[0])):
+        people = [
+            {"person_id": [-1], "pose_keypoints_2d": zeros(points[frame]).ravel().tolist()}
+            for points in tracks
+            if _there(points[frame])
+        ]
+        content = {"version": 1.3, "people": people}
+        write_json(folder / f"clip_{frame:012d}_keypoints.json", content)
+    return folder
+
+
+def alphapose(folder: Path, *tracks: np.ndarray, **facts: object) -> Path:
+    entries = [
+        {"image_id": f"{frame}.jpg", "keypoints": zeros(points[frame]).ravel().tolist(), "score": 2.1} | facts
+        for frame in range(len(tracks[0]))
+        for points in tracks
+        if _there(points[frame])
+    ]
+    return write_json(folder / "alphapose-results.json", entries)
+
+
+def instances(tracks: tuple[np.ndarray, ...], frame: int) -> list[dict]:
+    return [
+        {
+            "keypoints": zeros(points[frame, :, :2]).tolist(),
+            "keypoint_scores": points[frame, :, 2].tolist(),
+            "bbox": [[0, 0, 10, 10]],
+            "bbox_score": 0.9,
+        }
+        for points in tracks
+        if _there(points[frame])
+    ]
+
+
+def mmpose_video(folder: Path, *tracks: np.ndarray) -> Path:
+    frames = [{"frame_id": i, "instances": instances(tracks, i)} for i in range(len(tracks[0]))]
+    return write_json(folder / "mmpose.json", frames)
+
+
+def _mmpose_demo(folder: Path, *tracks: np.ndarray) -> Path:
+    frames = [{"frame_id": i + 1, "instances": instances(tracks, i)} for i in range(len(tracks[0]))]
+    return write_json(folder / "demo.json", {"meta_info": {"dataset_name": "coco"}, "instance_info": frames})
+
+
+def _mmpose_lists(folder: Path, *tracks: np.ndarray) -> Path:
+    return write_json(folder / "lists.json", [instances(tracks, i) for i in range(len(tracks[0]))])
+
+
+def _mmpose_results(folder: Path, *tracks: np.ndarray) -> Path:
+    frames = [[instances(tracks, i)] for i in range(len(tracks[0]))]
+    return write_json(folder / "results.json", {"predictions": frames})
+
+
+def rtmlib_json(folder: Path, *tracks: np.ndarray) -> Path:
+    shown = [[points[i] for points in tracks if _there(points[i])] for i in range(len(tracks[0]))]
+    keypoints = [[zeros(points[:, :2]).tolist() for points in people] for people in shown]
+    scores = [[points[:, 2].tolist() for points in people] for people in shown]
+    return write_json(folder / "rtmlib.json", {"keypoints": keypoints, "scores": scores})
+
+
+def rtmlib_npz(folder: Path, *tracks: np.ndarray) -> Path:
+    stacked = zeros(np.stack(tracks, axis=1))
+    np.savez(folder / "rtmlib.npz", keypoints=stacked[..., :2], scores=stacked[..., 2])
+    return folder / "rtmlib.npz"
+
+
+def mediapipe(folder: Path, *tracks: np.ndarray) -> Path:
+    def landmarks(points: np.ndarray) -> list[dict]:
+        shares = zeros(points) / [*SIZE, 1]
+        return [{"x": x, "y": y, "z": 0.1, "visibility": score} for x, y, score in shares.tolist()]
+
+    frames = [[landmarks(points[i]) for points in tracks if _there(points[i])] for i in range(len(tracks[0]))]
+    if len(tracks) == 1:
+        frames = [people[0] if people else None for people in frames]
+    return write_json(folder / "mediapipe.json", frames)
+
+
+def table(folder: Path, *tracks: np.ndarray) -> Path:
+    keypoint_set = {17: "coco17", 26: "halpe26"}[tracks[0].shape[1]]
+    names = [f"{name}_{part}" for name in KEYPOINT_NAMES[keypoint_set] for part in ("x", "y", "score")]
+    lines = [",".join(["frame", "track", *names])]
+    for frame in range(len(tracks[0])):
+        for number, points in enumerate(tracks, start=1):
+            if _there(points[frame]):
+                cells = ["" if np.isnan(value) else repr(value) for value in points[frame].ravel().tolist()]
+                lines.append(",".join([str(frame), str(number), *cells]))
+    path = folder / "table.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+WRITERS: list[tuple[str, Callable, KeypointSetName]] = [
+    ("openpose", openpose, "body25"),
+    ("alphapose", alphapose, "coco17"),
+    ("alphapose", alphapose, "halpe26"),
+    ("mmpose", mmpose_video, "coco17"),
+    ("mmpose", _mmpose_demo, "halpe26"),
+    ("mmpose", _mmpose_lists, "coco17"),
+    ("mmpose", _mmpose_results, "coco17"),
+    ("rtmlib", rtmlib_json, "coco17"),
+    ("rtmlib", rtmlib_npz, "halpe26"),
+    ("mediapipe", mediapipe, "mediapipe33"),
+    ("csv", table, "coco17"),
+    ("csv", table, "halpe26"),
+]
+
+
+def check(person: Keypoints, points: np.ndarray, keypoint_set: str) -> None:
+    assert person.keypoint_set == keypoint_set
+    assert person.image_size == SIZE
+    np.testing.assert_allclose(person.points, points, atol=1e-3)
+    np.testing.assert_allclose(person.timestamps, np.arange(len(points)) / FPS)
+
+
+def some_keypoints(**changes: object) -> Keypoints:
+    known = Keypoints(
+        points=a_track("halpe26").astype(np.float32),
+        keypoint_set="halpe26",
+        timestamps=np.array([0.1, 0.2, 0.25, 0.4, 0.5, 0.7]),
+        image_size=SIZE,
+        camera_matrix=np.array([[900.0, 0, 640], [0, 910, 360], [0, 0, 1]]),
+        distortion=np.array([0.1, -0.2, 0.01, 0.02, 0.3]),
+        track=3,
+    )
+    return replace(known, **changes)
