@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy as np
 import tyro
 
 from spgnet.capture import CaptureConfig, Captured, run_capture
@@ -38,7 +37,6 @@ def lift_command(config: tyro.conf.OmitArgPrefixes[CaptureConfig]) -> None:
 def show(captured: Captured) -> None:
     """Say what was lifted, and where it is."""
     for motion in captured.motions:
-        seconds = np.ptp(motion.timestamps)
         console.print(
             f"person {motion.track}: {len(motion)} frames, {np.ptp(motion.timestamps):.1f} s, "
             f"{abs(motion.joints[:, 0, 2]).mean():.1f} m from the camera, moved {travelled(motion):.1f} m",

@@ -228,7 +228,7 @@ def film_from_anywhere(
     count, device = len(world), world.device
     nearest, farthest = wild.distance
     distance = uniform(math.log(nearest), math.log(farthest), count, device=device).exp()
-    angle = uniform(0, 2 * math.pi, count, device=device)
+    angle = uniform(0.0, 2 * math.pi, count, device=device)
     height = uniform(*wild.height, count, device=device)
     target = world[:, world.shape[1] // 2, _TRUNK].mean(dim=1)
     level = (distance.square() - (height - target[:, 2]).square()).clamp_min(1).sqrt()

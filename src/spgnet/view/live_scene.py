@@ -17,8 +17,8 @@ from spgnet.view.stage import common_clock
 
 Colour = tuple[int, int, int]
 
-LEFT: Colour = (34, 118, 210)
-RIGHT: Colour = (229, 112, 42)
+LEFT: Colour = (229, 112, 42)
+RIGHT: Colour = (34, 118, 210)
 ALONE: Colour = (74, 84, 98)
 PEOPLE: tuple[Colour, ...] = (
     (130, 80, 223),

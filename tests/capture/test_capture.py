@@ -1,0 +1,170 @@
+"""``spgnet lift`` and what follows it: the files that come out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lifting.people import filmed
+from spgnet.capture import people
+from spgnet.keypoints import load_people, save_keypoints
+from spgnet.lifting import load_motion
+
+
+def test_a_keypoint_file_becomes_every_file_that_is_asked_for(spgnet, clip):
+    code, said = spgnet(
+        "lift", "walk.npz", "-o", "out", "--export", "bvh", "trc", "c3d", "glb", "csv", "json",
+        "--html", "out/page.html", "--overlay", "out/overlay.mp4",
+    )  # fmt: skip
+    assert code is None
+    names = {f"motion.{suffix}" for suffix in ("npz", "bvh", "trc", "c3d", "glb", "csv", "json")}
+    assert {path.name for path in Path("out").iterdir()} == names | {"page.html", "overlay.mp4"}
+    assert "intrinsics of the keypoint file" in said
+    assert all(name in said for name in names)
+    assert len(load_motion(Path("out/motion.npz"))) == 40
+
+
+def test_a_video_becomes_a_motion_and_its_keypoints(spgnet, video):
+    code, said = spgnet(
+        "lift", "walk.mp4", "-o", "out", "--overlay", "out/overlay.mp4", "--html", "page.html"
+    )
+    assert code is None
+    motion = load_motion(Path("out/motion.npz"))
+    assert len(motion) == 30
+    assert motion.fps == pytest.approx(30)
+    assert motion.camera.image_size.tolist() == [720, 1280]
+    assert "default field of view" in said
+    assert (motion.confidence[:, 0] > 0).all()
+    assert Path("page.html").stat().st_size > 10_000
+    again = spgnet("lift", "out/keypoints.npz", "-o", "again")
+    assert again[0] is None
+    np.testing.assert_allclose(load_motion(Path("again/motion.npz")).joints, motion.joints, atol=1e-5)
+
+
+def test_detecting_every_third_frame_still_gives_every_frame(spgnet, video):
+    assert spgnet("lift", "walk.mp4", "-o", "out", "--detect-every", "3")[0] is None
+    motion = load_motion(Path("out/motion.npz"))
+    assert len(motion) == 30
+    assert ((motion.confidence > 0).any(axis=1) == (np.arange(30) % 3 == 0)).all()
+
+
+def test_a_folder_of_images_is_lifted_like_a_video(spgnet, tmp_path):
+    from PIL import Image
+
+    (tmp_path / "images").mkdir()
+    for number in range(12):
+        Image.fromarray(np.full((1280, 720, 3), 9 * number, np.uint8)).save(f"images/{number}.png")
+    assert spgnet("lift", "images", "--fps", "24")[0] is None
+    assert load_motion(Path("out/motion.npz")).fps == pytest.approx(24)
+
+
+def test_everybody_gets_a_file_and_all_share_one_world(spgnet, tmp_path):
+    one, _ = filmed(20)
+    points = np.stack((one.points[..., :2], one.points[..., :2] + [150, 0]), axis=1)
+    scores = np.full(points.shape[:3], 0.9)
+    np.savez(
+        "pair.npz",
+        keypoints=points,
+        scores=scores,
+        keypoint_set="human36m17",
+        fps=30.0,
+        image_size=[720, 1280],
+    )
+    code, _ = spgnet("lift", "pair.npz", "--read-as", "rtmlib", "--person", "all", "--export", "bvh", "c3d",
+                     "--html", "out/page.html")  # fmt: skip
+    assert code is None
+    names = {"motion-1.npz", "motion-2.npz", "motion-1.bvh", "motion-2.bvh", "motion.c3d", "page.html"}
+    assert {path.name for path in Path("out").iterdir()} == names
+    motions = [load_motion(Path(f"out/motion-{person}.npz")) for person in (1, 2)]
+    assert motions[0].camera.rotation.tolist() == motions[1].camera.rotation.tolist()
+    assert [motion.track for motion in motions] == [1, 2]
+    assert (
+        spgnet("lift", "pair.npz", "--keypoint-set", "human36m17", "--person", "2", "-o", "second")[0] is None
+    )
+    assert load_motion(Path("second/motion.npz")).track == 2
+
+
+def test_a_known_height_scales_the_motion(spgnet, clip):
+    spgnet("lift", "walk.npz", "-o", "free")
+    spgnet("lift", "walk.npz", "-o", "tall", "--height", "1.9")
+    free, tall = (load_motion(Path(f"{name}/motion.npz")).joints for name in ("free", "tall"))
+    ratio = tall / free
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
+    assert abs(ratio.mean() - 1) > 0.01
+
+
+def test_rigid_motion_has_constant_bones(spgnet, clip):
+    from spgnet.skeleton import HUMAN36M
+
+    spgnet("lift", "walk.npz", "--rigid")
+    import torch
+
+    lengths = HUMAN36M.bone_lengths(torch.from_numpy(load_motion(Path("out/motion.npz")).joints))
+    assert lengths.std(dim=0).max() < 1e-4
+
+
+def test_the_world_stands_on_its_floor_unless_told_otherwise(spgnet, clip):
+    spgnet("lift", "walk.npz", "-o", "level")
+    spgnet("lift", "walk.npz", "-o", "plain", "--no-level")
+    level, plain = (load_motion(Path(f"{name}/motion.npz")) for name in ("level", "plain"))
+    np.testing.assert_array_equal(level.joints, plain.joints)
+    assert plain.camera.position.tolist() == [0, 0, 0]
+    assert abs(np.percentile(level.world[..., 2].min(axis=1), 5)) < 0.2
+
+
+def test_a_placed_camera_gives_its_own_world(spgnet, clip):
+    Path("calibration.toml").write_text(
+        '[cam01]\nname = "cam01"\nsize = [720.0, 1280.0]\n'
+        "matrix = [[900.0, 0.0, 360.0], [0.0, 900.0, 640.0], [0.0, 0.0, 1.0]]\n"
+        "distortions = [0.0, 0.0, 0.0, 0.0]\nrotation = [1.2, 0.0, 0.0]\ntranslation = [0.0, 1.0, 4.0]\n"
+        "fisheye = false\n"
+    )
+    code, said = spgnet("lift", "walk.npz", "--camera", "calibration.toml")
+    assert code is None
+    motion = load_motion(Path("out/motion.npz"))
+    assert "calibration.toml" in motion.camera_source
+    assert "calibration.toml" in said
+    np.testing.assert_allclose(motion.camera.focal, 900)
+    turned = np.array([[1, 0, 0], [0, np.cos(1.2), -np.sin(1.2)], [0, np.sin(1.2), np.cos(1.2)]])
+    np.testing.assert_allclose(motion.camera.rotation, turned, atol=1e-6)
+
+
+def test_export_writes_what_the_name_of_the_file_asks_for(spgnet, clip):
+    spgnet("lift", "walk.npz")
+    assert spgnet("export", "out/motion.npz", "walk.bvh")[0] is None
+    assert Path("walk.bvh").read_text().startswith("HIERARCHY")
+    assert spgnet("view", "out/motion.npz", "--html", "walk.html")[0] is None
+    assert "<canvas" in Path("walk.html").read_text()
+
+
+def test_keypoint_files_and_pictures_are_told_apart(tmp_path):
+    (tmp_path / "pose").mkdir()
+    (tmp_path / "pose" / "a_keypoints.json").touch()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.jpg").touch()
+    assert people.is_keypoints(tmp_path / "pose")
+    assert not people.is_keypoints(tmp_path / "images")
+    assert people.is_keypoints(Path("a.NPZ"))
+    assert not people.is_keypoints(Path("a.mp4"))
+
+
+def test_half_the_joints_missing_is_said_and_lifted(spgnet, tmp_path):
+    keypoints, _ = filmed(20)
+    points = keypoints.points.copy()
+    points[:, [2, 3, 5, 6, 12, 13], 2] = 0
+    save_keypoints(
+        tmp_path / "half.npz", type(keypoints)(points, "human36m17", keypoints.timestamps, (720, 1280))
+    )
+    code, said = spgnet("lift", "half.npz")
+    assert code is None
+    assert "of the limbs are not seen and guessed" in said
+    assert np.isfinite(load_motion(Path("out/motion.npz")).joints).all()
+    assert load_people(tmp_path / "half.npz")[0].present.mean() < 0.7
+
+
+def test_a_single_frame_is_lifted(spgnet, tmp_path):
+    keypoints, _ = filmed(3)
+    save_keypoints(tmp_path / "one.npz", keypoints.frames(slice(0, 1)))
+    code, _ = spgnet("lift", "one.npz", "--export", "bvh", "glb", "--html", "out/page.html", "--rigid")
+    assert code is None
+    assert len(load_motion(Path("out/motion.npz"))) == 1

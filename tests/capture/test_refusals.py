@@ -1,0 +1,128 @@
+"""What cannot be lifted ends in one line that says why, and leaves nothing behind."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from capture.conftest import SimulatedDetector
+from lifting.people import filmed
+from spgnet.capture import run
+from spgnet.keypoints import save_keypoints
+from spgnet.lifting import load_motion
+
+
+def refused(result: tuple, *words: str) -> None:
+    """It ended with one line that has these words."""
+    code, _ = result
+    assert isinstance(code, str), code
+    assert code.startswith("spgnet: ")
+    assert "\n" not in code
+    for word in words:
+        assert word in code
+    assert not Path("out").exists()
+
+
+def test_nobody_in_the_video(spgnet, video, monkeypatch):
+    monkeypatch.setattr(SimulatedDetector, "empty", True)
+    refused(spgnet("lift", "walk.mp4"), "no person found in", "walk.mp4", "30 frames")
+
+
+def test_an_empty_a_truncated_and_no_video(spgnet, video):
+    whole = video.read_bytes()
+    Path("empty.mp4").touch()
+    refused(spgnet("lift", "empty.mp4"), "empty.mp4", "empty")
+    Path("cut.mp4").write_bytes(whole[: len(whole) // 8])
+    refused(spgnet("lift", "cut.mp4"), "cut.mp4")
+    Path("text.mp4").write_text("not a video")
+    refused(spgnet("lift", "text.mp4"), "text.mp4")
+    refused(spgnet("lift", "nothing.mp4"), "nothing.mp4", "no such file")
+
+
+def test_text_instead_of_json_and_a_wrong_format(spgnet, clip):
+    Path("text.json").write_text("hello")
+    refused(spgnet("lift", "text.json"), "text.json", "not JSON")
+    refused(spgnet("lift", "walk.npz", "--read-as", "openpose"), "walk.npz", "openpose")
+    refused(spgnet("lift", "walk.npz", "--read-as", "nonsense"), "nonsense")
+
+
+def test_keypoints_that_are_not_numbers_everywhere(spgnet, tmp_path):
+    keypoints, _ = filmed(5)
+    points = np.full_like(keypoints.points, np.nan)
+    save_keypoints(
+        tmp_path / "nan.npz", type(keypoints)(points, "human36m17", keypoints.timestamps, (720, 1280))
+    )
+    refused(spgnet("lift", "nan.npz"), "nan.npz")
+
+
+def test_what_a_file_does_not_say_is_asked_for_by_option(spgnet):
+    frames = [[{"x": 0.5, "y": 0.5, "visibility": 1.0}] * 33] * 3
+    Path("mp.json").write_text(json.dumps(frames))
+    refused(spgnet("lift", "mp.json"), "--fps")
+    refused(spgnet("lift", "mp.json", "--fps", "30"), "--image-size")
+
+
+def test_options_that_do_not_fit(spgnet, clip, video):
+    refused(spgnet("lift", "walk.mp4", "--keypoint-set", "coco17"), "--keypoint-set")
+    refused(spgnet("lift", "walk.npz", "--person", "7"), "no person 7")
+    refused(spgnet("lift", "walk.npz", "--person", "0"), "--person counts from 1")
+    refused(spgnet("lift", "walk.npz", "--height", "17"), "17")
+    refused(spgnet("lift", "walk.npz", "--height", "1.7", "--person", "all"), "--height")
+    refused(spgnet("lift", "walk.npz", "--smoothing", "-1"), "--smoothing")
+    refused(spgnet("lift", "walk.npz", "--camera-name", "cam01"), "cam01")
+    refused(spgnet("lift", "walk.npz", "--camera", "none.toml"), "none.toml")
+    refused(spgnet("lift", "7"), "--live")
+
+
+def test_outputs_that_cannot_be_written_are_found_before_the_work(spgnet, clip):
+    Path("file").touch()
+    refused(spgnet("lift", "walk.npz", "-o", "file"), "file", "in the way")
+    refused(spgnet("lift", "walk.npz", "-o", "file/out"), "file")
+    refused(spgnet("lift", "walk.npz", "--html", "page.txt"), "page.txt", ".html")
+    refused(spgnet("lift", "walk.npz", "--overlay", "none/overlay.mp4"), "none", "no such folder")
+
+
+def test_weights_that_are_not_there_or_take_something_else(spgnet, clip, monkeypatch):
+    code, _ = spgnet("lift", "walk.npz", "--weights", "nothing")
+    assert code is None  # the fixture's weights come last; so ask the function
+    with pytest.raises(ValueError, match="no weights"):
+        run.Lifter.from_pretrained("nothing")
+
+
+def test_ctrl_c_ends_with_one_line_and_leaves_nothing(spgnet, video, monkeypatch):
+    def interrupted(self: SimulatedDetector, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        if self.looks == 5:
+            raise KeyboardInterrupt
+        self.looks += 1
+        return self.points[:1]
+
+    monkeypatch.setattr(SimulatedDetector, "pose", interrupted)
+    refused(spgnet("lift", "walk.mp4", "--overlay", "overlay.mp4"), "interrupted")
+    assert not Path("overlay.mp4").exists()
+
+
+def test_a_failure_at_the_end_leaves_whole_files_only(spgnet, video, monkeypatch):
+    from spgnet.view import overlay
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(overlay.Overlay, "draw", full)
+    code, _ = spgnet("lift", "walk.mp4", "--overlay", "out/overlay.mp4")
+    assert "No space left" in str(code)
+    assert {path.name for path in Path("out").iterdir()} == {"motion.npz", "keypoints.npz"}
+    assert len(load_motion(Path("out/motion.npz"))) == 30
+
+
+def test_export_and_view_say_no_in_one_line(spgnet, clip):
+    spgnet("lift", "walk.npz", "-o", "lifted")
+    for arguments, words in (
+        (("export", "lifted/motion.npz"), ("export needs",)),
+        (("export", "lifted/motion.npz", "walk.xyz"), (".xyz", ".bvh")),
+        (("export", "lifted/motion.npz", "lifted/motion.npz"), ("overwrite",)),
+        (("export", "walk.npz", "walk.bvh"), ("walk.npz", "not a motion file")),
+        (("view", "missing.npz"), ("missing.npz", "no such file")),
+        (("view",), ("view",)),
+    ):
+        refused(spgnet(*arguments), *words)

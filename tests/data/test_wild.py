@@ -1,0 +1,175 @@
+"""Samples for any camera: people stay people, cameras see them, and gaps are marked."""
+
+from dataclasses import fields, replace
+
+import pytest
+import torch
+
+from spgnet.camera import Camera
+from spgnet.data.procedural import procedural_clips
+from spgnet.data.wild import (
+    Wildness,
+    WildSampler,
+    detected,
+    film_from_anywhere,
+    ray_cameras,
+    wild_views,
+    with_body,
+    with_upper_body,
+)
+from spgnet.skeleton import HUMAN36M
+
+CLIPS = procedural_clips(7, seed=0, seconds=2.0)
+STILL = Wildness(**{field.name: 0.0 for field in fields(Wildness) if field.type == "float"})
+"""No gaps, no mixing, no roll; distances, heights and lenses still vary."""
+
+
+def sampler(wildness: Wildness | None = None, run: int = 3, context: tuple[int, int] = (4, 2)) -> WildSampler:
+    return WildSampler(CLIPS, run=run, context=context, wildness=wildness)
+
+
+def test_a_batch_has_the_shapes_that_training_wants():
+    torch.manual_seed(0)
+    batch = sampler().draw(32)
+    assert batch.screen.shape == (32, 9, 17, 3)
+    assert batch.seen.shape == (32, 3, 17, 2)
+    assert batch.joints.shape == (32, 3, 17, 3)
+    assert batch.screen.isfinite().all()
+    assert set(batch.screen[..., 2].unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_same_seed_draws_the_same_samples():
+    draws = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        draws.append(sampler().draw(4).screen)
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_the_rays_of_the_output_frames_are_those_of_its_joints():
+    torch.manual_seed(0)
+    batch = sampler().draw(16)
+    torch.testing.assert_close(batch.cameras[:, None].camera_to_screen(batch.joints), batch.seen)
+
+
+def test_without_errors_and_gaps_the_input_is_the_exact_rays():
+    torch.manual_seed(0)
+    exact = replace(STILL, noise=(0.0, 0.0))
+    batch = sampler(exact).draw(64)
+    inside = batch.screen[..., 2].flatten(1).bool().all(dim=1)  # the image may still cut somebody off
+    assert inside.sum() > 32
+    middle = batch.screen[:, 4:7, :, :2]
+    swapped = (middle - batch.seen).abs().flatten(1).amax(dim=1) > 1e-5  # a rare exchange of left and right
+    assert (swapped & inside).sum() <= 6
+
+
+def test_people_are_ahead_of_the_camera_at_the_stated_distances():
+    torch.manual_seed(0)
+    batch = sampler().draw(500)
+    assert batch.joints[..., 2].min() > 0.39
+    distance = batch.root.norm(dim=-1)
+    assert distance.min() > 0.8
+    assert distance.max() < 13.5
+    assert distance.median() == pytest.approx(4.2, abs=1)
+
+
+def test_most_people_are_upright_in_the_image():
+    torch.manual_seed(0)
+    standing = [clip for clip in CLIPS if clip.action in ("walk", "idle")]
+    batch = WildSampler(standing, run=1, context=(0, 0)).draw(200)
+    head, pelvis = batch.joints[:, 0, HUMAN36M.names.index("head_top")], batch.joints[:, 0, 0]
+    assert ((head - pelvis)[:, 1] < 0).float().mean() > 0.95
+
+
+def test_a_body_is_symmetric_and_changes_size_but_not_pose():
+    torch.manual_seed(0)
+    joints = CLIPS[0].joints[:5].expand(20, -1, -1, -1)
+    changed = with_body(joints, Wildness())
+    before, after = HUMAN36M.bone_lengths(joints), HUMAN36M.bone_lengths(changed)
+    ratio = after / before
+    torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio))  # the same in all frames
+    twins = [HUMAN36M.bone_names.index(HUMAN36M.names[HUMAN36M.mirror[child]]) for _, child in HUMAN36M.bones]
+    torch.testing.assert_close(ratio, ratio[..., twins])
+    assert ratio.std(dim=0).min() > 0.03
+    directions = [
+        torch.nn.functional.normalize(j[..., 2, :] - j[..., 1, :], dim=-1) for j in (joints, changed)
+    ]
+    torch.testing.assert_close(*directions)
+
+
+def test_mixing_keeps_the_legs_and_every_bone_of_the_upper_body():
+    lower, upper = CLIPS[0].joints[None, :20], CLIPS[3].joints[None, :20]
+    mixed = with_upper_body(lower, upper)
+    torch.testing.assert_close(mixed[:, :, :7], lower[:, :, :7])
+    torch.testing.assert_close(
+        HUMAN36M.bone_lengths(mixed)[..., 6:], HUMAN36M.bone_lengths(upper)[..., 6:], atol=1e-5, rtol=1e-5
+    )
+    hips = [pose[..., 1, :2] - pose[..., 4, :2] for pose in (mixed, lower)]
+    torch.testing.assert_close(*hips)
+
+
+def test_filming_is_rigid():
+    torch.manual_seed(0)
+    world = CLIPS[1].joints[None, :10].expand(30, -1, -1, -1)
+    seen, half = film_from_anywhere(world, Wildness())
+    torch.testing.assert_close(
+        HUMAN36M.bone_lengths(seen), HUMAN36M.bone_lengths(world), atol=1e-5, rtol=1e-5
+    )
+    handed = [torch.linalg.det(each[:, 0, [1, 3, 11]] - each[:, 0, :1]) for each in (seen, world)]
+    torch.testing.assert_close(*handed, atol=1e-5, rtol=1e-4)  # nobody is mirrored
+    assert (half > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "joints"),
+    [
+        ({"headless": 1.0}, ["head_top"]),
+        (
+            {"limb_gaps": 0.5},
+            [
+                f"{side}_{joint}"
+                for side in ("left", "right")
+                for joint in ("elbow", "wrist", "knee", "ankle")
+            ],
+        ),
+        ({"frame_gaps": 0.5}, ["pelvis", "nose"]),
+        ({"sparse": 1.0}, ["pelvis", "left_wrist"]),
+    ],
+)
+def test_gaps_are_marked_and_filled(change, joints):
+    torch.manual_seed(0)
+    exact = CLIPS[2].joints[None, :40, :, [0, 2]].expand(50, -1, -1, -1) * 0.1
+    rays, seen = detected(exact, torch.full((50, 2), 9.0), 30.0, replace(STILL, **change))
+    for name in HUMAN36M.names:
+        share = seen[..., HUMAN36M.names.index(name)].float().mean()
+        assert (share < 0.9) == (name in joints) or "frame_gaps" in change or "sparse" in change
+    assert rays.isfinite().all()
+    assert (rays - exact).norm(dim=-1).max() < 0.3
+
+
+def test_what_is_outside_the_image_is_not_seen():
+    exact = torch.zeros(1, 10, 17, 2)
+    exact[:, :, 3] = torch.tensor([0.0, 0.8])
+    rays, seen = detected(exact, torch.tensor([[0.5, 0.5]]), 30.0, STILL)
+    assert not seen[:, :, 3].any()
+    assert seen[:, :, :3].all()
+    assert rays[:, :, 3].abs().max() < 0.1  # at the trunk
+
+
+def test_the_cameras_of_rays_project_to_rays():
+    camera = ray_cameras(2, torch.zeros(1))
+    assert isinstance(camera, Camera)
+    points = torch.tensor([[[1.0, -2.0, 4.0]], [[3.0, 1.0, 2.0]]])
+    torch.testing.assert_close(camera.camera_to_screen(points), points[..., :2] / points[..., 2:])
+
+
+def test_views_to_validate_on_are_the_same_each_time_and_leave_other_randomness_alone():
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    views = wild_views(CLIPS, seed=3, count=20, frames=12)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert len(views) == 20
+    assert views.joints.shape == (240, 17, 3)
+    assert torch.equal(views.screen, wild_views(CLIPS, seed=3, count=20, frames=12).screen)
+    torch.testing.assert_close(views.rays(), views.screen)
