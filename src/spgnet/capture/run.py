@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -90,9 +90,24 @@ def lifted(found: Found, lifter: Lifter, config: CaptureConfig, report: Report) 
         motion = make_rigid(motion) if config.rigid else motion
         motions.append(motion if config.height is None else scale_to_height(motion, config.height))
     if config.level and not is_placed(camera):
-        world = level(motions[0]).camera
+        world = level(one_after_another(motions)).camera
         motions = [replace(motion, camera=world) for motion in motions]
     return motions
+
+
+def one_after_another(motions: Sequence[Motion]) -> Motion:
+    """The frames of all people in one motion, to find the floor that all of them stand on."""
+    first = motions[0]
+    if len(motions) == 1:
+        return first
+    length = float(np.ptp(first.timestamps)) + 1.0
+    return replace(
+        first,
+        joints=np.concatenate([motion.joints for motion in motions]),
+        confidence=np.concatenate([motion.confidence for motion in motions]),
+        pixels=np.concatenate([motion.pixels for motion in motions]),
+        timestamps=np.concatenate([m.timestamps + place * length for place, m in enumerate(motions)]),
+    )
 
 
 def _progress(report: Report, what: str, total: int, done: int) -> None:
