@@ -52,21 +52,32 @@ class Options:
     """Use the detections of every n-th frame only."""
 
 
+HEADINGS = ("P-MPJPE [mm]", "MPJPE [mm]", "Trajectory [mm]", "Trajectory [%]", "Bone deviation [mm]")
+
+
 def main(options: Options) -> None:
+    rows = [
+        [clip, method, *(text(value, digits) for value, digits in zip(values, (1, 1, 0, 1, 1), strict=True))]
+        for clip, method, values in compared(options)
+    ]
+    print(markdown_table(["clip", "method", *HEADINGS], rows, labels=2))
+
+
+def text(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def compared(options: Options) -> list[tuple[str, str, list[float | None]]]:
+    """Clip, method and the values under the headings."""
     lifter = Lifter.from_pretrained(options.weights)
     rows = []
     for path in sorted(options.real.glob("opencap_*.npz")):
         clip = np.load(path, allow_pickle=False)
-        truth = true_joints(clip)
-        for name, joints in (
-            ("spgnet", lifted(path, lifter, options)),
-            ("MediaPipe", clip["mediapipe_world"].astype(np.float64)),
-        ):
-            rows.append([path.stem, name, *scores(joints, truth, placed=name == "spgnet")])
-    print(markdown_table(["clip", "method", *HEADINGS], rows, labels=2))
-
-
-HEADINGS = ("P-MPJPE [mm]", "MPJPE [mm]", "Trajectory [mm]", "Trajectory [%]", "Bone deviation [mm]")
+        truth, name = true_joints(clip), path.stem.removeprefix("opencap_")
+        rows.append((name, "spgnet", scores(lifted(path, lifter, options), truth, placed=True)))
+        theirs = clip["mediapipe_world"].astype(np.float64)
+        rows.append((name, "MediaPipe", scores(theirs, truth, placed=False)))
+    return rows
 
 
 def true_joints(clip: np.lib.npyio.NpzFile) -> np.ndarray:
@@ -87,20 +98,19 @@ def lifted(path: Path, lifter: Lifter, options: Options) -> np.ndarray:
     return motion.joints[:, [HUMAN36M.names.index(name) for name in SCORED]].astype(np.float64)
 
 
-def scores(joints: np.ndarray, truth: np.ndarray, *, placed: bool) -> list[str]:
+def scores(joints: np.ndarray, truth: np.ndarray, *, placed: bool) -> list[float | None]:
     """The metrics of a clip; the trajectory only of joints that are placed in the camera frame."""
     mine, true = (with_root(torch.from_numpy(each)) for each in (joints, truth))
     limbs = mine[:, 1:] - mine[:, :1], true[:, 1:] - true[:, :1]
-    values = [metrics.p_mpjpe(*limbs).mean(), 1000 * (limbs[0] - limbs[1]).norm(dim=-1).mean()]
-    text = [f"{value:.1f}" for value in values]
-    if placed:
-        away = (mine[:, 0] - true[:, 0]).norm(dim=-1)
-        text += [f"{1000 * away.mean():.0f}", f"{100 * (away / true[:, 0].norm(dim=-1)).mean():.1f}"]
-    else:
-        text += ["–", "–"]
+    away = (mine[:, 0] - true[:, 0]).norm(dim=-1)
     inner = [b for b, name in enumerate(LIMBS.bone_names) if "hip" not in name and "shoulder" not in name]
-    deviation = LIMBS.bone_lengths(mine)[:, inner].std(dim=0).mean()
-    return [*text, f"{1000 * deviation:.1f}"]
+    return [
+        metrics.p_mpjpe(*limbs).mean().item(),
+        1000 * (limbs[0] - limbs[1]).norm(dim=-1).mean().item(),
+        1000 * away.mean().item() if placed else None,
+        100 * (away / true[:, 0].norm(dim=-1)).mean().item() if placed else None,
+        1000 * LIMBS.bone_lengths(mine)[:, inner].std(dim=0).mean().item(),
+    ]
 
 
 def with_root(joints: torch.Tensor) -> torch.Tensor:
