@@ -10,6 +10,7 @@ import tyro
 
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.smoothing import SMOOTHING
+from spgnet.lifting.height import check_height
 
 Format = Literal["bvh", "trc", "c3d", "glb", "gltf", "csv", "json"]
 Accelerator = Literal["cpu", "cuda", "mps"]
@@ -91,6 +92,8 @@ class CaptureConfig:
             faults.append(f"--fps must be positive, got {self.fps:g}")
         if self.image_size is not None and min(self.image_size) < 1:
             faults.append(f"--image-size must be positive, got {self.image_size}")
+        if self.height is not None:
+            check_height(self.height)
         if self.height is not None and self.person == "all":
             faults.append("--height is of one person; choose one with --person")
         if self.input.isdecimal() and not self.live and not Path(self.input).exists():

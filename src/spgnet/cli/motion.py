@@ -25,28 +25,30 @@ from spgnet.view.page import write_page
 def lift_command(config: tyro.conf.OmitArgPrefixes[CaptureConfig]) -> None:
     """Lift a video, images, 2D keypoints or a webcam to 3D motion in metres."""
     if config.live:
-        files = run_live(config, console.print)
-        for what, path in files.items():
-            console.print(f"{what}: {path}", soft_wrap=True)
+        for what, path in run_live(config, say).items():
+            say(f"{what}: {path}")
         return
     with work_progress() as report:
         captured = run_capture(config, report)
     show(captured)
 
 
+def say(line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
 def show(captured: Captured) -> None:
     """Say what was lifted, and where it is."""
     for motion in captured.motions:
-        console.print(
+        say(
             f"person {motion.track}: {len(motion)} frames, {np.ptp(motion.timestamps):.1f} s, "
             f"{abs(motion.joints[:, 0, 2]).mean():.1f} m from the camera, moved {travelled(motion):.1f} m",
-            soft_wrap=True,
-            highlight=False,
         )
     for line in captured.remarks:
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        say(line)
     for what, path in captured.files.items():
-        console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
+        say(f"{what}: {path}")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
     if target in sources:
         raise ValueError(f"{target}: would overwrite the motion file")
     export_people(load_motions(sources), target)
-    console.print(f"written: {target}", soft_wrap=True, highlight=False, markup=False)
+    say(f"written: {target}")
 
 
 def load_motions(paths: Sequence[Path]) -> list[Motion]:
@@ -101,13 +103,15 @@ def view_command(options: tyro.conf.OmitArgPrefixes[ViewOptions]) -> None:
     if options.html is not None:
         images = None if video is None else ((frame.time, frame.image) for frame in video)
         write_page(options.html, motions, title=options.motions[0].name, images=images)
-        console.print(f"written: {options.html}", soft_wrap=True, highlight=False, markup=False)
+        say(f"written: {options.html}")
         return
+    if video is not None:
+        say(f"reading {video.name}")
     images = None if video is None else still(video, motions)
     with serve(
         motions, host=options.host, port=options.port, images=images, open_browser=options.browser
     ) as view:
-        console.print(f"showing {len(motions)} at {view.url} - stop with Ctrl-C", soft_wrap=True)
+        say(f"the motion is shown at {view.url} until you press Ctrl-C")
         view.wait()
 
 
@@ -116,5 +120,5 @@ def demo_command(config: tyro.conf.OmitArgPrefixes[DemoConfig]) -> None:
     with work_progress() as report:
         captured, said = run_demo(config, report)
     for line in said:
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        say(line)
     show(captured)

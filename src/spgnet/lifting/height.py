@@ -42,7 +42,12 @@ def scale_to_height(motion: Motion, height: float) -> Motion:
     Raises:
         ValueError: the height is not between 0.5 and 2.5 metres.
     """
-    if not 0.5 <= height <= 2.5:
-        raise ValueError(f"a person's height must be between 0.5 and 2.5 metres, got {height:g}")
+    check_height(height)
     factor = np.float32(height / stature(motion))
     return replace(motion, joints=motion.joints * factor)
+
+
+def check_height(height: float) -> None:
+    """Raises ValueError for a height that nobody has, such as one in centimetres."""
+    if not 0.5 <= height <= 2.5:
+        raise ValueError(f"a person's height must be between 0.5 and 2.5 metres, got {height:g}")

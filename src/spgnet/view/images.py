@@ -9,7 +9,7 @@ import numpy as np
 from spgnet.lifting.motion import Motion
 from spgnet.video import FrameSource
 from spgnet.view.drawing import opencv
-from spgnet.view.page import _compress_images
+from spgnet.view.page import compress_images
 from spgnet.view.stage import common_clock
 
 SIDE = 400
@@ -42,7 +42,7 @@ def still(video: FrameSource, motions: Sequence[Motion]) -> Callable[[int], np.n
     times = common_clock(motions).times
     first, last = float(times[0]) - NEAR, float(times[-1]) + NEAR
     frames = ((frame.time, frame.image) for frame in video if first <= frame.time <= last)
-    kept = _compress_images(frames, SIDE, COUNT / (last - first), MEGABYTES)
+    kept = compress_images(frames, SIDE, COUNT / (last - first), MEGABYTES)
     filmed = np.array([time for time, _ in kept])
     cv2 = opencv()
 

@@ -53,9 +53,9 @@ def serve(
         ValueError: viser is missing, the address cannot be listened on, or there is no motion, or one that
             cannot be shown (not finite, time does not increase).
     """
-    viser = _viser()
+    viser = import_viser()
     common_clock(motions)
-    view = LiveView(viser.ViserServer(host, _free_port(host, port), "SPGNet", verbose=False), motions, images)
+    view = LiveView(viser.ViserServer(host, free_port(host, port), "SPGNet", verbose=False), motions, images)
     if open_browser:
         webbrowser.open(view.url)
     return view
@@ -241,7 +241,8 @@ def _roams(motion: Motion) -> bool:
     return bool((np.ptp(motion.world[:, 0], axis=0) > _ROAMING).any())
 
 
-def _viser() -> ModuleType:
+def import_viser() -> ModuleType:
+    """The viser library, imported when it is needed."""
     try:
         import viser
     except ImportError:
@@ -249,7 +250,7 @@ def _viser() -> ModuleType:
     return viser
 
 
-def _free_port(host: str, port: int) -> int:
+def free_port(host: str, port: int) -> int:
     """The port, or any free one for 0. (viser would silently take the next one instead.)"""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

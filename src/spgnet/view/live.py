@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from spgnet.camera import Camera
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.streaming import LivePose
-from spgnet.view.interactive import _free_port, _viser
+from spgnet.view.interactive import free_port, import_viser
 from spgnet.view.live_scene import ALONE, Body, Filming, Spectator, joint_colours
 from spgnet.view.stage import floor_height
 
@@ -39,7 +39,7 @@ class LiveDisplay:
     """
 
     def __init__(self, port: int = 8080) -> None:
-        self._server = _viser().ViserServer(_HOST, _free_port(_HOST, port), "SPGNet live", verbose=False)
+        self._server = import_viser().ViserServer(_HOST, free_port(_HOST, port), "SPGNet live", verbose=False)
         self._words = self._server.gui.add_markdown("Waiting for the first frame.")
         self._words_time = -np.inf
         self._stage: _Stage | None = None

@@ -55,7 +55,7 @@ def write_page(
     data = _describe(motions, title)
     pictures: list[str] = []
     if images is not None:
-        kept = _compress_images(images, image_size, images_per_second, image_megabytes)
+        kept = compress_images(images, image_size, images_per_second, image_megabytes)
         data["images"] = [round(time, 4) for time, _ in kept]
         pictures = [base64.b64encode(jpeg).decode() for _, jpeg in kept]
     parts = {
@@ -128,7 +128,7 @@ def _pack(values: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(np.diff(rows, axis=0, prepend=0).astype("<i4").tobytes())).decode()
 
 
-def _compress_images(
+def compress_images(
     images: Iterable[tuple[float, np.ndarray]], size: int, rate: float, megabytes: float
 ) -> list[tuple[float, bytes]]:
     """Times and JPEG files of images that fit the budget: every second one goes whenever they do not."""

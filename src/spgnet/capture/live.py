@@ -1,0 +1,260 @@
+"""Lifting live: frames of a webcam, a video or a keypoint file, shown in 3D as they come, and kept."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from spgnet.camera import Camera
+from spgnet.camera_files import is_placed
+from spgnet.capture.config import CaptureConfig
+from spgnet.capture.live_source import Excerpt, Seen, Source, open_source
+from spgnet.capture.outputs import check_outputs, write_outputs
+from spgnet.capture.people import Found, Report
+from spgnet.capture.run import made
+from spgnet.detection import Detector
+from spgnet.keypoints import Keypoints
+from spgnet.keypoints.smoothing import SMOOTHING
+from spgnet.lifting import Lifter, Motion
+from spgnet.lifting.height import scale_to_height
+from spgnet.lifting.level import level
+from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_of
+from spgnet.lifting.weights import manifest
+from spgnet.video.webcam import Webcam
+from spgnet.view.live import LiveDisplay
+
+
+@runtime_checkable
+class Display(Protocol):
+    """What shows poses as they come."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        ...
+
+    def show(self, pose: LivePose | None, camera: Camera, image: np.ndarray | None, words: str) -> None:
+        """Bring it to the next frame."""
+        ...
+
+
+def run_live(
+    config: CaptureConfig,
+    say: Callable[[str], None],
+    *,
+    display: Callable[[int], AbstractContextManager[Display]] = LiveDisplay,
+    detector: Detector | None = None,
+) -> dict[str, Path]:
+    """Lift frame by frame and show it, until the video ends or Ctrl-C; then write what was lifted.
+
+    Args:
+        config: what to do.
+        say: takes a line for the user.
+        display: makes what shows the poses, of a port.
+        detector: finds keypoints in pictures; by default that of the package.
+
+    Returns:
+        The files that were written, by what they are.
+
+    Raises:
+        ValueError: the options do not go together, the input, the camera or the weights cannot be used, or
+            nobody was seen; the message is one line, and nothing is written.
+        OSError: the output cannot be written.
+    """
+    check_live(config)
+    check_outputs(config)
+    lifter = Lifter.from_pretrained(live_weights(config.weights), device=config.accelerator)
+    with made(config.out):
+        source = open_source(config, detector)
+        recording = Recording(lifter, source, config)
+        meter = Meter(recording.live.lookahead)
+        with closing(source.frames), display(config.port) as page:
+            say(delay_words(recording, source.fps))
+            say(f"showing {config.input} at {page.url} - stop with Ctrl-C")
+            try:
+                show_frames(source.frames, recording, page, meter)
+            except KeyboardInterrupt:
+                say("stopped")
+        say(f"{meter.count} frames shown; {meter.speed}")
+        for line in source.video.warnings if source.video else ():
+            say(line)
+        return write_recording(recording, source, config, say)
+
+
+def check_live(config: CaptureConfig) -> None:
+    """Refuse what cannot be done frame by frame.
+
+    Raises:
+        ValueError: such options, all of them named.
+    """
+    faults = {
+        "--person all": config.person == "all",
+        "--detect-every": config.detect_every > 1,
+        "--rigid": config.rigid,
+        "--smoothing (but 0)": config.smoothing not in (0.0, SMOOTHING),
+    }
+    if any(faults.values()):
+        named = ", ".join(option for option, given in faults.items() if given)
+        raise ValueError(f"--live lifts one person in every frame as it comes; it does not go with {named}")
+
+
+def live_weights(name: str) -> str:
+    """The weights that are meant: by default those that look at past frames only, if the package has them."""
+    return "live" if name == "default" and "live" in manifest() else name
+
+
+class Recording:
+    """Lifts the frames of a source one by one and keeps all that came of them.
+
+    Attributes:
+        live: lifts; a new one for another person.
+        poses: what came so far.
+    """
+
+    def __init__(self, lifter: Lifter, source: Source, config: CaptureConfig) -> None:
+        self.source, self.name = source, lifter.name
+        self._begin = partial(
+            StreamingLifter,
+            lifter,
+            source.image_size,
+            source.keypoint_set,
+            camera=source.camera,
+            smoothing=config.smoothing > 0,
+            flip=config.flip,
+        )
+        self.live, self.person = self._begin(), 0
+        self.poses: list[LivePose] = []
+        self.points: list[np.ndarray] = []
+        self.times: list[float] = []
+
+    def push(self, seen: Seen) -> LivePose | None:
+        """Take in a frame; the pose of the one as many frames ago as the network looks ahead."""
+        with held_back():
+            if seen.person != self.person:
+                self.poses += self.live.finish()
+                self.live, self.person = self._begin(), seen.person
+            self.points.append(seen.points)
+            self.times.append(seen.time)
+            pose = self.live.push(seen.points, seen.time)
+            if pose is not None:
+                self.poses.append(pose)
+        return pose
+
+    def finish(self) -> tuple[Motion, Keypoints]:
+        """The motion, and the keypoints in all frames.
+
+        Raises:
+            ValueError: there is no pose.
+        """
+        self.poses += self.live.finish()
+        motion = motion_of(self.poses, self.live, self.name)
+        source, points, times = self.source, np.stack(self.points), np.array(self.times)
+        keypoints = Keypoints(points, source.keypoint_set, times, source.image_size, track=source.track)
+        return replace(motion, camera_source=source.camera_source, track=source.track), keypoints
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Ctrl-C waits for the end of what must not be cut in two."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+def show_frames(frames: Iterable[Seen], recording: Recording, display: Display, meter: Meter) -> None:
+    """Lift and show frame after frame, each pose with the picture that belongs to it."""
+    pictures: deque[tuple[float, np.ndarray | None]] = deque(maxlen=recording.live.lookahead + 1)
+    for seen in frames:
+        began = time.perf_counter()
+        pictures.append((seen.time, seen.image))
+        pose = recording.push(seen)
+        lifted = time.perf_counter()
+        image = pictures[-1][1] if pose is None else dict(pictures)[pose.time]
+        display.show(pose, recording.source.camera, image, meter.words(pose))
+        shown = time.perf_counter()
+        meter.add(shown, np.array([seen.seconds, lifted - began, shown - began + seen.seconds]))
+
+
+class Meter:
+    """How fast it goes: running means over about the last twenty frames."""
+
+    def __init__(self, lookahead: int) -> None:
+        self.lookahead, self.count = lookahead, 0
+        self.last, self.interval, self.stages = 0.0, 0.0, np.zeros(3)
+
+    def add(self, now: float, stages: np.ndarray) -> None:
+        """A frame was shown now; its detection, lifting and all in all took so many seconds."""
+        self.count += 1
+        self.stages += max(0.05, 1 / self.count) * (stages - self.stages)
+        if self.count > 1:
+            self.interval += max(0.05, 1 / (self.count - 1)) * (now - self.last - self.interval)
+        self.last = now
+
+    @property
+    def speed(self) -> str:
+        """A line about the speed."""
+        detection, lifting, total = (f"{1000 * seconds:.0f} ms" for seconds in self.stages)
+        rate = f"{1 / self.interval:.0f}" if self.interval else "–"
+        return (
+            f"{rate} frames/s; detection {detection}, lifting {lifting}, total {total}; "
+            f"look-ahead {self.lookahead} frames"
+        )
+
+    def words(self, pose: LivePose | None) -> str:
+        """The same, and whether somebody is seen."""
+        if pose is None:
+            return f"{self.speed}; no pose yet"
+        return self.speed if pose.confidence.any() else f"{self.speed}; nobody seen"
+
+
+def delay_words(recording: Recording, fps: float) -> str:
+    """With what it is lifted, and how late a pose is."""
+    frames = recording.live.lookahead
+    late = f"{frames} frames ({frames / fps:.1f} s) late" if frames else "without waiting for later frames"
+    return f"weights {recording.name}: poses come {late}"
+
+
+def write_recording(
+    recording: Recording, source: Source, config: CaptureConfig, say: Callable[[str], None]
+) -> dict[str, Path]:
+    """Write what was lifted, on its floor and in the height that the user gives."""
+    if not (recording.poses or recording.live.waiting):
+        raise ValueError(f"nobody was seen in {config.input} ({len(recording.times)} frames looked at)")
+    motion, keypoints = recording.finish()
+    if config.height is not None:
+        motion = scale_to_height(motion, config.height)
+    if config.level and not is_placed(motion.camera):
+        motion = level(motion)
+    again = None if isinstance(source.video, Webcam) else source.video
+    video = None if again is None else Excerpt(again, motion.timestamps)
+    return write_outputs([motion], Found([keypoints], video, [motion.track]), config, stages(say))
+
+
+def stages(say: Callable[[str], None]) -> Report:
+    """A report that says what is being done when it begins."""
+    told: set[str] = set()
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        if stage not in told:
+            told.add(stage)
+            say(stage)
+
+    return report

@@ -1,0 +1,232 @@
+"""Who is who from frame to frame (docs/detection.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from spgnet.detection.detector import Detector
+from spgnet.detection.similarity import (
+    best_assignment,
+    clarity,
+    clothes,
+    clothes_likeness,
+    diagonal,
+    enlarge,
+    keypoint_box,
+    mirror,
+    overlap,
+    pose_likeness,
+    visible,
+)
+from spgnet.keypoints.sets import KEYPOINT_NAMES
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """How people are followed.
+
+    Args:
+        boxes_every: run the person detector in every n-th frame, and in every one while somebody is lost or
+            unclear or nobody is there. Known people are followed by their keypoints in any case.
+        memory: seconds for which somebody lost may come back under the same number.
+        proof: seconds for which somebody must be followed to count at all.
+        start_clarity: clarity (mean score of the better half of the keypoints) that a new person needs.
+        keep_clarity: clarity that a known person needs.
+        sure_clarity: clarity that needs no confirmation by the person detector.
+        same_person: likeness of two poses above which they are one person, detected twice.
+    """
+
+    boxes_every: int = 5
+    memory: float = 1.0
+    proof: float = 0.3
+    start_clarity: float = 0.5
+    keep_clarity: float = 0.35
+    sure_clarity: float = 0.65
+    same_person: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.boxes_every < 1:
+            raise ValueError(f"boxes_every must be 1 or more, got {self.boxes_every}")
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One person in one frame.
+
+    Args:
+        serial: the same for the same person, different for any two.
+        track: number of a person who counts, from 1, without gaps; 0 as long as there is no proof.
+        keypoints: x and y in pixels and score.
+    """
+
+    serial: int
+    track: int
+    keypoints: Float[np.ndarray, "joints 3"]
+
+
+@dataclass
+class _Track:
+    serial: int
+    points: np.ndarray
+    first: float
+    last: float
+    looks: np.ndarray
+    supported: float
+    number: int = 0
+    sightings: int = 1
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
+
+    def predicted(self, time: float) -> np.ndarray:
+        """The keypoints moved on at constant velocity, which fades if the person stays lost."""
+        fade = 0.4
+        gap = min(time - self.last, 10 * fade)
+        moved = self.points.copy()
+        moved[:, :2] += self.velocity * fade * (1 - np.exp(-gap / fade))
+        return moved
+
+    def see(self, points: np.ndarray, time: float, looks: np.ndarray | None) -> None:
+        both = visible(points) & visible(self.points)
+        if both.any():
+            moved = np.median(points[both, :2] - self.points[both, :2], axis=0) / (time - self.last)
+            share = 1.0 if self.sightings == 1 else 1 - np.exp(-(time - self.last) / 0.08)
+            self.velocity += share * (moved - self.velocity)
+        self.points, self.last = points, time
+        self.sightings += 1
+        if looks is not None:
+            mixed = 0.9 * self.looks + 0.1 * looks
+            self.looks = np.where(np.isnan(mixed), np.where(np.isnan(self.looks), looks, self.looks), mixed)
+
+
+class Tracker:
+    """Follows people through frames given one by one. Its memory does not grow.
+
+    Every frame has candidates: the poses in the boxes of the person detector and in the places where people
+    are expected, each person once. Then candidates and people are paired so that the sum of their likeness in
+    place, pose and clothes is largest. Who gets no candidate is lost, and forgotten after a while.
+    """
+
+    def __init__(self, detector: Detector, config: TrackingConfig | None = None) -> None:
+        self.detector = detector
+        self.config = config or TrackingConfig()
+        self._joints = len(KEYPOINT_NAMES[detector.keypoint_set])
+        self._tracks: list[_Track] = []
+        self._frames = self._serials = self._numbers = 0
+        self._time = -np.inf
+
+    def update(self, image: UInt8[np.ndarray, "height width 3"], time: float) -> list[Sighting]:
+        """The people in the next frame, at a time in seconds that increases."""
+        self._tracks = [track for track in self._tracks if time - track.last <= self.config.memory]
+        settled = self._tracks and all(self._is_clear(track) for track in self._tracks)
+        looking = not settled or self._frames % self.config.boxes_every == 0
+        self._frames += 1
+        points, found = self._candidates(image, time, looking)
+        looks = [clothes(image, person, self.detector.keypoint_set) for person in points]
+        pairs = best_assignment(self._gains(points, looks, time))
+        boxes = [keypoint_box(person) for person in points]
+        for row, column in pairs:
+            track = self._tracks[row]
+            alone = sum(overlap(boxes[column][None], np.array(boxes))[0] > 0.1) == 1
+            track.see(points[column], time, looks[column] if alone else None)
+            if found[column] or not looking or clarity(points[column][None])[0] > self.config.sure_clarity:
+                track.supported = time
+        new = set(range(len(points))) - {column for _, column in pairs}
+        for column in sorted(new, key=lambda column: -diagonal(boxes[column])):
+            if found[column]:
+                self._begin(points[column], looks[column], time)
+        self._time = time
+        # A place that no box confirms for long is no person.
+        self._tracks = [track for track in self._tracks if time - track.supported <= 1.5 * self.config.memory]
+        return self._sightings(time)
+
+    def _candidates(self, image: np.ndarray, time: float, looking: bool) -> tuple[np.ndarray, list[bool]]:
+        """Poses [n, joints, 3], each person once, and whether the person detector confirms them.
+
+        The box about somebody's last keypoints gives better keypoints than the person detector's, so the
+        latter serves only those who are new, lost or unclear.
+        """
+        near = [track for track in self._tracks if time - track.last <= 0.25 * self.config.memory]
+        expected = np.array([track.predicted(time) for track in near]).reshape(len(near), self._joints, 3)
+        places = np.array([enlarge(keypoint_box(points), 0.05) for points in expected]).reshape(-1, 4)
+        boxes = self.detector.boxes(image) if looking else np.zeros((0, 4))
+        shared = overlap(places, boxes)
+        confirmed = dict(best_assignment(np.where(shared > 0.4, shared, 0.0)))
+        known = {box for row, box in confirmed.items() if self._is_clear(near[row])}
+        new = [box for index, box in enumerate(boxes) if index not in known]
+        points = self.detector.pose(image, np.concatenate([places, np.array(new).reshape(-1, 4)]))
+        found = [row in confirmed for row in range(len(near))] + [True] * len(new)
+        return self._without_twins(points, found, expected)
+
+    def _without_twins(
+        self, points: np.ndarray, found: list[bool], expected: np.ndarray
+    ) -> tuple[np.ndarray, list[bool]]:
+        """Clear poses, and of those of the same person the one that is clear and continues a motion."""
+        clear = clarity(points)
+        worth = clear + 0.2 * pose_likeness(points, expected).max(axis=1, initial=0.0)
+        same = self._alike(points, points) > self.config.same_person
+        kept: list[int] = []
+        for index in np.argsort(-worth, kind="stable").tolist():
+            if clear[index] < self.config.keep_clarity or visible(points[index]).sum() < 4:
+                continue
+            twins = [other for other in kept if same[index, other]]
+            for twin in twins:
+                found[twin] = found[twin] or found[index]
+            if not twins:
+                kept.append(index)
+        return points[kept], [found[index] for index in kept]
+
+    def _alike(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Likeness of poses, also if left and right are confused in one of them."""
+        mirrored = other[:, mirror(self.detector.keypoint_set)]
+        return np.maximum(pose_likeness(one, other), pose_likeness(one, mirrored))
+
+    def _is_clear(self, track: _Track) -> bool:
+        """Whether somebody was seen well in the last frame."""
+        return track.last == self._time and bool(clarity(track.points[None])[0] >= self.config.start_clarity)
+
+    def _gains(self, points: np.ndarray, looks: Sequence[np.ndarray], time: float) -> np.ndarray:
+        """How well each person [rows] goes with each candidate [columns]; 0 where they cannot be the same."""
+        gains = np.zeros((len(self._tracks), len(points)))
+        for row, track in enumerate(self._tracks):
+            expected, gap = track.predicted(time), time - track.last
+            box = keypoint_box(expected)
+            for column, candidate in enumerate(points):
+                there = keypoint_box(candidate)
+                reach = diagonal(box) * (0.25 + 0.75 * min(gap, 1.0))
+                apart = np.linalg.norm(_middle(box) - _middle(there)) / reach
+                ratio = diagonal(there) / diagonal(box)
+                if apart > 1.5 or not 0.5 < ratio < 2.0:
+                    continue
+                gains[row, column] = (
+                    pose_likeness(expected[None], candidate[None])[0, 0]
+                    + overlap(box[None], there[None])[0, 0]
+                    + np.exp(-(apart**2) / 2)
+                    + 1.5 * clothes_likeness(track.looks, looks[column])
+                    + 0.3 * min(track.last - track.first, 1.0)  # if in doubt, the one known for longer
+                )
+        return gains
+
+    def _begin(self, points: np.ndarray, looks: np.ndarray, time: float) -> None:
+        """Begin a new track, unless the person is unclear or too much like somebody who is there."""
+        seen = [track.points for track in self._tracks if track.last == time]
+        if clarity(points[None])[0] < self.config.start_clarity:
+            return
+        if seen and self._alike(points[None], np.array(seen)).max() > 0.6 * self.config.same_person:
+            return
+        self._serials += 1
+        self._tracks.append(_Track(self._serials, points, first=time, last=time, looks=looks, supported=time))
+
+    def _sightings(self, time: float) -> list[Sighting]:
+        seen = [track for track in self._tracks if track.last == time]
+        for track in seen:
+            if not track.number and track.sightings > 1 and time - track.first >= self.config.proof:
+                self._numbers += 1
+                track.number = self._numbers
+        return [Sighting(track.serial, track.number, track.points) for track in seen]
+
+
+def _middle(box: np.ndarray) -> np.ndarray:
+    return (box[:2] + box[2:]) / 2

@@ -1,0 +1,201 @@
+"""Video files, read with PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spgnet.video.frames import Frame, FrameSource, focal_in_pixels, pyav
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+FOCAL_KEYS = (
+    "com.apple.quicktime.camera.focal_length.35mm_equivalent",
+    "com.apple.quicktime.camera.focal-length.35mm-equivalent",
+)
+NOT_VIDEOS = {"tty", "bin", "xbin", "adf", "idf"}
+"""FFmpeg's formats that make a moving picture of any text file."""
+
+
+class VideoFile(FrameSource):
+    """A video file: rotated as it says, at its own times, and as far as it can be decoded.
+
+    Raises:
+        ValueError: no picture in it can be decoded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, str(path)
+        self.warnings = []
+        with _open(path) as container:
+            stream = _video_stream(path, container)
+            image = picture(_first_of_file(path, container, stream), stream.sample_aspect_ratio)
+            self.image_size = (image.shape[1], image.shape[0])
+            self.fps = float(stream.average_rate or stream.guessed_rate or 30)
+            self.frame_count = stream.frames or _frames_by_duration(container, stream)
+            self.focal_hint = _focal_hint(container, stream, self.image_size)
+            width, height = self.image_size
+            length = f", about {self.frame_count} frames" if self.frame_count else ""
+            self.description = (
+                f"{path.name}: {width} x {height}, {self.fps:.4g} frames/s{length}, "
+                f"{stream.codec_context.name}"
+            )
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.warnings.clear()
+        clock, count = _Clock(self.fps), 0
+        with _open(self.path) as container:
+            stream = _video_stream(self.path, container)
+            stream.thread_type = "AUTO"
+            for frame in decoded(container, stream, self.warnings):
+                image = picture(frame, stream.sample_aspect_ratio)
+                if image.shape[1::-1] != self.image_size:
+                    self.warnings.append(
+                        f"{self.name}: the picture changes its size after {count} frames; the rest is left"
+                    )
+                    return
+                count += 1
+                yield Frame(image, clock.time(frame))
+        if self.frame_count and count < self.frame_count - max(2, self.frame_count // 50):
+            self.warnings.append(
+                f"{self.name}: {count} of about {self.frame_count} frames could be read; the file is cut "
+                "short or damaged"
+            )
+
+
+class _Clock:
+    """Presentation times that begin at 0 and increase, whatever the file says."""
+
+    def __init__(self, fps: float) -> None:
+        self.step = 1 / fps
+        self.start: float | None = None
+        self.last = -self.step
+
+    def time(self, frame: VideoFrame) -> float:
+        """Seconds since the first frame; frames without a time follow at the nominal rate."""
+        stamp = None if frame.pts is None else frame.time
+        if self.start is None:
+            self.start = stamp or 0.0
+        time = self.last + self.step if stamp is None else stamp - self.start
+        if time <= self.last:
+            time = self.last + self.step / 2
+        self.last = time
+        return time
+
+
+def picture(frame: VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
+    """A decoded frame as RGB [height, width, 3]: square pixels, turned and mirrored as it says."""
+    width = round(frame.width * (pixel_aspect or 1))
+    image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return image
+    # A stored pixel (x, y) is shown at (a x + c y, b x + d y), in 16.16 fixed point.
+    a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32)[:5] / 65536
+    turns = round(np.arctan2(-b, a) / (np.pi / 2)) % 4 if a * d - b * c > 0 else None
+    if turns is None:  # mirrored left to right, then turned
+        turns = round(np.arctan2(b, -a) / (np.pi / 2)) % 4
+        image = image[:, ::-1]
+    return np.ascontiguousarray(np.rot90(image, turns))
+
+
+def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
+    """The first frame that can be decoded.
+
+    Raises:
+        ValueError: there is none.
+    """
+    faults: list[str] = []
+    for frame in decoded(container, stream, faults):
+        return frame
+    raise ValueError(faults[0] if faults else "it ends before the first one")
+
+
+def _open(path: Path) -> InputContainer:
+    av = pyav()
+    try:
+        container = av.open(str(path))
+    except (av.error.FFmpegError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not a readable video: damaged, cut short or of an unknown kind ({_reason(error)})"
+        ) from None
+    if container.format.name in NOT_VIDEOS:
+        container.close()
+        raise ValueError(f"{path}: not a video but a text file")
+    return container
+
+
+def _video_stream(path: Path, container: InputContainer) -> VideoStream:
+    """The first moving picture (the cover of a piece of music is none)."""
+    for stream in container.streams.video:
+        if not _is_cover(stream):
+            return stream
+    raise ValueError(f"{path}: no video stream in this file")
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _first_of_file(path: Path, container: InputContainer, stream: VideoStream) -> VideoFrame:
+    try:
+        return first_frame(container, stream)
+    except ValueError as error:
+        raise ValueError(f"{path}: no picture in this video can be decoded ({error})") from None
+
+
+def decoded(container: InputContainer, stream: VideoStream, warnings: list[str]) -> Iterator[VideoFrame]:
+    """All frames of a stream that can be decoded; what cannot is told once in the warnings."""
+    av = pyav()
+    broken = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            break
+        except av.error.FFmpegError as error:
+            warnings.append(f"{container.name}: reading stopped early ({_reason(error)})")
+            break
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            broken += 1
+            if broken == 1:
+                warnings.append(f"{container.name}: some frames cannot be decoded ({_reason(error)})")
+            continue
+        yield from frames
+
+
+def _frames_by_duration(container: InputContainer, stream: VideoStream) -> int | None:
+    if stream.duration and stream.time_base:
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = (container.duration or 0) / 1e6
+    return round(seconds * float(stream.average_rate or 0)) or None
+
+
+def _focal_hint(container: InputContainer, stream: VideoStream, image_size: tuple[int, int]) -> float | None:
+    told = container.metadata | stream.metadata
+    for key in FOCAL_KEYS:
+        try:
+            equivalent = float(told.get(key, ""))
+        except ValueError:
+            continue
+        if equivalent > 0:
+            return focal_in_pixels(equivalent, image_size)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """FFmpeg's words without number and path."""
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,88 @@
+"""A folder of images, or one image, as a clip."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spgnet.video.frames import Frame, FrameSource, focal_in_pixels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+EXIF_IFD, EXIF_FOCAL_35MM = 0x8769, 0xA405
+
+
+class ImageFolder(FrameSource):
+    """PNG and JPEG images of one size, in natural order, at a constant rate.
+
+    Raises:
+        ValueError: no image there, one that cannot be read (also while iterating), or sizes that differ.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        if not fps > 0:
+            raise ValueError(f"{path}: the frame rate must be positive, got {fps:g}")
+        found = path.iterdir() if path.is_dir() else [path]
+        kept = [file for file in found if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
+        if not kept:
+            raise ValueError(f"{path}: no {', '.join(SUFFIXES)} image in this folder")
+        self.files = sorted(kept, key=lambda file: natural_order(file.name))
+        first, equivalent = read_image(self.files[0])
+        self.name = str(path)
+        self.image_size = (first.shape[1], first.shape[0])
+        self.fps = float(fps)
+        self.frame_count = len(self.files)
+        self.focal_hint = focal_in_pixels(equivalent, self.image_size) if equivalent else None
+        self.warnings = []
+        width, height = self.image_size
+        self.description = f"{path.name}: {width} x {height}, {len(kept)} images at {fps:g} frames/s"
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, file in enumerate(self.files):
+            image, _ = read_image(file)
+            size = (image.shape[1], image.shape[0])
+            if size != self.image_size:
+                raise ValueError(f"{file}: the image is {size}, expected {self.image_size} like the first")
+            yield Frame(image, index / self.fps)
+
+
+def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Key that sorts numbers inside names by value."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
+    return tuple((0, int(part), part) if part[0] in "0123456789" else (1, 0, part) for part in parts)
+
+
+def read_image(path: Path) -> tuple[np.ndarray, float | None]:
+    """An image as upright RGB [height, width, 3], and its 35 mm equivalent focal length if it tells one."""
+    pil_image, pil_ops = _pillow()
+    try:
+        with pil_image.open(path) as file:
+            equivalent = file.getexif().get_ifd(EXIF_IFD).get(EXIF_FOCAL_35MM)
+            return _rgb(pil_ops.exif_transpose(file)), float(equivalent) if equivalent else None
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's ways to say that a file is broken
+        reason = str(error).splitlines()[0].replace(f" '{path}'", "")
+        raise ValueError(f"{path}: not a readable image ({reason})") from None
+
+
+def _rgb(picture: Picture) -> np.ndarray:
+    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow's own conversion would clip
+        grey = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=-1)
+    return np.array(picture.convert("RGB"))
+
+
+def _pillow() -> tuple[ModuleType, ModuleType]:
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise ValueError(
+            f"Pillow is missing ({error}); install it with: pip install 'spgnet[video]'"
+        ) from None
+    return Image, ImageOps

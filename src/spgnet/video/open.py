@@ -1,0 +1,33 @@
+"""Opening whatever the user names: a video file, an image, a folder of images, a webcam."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spgnet.video.files import VideoFile
+from spgnet.video.frames import FrameSource
+from spgnet.video.images import SUFFIXES, ImageFolder
+from spgnet.video.webcam import Webcam
+
+
+def open_frames(source: str | Path, *, image_fps: float = 30.0) -> FrameSource:
+    """Open a clip or a camera.
+
+    Args:
+        source: a video file, a PNG or JPEG image, a folder of such images (in natural order: 2 before 10), or
+            the number of a webcam ("0" is the first).
+        image_fps: frame rate of a folder of images, which says none.
+
+    Raises:
+        ValueError: there is no such thing, or it has no readable picture; one line that names it.
+    """
+    path = Path(source)
+    if str(source).isdecimal() and not path.exists():
+        return Webcam(int(str(source)))
+    if path.is_dir():
+        return ImageFolder(path, image_fps)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file, folder of images, or webcam number")
+    if not path.stat().st_size:
+        raise ValueError(f"{path}: the file is empty")
+    return ImageFolder(path, image_fps) if path.suffix.lower() in SUFFIXES else VideoFile(path)

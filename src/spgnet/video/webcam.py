@@ -1,0 +1,107 @@
+"""A webcam as an endless clip."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Generator, Iterator
+from threading import Event, Thread
+
+from spgnet.video.files import decoded, first_frame, picture
+from spgnet.video.frames import Frame, FrameSource, pyav
+
+DRIVERS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
+
+
+class Webcam(FrameSource):
+    """The webcam of a number, from 0. It is opened at once and closed when iteration ends.
+
+    Raises:
+        ValueError: this system's PyAV has no access to webcams, or this one cannot be opened.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.name = f"webcam {number}"
+        av = pyav()
+        driver = DRIVERS.get(sys.platform)
+        if driver is None:
+            raise ValueError(f"{self.name}: webcams are supported on Linux, macOS and Windows only")
+        try:
+            self._container = av.open(_device(driver, number), format=driver)
+            self._stream = self._container.streams.video[0]
+            image = picture(first_frame(self._container, self._stream))
+        except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
+            raise ValueError(
+                f"{self.name}: cannot be opened ({error}); is one connected, allowed for this program, "
+                "and not in use by another?"
+            ) from None
+        self.image_size = (image.shape[1], image.shape[0])
+        self.fps = float(self._stream.average_rate or 30)
+        self.warnings = []
+        self.description = f"{self.name}: {image.shape[1]} x {image.shape[0]}, {self.fps:g} frames/s"
+
+    def __iter__(self) -> Iterator[Frame]:
+        return latest(self._frames())
+
+    def _frames(self) -> Generator[Frame, None, None]:
+        start, last = None, -1.0
+        with self._container as container:
+            for frame in decoded(container, self._stream, self.warnings):
+                start = frame.time if start is None else start
+                if (time := frame.time - start) > last:
+                    last = time
+                    yield Frame(picture(frame, self._stream.sample_aspect_ratio), time)
+
+
+def latest(frames: Generator[Frame, None, None]) -> Iterator[Frame]:
+    """The newest frame at each time, read ahead in a thread, so that a slow reader skips frames instead of
+    falling behind. An exception of `frames` is raised here."""
+    slot: deque[Frame] = deque(maxlen=1)
+    fault: list[Exception] = []
+    changed, stop = Event(), Event()
+
+    def read() -> None:
+        try:
+            for frame in frames:
+                if stop.is_set():
+                    return
+                slot.append(frame)
+                changed.set()
+        except Exception as error:  # handed over to the reader
+            fault.append(error)
+        finally:
+            frames.close()
+            stop.set()
+            changed.set()
+
+    thread = Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        while True:
+            while not changed.wait(timeout=0.5):  # Ctrl-C passes between two waits
+                pass
+            changed.clear()
+            ended = stop.is_set()
+            if slot:
+                yield slot.pop()
+            if ended:
+                break
+    finally:
+        stop.set()
+        thread.join(timeout=2)
+    if fault:
+        raise fault[0]
+
+
+def _device(driver: str, number: int) -> str:
+    """The name by which the driver knows the webcam of a number."""
+    if driver == "v4l2":
+        return f"/dev/video{number}"
+    if driver == "avfoundation":
+        return str(number)
+    from av.device import enumerate_input_devices
+
+    cameras = [device for device in enumerate_input_devices(driver) if "video" in device.media_types]
+    if number >= len(cameras):
+        raise ValueError(f"this system lists {len(cameras)} webcams")
+    return f"video={cameras[number].name}"

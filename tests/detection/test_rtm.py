@@ -1,0 +1,89 @@
+"""The real detector on real videos, where both are at hand; without them, how it says what is missing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spgnet.detection import RtmDetector, detect_video
+from spgnet.detection.rtm import _what_is_missing
+from spgnet.detection.wheels import cache_folder
+from spgnet.video import Frame, open_frames
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+
+
+@pytest.fixture(scope="module")
+def detector() -> RtmDetector:
+    named = os.environ.get("SPGNET_DETECTOR_DIR")
+    for folder in (Path(named) if named else None, SHARED / "detector", cache_folder() / "detector"):
+        if folder is not None and folder.is_dir():
+            return RtmDetector(folder)
+    pytest.skip("the 2D detector's weights are not on this machine")
+
+
+@pytest.fixture(scope="module")
+def frame() -> Frame:
+    if not (SHARED / "video").is_dir():
+        pytest.skip("the shared videos are not beside this checkout")
+    return next(iter(open_frames(SHARED / "video" / "pose2sim_multi01.mp4")))
+
+
+def test_the_people_of_a_real_picture_are_found_with_their_keypoints(detector, frame, capfd):
+    boxes = detector.boxes(frame.image)
+    points = detector.pose(frame.image, boxes)
+    assert points.shape == (3, 26, 3)
+    assert (points[..., 2] <= 1).all()
+    assert (points[..., 2].mean(axis=1) > 0.7).all()
+    for box, person in zip(boxes, points, strict=True):
+        inside = (person[:, :2] > box[:2] - 40) & (person[:, :2] < box[2:] + 40)
+        assert inside.all(axis=1).mean() > 0.9
+    head, ankle = points[:, 17, 1], points[:, 15, 1]
+    assert (ankle > head + 200).all(), "upright"
+    assert capfd.readouterr().out == ""
+
+
+def test_an_empty_picture_has_nobody(detector):
+    image = np.full((300, 400, 3), 127, np.uint8)
+    boxes = detector.boxes(image)
+    assert boxes.shape == (0, 4)
+    assert detector.pose(image, boxes).shape == (0, 26, 3)
+
+
+def test_a_video_without_people_is_refused(detector, tmp_path):
+    from PIL import Image
+
+    for index in range(2):
+        Image.new("RGB", (320, 240), (90, 120, 90)).save(tmp_path / f"{index}.png")
+    with pytest.raises(ValueError, match=r"no person found in .* \(2 frames looked at\)"):
+        detect_video(tmp_path, detector)
+
+
+def test_nobody_is_exchanged_in_a_real_video_of_several_people(detector, frame):
+    """The two in front and one at the back stay where they are, to within a step."""
+    people = detect_video(SHARED / "video" / "pose2sim_multi01.mp4", detector, detect_every=4)
+    assert [person.track for person in people] == [1, 2, 3]
+    for person in people:
+        seen = person.points[::4]
+        assert (seen[..., 2].mean(axis=1) > 0.4).all()
+        hips = seen[:, 19, :2]
+        assert np.linalg.norm(np.diff(hips, axis=0), axis=1).max() < 120
+    middle = [person.points[::4, 19, 0].mean() for person in people]
+    assert max(middle) - min(middle) > 400
+
+
+def test_missing_libraries_are_told_with_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rtmlib", None)
+    with pytest.raises(ValueError, match=r"pip install 'spgnet\[video\]'"):
+        RtmDetector()
+
+
+def test_an_opencv_without_display_libraries_is_told_what_to_do():
+    message = _what_is_missing(ImportError("libGL.so.1: cannot open shared object file"))
+    assert "spgnet[video-headless]" in message
+    assert "--no-deps rtmlib" in message
+    assert "\n" not in message

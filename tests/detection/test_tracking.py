@@ -1,0 +1,257 @@
+"""Tracks of synthetic people, whose truth is known."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from detection.actors import FPS, Actor, Stage
+from spgnet.detection import TrackingConfig, detect_video, select_people, track_people
+from spgnet.keypoints import Keypoints
+from spgnet.video import Frame, FrameSource
+
+RED, BLUE = (200, 60, 60), (50, 60, 190)
+EVERY = TrackingConfig(boxes_every=1)
+
+
+def walk(start: float, speed: float, y: float = 120.0) -> Callable[[float], tuple[float, float]]:
+    """From x = start at a speed in pixels per second."""
+    return lambda time: (start + speed * time, y)
+
+
+def during(
+    first: float, last: float, path: Callable[[float], tuple[float, float]]
+) -> Callable[[float], tuple[float, float] | None]:
+    return lambda time: path(time) if first <= time < last else None
+
+
+def away(
+    first: float, last: float, path: Callable[[float], tuple[float, float]]
+) -> Callable[[float], tuple[float, float] | None]:
+    return lambda time: None if first <= time < last else path(time)
+
+
+def seen(person: Keypoints) -> np.ndarray:
+    return np.flatnonzero(person.present.any(axis=1))
+
+
+def check_one_actor_each(stage: Stage, people: list[Keypoints]) -> list[int]:
+    """Every person is the same actor throughout, and no actor is two people; returns the actors."""
+    casts = [set(stage.cast(person)) for person in people]
+    assert all(len(cast) == 1 for cast in casts), casts
+    actors = [cast.pop() for cast in casts]
+    assert len(set(actors)) == len(actors)
+    return actors
+
+
+# --- Who is who ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", [EVERY, TrackingConfig()])
+def test_people_keep_their_numbers_and_every_frame_of_the_clip_is_there(config):
+    stage = Stage([Actor(walk(100, 20)), Actor(walk(300, -10), BLUE), Actor(walk(550, -25))], 60)
+    people = track_people(stage.frames(), stage, config=config)
+    assert [person.track for person in people] == [1, 2, 3]
+    check_one_actor_each(stage, people)
+    for person in people:
+        assert len(seen(person)) == len(person) == 60
+        assert person.image_size == (640, 240)
+        np.testing.assert_allclose(person.timestamps, np.arange(60) / FPS)
+
+
+@pytest.mark.parametrize("config", [EVERY, TrackingConfig()])
+@pytest.mark.parametrize("colours", [(RED, BLUE), (RED, RED)])
+@pytest.mark.parametrize("speed", [60.0, 200.0])
+def test_people_who_cross_are_not_exchanged(config, colours, speed):
+    stage = Stage(
+        [
+            Actor(walk(320 - 1.5 * speed, speed), colours[0]),
+            Actor(walk(320 + 1.5 * speed, -speed), colours[1]),
+        ],
+        90,
+    )
+    people = track_people(stage.frames(), stage, config=config)
+    actors = check_one_actor_each(stage, people)
+    front, back = (len(seen(people[actors.index(actor)])) for actor in (0, 1))
+    assert front == 90
+    assert 45 < back < 90, "the one behind is lost while covered, and found again"
+
+
+def test_people_who_meet_and_turn_back_are_known_by_their_clothes():
+    """Constant velocity alone would exchange them."""
+    stage = Stage(
+        [
+            Actor(lambda time: (320 - 100 * abs(time - 1.5), 120.0), RED),
+            Actor(lambda time: (320 + 100 * abs(time - 1.5), 120.0), BLUE),
+        ],
+        90,
+    )
+    assert len(check_one_actor_each(stage, track_people(stage.frames(), stage))) == 2
+
+
+def test_a_person_twice_detected_is_one_person():
+    stage = Stage([Actor(walk(100, 30)), Actor(walk(400, -10), BLUE)], 40, twice=True)
+    people = track_people(stage.frames(), stage, config=EVERY)
+    check_one_actor_each(stage, people)
+    assert [len(seen(person)) for person in people] == [40, 40]
+
+
+# --- Lost and found -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", [EVERY, TrackingConfig()])
+def test_frames_in_which_nobody_is_detected_are_gaps_of_score_zero(config):
+    blind = [20, 21, 22, 23, 40]
+    stage = Stage([Actor(walk(100, 60)), Actor(walk(500, -20), BLUE)], 60, blind=blind)
+    people = track_people(stage.frames(), stage, config=config)
+    assert len(people) == 2
+    check_one_actor_each(stage, people)
+    for person in people:
+        assert sorted(set(range(60)) - set(seen(person).tolist())) == blind
+        assert (person.points[blind] == 0).all()
+
+
+def test_who_is_away_for_less_than_the_memory_comes_back_under_the_same_number():
+    stage = Stage([Actor(away(1.0, 1.7, walk(200, 40))), Actor(walk(500, 0), BLUE)], 90)
+    people = track_people(stage.frames(), stage)
+    assert sorted(check_one_actor_each(stage, people)) == [0, 1]
+
+
+def test_who_is_away_for_longer_than_the_memory_comes_back_as_somebody_else():
+    stage = Stage([Actor(away(1.0, 2.5, walk(200, 40)))], 120)
+    people = track_people(stage.frames(), stage)
+    assert [person.track for person in people] == [1, 2]
+    assert seen(people[0]).max() < 30
+    assert seen(people[1]).min() >= 75
+
+
+def test_who_enters_later_gets_a_later_number_and_is_missing_before():
+    stage = Stage([Actor(during(1.0, 9.0, walk(500, -20)), BLUE), Actor(walk(100, 10))], 60)
+    people = track_people(stage.frames(), stage)
+    assert check_one_actor_each(stage, people) == [1, 0]
+    assert 30 <= seen(people[1]).min() <= 30 + TrackingConfig().boxes_every
+
+
+def test_who_leaves_is_not_followed_into_the_background():
+    stage = Stage([Actor(during(0.0, 1.0, walk(200, 40)))], 60)
+    (person,) = track_people(stage.frames(), stage)
+    assert seen(person).tolist() == list(range(30))
+
+
+# --- Who counts ---------------------------------------------------------------------------------
+
+
+def test_a_short_appearance_does_not_count():
+    stage = Stage([Actor(walk(100, 10)), Actor(during(0.5, 0.75, walk(500, 0)), BLUE)], 60)
+    assert check_one_actor_each(stage, track_people(stage.frames(), stage, config=EVERY)) == [0]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_in_a_clip_shorter_than_that_everybody_counts(frames):
+    stage = Stage([Actor(walk(100, 10)), Actor(walk(500, 0), BLUE)], frames)
+    people = track_people(stage.frames(), stage)
+    assert [(person.track, len(person)) for person in people] == [(1, frames), (2, frames)]
+
+
+def test_unclear_people_do_not_count():
+    class Unclear(Stage):
+        def pose(self, image, boxes):
+            return super().pose(image, boxes) * [1, 1, 0.52]
+
+    stage = Unclear([Actor(walk(100, 10))], 60)
+    assert track_people(stage.frames(), stage) == []
+
+
+def test_no_frame_gives_no_people():
+    assert track_people(iter(()), Stage([], 0)) == []
+
+
+# --- Economy ------------------------------------------------------------------------------------
+
+
+def test_the_person_detector_rests_while_everybody_is_clear():
+    stage = Stage([Actor(walk(100, 20)), Actor(walk(400, -10), BLUE)], 60)
+    track_people(stage.frames(), stage, config=TrackingConfig(boxes_every=10))
+    assert stage.looked == [0, 10, 20, 30, 40, 50]
+
+
+def test_the_person_detector_looks_again_as_soon_as_somebody_is_lost():
+    stage = Stage([Actor(walk(100, 20))], 30, blind=[12])
+    track_people(stage.frames(), stage, config=TrackingConfig(boxes_every=10))
+    assert stage.looked == [0, 10, 13, 20]
+
+
+def test_sparse_detection_leaves_the_frames_between_missing():
+    stage = Stage([Actor(walk(100, 60)), Actor(walk(500, -60), BLUE)], 61)
+    people = track_people(stage.frames(), stage, detect_every=4)
+    check_one_actor_each(stage, people)
+    assert sorted(set(stage.posed)) == list(range(0, 61, 4))
+    for person in people:
+        assert len(person) == 61
+        assert seen(person).tolist() == list(range(0, 61, 4))
+
+
+def test_frames_are_not_kept():
+    stage, alive = Stage([Actor(walk(100, 20))], 30), []
+
+    def frames() -> Iterator[Frame]:
+        for frame in stage.frames():
+            assert sum(image() is not None for image in alive) <= 2
+            alive.append(weakref.ref(frame.image))
+            yield frame
+
+    track_people(frames(), stage)
+    assert len(alive) == 30
+
+
+def test_steps_of_less_than_a_frame_are_refused():
+    with pytest.raises(ValueError, match="detect_every must be 1 or more, got 0"):
+        track_people(iter(()), Stage([], 0), detect_every=0)
+    with pytest.raises(ValueError, match="boxes_every must be 1 or more, got 0"):
+        TrackingConfig(boxes_every=0)
+
+
+# --- Results ------------------------------------------------------------------------------------
+
+
+class Clip(FrameSource):
+    def __init__(self, stage: Stage) -> None:
+        self.name, self.stage, self.warnings = "stage.mp4", stage, []
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.stage.frames()
+
+
+def test_a_video_without_people_is_refused_by_name():
+    stage = Stage([], 12)
+    with pytest.raises(ValueError, match=r"no person found in stage\.mp4 \(12 frames looked at\)"):
+        detect_video(Clip(stage), stage)
+
+
+def test_every_frame_is_shown_with_the_numbers_of_the_result():
+    stage = Stage([Actor(walk(100, 10)), Actor(walk(500, 0), BLUE)], 40)
+    shown = []
+    people = detect_video(
+        Clip(stage), stage, on_frame=lambda frame, people: shown.append((frame.time, people))
+    )
+    assert [time for time, _ in shown] == pytest.approx(np.arange(40) / FPS)
+    for index, (_, sightings) in enumerate(shown):
+        for sighting in sightings:
+            if sighting.track:
+                result = people[sighting.track - 1].points[index]
+                np.testing.assert_allclose(sighting.keypoints, result, rtol=1e-5)
+    assert {sighting.track for sighting in shown[-1][1]} == {1, 2}
+
+
+def test_people_are_selected_by_size_or_number():
+    stage = Stage([Actor(walk(100, 0), height=80.0), Actor(walk(450, 0), BLUE, height=160.0)], 30)
+    people = track_people(stage.frames(), stage)
+    largest = people[check_one_actor_each(stage, people).index(1)]
+    assert select_people(people, "largest") == [largest]
+    assert select_people(people, "all") == people
+    assert [person.track for person in select_people(people, 2)] == [2]
+    with pytest.raises(ValueError, match="no person 3; there are 1, 2"):
+        select_people(people, 3)
