@@ -9,6 +9,7 @@ from lifting.people import filmed
 from spgnet.capture import people
 from spgnet.keypoints import load_people, save_keypoints
 from spgnet.lifting import load_motion
+from video.test_open_frames import write_video
 
 
 def test_a_keypoint_file_becomes_every_file_that_is_asked_for(spgnet, clip):
@@ -168,3 +169,18 @@ def test_a_single_frame_is_lifted(spgnet, tmp_path):
     code, _ = spgnet("lift", "one.npz", "--export", "bvh", "glb", "--html", "out/page.html", "--rigid")
     assert code is None
     assert len(load_motion(Path("out/motion.npz"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "rotation", "seen"),
+    [((3840, 2160), 0, (3840, 2160)), ((1280, 720), 90, (720, 1280)), ((719, 1279), 0, (719, 1279))],
+)
+def test_large_rotated_and_odd_videos_are_lifted_as_they_are_seen(spgnet, size, rotation, seen):
+    images = [np.full((size[1], size[0], 3), 40 * shade, np.uint8) for shade in range(3)]
+    pixels = "yuv444p" if size[0] % 2 else "yuv420p"
+    write_video(Path("v.mp4"), images, pixels=pixels, display={"degrees": rotation} if rotation else None)
+    assert spgnet("lift", "v.mp4", "--overlay", "out/overlay.mp4")[0] is None
+    motion = load_motion(Path("out/motion.npz"))
+    assert tuple(motion.camera.image_size.tolist()) == seen
+    assert len(motion) == 3
+    assert Path("out/overlay.mp4").stat().st_size > 0

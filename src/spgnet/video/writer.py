@@ -79,7 +79,7 @@ class VideoWriter:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = Fraction(1, TICKS)
         if codec == "libx264":
-            stream.options = {"crf": "20", "preset": "fast"}
+            stream.options = {"crf": "20", "preset": "veryfast"}
         else:
             stream.bit_rate = round(0.2 * width * height * self.fps)
         self._stream = stream

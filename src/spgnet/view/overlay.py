@@ -216,7 +216,7 @@ def write_overlay(path: Path, frames: Iterable[np.ndarray | None], overlay: Over
         path: the video to write (H.264).
         frames: the filmed frames [h, w, 3], RGB; None for plain backgrounds.
         overlay: what to draw.
-        fps: frames per second of the result.
+        fps: nominal frames per second of the result; every frame has the time of its own.
 
     Raises:
         ValueError: there are more or fewer frames than the overlay has, or one has another size.
@@ -226,7 +226,7 @@ def write_overlay(path: Path, frames: Iterable[np.ndarray | None], overlay: Over
         for count, image in enumerate(frames, start=1):
             if count > len(overlay):
                 raise ValueError(f"{path}: the video has more than the {len(overlay)} frames of the motion")
-            video.write(overlay.draw(image, count - 1))
+            video.write(overlay.draw(image, count - 1), float(overlay.times[count - 1] - overlay.times[0]))
         if count < len(overlay):
             raise ValueError(f"{path}: the video has {count} frames, the motion {len(overlay)}")
 
