@@ -72,9 +72,7 @@ class Keypoints:
     @property
     def fps(self) -> float:
         """Mean frames per second; 30 for a single frame."""
-        if len(self) == 1:
-            return 30.0
-        return (len(self) - 1) / float(self.timestamps[-1] - self.timestamps[0])
+        return mean_fps(self.timestamps)
 
     @property
     def present(self) -> np.ndarray:
@@ -84,3 +82,10 @@ class Keypoints:
     def frames(self, kept: slice) -> Keypoints:
         """Some of the frames."""
         return replace(self, points=self.points[kept], timestamps=self.timestamps[kept])
+
+
+def mean_fps(timestamps: Float[np.ndarray, " frames"]) -> float:
+    """Mean frames per second of increasing times in seconds; 30 for a single frame."""
+    if len(timestamps) == 1:
+        return 30.0
+    return (len(timestamps) - 1) / float(timestamps[-1] - timestamps[0])

@@ -13,7 +13,7 @@ from torch import Tensor
 from spgnet.camera import Camera
 from spgnet.camera_files import find_camera
 from spgnet.keypoints import Keypoints, KeypointSetName, drop_unsure, fill_gaps, smooth, to_human36m
-from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, mean_fps
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.timing import at_times, nearest_frames, steady_grid
@@ -105,7 +105,7 @@ class Lifter:
         steady, seen = filled, confidence > 0
         if grid is not None:
             steady, seen = at_times(filled, times, grid), nearest_frames(seen, times, grid)
-        steady = smooth(steady, rate_of(times if grid is None else grid), seconds=smoothing)
+        steady = smooth(steady, mean_fps(times if grid is None else grid), seconds=smoothing)
         rays = network_input(steady, seen, camera)
         joints = (
             lift_sequence(self.model, rays, flip=flip, chunk=chunk, on_progress=on_progress).cpu().numpy()
@@ -147,11 +147,6 @@ def network_input(
     points = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float64))
     rays = camera.to(torch.float64).image_to_rays(points)
     return torch.cat((rays, torch.from_numpy(seen).to(rays).unsqueeze(-1)), dim=-1).float()
-
-
-def rate_of(times: Float[np.ndarray, " frames"]) -> float:
-    """Mean frames per second; 30 for a single frame."""
-    return 30.0 if len(times) == 1 else (len(times) - 1) / float(times[-1] - times[0])
 
 
 def keypoints_of(

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 
 from spgnet.camera import Camera, opencv_camera
+from spgnet.keypoints.keypoints import mean_fps
 from spgnet.skeleton import HUMAN36M
 
 VERSION = 1
@@ -69,9 +70,7 @@ class Motion:
     @property
     def fps(self) -> float:
         """Mean frames per second; 30 for a single frame."""
-        if len(self) == 1:
-            return 30.0
-        return (len(self) - 1) / float(self.timestamps[-1] - self.timestamps[0])
+        return mean_fps(self.timestamps)
 
     @property
     def world(self) -> Float[np.ndarray, "frames 17 3"]:

@@ -60,6 +60,8 @@ class RayNet(LiftingNetwork):
     """
 
     channels = 3
+    pose: TemporalEncoder
+    trajectory: TemporalEncoder
 
     def __init__(self, config: RayNetConfig) -> None:
         super().__init__()
