@@ -94,15 +94,7 @@ def load_checkpoint(
         keys = sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key))
         changes = ", ".join(f"{key} is {found.get(key)}, expected {expected.get(key)}" for key in keys)
         raise ValueError(f"{path}: a checkpoint of another configuration: {changes}")
-    weights = {
-        name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")
-    }
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(
-            f"{path}: weights do not fit their configuration: {' '.join(str(error).split())}"
-        ) from None
+    _load_weights(path, tensors, model)
     if optimizer is not None:
         _load_optimizer(path, tensors, model, optimizer)
     return Progress(**json.loads(metadata["progress"]))
@@ -114,13 +106,13 @@ def load_model(path: Path) -> LiftingNetwork:
     Raises:
         ValueError: the file is missing or damaged, or describes no network.
     """
-    metadata, _ = _read(path)
+    metadata, tensors = _read(path)
     try:
         config = model_config(json.loads(metadata["model"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: does not say what network it holds ({error})") from None
     model = build_model(config)
-    load_checkpoint(path, config, model)
+    _load_weights(path, tensors, model)
     return model
 
 
@@ -135,9 +127,8 @@ def model_config(values: Any) -> ModelConfig:
     values = dict(values)
     kinds = {"spgnet": SPGNetConfig, "raynet": RayNetConfig, "martinez": MartinezConfig}
     kind = kinds[values.pop("kind")]
-    if "filter_widths" in values:
-        values["filter_widths"] = tuple(values["filter_widths"])
-    return kind(**values)
+    listed = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return kind(**values | listed)
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
@@ -148,6 +139,18 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: not a readable safetensors file ({error})") from None
+
+
+def _load_weights(path: Path, tensors: dict[str, torch.Tensor], model: nn.Module) -> None:
+    weights = {
+        name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")
+    }
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path}: weights do not fit their configuration: {' '.join(str(error).split())}"
+        ) from None
 
 
 def _load_optimizer(

@@ -101,7 +101,7 @@ _WILD = TrainConfig(
     model=RayNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
     loss=GUIDED,
     data=DataConfig(input="wild"),
-    epochs=40,
+    epochs=24,
     steps_per_epoch=2000,
     batch_size=128,
     run_length=4,

@@ -18,10 +18,10 @@ from torch import Tensor
 from spgnet import losses
 from spgnet.checkpoint import Progress, load_checkpoint, save_checkpoint
 from spgnet.data.views import Views
-from spgnet.data.wild import WildSampler
+from spgnet.data.wild import Wildness, WildSampler
 from spgnet.data.windows import Batch, WindowSampler
 from spgnet.evaluation import validation_mpjpe
-from spgnet.models import LiftingNetwork, build_model
+from spgnet.models import LiftingNetwork, RayNetConfig, build_model
 from spgnet.motion import MotionClip
 from spgnet.recipes import TrainConfig
 from spgnet.runs import check_free, check_resumable, create_run, read_log, write_log
@@ -187,7 +187,10 @@ def sampler_of(
     window = {"run": config.run_length, "context": network.context}
     if isinstance(data, Views):
         return WindowSampler(data.to(device), **window)
-    return WildSampler(data, **window, flip=config.flip).to(device)
+    if not isinstance(config.model, RayNetConfig):
+        raise ValueError("wild samples are rays, which this model does not take; train a RayNet on them")
+    wildness = Wildness(fps=config.model.rates)
+    return WildSampler(data, **window, wildness=wildness, flip=config.flip).to(device)
 
 
 def draw_batch(

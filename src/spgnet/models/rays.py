@@ -34,6 +34,13 @@ TYPICAL_RADIUS = 0.45
 class RayNetConfig(SPGNetConfig):
     """SPGNet's network on rays with a third channel that says which joints were seen."""
 
+    rates: tuple[float, float] = (24.0, 60.0)
+    """Frames per second that it is for; of faster clips it looks at every second frame, every third, ..."""
+
+    def stride(self, fps: float) -> int:
+        """How many frames of a clip lie between the frames that one output looks at."""
+        return max(1, math.ceil(fps / self.rates[1] - 0.01))
+
 
 class Crop(NamedTuple):
     """What the virtual camera of each frame sees, and how it stands.
@@ -60,11 +67,10 @@ class RayNet(LiftingNetwork):
     """
 
     channels = 3
-    pose: TemporalEncoder
-    trajectory: TemporalEncoder
 
     def __init__(self, config: RayNetConfig) -> None:
         super().__init__()
+        self.config = config
         self.receptive_field, self.context = config.receptive_field, config.context
         shared = {"filter_widths": config.filter_widths, "dropout": config.dropout, "causal": config.causal}
         inputs = 3 * len(DETECTED) + 3

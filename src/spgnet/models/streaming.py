@@ -67,6 +67,7 @@ class SequenceStream:
 
     def __init__(self, model: RayNet, *, flip: bool = True) -> None:
         self.model, self.flip = model, flip
+        assert isinstance(model.trajectory, TemporalEncoder)
         self.encoders = EncoderStream(model.pose), EncoderStream(model.trajectory)
         self.crops: deque[Crop] = deque(maxlen=self.lookahead + 1)
         self.last: Tensor | None = None
