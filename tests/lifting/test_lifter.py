@@ -108,19 +108,37 @@ def test_an_array_must_say_what_it_does_not_show():
     assert motion.fps == pytest.approx(25)
 
 
-@pytest.mark.parametrize("fps", [24.0, 60.0])
-def test_a_steady_usual_rate_is_lifted_as_it_is(fps):
-    assert steady_grid(np.arange(50) / fps) is None
+@pytest.mark.parametrize("fps", [23.0, 24.0, 60.0, 240.0])
+def test_a_steady_rate_is_lifted_as_it_is(fps):
+    assert steady_grid(np.arange(50) / fps, 24.0) is None
 
 
-@pytest.mark.parametrize("fps", [5.0, 120.0, 240.0])
-def test_an_unusual_rate_is_lifted_at_a_usual_one(fps):
+@pytest.mark.parametrize("fps", [5.0, 15.0])
+def test_a_slow_clip_is_resampled_to_the_slowest_rate_that_the_network_knows(fps):
     times = 3 + np.arange(100) / fps
-    grid = steady_grid(times)
+    grid = steady_grid(times, 24.0)
     assert grid is not None
     assert grid[0] == times[0]
     assert grid[-1] == pytest.approx(times[-1])
-    assert 20 <= 1 / np.diff(grid).mean() <= 65
+    assert 1 / np.diff(grid).mean() == pytest.approx(24, rel=0.02)
+
+
+def test_an_unsteady_series_is_resampled_at_its_mean_rate():
+    times = np.cumsum(np.where(np.arange(90) % 3 == 0, 0.06, 0.02))
+    grid = steady_grid(times, 24.0)
+    assert grid is not None
+    np.testing.assert_allclose(np.diff(grid), np.diff(grid).mean())
+    assert len(grid) == 90
+
+
+def test_a_clip_of_a_high_rate_is_lifted_like_its_frames_at_a_usual_rate():
+    keypoints, _ = filmed(120, fps=120.0)
+    half = keypoints.frames(slice(0, None, 2))
+    fast, usual = (
+        lifter((3, 3)).lift(each, camera=camera(), smoothing=0.0).joints for each in (keypoints, half)
+    )
+    assert len(fast) == 120
+    np.testing.assert_allclose(fast[::2][5:-5], usual[5:-5], atol=1e-5)
 
 
 def test_an_unsteady_clip_comes_back_at_its_own_times():

@@ -39,27 +39,56 @@ def person(frames: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("chunk", [1, 7, 40])
-def test_lifting_in_chunks_equals_lifting_the_whole(chunk, causal):
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_lifting_in_chunks_equals_lifting_the_whole(stride, chunk, causal):
     model, rays = network((3, 3, 3), causal=causal), person(50)
-    whole = lift_sequence(model, rays)
-    torch.testing.assert_close(lift_sequence(model, rays, chunk=chunk), whole, atol=1e-5, rtol=0)
+    whole = lift_sequence(model, rays, stride=stride)
+    pieces = lift_sequence(model, rays, stride=stride, chunk=chunk)
+    torch.testing.assert_close(pieces, whole, atol=1e-5, rtol=0)
+
+
+def test_with_a_stride_every_frame_looks_at_frames_as_far_apart():
+    """Away from the ends, where the first and the last frame are repeated, it is lifting every n-th frame."""
+    model, rays = network((3, 3)), person(60)
+    strided = lift_sequence(model, rays, stride=3)
+    for phase in range(3):
+        torch.testing.assert_close(
+            strided[phase::3][4:-4], lift_sequence(model, rays[phase::3])[4:-4], atol=1e-5, rtol=0
+        )
 
 
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("frames", [1, 5, 60])
-@pytest.mark.parametrize("widths", [(1,), (3, 3, 3), (5, 3)])
-def test_a_stream_gives_what_the_whole_sequence_gives(widths, frames, causal, flip):
+@pytest.mark.parametrize(
+    ("widths", "stride"), [((1,), 1), ((3, 3, 3), 1), ((5, 3), 1), ((3, 3), 2), ((5, 3), 3)]
+)
+def test_a_stream_gives_what_the_whole_sequence_gives(widths, stride, frames, causal, flip):
     model, rays = network(widths, causal=causal), person(frames)
-    stream = SequenceStream(model, flip=flip)
+    stream = SequenceStream(model, flip=flip, stride=stride)
     pushed = [stream.push(frame) for frame in rays]
     late = stream.lookahead
     assert all(joints is None for joints in pushed[:late])
     assert causal <= (late == 0)
     streamed = [joints for joints in pushed[late:] if joints is not None] + stream.finish()
-    torch.testing.assert_close(
-        torch.stack(streamed)[-frames:], lift_sequence(model, rays, flip=flip), atol=1e-5, rtol=0
-    )
+    whole = lift_sequence(model, rays, flip=flip, stride=stride)
+    torch.testing.assert_close(torch.stack(streamed)[-frames:], whole, atol=1e-5, rtol=0)
+
+
+def test_clips_of_a_high_rate_are_looked_at_as_if_they_had_a_usual_one():
+    config = RayNetConfig(rates=(20.0, 40.0))
+    assert [config.stride(fps) for fps in (15.0, 24.0, 30.0, 40.0, 40.2, 50.0, 60.0, 90.0, 120.0, 240.0)] == [
+        1,
+        1,
+        1,
+        1,
+        1,
+        2,
+        2,
+        3,
+        3,
+        6,
+    ]
 
 
 def test_a_stream_keeps_no_more_than_a_receptive_field():

@@ -101,15 +101,20 @@ class Lifter:
             camera_source = camera_source or found
         pixels, confidence = seen_joints(keypoints)
         filled = fill_gaps(pixels, confidence, causal=False)
-        times, grid = keypoints.timestamps, steady_grid(keypoints.timestamps)
+        times, grid = keypoints.timestamps, steady_grid(keypoints.timestamps, self.model.config.rates[0])
         steady, seen = filled, confidence > 0
         if grid is not None:
             steady, seen = at_times(filled, times, grid), nearest_frames(seen, times, grid)
-        steady = smooth(steady, mean_fps(times if grid is None else grid), seconds=smoothing)
-        rays = network_input(steady, seen, camera)
-        joints = (
-            lift_sequence(self.model, rays, flip=flip, chunk=chunk, on_progress=on_progress).cpu().numpy()
+        rate = mean_fps(times if grid is None else grid)
+        lifted = lift_sequence(
+            self.model,
+            network_input(smooth(steady, rate, seconds=smoothing), seen, camera),
+            flip=flip,
+            stride=self.model.config.stride(rate),
+            chunk=chunk,
+            on_progress=on_progress,
         )
+        joints = lifted.cpu().numpy()
         return Motion(
             joints=(joints if grid is None else at_times(joints, grid, times)).astype(np.float32),
             confidence=confidence.astype(np.float32),

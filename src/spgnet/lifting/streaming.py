@@ -50,6 +50,7 @@ class StreamingLifter:
         lifter: with weights that look few frames ahead: those called ``live`` look at past frames only.
         image_size: width and height in pixels.
         keypoint_set: which keypoints are pushed.
+        fps: about how many frames a second will be pushed.
         camera: what films, in OpenCV's convention; by default one with the default field of view.
         smoothing: filter jitter.
         flip: average with the result for the mirrored input (twice the time).
@@ -61,6 +62,7 @@ class StreamingLifter:
         image_size: tuple[int, int],
         keypoint_set: KeypointSetName,
         *,
+        fps: float = 30.0,
         camera: Camera | None = None,
         smoothing: bool = True,
         flip: bool = True,
@@ -68,7 +70,7 @@ class StreamingLifter:
         self.camera, self.camera_source = (camera, "given camera") if camera else find_camera(image_size)
         self.image_size = image_size
         self.keypoint_set: KeypointSetName = keypoint_set
-        self.stream = SequenceStream(lifter.model, flip=flip)
+        self.stream = SequenceStream(lifter.model, flip=flip, stride=lifter.model.config.stride(fps))
         self.filler = CausalFiller()
         self.filter = OneEuroFilter(float(max(image_size))) if smoothing else None
         self.waiting: deque[tuple[np.ndarray, np.ndarray, float]] = deque()
@@ -119,7 +121,13 @@ def lift_live(
 ) -> Iterator[LivePose]:
     """The poses of a clip as a live source would give them, from the first frame with a person on."""
     live = StreamingLifter(
-        lifter, keypoints.image_size, keypoints.keypoint_set, camera=camera, smoothing=smoothing, flip=flip
+        lifter,
+        keypoints.image_size,
+        keypoints.keypoint_set,
+        fps=keypoints.fps,
+        camera=camera,
+        smoothing=smoothing,
+        flip=flip,
     )
     for points, time in zip(keypoints.points, keypoints.timestamps, strict=True):
         pose = live.push(points, float(time))

@@ -5,27 +5,30 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-RATES = (20.0, 65.0)
-"""Frame rates that are lifted as they are, in frames per second."""
+from spgnet.keypoints.keypoints import mean_fps
+
 UNEVEN = 0.25
 """How far a frame may be from its place in a steady series, in frames, before the series is resampled."""
 
 
-def steady_grid(timestamps: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " steady"] | None:
-    """Times at a steady rate over the same span, or None if the clip's own are steady and of a known rate.
+def steady_grid(
+    timestamps: Float[np.ndarray, " frames"], slowest: float
+) -> Float[np.ndarray, " steady"] | None:
+    """Times at a steady rate over the same span, or None if the clip's own are steady and fast enough.
 
     Args:
         timestamps: increasing, in seconds.
+        slowest: lowest frame rate that the network is for; a clip that is more than a tenth slower is
+            resampled to it.
     """
     if len(timestamps) < 2:
         return None
     first, last = float(timestamps[0]), float(timestamps[-1])
-    fps = (len(timestamps) - 1) / (last - first)
+    fps = mean_fps(timestamps)
     even = np.linspace(first, last, len(timestamps))
-    if RATES[0] <= fps <= RATES[1] and np.abs(timestamps - even).max() * fps <= UNEVEN:
+    if fps >= 0.9 * slowest and np.abs(timestamps - even).max() * fps <= UNEVEN:
         return None
-    rate = min(max(fps, 25.0), 60.0)
-    return np.linspace(first, last, max(2, round((last - first) * rate) + 1))
+    return np.linspace(first, last, max(2, round((last - first) * max(fps, slowest)) + 1))
 
 
 def at_times(

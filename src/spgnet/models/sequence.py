@@ -21,6 +21,7 @@ def lift_sequence(
     screen: Float[Tensor, "frames joints channels"],
     *,
     flip: bool = True,
+    stride: int = 1,
     chunk: int = CHUNK,
     on_progress: Callable[[int], None] = lambda frames: None,
 ) -> Float[Tensor, "frames 17 3"]:
@@ -32,6 +33,7 @@ def lift_sequence(
         model: in evaluation mode.
         screen: the 17 joints of each frame, in the channels that the network takes.
         flip: average with the result for the mirrored input, mirrored back.
+        stride: frames from one that an output looks at to the next, for clips of a high frame rate.
         chunk: output frames to compute at once; the result does not depend on it.
         on_progress: called with the number of frames done.
 
@@ -48,8 +50,13 @@ def lift_sequence(
     pieces = []
     for start in range(0, len(screen), chunk):
         stop = min(start + chunk, len(screen))
-        needed = torch.arange(start - before, stop + after, device=screen.device).clamp(0, len(screen) - 1)
-        pieces.append(_lift(model, screen[needed].to(weight), flip))
+        reach = start - before * stride, stop + after * stride
+        needed = torch.arange(*reach, device=screen.device).clamp(0, len(screen) - 1)
+        padded = screen[needed].to(weight)
+        joints = padded.new_empty(stop - start, len(HUMAN36M), 3)
+        for phase in range(min(stride, stop - start)):
+            joints[phase::stride] = _lift(model, padded[phase::stride], flip)
+        pieces.append(joints)
         on_progress(stop)
     return torch.cat(pieces)
 

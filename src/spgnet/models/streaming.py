@@ -37,11 +37,12 @@ class Ring:
 
 
 class EncoderStream:
-    """A temporal encoder that is given one frame at a time."""
+    """A temporal encoder that is given one frame at a time, and looks at every ``stride``-th."""
 
-    def __init__(self, encoder: TemporalEncoder) -> None:
+    def __init__(self, encoder: TemporalEncoder, stride: int) -> None:
         self.encoder = encoder
-        self.rings = [Ring(*layer) for layer in zip(encoder.widths, encoder.dilations, strict=True)]
+        layers = zip(encoder.widths, encoder.dilations, strict=True)
+        self.rings = [Ring(width, dilation * stride) for width, dilation in layers]
 
     def push(self, features: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch 1 outputs"] | None:
         """Take in a frame; the output whose receptive field ends with it, once there is one."""
@@ -63,25 +64,26 @@ class SequenceStream:
     Args:
         model: in evaluation mode.
         flip: average with the result for the mirrored input, mirrored back.
+        stride: frames from one that an output looks at to the next.
     """
 
-    def __init__(self, model: RayNet, *, flip: bool = True) -> None:
-        self.model, self.flip = model, flip
+    def __init__(self, model: RayNet, *, flip: bool = True, stride: int = 1) -> None:
+        self.model, self.flip, self.stride = model, flip, stride
         assert isinstance(model.trajectory, TemporalEncoder)
-        self.encoders = EncoderStream(model.pose), EncoderStream(model.trajectory)
+        self.encoders = EncoderStream(model.pose, stride), EncoderStream(model.trajectory, stride)
         self.crops: deque[Crop] = deque(maxlen=self.lookahead + 1)
         self.last: Tensor | None = None
 
     @property
     def lookahead(self) -> int:
         """How many frames the output is behind the input."""
-        return self.model.context[1]
+        return self.model.context[1] * self.stride
 
     def push(self, rays: Float[Tensor, "17 3"]) -> Float[Tensor, "17 3"] | None:
         """Take in a frame; the joints of the frame ``lookahead`` before it, once there is one."""
         rays = rays.to(next(self.model.parameters()))
         if self.last is None:  # before the first frame, that frame is repeated, as for whole sequences
-            for _ in range(self.model.context[0]):
+            for _ in range(self.model.context[0] * self.stride):
                 self._push(rays)
         self.last = rays
         return self._push(rays)
