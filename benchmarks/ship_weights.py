@@ -47,7 +47,7 @@ def main(shipment: Shipment) -> None:
     environment = read_json(shipment.run / "environment.json")
     entry = DATA | {
         "recipe": config_to_json(config) | {"data": {"input": config.data.input, "motion": "captured"}},
-        "command": " ".join(environment["command"]),
+        "command": " ".join(environment["command"]).replace(str(config.data.motion), "MOTION"),
         "commit": environment["commit"],
         "samples": best["step"] * config.batch_size,
         "validation_mpjpe_mm": round(best["validation_mpjpe"], 1),

@@ -128,6 +128,7 @@ class Recording:
             lifter,
             source.image_size,
             source.keypoint_set,
+            fps=source.fps,
             camera=source.camera,
             smoothing=config.smoothing > 0,
             flip=config.flip,

@@ -66,7 +66,7 @@ class Wildness:
     speed: tuple[float, float] = (0.8, 1.25)
     stature: tuple[float, float] = (0.85, 1.12)
     bone_spread: float = 0.06
-    mixed: float = 0.35
+    mixed: float = 0.2
     distance: tuple[float, float] = (1.5, 12.0)
     height: tuple[float, float] = (0.2, 3.0)
     focal: tuple[float, float] = (0.5, 3.0)
