@@ -41,6 +41,8 @@ class Shipment:
 
 def main(shipment: Shipment) -> None:
     config, log = read_config(shipment.run), read_log(shipment.run)
+    if config.data.motion is None:
+        raise ValueError(f"{shipment.run}: trained on generated motion alone; the manifest says otherwise")
     best = min(log, key=lambda entry: entry["validation_mpjpe"])
     target = WEIGHTS / f"{shipment.name}.safetensors"
     save_checkpoint(target, config.model, Progress(), load_model(shipment.run / "best.safetensors"))
@@ -49,7 +51,7 @@ def main(shipment: Shipment) -> None:
         "recipe": config_to_json(config) | {"data": {"input": config.data.input, "motion": "captured"}},
         "command": " ".join(environment["command"]).replace(str(config.data.motion), "MOTION"),
         "commit": environment["commit"],
-        "samples": best["step"] * config.batch_size,
+        "output_frames": best["step"] * config.batch_size,
         "validation_mpjpe_mm": round(best["validation_mpjpe"], 1),
         "real_video": measured(shipment),
         "sha256": sha256(target),

@@ -120,7 +120,7 @@ RECIPES: dict[str, TrainConfig] = {
         epochs=10,
     ),
     "wild": _WILD,
-    "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True), epochs=24, decay=0.85),
+    "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True), epochs=18, decay=0.85),
     "martinez": TrainConfig(model=MartinezConfig(), run_length=1),
     "videopose3d-243": replace(_paper(5), loss=LossWeights(), run_length=1),
 }

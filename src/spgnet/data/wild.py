@@ -50,9 +50,10 @@ class Wildness:
         distance: of the camera from the person, in metres (evenly in its logarithm).
         height: of the camera above the floor, in metres.
         focal: focal length in image widths; raised where the person would not fill a tenth of the image,
-            lowered where the person would not fit.
+            lowered where 2.2 m at the person's distance would not fit across it. Landscape images are lower
+            than that, so that some of them cut off feet.
         roll: standard deviation of the camera's roll, in degrees.
-        truncated: share of samples whose image cuts people off.
+        truncated: share of samples whose image is narrower than that, down to two fifths.
         bias: standard deviation of a joint's constant detection error, in units of ``person_size``; it
             stands for what detectors call a joint and motion capture does not, too.
         noise: range of a factor of the detector's other errors, drawn once a batch.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def load_weights(name: str | Path) -> tuple[RayNet, str]:
     return _network(path), f"{path} (SHA-256 {sha256(path)[:12]})"
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path | Traversable) -> str:
     """The hash of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
