@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spgnet.camera import Camera
+from spgnet.camera import Camera, opencv_camera
 from spgnet.distortion import Convention
 from spgnet.rigs import human36m_rig, look_at, random_rig
 from spgnet.skeleton import HUMAN36M
@@ -412,3 +412,13 @@ def test_no_reordering_of_the_tangential_coefficients_makes_the_conventions_equa
             other = replace(camera, convention="opencv", tangential=factor * tangential)
             assert (other.world_to_image(points) - ours).norm(dim=-1).max() > 0.05
     assert math.isclose(ours.mean().item(), 500, abs_tol=150)
+
+
+def test_read_only_arrays_make_a_camera_and_are_copied():
+    matrix, lens, rotation = np.array([[900.0, 0, 360], [0, 910, 640], [0, 0, 1]]), np.ones(5), np.eye(3)
+    for values in (matrix, lens, rotation):
+        values.setflags(write=False)
+    camera = opencv_camera(matrix, lens, (720, 1280), rotation=rotation, position=rotation[0])
+    assert camera.focal.tolist() == [900, 910]
+    given = torch.eye(3, dtype=torch.float32)
+    assert opencv_camera(torch.from_numpy(matrix.copy()), None, (720, 1280), rotation=given).focal[0] == 900

@@ -143,6 +143,58 @@ def test_a_camera_info_of_ros_is_read(tmp_path):
         load_camera(write(tmp_path / "camera.yaml", fisheye))
 
 
+ROS_1_TOPIC = """width: 640
+height: 480
+distortion_model: plumb_bob
+D: [0.125, -0.28, -0.0003, 0.0007, 0.21]
+K: [500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0]
+roi: {width: 0, height: 0}
+"""
+ROS_2_TOPIC = """header:
+  stamp:
+    sec: 3
+  frame_id: camera
+height: 480
+width: 640
+distortion_model: plumb_bob
+d:
+- 0.125
+- -0.28
+- -0.0003
+- 0.0007
+- 0.21
+k:
+- 500.0
+- 0.0
+- 320.0
+- 0.0
+- 510.0
+- 240.0
+- 0.0
+- 0.0
+- 1.0
+roi:
+  height: 0
+  width: 0
+---
+"""
+
+
+@pytest.mark.parametrize("text", [ROS_1_TOPIC, ROS_2_TOPIC], ids=["ROS 1", "ROS 2"])
+def test_a_message_of_ros_says_for_which_image_size_it_is(tmp_path, text):
+    path = write(tmp_path / "camera.yaml", text)
+    camera = opencv_camera([[500, 0, 320], [0, 510, 240], [0, 0, 1]], LENS, (640, 480))
+    same(load_camera(path), camera)
+    doubled = load_camera(path, image_size=(1280, 960))
+    torch.testing.assert_close(doubled.focal, torch.tensor([1000.0, 1020.0]))
+    torch.testing.assert_close(doubled.center, torch.tensor([640.0, 480.0]))
+
+
+def test_a_json_file_may_call_the_image_size_width_and_height(tmp_path):
+    text = as_json(image_size=None, width=SIZE[0], height=SIZE[1])
+    same(load_camera(write(tmp_path / "camera.json", text)), CAMERA)
+
+
 def test_a_file_without_image_size_takes_that_of_the_video(tmp_path):
     path = write(tmp_path / "camera.yaml", "\n".join(ROS.split("\n")[2:]))
     same(load_camera(path, image_size=SIZE), CAMERA)
@@ -248,7 +300,7 @@ def test_a_pickle_is_never_opened_whatever_its_name(tmp_path):
             load_camera(tmp_path / name)
         assert "\n" not in str(error.value)
     np.savez(tmp_path / "camera.npz", K=np.array([Opened()], dtype=object), dist=LENS)
-    with pytest.raises(ValueError, match=r"camera\.npz: not a readable \.npz"):
+    with pytest.raises(ValueError, match=r"camera\.npz: it holds pickled Python objects"):
         load_camera(tmp_path / "camera.npz")
     assert not (tmp_path / "opened").exists()
 
@@ -296,6 +348,28 @@ def test_a_missing_or_binary_file_is_refused(tmp_path):
     (tmp_path / "video.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42\xff\xfe")
     with pytest.raises(ValueError, match=r"video\.mp4: not a camera file"):
         load_camera(tmp_path / "video.mp4")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_npz_gives_a_camera_or_one_line(tmp_path, seed):
+    path = tmp_path / "camera.npz"
+    np.savez_compressed(path, camera_matrix=MATRIX, distortion=LENS, image_size=SIZE)
+    damage(path, seed)
+    complaint = ""
+    try:
+        assert load_camera(path).focal.ndim == 1
+    except ValueError as fault:
+        complaint = str(fault)
+    assert not complaint or complaint.startswith(f"{path}: ")
+    assert "\n" not in complaint
+
+
+def damage(path: Path, seed: int) -> None:
+    """Change two bytes of a file after its first four."""
+    rng, content = np.random.default_rng(seed), bytearray(path.read_bytes())
+    for place in rng.integers(4, len(content), 2):
+        content[place] = rng.integers(256)
+    path.write_bytes(content)
 
 
 def test_zeros_after_the_fifth_coefficient_do_no_harm(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spgnet import cli
+from spgnet import __version__, cli
 from spgnet.data import open_benchmark
 from spgnet.recipes import RECIPES
 
@@ -75,7 +75,6 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones(spgnet):
         (["benchmark", "--seeds", "0"], "seeds must be at least 1"),
         (["train", "demo", "--machine.accelerator", "tpu"], "invalid choice 'tpu'"),
         (["train", "demo", "--out", "/proc/nowhere"], "/proc/nowhere"),
-        (["demo", "--seconds", "0"], "epochs and seconds must be positive"),
     ],
 )
 def test_bad_input_gives_one_line_and_leaves_nothing(spgnet, tmp_path, arguments, fault):
@@ -127,3 +126,7 @@ def test_tensorboard_is_named_when_it_is_missing(spgnet, monkeypatch):
     assert is_one_line(code)
     assert not Path("runs").exists()
     assert "pip install 'spgnet[tensorboard]'" in str(code)
+
+
+def test_the_version_is_said(spgnet):
+    assert spgnet("--version") == (None, f"spgnet {__version__}\n")

@@ -1,45 +1,42 @@
-"""The demo and its pictures, at a miniature size."""
-
-import sys
+"""The demo does the whole way, with and without a network."""
 
 import pytest
-from PIL import Image, ImageStat
 
-from spgnet import figures
-from spgnet.data import open_benchmark
+from spgnet import demo
+from spgnet.capture import Captured
 from spgnet.demo import DemoConfig, run_demo
+from spgnet.lifting import load_motion
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """The demo's configuration and result, done twice in the same folder with an epoch on little motion."""
-    config = DemoConfig(out=tmp_path_factory.mktemp("demo"), epochs=1, seconds=0.3)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(open_benchmark, "PROCEDURAL_CLIPS", {"train": 7, "validation": 1, "test": 7})
-        first, again = (run_demo(config, on_step=print, on_epoch=print) for _ in range(2))
-    assert again.evaluation == first.evaluation
-    return config, again
+def refuse(*arguments: object, **options: object) -> None:
+    """What fetching does without a network."""
+    raise ValueError("no network")
 
 
-def test_the_demo_evaluates_and_draws_and_leaves_nothing_half_written(demo):
-    config, result = demo
-    assert result.evaluation.frames > 0
-    with Image.open(result.files["Picture"]) as picture:
-        assert picture.size[0] > 1000
-        assert max(ImageStat.Stat(picture.convert("L")).stddev) > 5
-    with Image.open(result.files["Animation"]) as animation:
-        assert animation.n_frames == 4
-    assert not list(config.out.rglob("*.partial*"))
+@pytest.mark.parametrize("offline", [True, False])
+def test_without_a_network_the_shipped_clip_is_lifted_and_said_to_be(tmp_path, monkeypatch, offline):
+    monkeypatch.setattr(demo, "sample_video", refuse)
+    said: list[str] = []
+    captured = run_demo(DemoConfig(tmp_path / "demo", offline=offline), lambda *_: None, said.append)
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+        "motion.npz", "motion.bvh", "page.html", "overlay.mp4",
+    }  # fmt: skip
+    assert set(captured.files) == {"motion", "bvh", "page", "overlay"}
+    assert ("no network" in " ".join(said)) == (not offline)
+    assert "keypoint clip that comes with the package" in said[-1]
+    motion = load_motion(tmp_path / "demo" / "motion.npz")
+    assert len(motion) == 100
+    assert motion.camera_source == "intrinsics of the keypoint file"
 
 
-def test_the_animation_moves(demo):
-    with Image.open(demo[1].files["Animation"]) as animation:
-        first = animation.convert("L").tobytes()
-        animation.seek(animation.n_frames - 1)
-        assert animation.convert("L").tobytes() != first
-
-
-def test_without_matplotlib_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ValueError, match=r"pip install 'spgnet\[figures\]'"):
-        figures._pyplot()
+def test_with_a_network_the_sample_video_is_lifted(tmp_path, monkeypatch):
+    jobs = []
+    done = Captured([], {})
+    monkeypatch.setattr(demo, "sample_video", lambda name, say: tmp_path / f"{name}.mp4")
+    monkeypatch.setattr(demo, "sample_calibration", lambda say: tmp_path / "calibration.toml")
+    monkeypatch.setattr(demo, "detector_weights", lambda report: None)
+    monkeypatch.setattr(demo, "run_capture", lambda config, report: jobs.append(config) or done)
+    assert run_demo(DemoConfig(tmp_path / "demo"), lambda *_: None, lambda line: None) is done
+    assert jobs[0].input == str(tmp_path / "pose2sim_cam01.mp4")
+    assert jobs[0].camera_name == "cam01"
+    assert jobs[0].export == ("bvh",)

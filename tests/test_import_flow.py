@@ -7,7 +7,7 @@ import spgnet
 
 PACKAGE = Path(spgnet.__file__).parent
 LEVELS = (
-    {"skeleton", "distortion", "camera", "rigs", "motion", "paper"},
+    {"files", "skeleton", "distortion", "camera", "rigs", "motion", "paper"},
     {"data", "keypoints", "video", "camera_files"},
     {"models"},
     {"losses", "alignment", "metrics", "recipes", "tables"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -88,10 +89,7 @@ class Camera:
         Raises:
             ValueError: the distortion cannot be inverted at some pixels (they lie beyond the lens's fold).
         """
-        distorted = (pixels - self.center.unsqueeze(-2)) / self.focal.unsqueeze(-2)
-        rays, converged = undistort(
-            distorted, self.radial.unsqueeze(-2), self.tangential.unsqueeze(-2), self.convention
-        )
+        rays, converged = self.try_image_to_rays(pixels)
         if not bool(converged.all()):
             worst = pixels.expand(rays.shape)[~converged][0].tolist()
             raise ValueError(
@@ -99,6 +97,13 @@ class Camera:
                 f"the first at pixel ({worst[0]:.1f}, {worst[1]:.1f}); check the distortion coefficients"
             )
         return rays
+
+    def try_image_to_rays(
+        self, pixels: Float[Tensor, "*points n 2"]
+    ) -> tuple[Float[Tensor, "*out n 2"], Bool[Tensor, "*out n"]]:
+        """:meth:`image_to_rays`, and which pixels have a ray; the others' values mean nothing."""
+        distorted = (pixels - self.center.unsqueeze(-2)) / self.focal.unsqueeze(-2)
+        return undistort(distorted, self.radial.unsqueeze(-2), self.tangential.unsqueeze(-2), self.convention)
 
     def image_to_screen(self, pixels: Float[Tensor, "*points n 2"]) -> Float[Tensor, "*out n 2"]:
         """Pixels to screen coordinates: the principal point is at 0, and 2 is an image width in x and y."""
@@ -175,9 +180,9 @@ def opencv_camera(
         ValueError: a value is not finite, the focal lengths are not positive, or the distortion has more
             than five coefficients.
     """
-    values = torch.as_tensor(matrix, dtype=torch.float64)
+    values = _doubles(matrix)
     lens = torch.zeros(5, dtype=torch.float64)
-    given = torch.as_tensor([] if distortion is None else distortion, dtype=torch.float64).flatten()
+    given = _doubles([] if distortion is None else distortion).flatten()
     if len(given) > 5:
         raise ValueError(f"{len(given)} distortion coefficients; only k1, k2, p1, p2, k3 are supported")
     lens[: len(given)] = given
@@ -186,10 +191,8 @@ def opencv_camera(
         center=values[:2, 2].clone(),
         radial=lens[[0, 1, 4]],
         tangential=lens[[2, 3]],
-        rotation=torch.as_tensor(rotation, dtype=torch.float64),
-        position=torch.zeros(3, dtype=torch.float64)
-        if position is None
-        else torch.as_tensor(position, dtype=torch.float64).flatten(),
+        rotation=_doubles(rotation),
+        position=_doubles([0, 0, 0] if position is None else position).flatten(),
         image_size=torch.tensor(image_size, dtype=torch.float64),
         convention="opencv",
     )
@@ -197,3 +200,18 @@ def opencv_camera(
     if not all(bool(number.isfinite().all()) for number in numbers) or bool((camera.focal <= 0).any()):
         raise ValueError(f"camera values must be finite and focal lengths positive, got {values.tolist()}")
     return camera.to(torch.float32)
+
+
+def _doubles(values: Any) -> Tensor:
+    """Values in double precision; those of an array, which may be read-only, are copied."""
+    return values.double() if isinstance(values, Tensor) else torch.tensor(values, dtype=torch.float64)
+
+
+def opencv_intrinsics(camera: Camera) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 5"]]:
+    """The 3 x 3 matrix in pixels and k1, k2, p1, p2, k3 of one camera in OpenCV's convention."""
+    assert camera.convention == "opencv"
+    camera = camera.to(torch.float64)
+    matrix = np.eye(3)
+    matrix[[0, 1], [0, 1]], matrix[:2, 2] = camera.focal.numpy(), camera.center.numpy()
+    k1, k2, k3 = camera.radial.tolist()
+    return matrix, np.array([k1, k2, *camera.tangential.tolist(), k3])

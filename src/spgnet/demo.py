@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -25,31 +26,31 @@ class DemoConfig:
     """Fetch nothing: lift the keypoints that come with the package."""
 
 
-def run_demo(config: DemoConfig, report: Report) -> tuple[Captured, list[str]]:
+def run_demo(config: DemoConfig, report: Report, say: Callable[[str], None]) -> Captured:
     """Fetch the sample video and the detector, lift, and write the results.
 
     If one of them cannot be fetched, the keypoints of that video which come with the package are lifted.
 
-    Returns:
-        What came of it, and what to tell the user about the way there.
+    Args:
+        config: what to do.
+        report: called with what is being done, how much of it is done, and how much there is.
+        say: called with lines for the user.
     """
-    said: list[str] = []
     options = {
         "out": config.out,
         "export": ("bvh",),
         "html": config.out / "page.html",
         "overlay": config.out / "overlay.mp4",
     }
-    config.out.mkdir(parents=True, exist_ok=True)
     if not config.offline:
         try:
-            video, calibration = sample_video(SAMPLE, said.append), sample_calibration(said.append)
-            detector_weights(report=said.append)
+            video, calibration = sample_video(SAMPLE, say), sample_calibration(say)
+            detector_weights(report=say)
         except ValueError as error:
-            said.append(f"cannot fetch the sample video and the detector ({error})")
+            say(f"cannot fetch the sample video and the detector ({error})")
         else:
             camera = {"camera": calibration, "camera_name": "cam01"}
-            return run_capture(CaptureConfig(str(video), **camera, **options), report), said
-    said.append("lifting the keypoint clip that comes with the package; its overlay has no video behind it")
+            return run_capture(CaptureConfig(str(video), **camera, **options), report)
+    say("lifting the keypoint clip that comes with the package; its overlay has no video behind it")
     with as_file(files("spgnet").joinpath("samples", CLIP)) as clip:
-        return run_capture(CaptureConfig(str(clip), **options), report), said
+        return run_capture(CaptureConfig(str(clip), **options), report)

@@ -19,6 +19,7 @@ from typing import Any
 
 from spgnet.checkpoint import describe_model, load_checkpoint, model_config
 from spgnet.data.open_benchmark import DataConfig
+from spgnet.files import whole_file
 from spgnet.losses import LossWeights
 from spgnet.models import LiftingNetwork, build_model
 from spgnet.recipes import TrainConfig
@@ -151,9 +152,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(text)
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        temporary.write_text(text)
 
 
 def _environment() -> dict[str, Any]:

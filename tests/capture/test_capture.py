@@ -87,7 +87,8 @@ def test_everybody_gets_a_file_and_all_share_one_world(spgnet, tmp_path):
 
 def test_a_known_height_scales_the_motion(spgnet, clip):
     spgnet("lift", "walk.npz", "-o", "free")
-    spgnet("lift", "walk.npz", "-o", "tall", "--height", "1.9")
+    _, said = spgnet("lift", "walk.npz", "-o", "tall", "--height", "1.9")
+    assert "overrides" not in said
     free, tall = (load_motion(Path(f"{name}/motion.npz")).joints for name in ("free", "tall"))
     ratio = tall / free
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
@@ -113,13 +114,16 @@ def test_the_world_stands_on_its_floor_unless_told_otherwise(spgnet, clip):
     assert abs(np.percentile(level.world[..., 2].min(axis=1), 5)) < 0.2
 
 
+CALIBRATION = (
+    '[cam01]\nname = "cam01"\nsize = [720.0, 1280.0]\n'
+    "matrix = [[900.0, 0.0, 360.0], [0.0, 900.0, 640.0], [0.0, 0.0, 1.0]]\n"
+    "distortions = [0.0, 0.0, 0.0, 0.0]\nrotation = [1.2, 0.0, 0.0]\ntranslation = [0.0, 1.0, 4.0]\n"
+    "fisheye = false\n"
+)
+
+
 def test_a_placed_camera_gives_its_own_world(spgnet, clip):
-    Path("calibration.toml").write_text(
-        '[cam01]\nname = "cam01"\nsize = [720.0, 1280.0]\n'
-        "matrix = [[900.0, 0.0, 360.0], [0.0, 900.0, 640.0], [0.0, 0.0, 1.0]]\n"
-        "distortions = [0.0, 0.0, 0.0, 0.0]\nrotation = [1.2, 0.0, 0.0]\ntranslation = [0.0, 1.0, 4.0]\n"
-        "fisheye = false\n"
-    )
+    Path("calibration.toml").write_text(CALIBRATION)
     code, said = spgnet("lift", "walk.npz", "--camera", "calibration.toml")
     assert code is None
     motion = load_motion(Path("out/motion.npz"))
@@ -128,6 +132,33 @@ def test_a_placed_camera_gives_its_own_world(spgnet, clip):
     np.testing.assert_allclose(motion.camera.focal, 900)
     turned = np.array([[1, 0, 0], [0, np.cos(1.2), -np.sin(1.2)], [0, np.sin(1.2), np.cos(1.2)]])
     np.testing.assert_allclose(motion.camera.rotation, turned, atol=1e-6)
+    np.testing.assert_allclose(motion.camera.position, -turned.T @ [0, 1, 4], atol=1e-5)
+    assert "overrides" not in said
+
+
+def test_a_known_height_keeps_the_feet_on_the_floor_of_a_placed_camera(spgnet, clip):
+    Path("calibration.toml").write_text(CALIBRATION)
+    motions, said = {}, {}
+    for name, options in {
+        "own": [],
+        "tall": ["--height", "1.9"],
+        "same": ["--height", "1.9", "--no-level"],
+    }.items():
+        code, said[name] = spgnet("lift", "walk.npz", "--camera", "calibration.toml", "-o", name, *options)
+        assert code is None
+        motions[name] = load_motion(Path(f"{name}/motion.npz"))
+    own, tall, same = (motions[name].camera for name in ("own", "tall", "same"))
+    assert own.position.tolist() == same.position.tolist()
+    assert own.rotation.tolist() == tall.rotation.tolist()
+    assert own.position[:2].tolist() == tall.position[:2].tolist()
+    np.testing.assert_array_equal(motions["tall"].joints, motions["same"].joints)
+    lowest = np.percentile(motions["tall"].world[..., 2].min(axis=1), 5)
+    assert 0.04 < lowest < 0.1
+    assert abs(np.percentile(motions["same"].world[..., 2].min(axis=1), 5) - lowest) > 0.1
+    told = {name: " ".join(text.split()) for name, text in said.items()}
+    assert "overrides the scale" not in told["own"]
+    assert "overrides the scale of the calibrated world: the camera is moved up or down" in told["tall"]
+    assert "overrides the scale of the calibrated world: the feet may not stand" in told["same"]
 
 
 def test_export_writes_what_the_name_of_the_file_asks_for(spgnet, clip):
@@ -184,3 +215,23 @@ def test_large_rotated_and_odd_videos_are_lifted_as_they_are_seen(spgnet, size, 
     assert tuple(motion.camera.image_size.tolist()) == seen
     assert len(motion) == 3
     assert Path("out/overlay.mp4").stat().st_size > 0
+
+
+def test_slow_motion_gets_the_time_of_the_camera(spgnet, video):
+    assert spgnet("lift", "walk.mp4", "--fps", "120", "--html", "page.html")[0] is None
+    assert load_motion(Path("out/motion.npz")).fps == pytest.approx(120)
+
+
+def test_the_keypoints_of_a_video_keep_their_camera(spgnet, video):
+    spgnet("lift", "walk.mp4", "--field-of-view", "40")
+    spgnet("lift", "out/keypoints.npz", "-o", "again")
+    one, two = (load_motion(Path(f"{folder}/motion.npz")) for folder in ("out", "again"))
+    np.testing.assert_allclose(one.camera.focal, two.camera.focal, rtol=1e-6)
+    np.testing.assert_allclose(one.joints, two.joints, atol=1e-4)
+
+
+def test_what_an_earlier_run_left_is_named(spgnet, clip):
+    spgnet("lift", "walk.npz", "--export", "bvh")
+    _, said = spgnet("lift", "walk.npz")
+    assert "from an earlier run, still in out: motion.bvh" in said
+    assert "motion.npz," not in said

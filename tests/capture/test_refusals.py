@@ -4,11 +4,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from capture.conftest import SimulatedDetector
 from lifting.people import filmed
-from spgnet.capture import run
 from spgnet.keypoints import save_keypoints
 from spgnet.lifting import load_motion
 
@@ -83,11 +81,45 @@ def test_outputs_that_cannot_be_written_are_found_before_the_work(spgnet, clip):
     refused(spgnet("lift", "walk.npz", "--overlay", "none/overlay.mp4"), "none", "no such folder")
 
 
-def test_weights_that_are_not_there_or_take_something_else(spgnet, clip, monkeypatch):
-    code, _ = spgnet("lift", "walk.npz", "--weights", "nothing")
-    assert code is None  # the fixture's weights come last; so ask the function
-    with pytest.raises(ValueError, match="no weights"):
-        run.Lifter.from_pretrained("nothing")
+def test_weights_that_are_not_there(spgnet, clip):
+    Path("w.safetensors").unlink()
+    refused(spgnet("lift", "walk.npz"), "no weights 'w.safetensors'", "default")
+
+
+def test_camera_faults_show_before_anybody_is_detected(spgnet, video, monkeypatch):
+    def detected(self: SimulatedDetector, image: np.ndarray) -> np.ndarray:
+        raise AssertionError("the detector was at work already")
+
+    monkeypatch.setattr(SimulatedDetector, "boxes", detected)
+    refused(spgnet("lift", "walk.mp4", "--camera", "none.toml"), "none.toml")
+    refused(spgnet("lift", "walk.mp4", "--camera-name", "cam01"), "cam01")
+    refused(spgnet("lift", "walk.mp4", "--field-of-view", "500"), "500")
+    refused(spgnet("lift", "walk.mp4", "--html", "none/page.html"), "no such folder")
+
+
+def test_nothing_that_is_read_is_overwritten(spgnet, clip):
+    Path("out2").mkdir()
+    Path("walk.npz").rename("out2/motion.npz")
+    before = Path("out2/motion.npz").read_bytes()
+    refused(spgnet("lift", "out2/motion.npz", "-o", "out2"), "overwrite")
+    assert Path("out2/motion.npz").read_bytes() == before
+    spgnet("lift", "out2/motion.npz", "-o", "lifted")
+    refused(spgnet("view", "lifted/motion.npz", "--html", "lifted/motion.npz"), ".html")
+    refused(spgnet("view", "lifted/motion.npz", "--html", "none/page.html"), "no such folder")
+    assert len(load_motion(Path("lifted/motion.npz"))) == 40
+
+
+def test_a_missing_library_shows_before_the_work(spgnet, clip, monkeypatch):
+    from spgnet.capture import outputs
+
+    monkeypatch.setattr(outputs, "find_spec", lambda name: None)
+    refused(spgnet("lift", "walk.npz", "--export", "bvh", "c3d"), "ezc3d is missing", "spgnet[export]")
+
+
+def test_the_keypoints_of_a_video_survive_what_fails_later(spgnet, video):
+    code, _ = spgnet("lift", "walk.mp4", "--person", "9")
+    assert "no person 9" in str(code)
+    assert [path.name for path in Path("out").iterdir()] == ["keypoints.npz"]
 
 
 def test_ctrl_c_ends_with_one_line_and_leaves_nothing(spgnet, video, monkeypatch):

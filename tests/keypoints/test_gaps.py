@@ -28,7 +28,7 @@ def _present(pixels: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     return (confidence > 0) & np.isfinite(pixels).all(axis=-1)
 
 
-def _naive(pixels: np.ndarray, confidence: np.ndarray, causal: bool) -> np.ndarray:
+def _naive(pixels: np.ndarray, confidence: np.ndarray, causal: bool, times: np.ndarray) -> np.ndarray:
     """The rule of the docstring, joint by joint and frame by frame."""
     seen = _present(pixels, confidence)
     start = int(np.flatnonzero(seen.any(axis=1))[0])
@@ -43,7 +43,7 @@ def _naive(pixels: np.ndarray, confidence: np.ndarray, causal: bool) -> np.ndarr
                 filled[frame, joint] = pixels[before[-1], joint]
             elif before and after:
                 a, b = before[-1], after[0]
-                share = (now - a) / max(b - a, 1)
+                share = (times[now] - times[a]) / (times[b] - times[a] if b > a else 1)
                 filled[frame, joint] = (1 - share) * pixels[a, joint] + share * pixels[b, joint]
             elif after:
                 filled[frame, joint] = pixels[after[0], joint]
@@ -65,10 +65,13 @@ def test_filling_follows_its_rule_and_keeps_what_was_seen(causal, seed, frames):
         with pytest.raises(ValueError, match="no joint was seen"):
             fill_gaps(pixels, confidence, causal=causal)
         return
-    filled = fill_gaps(pixels, confidence, causal=causal)
-    assert np.isfinite(filled).all()
-    np.testing.assert_array_equal(filled[seen], pixels[seen])
-    np.testing.assert_allclose(filled, _naive(pixels, confidence, causal), atol=1e-9)
+    frame_numbers = np.arange(frames)
+    times = 5 + np.random.default_rng(seed).uniform(0.01, 0.2, frames).cumsum()
+    for clock, meant in ((None, frame_numbers), (times, times)):
+        filled = fill_gaps(pixels, confidence, causal=causal, times=clock)
+        assert np.isfinite(filled).all()
+        np.testing.assert_array_equal(filled[seen], pixels[seen])
+        np.testing.assert_allclose(filled, _naive(pixels, confidence, causal, meant), atol=1e-9)
 
 
 @given(st.integers(0, 2**31), st.integers(1, 12))
@@ -105,6 +108,9 @@ def test_a_joint_crosses_a_gap_at_constant_speed_and_rests_at_the_ends():
     filled = fill_gaps(pixels, confidence, causal=False)
     np.testing.assert_array_equal(filled[:, 3, 0], [10, 10, 20, 30, 40, 50, 50])
     assert filled.dtype == np.float32
+    times = np.array([0.0, 1, 1.5, 2, 4, 5, 6])
+    uneven = fill_gaps(pixels, confidence, causal=False, times=times)
+    np.testing.assert_array_equal(uneven[:, 3, 0], [10, 10, 15, 20, 40, 50, 50])
     held = fill_gaps(pixels, confidence, causal=True)
     np.testing.assert_array_equal(held[:, 3, 0], [10, 10, 10, 10, 10, 50, 50])
 

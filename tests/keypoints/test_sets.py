@@ -1,5 +1,6 @@
 """Keypoint sets become the 17 joints of Human3.6M."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,45 @@ def test_single_precision_stays_and_one_frame_alone_is_that_frame_of_many():
     one = points_to_human36m(points[2], "halpe26")
     np.testing.assert_array_equal(one[0], pixels[2])
     np.testing.assert_array_equal(one[1], confidence[2])
+
+
+def test_whole_numbers_become_floating_point():
+    points = np.random.default_rng(0).integers(1, 1000, (5, 17, 3))
+    points[..., 2] = 1
+    pixels, confidence = points_to_human36m(points, "coco17")
+    expected = points_to_human36m(points.astype(np.float64), "coco17")
+    np.testing.assert_array_equal(pixels, expected[0])
+    np.testing.assert_array_equal(confidence, expected[1])
+    matrix = np.array([[900, 0, 640], [0, 900, 360], [0, 0, 1]])
+    keypoints = Keypoints(points, "coco17", np.arange(5), (1000, 1000), matrix, np.zeros(5, int))
+    for name in ("points", "timestamps", "camera_matrix", "distortion"):
+        assert getattr(keypoints, name).dtype == np.float64
+    np.testing.assert_array_equal(to_human36m(keypoints)[0], expected[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"timestamps": np.array([0.0, np.nan])}, "timestamps hold NaN or infinity"),
+        ({"timestamps": np.array([0.0, 0.0])}, "timestamps do not increase from frame 0 to frame 1"),
+        ({"image_size": (0, 720)}, r"image size must be positive, got \(0, 720\)"),
+        ({"keypoint_set": "halpe26"}, r"shape \(2, 17, 3\), expected \[frames, 26, 3\] for halpe26"),
+    ],
+)
+def test_keypoints_that_cannot_be_are_refused(changes, fault):
+    keypoints = Keypoints(np.ones((2, 17, 3)), "coco17", np.arange(2.0), (1280, 720))
+    with pytest.raises(ValueError, match=fault):
+        replace(keypoints, **changes)
+
+
+def test_a_negative_score_means_missing():
+    points = np.ones((1, 17, 3))
+    points[0, 5, 2] = -0.5
+    keypoints = Keypoints(points, "human36m17", np.zeros(1), (1280, 720))
+    assert not keypoints.present[0, 5]
+    pixels, confidence = to_human36m(keypoints)
+    assert np.isnan(pixels[0, 5]).all()
+    assert confidence[0, 5] == 0
 
 
 def test_the_documented_table_is_the_table():

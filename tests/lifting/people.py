@@ -18,6 +18,11 @@ def camera() -> Camera:
     return opencv_camera(matrix, [0.12, -0.28, -3e-4, 7e-5, 0.2], SIZE, position=[0.0, -4.0, 1.2])
 
 
+def folding_camera(k1: float = -0.3) -> Camera:
+    """A lens beyond whose fold the corners of the image lie; of a stronger distortion, most of the image."""
+    return opencv_camera([[900.0, 0, 360], [0, 900.0, 640], [0, 0, 1]], [k1], SIZE)
+
+
 def filmed(frames: int = 40, fps: float = 30.0, seed: int = 0) -> tuple[Keypoints, np.ndarray]:
     """The exact keypoints of a walk, and its joints in the camera frame."""
     world = procedural_clips(1, seed=seed, seconds=frames / fps, fps=fps)[0].joints

@@ -57,6 +57,19 @@ def test_the_stature_does_not_depend_on_the_pose():
         assert stature(frames[0]) == pytest.approx(stature(frames[1]), rel=0.01)
 
 
+def test_frames_without_the_person_do_not_change_their_stature():
+    motion = motions()[0]
+    small, frames = np.concatenate((motion.joints, motion.joints * 0.7, motion.joints * 0.7)), len(motion)
+    absent = replace(
+        motion,
+        joints=small,
+        confidence=np.repeat(np.float32([1, 0, 0]), frames)[:, None] * np.ones(17, np.float32),
+        pixels=np.zeros((*small.shape[:2], 2), np.float32),
+        timestamps=np.arange(3 * frames) / 50,
+    )
+    assert stature(absent) == pytest.approx(stature(motion), rel=0.005)
+
+
 @pytest.mark.parametrize("height", [1.2, 1.85])
 def test_a_scaled_person_has_that_height_whatever_they_do(height):
     for motion in motions():

@@ -123,6 +123,62 @@ def test_placing_on_the_floor_keeps_rotation_and_horizontal_position():
     torch.testing.assert_close(again.camera.position, placed.camera.position, rtol=0, atol=1e-6)
 
 
+def joined(seen: Motion, joints: np.ndarray, confidence: np.ndarray) -> Motion:
+    """A motion that goes on with other joints."""
+    together = np.concatenate((seen.joints, joints.astype(np.float32)))
+    return replace(
+        seen,
+        joints=together,
+        confidence=np.concatenate((seen.confidence, confidence.astype(np.float32))),
+        pixels=np.zeros((*together.shape[:2], 2), np.float32),
+        timestamps=np.arange(len(together)) / 50,
+    )
+
+
+@pytest.mark.parametrize("action", ["walk", "squat"])
+@pytest.mark.parametrize("frames", [250, 5000])
+def test_absence_moves_neither_up_nor_the_floor(action, frames):
+    seen = filmed(action, 10, 2)
+    leaning = (seen.joints[-1] - seen.joints[-1, 0]) @ turn(60, 20, 0).T @ turn(30, 10, 0) + [0, 0.4, 5.5]
+    absent = joined(seen, np.repeat(leaning[None], frames, axis=0), np.zeros((frames, 17)))
+    np.testing.assert_allclose(find_up(absent), find_up(seen), atol=1e-4)
+    floor = float(level(seen).camera.position[2])
+    assert float(level(absent).camera.position[2]) == pytest.approx(floor, abs=1e-3)
+    present = replace(absent, confidence=np.ones_like(absent.confidence))
+    assert level(present).camera.position[2] > floor + 0.3
+
+
+def test_the_guess_for_somebody_absent_does_not_stand_in_for_an_upright_body():
+    lying, frames = filmed("lie", 0, 0), 250
+    upright = filmed("walk", 20, 20).joints[:1] * np.float32(0.9)
+    guess = np.repeat(upright, frames, axis=0)
+    absent = joined(lying, guess, np.zeros((frames, 17)))
+    np.testing.assert_allclose(find_up(absent), find_up(lying), atol=1e-3)
+    assert degrees_off(joined(lying, guess, np.ones((frames, 17))), 0, 0) > degrees_off(lying, 0, 0) + 5
+
+
+def test_guessed_ankles_move_neither_up_nor_the_floor_where_others_were_seen():
+    seen = filmed("walk", 10, 2)
+    guessed, confidence = seen.joints.copy(), seen.confidence.copy()
+    confidence[100:200, ANKLES] = 0
+    guessed[100:200, ANKLES] = guessed[100, ANKLES] + np.float32([0, 0.5, 0.3])
+    hidden = replace(seen, joints=guessed, confidence=confidence)
+    assert degrees_off(hidden, 10, 2) < 1
+    floor = float(level(hidden).camera.position[2])
+    assert floor == pytest.approx(float(level(seen).camera.position[2]), abs=0.01)
+    assert level(replace(hidden, confidence=seen.confidence)).camera.position[2] > floor + 0.3
+
+
+@pytest.mark.parametrize("unseen", [[10], [*ANKLES, 10], list(range(17))], ids=["head", "ends", "all"])
+def test_joints_that_were_never_seen_count_as_all_there_is(unseen):
+    seen = filmed("walk", 10, 2)
+    confidence = seen.confidence.copy()
+    confidence[:, unseen] = 0
+    guessed = replace(seen, confidence=confidence)
+    np.testing.assert_allclose(find_up(guessed), find_up(seen), atol=1e-3)
+    np.testing.assert_allclose(level(guessed).camera.position, level(seen).camera.position, atol=1e-2)
+
+
 def test_steps_that_are_not_on_the_floor_are_outvoted():
     motion = filmed("walk", 0, 0)
     jumped = motion.joints.copy()

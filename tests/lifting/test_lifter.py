@@ -1,16 +1,21 @@
 """Lifting 2D keypoints: what goes in, what comes out, and what is refused."""
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from lifting.people import SIZE, camera, filmed, lifter
-from spgnet.keypoints import Keypoints
-from spgnet.lifting import Lifter
-from spgnet.lifting.lifter import network_input
-from spgnet.lifting.timing import at_times, nearest_frames, steady_grid
+from lifting.people import SIZE, camera, filmed, folding_camera, lifter
+from spgnet import lifting
+from spgnet.camera import Camera, opencv_camera
+from spgnet.camera_files import save_camera
+from spgnet.keypoints import Keypoints, smooth
+from spgnet.lifting import Lifter, inputs
+from spgnet.lifting.inputs import network_input, seen_joints
+from spgnet.lifting.timing import at_times, bridged, nearest_frames, steady_grid, steps_between
+from spgnet.models.sequence import lift_sequence
 
 
 def test_there_are_as_many_frames_out_as_in_and_the_input_is_kept():
@@ -40,8 +45,6 @@ def test_the_network_sees_the_rays_through_the_true_joints():
 
 def test_the_same_rays_through_another_lens_are_lifted_to_the_same_motion():
     keypoints, joints = filmed(12)
-    from spgnet.camera import opencv_camera
-
     wide = opencv_camera([[400, 0, 500], [0, 410, 300], [0, 0, 1]], None, (1000, 600))
     pixels = wide.camera_to_image(torch.from_numpy(joints)).numpy()
     points = np.concatenate((pixels, keypoints.points[..., 2:]), axis=-1)
@@ -85,6 +88,44 @@ def test_a_joint_far_outside_the_image_counts_as_missing():
     assert motion.pixels[2, 13, 0] < SIZE[0]
 
 
+def test_a_lifted_clip_is_what_the_network_says_of_its_filled_and_smoothed_joints():
+    """And of which joints were seen: a wrist is missing for half a second, and a knee for a tenth."""
+    keypoints, _ = filmed(60)
+    points = keypoints.points.copy()
+    points[20:35, 16, 2] = 0
+    points[40:42, 2, 2] = 0.2
+    pixels, seen = points[..., :2].astype(np.float64), np.ones((60, 17), dtype=bool)
+    seen[20:35, 16] = False
+    for joint, before, after in ((16, 19, 35), (2, 39, 42)):
+        for frame in range(before + 1, after):
+            share = (frame - before) / (after - before)
+            pixels[frame, joint] = (1 - share) * pixels[before, joint] + share * pixels[after, joint]
+    smoothed = smooth(pixels, 30.0)
+
+    def said(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        return lift_sequence(lifter().model, network_input(pixels, seen, camera())).numpy()
+
+    motion = lifter().lift(replace(keypoints, points=points), camera=camera())
+    np.testing.assert_allclose(motion.joints, said(smoothed, seen), atol=1e-5)
+    assert (motion.confidence[40:42, 2] == 0).all()
+    for other in (
+        said(pixels, seen),
+        said(smoothed, np.ones_like(seen)),
+        said(smoothed, motion.confidence > 0),
+    ):
+        assert np.abs(motion.joints - other).max() > 1e-4
+
+
+def test_gaps_are_filled_evenly_in_time_however_unsteady_the_frames_are():
+    keypoints, _ = filmed(4)
+    times = np.array([0.0, 0.1, 0.4, 0.5])
+    points = keypoints.points.copy()
+    points[1:3, 5, 2] = 0
+    motion = lifter().lift(replace(keypoints, points=points, timestamps=times), camera=camera())
+    start, end = points[0, 5, :2], points[3, 5, :2]
+    np.testing.assert_allclose(motion.pixels[1, 5], start + 0.2 * (end - start), rtol=1e-5)
+
+
 def test_nobody_at_all_is_refused():
     keypoints, _ = filmed(5)
     with pytest.raises(ValueError, match="no joint was seen"):
@@ -108,6 +149,136 @@ def test_an_array_must_say_what_it_does_not_show():
     assert motion.fps == pytest.approx(25)
 
 
+def test_whole_numbers_are_lifted_like_others():
+    points = np.round(filmed(3)[0].points).astype(np.int64)
+    points[..., 2] = 1
+    settings = {"fps": 25.0, "image_size": SIZE, "keypoint_set": "human36m17", "camera": camera()}
+    whole, real = (lifter().lift(each, **settings) for each in (points, points.astype(np.float64)))
+    np.testing.assert_array_equal(whole.joints, real.joints)
+
+
+def test_a_stated_rate_replaces_the_keypoints_own():
+    keypoints, _ = filmed(12, fps=30.0)
+    slow = lifter().lift(keypoints, camera=camera(), fps=240.0)
+    np.testing.assert_allclose(slow.timestamps, np.arange(12) / 240)
+    again = lifter().lift(replace(keypoints, timestamps=np.arange(12) / 240), camera=camera())
+    np.testing.assert_array_equal(slow.joints, again.joints)
+
+
+def test_what_contradicts_the_keypoints_is_refused():
+    keypoints, _ = filmed(3)
+    same = lifter().lift(keypoints, image_size=SIZE, keypoint_set="human36m17")
+    np.testing.assert_array_equal(same.joints, lifter().lift(keypoints).joints)
+    message = (
+        r"^image_size \(640, 480\) is given, but the keypoints have \(720, 1280\); "
+        r"keypoint_set coco17 is given, but the keypoints have human36m17$"
+    )
+    with pytest.raises(ValueError, match=message):
+        lifter().lift(keypoints, image_size=(640, 480), keypoint_set="coco17")
+
+
+@pytest.mark.parametrize("fps", [0.0, -25.0, float("nan"), float("inf")])
+def test_a_rate_that_cannot_be_is_refused(fps):
+    keypoints, _ = filmed(3)
+    for each in (keypoints, keypoints.points):
+        with pytest.raises(ValueError, match="fps must be a positive number of frames per second, got"):
+            lifter().lift(each, fps=fps, image_size=SIZE, keypoint_set="human36m17")
+
+
+def test_several_people_at_once_are_refused():
+    lift = inspect.unwrap(Lifter.lift)  # without the tests' check of types
+    with pytest.raises(ValueError, match=r"keypoints of one person, or an array, not a list; of several"):
+        lift(lifter(), [filmed(3)[0]])
+
+
+def test_a_camera_for_a_smaller_copy_of_the_image_is_fitted():
+    half = opencv_camera([[450, 0, 180], [0, 450, 320], [0, 0, 1]], [0.1], (360, 640))
+    full = opencv_camera([[900, 0, 360], [0, 900, 640], [0, 0, 1]], [0.1], SIZE)
+    keypoints, _ = filmed(5)
+    fitted, given = (lifter().lift(keypoints, camera=each) for each in (half, full))
+    assert fitted.camera.image_size.tolist() == list(SIZE)
+    np.testing.assert_allclose(fitted.joints, given.joints, atol=1e-5)
+
+
+def test_a_camera_is_read_from_its_file(tmp_path):
+    save_camera(tmp_path / "camera.json", camera())
+    keypoints, _ = filmed(5)
+    given = lifter().lift(keypoints, camera=camera())
+    for path in (tmp_path / "camera.json", str(tmp_path / "camera.json")):
+        motion = lifter().lift(keypoints, camera=path)
+        np.testing.assert_allclose(motion.joints, given.joints, atol=1e-4)
+        assert motion.camera_source == "camera file camera.json"
+
+
+def test_cameras_that_do_not_fit_are_refused_before_the_work(monkeypatch):
+    monkeypatch.setattr("spgnet.lifting.lifter.lift_sequence", None)
+    keypoints, _ = filmed(3)
+    matrix = [[900, 0, 640], [0, 900, 360], [0, 0, 1]]
+    cameras: dict[str, Camera] = {
+        "one of them is rotated": opencv_camera(matrix, None, (1280, 720)),
+        "another shape, so the video is cropped": opencv_camera(matrix, None, (720, 960)),
+        "OpenCV's convention, got 1 in 'human36m'": replace(camera(), convention="human36m"),
+        "a single one in OpenCV's convention, got 2 in 'opencv'": Camera(
+            **{
+                name: getattr(camera(), name).expand(2, *getattr(camera(), name).shape)
+                for name in ("focal", "center", "radial", "tangential", "rotation", "position", "image_size")
+            },
+            convention="opencv",
+        ),
+    }
+    for words, each in cameras.items():
+        with pytest.raises(ValueError, match=words):
+            lifter().lift(keypoints, camera=each)
+
+
+def test_a_joint_beyond_the_fold_of_the_lens_counts_as_missing():
+    keypoints, _ = filmed(9)
+    keypoints.points[4, 13, :2] = 715, 1275  # in the corner of the image, where that lens has no rays
+    motion = lifter().lift(keypoints, camera=folding_camera())
+    assert motion.confidence[4, 13] == 0
+    assert (motion.confidence > 0).sum() == 9 * 17 - 1
+    between = (keypoints.points[3, 13, :2] + keypoints.points[5, 13, :2]) / 2
+    np.testing.assert_allclose(motion.pixels[4, 13], between, rtol=1e-4)
+
+
+def test_a_lens_without_rays_for_most_joints_is_refused():
+    keypoints, _ = filmed(9)
+    with pytest.raises(
+        ValueError, match=r"not converge for \d+ of 153 detected joints; check .* coefficients"
+    ):
+        lifter().lift(keypoints, camera=folding_camera(-30.0))
+
+
+def test_a_pixel_that_was_filtered_beyond_the_fold_has_the_last_ray_before_it():
+    lens, pixels = folding_camera(), np.full((1, 17, 2), (360.0, 640.0))
+    pixels[0, 5] = 360, 640 + 900 * 0.8  # the fold is at 0.7027
+    rays = network_input(pixels, np.ones((1, 17), dtype=bool), lens)[0]
+    np.testing.assert_allclose(rays[5], [0, 1 / np.sqrt(0.9), 1], atol=5e-3)
+    np.testing.assert_allclose(rays[[0, 16], :2], 0, atol=1e-6)
+
+
+def test_a_long_clip_is_turned_into_rays_piece_by_piece(monkeypatch):
+    keypoints, _ = filmed(30)
+    keypoints.points[20, 13, :2] = 715, 1275
+    seen = np.random.default_rng(0).random((30, 17)) < 0.5
+
+    def result() -> tuple[np.ndarray, ...]:
+        lens = folding_camera()
+        return (*seen_joints(keypoints, lens), network_input(keypoints.points[..., :2], seen, lens).numpy())
+
+    whole, undistort, most = result(), Camera.try_image_to_rays, []
+
+    def counted(self: Camera, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        most.append(len(pixels) if pixels.ndim == 3 else 0)
+        return undistort(self, pixels)
+
+    monkeypatch.setattr(inputs, "FRAMES_AT_ONCE", 7)
+    monkeypatch.setattr(Camera, "try_image_to_rays", counted)
+    for part, one in zip(result(), whole, strict=True):
+        np.testing.assert_array_equal(part, one)
+    assert max(most) == 7
+
+
 @pytest.mark.parametrize("fps", [23.0, 24.0, 60.0, 240.0])
 def test_a_steady_rate_is_lifted_as_it_is(fps):
     assert steady_grid(np.arange(50) / fps, 24.0) is None
@@ -121,6 +292,28 @@ def test_a_slow_clip_is_resampled_to_the_slowest_rate_that_the_network_knows(fps
     assert grid[0] == times[0]
     assert grid[-1] == pytest.approx(times[-1])
     assert 1 / np.diff(grid).mean() == pytest.approx(24, rel=0.02)
+
+
+def test_short_gaps_are_bridged_and_only_they():
+    rng = np.random.default_rng(0)
+    seen, times = rng.random((120, 17)) < 0.2, np.cumsum(rng.uniform(0.01, 0.08, 120))
+    seen[:, 4] = False
+    naive = np.zeros_like(seen)
+    for frame, joint in np.ndindex(seen.shape):
+        before, after = (np.flatnonzero(seen[part, joint]) for part in (slice(frame + 1), slice(frame, None)))
+        if len(before) and len(after):
+            naive[frame, joint] = times[frame + after[0]] - times[before[-1]] <= 0.2
+    np.testing.assert_array_equal(bridged(seen, times), naive)
+    assert seen.sum() < naive.sum() < seen.size / 2
+    every = np.zeros((21, 17), dtype=bool)
+    every[::5] = True
+    assert bridged(every, np.arange(21) / 25).all()  # exactly 0.2 s apart
+
+
+def test_the_time_between_slow_frames_is_cut_into_steps_of_a_usual_rate():
+    for fps in np.arange(1.0, 240.0, 0.3):
+        rate = fps * steps_between(1 / fps, 24.0)
+        assert (rate == fps) if fps >= 24 / 1.1 + 0.01 else (21.8 < rate < 44)
 
 
 def test_an_unsteady_series_is_resampled_at_its_mean_rate():
@@ -167,3 +360,26 @@ def test_weights_that_are_not_there_are_refused_by_name(tmp_path):
     (tmp_path / "broken.safetensors").write_text("text")
     with pytest.raises(ValueError, match=r"broken\.safetensors: not a readable safetensors file"):
         Lifter.from_pretrained(tmp_path / "broken.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("cuda", "^no device 'cuda' here: PyTorch finds 0 of cuda$"),
+        ("cuda:3", "^no device 'cuda:3' here"),
+        ("mps", "^no device 'mps' here"),
+        ("abacus", "^no device 'abacus'; expected cpu, cuda"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_in_one_line(monkeypatch, device, words):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=words):
+        Lifter.from_pretrained(device=device)
+
+
+def test_the_room_offers_what_is_done_with_a_motion():
+    keypoints, _ = filmed(30)
+    motion = lifting.Lifter(lifter().model).lift(keypoints, camera=camera())
+    assert len(lifting.scale_to_height(lifting.make_rigid(lifting.level(motion)), 1.8)) == 30
+    assert lifting.StreamingLifter.__name__ in lifting.__all__

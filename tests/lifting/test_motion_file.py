@@ -1,6 +1,9 @@
 """The motion and its file."""
 
+import errno
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,13 +59,103 @@ def test_an_incomplete_or_foreign_file_is_refused_by_name(tmp_path, motion):
     with pytest.raises(ValueError, match="no such file"):
         load_motion(path)
     path.write_text("text")
-    with pytest.raises(ValueError, match=r"motion\.npz: not a readable"):
+    with pytest.raises(ValueError, match=r"motion\.npz: not an \.npz file"):
         load_motion(path)
     np.savez(path, joints=motion.joints)
-    with pytest.raises(ValueError, match="lacks confidence, pixels"):
+    with pytest.raises(ValueError, match="lacks version, confidence, pixels"):
+        load_motion(path)
+    with path.open("wb") as file:
+        np.save(file, motion.joints)
+    with pytest.raises(ValueError, match=r"motion\.npz: not an \.npz file"):
+        load_motion(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("joints", "text")
+    with pytest.raises(ValueError, match=r"motion\.npz: not an \.npz file: joints in it is no array"):
         load_motion(path)
 
 
 def test_a_camera_of_another_convention_is_refused(motion):
     with pytest.raises(ValueError, match="OpenCV's convention"):
         replace(motion, camera=replace(motion.camera, convention="human36m"))
+
+
+def rewrite(path: Path, **changes: object) -> None:
+    """Some of a file's arrays, replaced."""
+    with np.load(path) as archive:
+        values = dict(archive)
+    np.savez(path, **(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"version": 2}, "a motion file of version 2, expected version 1"),
+        ({"version": "x"}, "a motion file of version x, expected version 1"),
+        ({"timestamps": np.zeros(5)}, "timestamps do not increase from frame 0 to frame 1"),
+        ({"track": np.zeros(2), "distortion": np.zeros(4)}, r"distortion has shape .*; track has shape"),
+        ({"camera_matrix": np.full((3, 3), "x")}, "camera_matrix holds no numbers"),
+        ({"image_size": np.array([np.inf, 1])}, r"image_size is \[inf, 1\.0\], expected pixels"),
+    ],
+)
+def test_contents_that_do_not_fit_are_named_after_the_file(tmp_path, motion, changes, fault):
+    path = tmp_path / "motion.npz"
+    save_motion(path, motion)
+    rewrite(path)
+    assert len(load_motion(path)) == 5
+    rewrite(path, **changes)
+    with pytest.raises(ValueError, match=rf"motion\.npz: {fault}"):
+        load_motion(path)
+
+
+@pytest.mark.parametrize(
+    ("times", "fault"),
+    [
+        ([0, 0, 0, 0, 0], "from frame 0 to frame 1"),
+        ([0, 1, 3, 2, 4], "from frame 2 to frame 3"),
+        ([0, 1, np.nan, 3, 4], "NaN or infinity"),
+    ],
+)
+def test_a_motion_whose_time_does_not_increase_is_refused(motion, times, fault):
+    with pytest.raises(ValueError, match=fault):
+        replace(motion, timestamps=np.array(times, dtype=np.float64))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_file_gives_a_motion_or_one_line(tmp_path, motion, seed):
+    path = tmp_path / "motion.npz"
+    save_motion(path, motion)
+    rng, content = np.random.default_rng(seed), bytearray(path.read_bytes())
+    for place in rng.integers(4, len(content), 3):
+        content[place] = rng.integers(256)
+    path.write_bytes(content)
+    complaint = ""
+    try:
+        assert len(load_motion(path)) == 5
+    except ValueError as fault:
+        complaint = str(fault)
+    assert not complaint or complaint.startswith(f"{path}: ")
+    assert "\n" not in complaint
+
+
+def test_paths_may_be_text(tmp_path, motion):
+    save_motion(str(tmp_path / "motion.npz"), motion)
+    assert len(load_motion(str(tmp_path / "motion.npz"))) == 5
+    with pytest.raises(ValueError, match=r"none\.npz: no such file"):
+        load_motion(str(tmp_path / "none.npz"))
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, motion):
+    path = tmp_path / "motion.npz"
+    save_motion(path, motion)
+    before = path.read_bytes()
+
+    def full(file, **_):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match=r"No space left.*motion\.npz'") as error:
+        save_motion(path, motion)
+    assert error.value.filename == str(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

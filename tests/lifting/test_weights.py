@@ -5,8 +5,8 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from lifting.people import camera, filmed
 
+from lifting.people import camera, filmed
 from spgnet.lifting import Lifter
 from spgnet.lifting.weights import FOLDER, load_weights, manifest, sha256
 

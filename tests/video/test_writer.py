@@ -104,3 +104,19 @@ def test_a_video_without_frames_is_refused(tmp_path):
 def test_every_fault_of_a_target_is_told_at_once(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.mp4.*no folder.*rate must be positive"):
         VideoWriter(tmp_path / "nowhere" / "out.gif", fps=0.0)
+
+
+@pytest.mark.parametrize("name", ["walk:1.mp4", "file:walk.mp4", "pipe:1.mp4", "walk 100%d.mp4"])
+def test_a_colon_in_a_path_is_a_letter_like_others(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("take:2")
+    folder.mkdir()
+    for path in (Path(name), folder / name):
+        with VideoWriter(path) as writer:
+            writer.write(gradient(64, 48))
+        source = open_frames(path)
+        assert len(list(source)) == 1
+        assert source.name == str(path)
+        assert path.is_file()
+        path.unlink()
+    assert list(Path().rglob("*")) == [folder]

@@ -21,6 +21,7 @@ class Film(FrameSource):
         self, frames: int, fps: float = 30.0, start: float = 0.0, shape: tuple = (720, 1280)
     ) -> None:
         self.times, self.shape, self.read = start + np.arange(frames) / fps, shape, 0
+        self.image_size = (shape[1], shape[0])
 
     def __iter__(self):
         self.read += 1
@@ -76,14 +77,26 @@ def test_what_cannot_be_shown_is_refused():
         still(Film(3), [replace(motion, joints=motion.joints * np.float32(np.nan))])
 
 
+@pytest.mark.parametrize("shape", [(1280, 720), (480, 640), (740, 1280)])
+def test_a_video_of_other_proportions_than_the_camera_is_refused_unread(shape):
+    film = Film(3, shape=shape)
+    with pytest.raises(ValueError, match=rf"a film: .* {shape[1]} x {shape[0]} .* 1280 x 720"):
+        still(film, people())
+    assert film.read == 0
+
+
+def test_a_smaller_copy_of_the_video_with_rounded_sides_will_do():
+    assert still(Film(3, shape=(240, 426)), people())(0) is not None
+
+
 def test_a_real_video_is_read(tmp_path: Path):
     pytest.importorskip("av")
     from spgnet.video import VideoWriter, open_frames
 
     with VideoWriter(tmp_path / "film.mp4", 30.0) as writer:
         for shade in range(30):
-            writer.write(np.full((240, 320, 3), 4 * shade, np.uint8))
+            writer.write(np.full((180, 320, 3), 4 * shade, np.uint8))
     picture = still(open_frames(tmp_path / "film.mp4"), people())(20)
     assert picture is not None
-    assert picture.shape == (240, 320, 3)
+    assert picture.shape == (180, 320, 3)
     assert picture.mean() == pytest.approx(80, abs=3)

@@ -1,6 +1,7 @@
 """The page: what lies in the file, and what a browser makes of it."""
 
 import base64
+import errno
 import json
 import re
 import zlib
@@ -76,6 +77,22 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one_alone(tmp_path):
         write_page(path, people(), images=failing())
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_full_disk_leaves_the_old_page_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "page.html"
+    path.write_text("the old one")
+
+    def full(self: Path, text: str, **_: str) -> None:
+        self.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        write_page(path, people())
+    assert error.value.filename == str(path)
+    assert path.read_bytes() == b"the old one"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_images_are_thinned_evenly_until_they_fit(tmp_path):

@@ -41,12 +41,12 @@ def test_people_filmed_at_different_rates_share_the_moments_of_both():
 
 def test_what_cannot_be_shown_is_refused_with_every_fault():
     motion = people()[0]
-    broken, backward = motion.joints.copy(), motion.timestamps[::-1]
-    broken[3:5] = np.nan
+    broken, lost = motion.joints.copy(), motion.pixels.copy()
+    broken[3:5], lost[7] = np.nan, np.inf
     with pytest.raises(
-        ValueError, match="track 1: joints are NaN or infinite in 2 of 60 frames; track 1: timest"
+        ValueError, match="track 1: joints are NaN or infinite in 2 of 60 frames; track 1: pixels are NaN"
     ):
-        common_clock([replace(motion, joints=broken, timestamps=backward)])
+        common_clock([replace(motion, joints=broken, pixels=lost)])
     with pytest.raises(ValueError, match="no motion"):
         common_clock([])
 

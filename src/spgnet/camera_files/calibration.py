@@ -12,7 +12,7 @@ import torch
 
 from spgnet.camera import UPRIGHT, Camera, opencv_camera
 
-_MATRIX = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "intrinsicMat", "K", "mtx")
+_MATRIX = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "intrinsicMat", "K", "mtx", "k")
 _DISTORTION = (
     "distortion",
     "distortion_coefficients",
@@ -21,7 +21,10 @@ _DISTORTION = (
     "distCoeffs",
     "dist",
     "D",
+    "d",
 )
+_WIDTH = ("image_width", "image_Width", "width")
+_HEIGHT = ("image_height", "image_Height", "height")
 _ROTATION = ("rotation", "camera_rotation")
 _POSITION = ("position", "camera_position")
 _FARTHEST = 100.0
@@ -105,8 +108,7 @@ def _find(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _size(values: Mapping[str, Any]) -> Any:
-    width = _find(values, ("image_width", "image_Width"))
-    height = _find(values, ("image_height", "image_Height"))
+    width, height = _find(values, _WIDTH), _find(values, _HEIGHT)
     if width is not None and height is not None:
         return [width, height]
     return values.get("image_size")

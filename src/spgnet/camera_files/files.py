@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from spgnet.camera import Camera
 from spgnet.camera_files.calibration import Calibration, calibration_from_keys, camera_from
 from spgnet.camera_files.fit import fit_to_image, is_placed
 from spgnet.camera_files.text import json_entries, toml_calibration, xml_entries, yaml_entries
+from spgnet.files import whole_file
+from spgnet.keypoints.npz_file import read_npz
 
 _LARGEST_TEXT = 10_000_000
 _KNOWN = "JSON, YAML or XML of OpenCV, YAML of ROS, TOML of Pose2Sim or Caliscope, or .npz"
@@ -69,9 +69,8 @@ def save_camera(path: Path | str, camera: Camera) -> None:
     if is_placed(camera):
         entries |= {"rotation": [_short(row) for row in camera.rotation], "position": _short(camera.position)}
     lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items())
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        temporary.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
 def _short(values: Tensor) -> list[float]:
@@ -92,7 +91,7 @@ def _read(path: Path, name: str | None) -> Calibration:
             "json.dump({key: value.tolist() for key, value in values.items()}, open('camera.json', 'w'))"
         )
     if start == b"PK\x03\x04":
-        return calibration_from_keys(_arrays(path))
+        return calibration_from_keys(read_npz(path))
     try:
         text = path.read_text(encoding="utf-8-sig") if path.stat().st_size < _LARGEST_TEXT else ""
     except UnicodeDecodeError:
@@ -110,11 +109,3 @@ def _parse(text: str, name: str | None) -> Calibration:
     if text.startswith("%YAML") or re.search(r"^[A-Za-z_]\w*:", text, re.MULTILINE):
         return calibration_from_keys(yaml_entries(text))
     raise ValueError(f"not a camera file; known are {_KNOWN}")
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"not a readable .npz file of plain arrays ({error})") from None

@@ -65,7 +65,7 @@ def yaml_entries(text: str) -> dict[str, Any]:
         inner = dict(re.findall(r"^[ \t]+(rows|cols|data):((?:(?!\n[ \t]+\w+:)[\s\S])*)", rest, re.MULTILINE))
         if inner:
             entries[key] = _matrix(inner)
-        elif rest.strip().startswith("["):
+        elif rest.strip().startswith(("[", "- ")):
             entries[key] = _floats(rest)
         else:
             entries[key] = _scalar(rest)

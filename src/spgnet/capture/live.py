@@ -16,18 +16,16 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from spgnet.camera import Camera
-from spgnet.camera_files import is_placed
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.live_source import Excerpt, Seen, Source, open_source
-from spgnet.capture.outputs import check_outputs, write_outputs
+from spgnet.capture.outputs import check_outputs, save_found, write_outputs
 from spgnet.capture.people import Found, Report
-from spgnet.capture.run import made
+from spgnet.capture.run import made, on_floor
 from spgnet.detection import Detector
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
 from spgnet.lifting.height import scale_to_height
-from spgnet.lifting.level import level
 from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_of
 from spgnet.lifting.weights import manifest
 from spgnet.video.webcam import Webcam
@@ -138,18 +136,17 @@ class Recording:
         self.points: list[np.ndarray] = []
         self.times: list[float] = []
 
-    def push(self, seen: Seen) -> LivePose | None:
-        """Take in a frame; the pose of the one as many frames ago as the network looks ahead."""
+    def push(self, seen: Seen) -> list[LivePose]:
+        """Take in a frame; the poses that are ready now, mostly one, of as many frames ago as is stated."""
         with held_back():
             if seen.person != self.person:
                 self.poses += self.live.finish()
                 self.live, self.person = self._begin(), seen.person
             self.points.append(seen.points)
             self.times.append(seen.time)
-            pose = self.live.push(seen.points, seen.time)
-            if pose is not None:
-                self.poses.append(pose)
-        return pose
+            poses = self.live.push(seen.points, seen.time)
+            self.poses += poses
+        return poses
 
     def finish(self) -> tuple[Motion, Keypoints]:
         """The motion, and the keypoints in all frames.
@@ -158,7 +155,7 @@ class Recording:
             ValueError: there is no pose.
         """
         self.poses += self.live.finish()
-        motion = motion_of(self.poses, self.live, self.name)
+        motion = motion_of(self.poses, self.live)
         source, points, times = self.source, np.stack(self.points), np.array(self.times)
         keypoints = Keypoints(points, source.keypoint_set, times, source.image_size, track=source.track)
         return replace(motion, camera_source=source.camera_source, track=source.track), keypoints
@@ -186,10 +183,11 @@ def show_frames(frames: Iterable[Seen], recording: Recording, display: Display, 
     for seen in frames:
         began = time.perf_counter()
         pictures.append((seen.time, seen.image))
-        pose = recording.push(seen)
+        poses = recording.push(seen)
         lifted = time.perf_counter()
-        image = pictures[-1][1] if pose is None else dict(pictures)[pose.time]
-        display.show(pose, recording.source.camera, image, meter.words(pose))
+        for pose in poses or (None,):
+            image = pictures[-1][1] if pose is None else dict(pictures)[pose.time]
+            display.show(pose, recording.source.camera, image, meter.words(pose))
         shown = time.perf_counter()
         meter.add(shown, np.array([seen.seconds, lifted - began, shown - began + seen.seconds]))
 
@@ -242,11 +240,14 @@ def write_recording(
     motion, keypoints = recording.finish()
     if config.height is not None:
         motion = scale_to_height(motion, config.height)
-    if config.level and not is_placed(motion.camera):
-        motion = level(motion)
+    if config.level:
+        (motion,) = on_floor([motion], config)
     again = None if isinstance(source.video, Webcam) else source.video
     video = None if again is None else Excerpt(again, motion.timestamps)
-    return write_outputs([motion], Found([keypoints], video, [motion.track]), config, stages(say))
+    found = Found([keypoints], source.video, source.camera, source.camera_source)
+    return write_outputs([motion], found._replace(video=video), config, stages(say)) | save_found(
+        found, config
+    )
 
 
 def stages(say: Callable[[str], None]) -> Report:

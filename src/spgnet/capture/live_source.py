@@ -11,15 +11,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from spgnet.camera import Camera
-from spgnet.camera_files import find_camera
 from spgnet.capture.config import CaptureConfig
-from spgnet.capture.people import find_people, is_keypoints
-from spgnet.capture.run import camera_of
+from spgnet.capture.people import camera_of, find_people, is_keypoints, open_video
 from spgnet.detection import Detector, RtmDetector, Sighting, Tracker, TrackingConfig
 from spgnet.detection.similarity import keypoint_box
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
-from spgnet.video import Frame, FrameSource, open_frames
+from spgnet.video import Frame, FrameSource
 from spgnet.video.webcam import Webcam
 from spgnet.view.drawing import fitted
 
@@ -79,21 +77,14 @@ def open_source(config: CaptureConfig, detector: Detector | None) -> Source:
         ValueError: it cannot be read, or nobody of the number is in a keypoint file.
     """
     if is_keypoints(Path(config.input)):
-        found = find_people(config, lambda stage, done, total: None)
-        keypoints, (camera, words) = found.people[0], camera_of(found, config)
+        assert config.person != "all"
+        found = find_people(config, lambda stage, done, total: None).chosen(config.person)
+        keypoints, camera, words = found.people[0], found.camera, found.camera_source
         size, fps = keypoints.image_size, keypoints.fps
         frames = paced(read(keypoints))
         return Source(frames, keypoints.keypoint_set, size, fps, camera, words, track=keypoints.track)
-    if config.keypoint_set or config.image_size or config.read_as != "auto":
-        raise ValueError(f"{config.input}: --keypoint-set, --image-size and --read-as are for keypoint files")
-    video = open_frames(config.input, image_fps=config.fps or 30.0)
-    camera, words = find_camera(
-        video.image_size,
-        path=config.camera,
-        name=config.camera_name,
-        focal_hint=video.focal_hint,
-        field_of_view=config.field_of_view,
-    )
+    video = open_video(config)
+    camera, words = camera_of(None, video, config)
     detector = detector or RtmDetector(config.detector_dir)
     assert config.person != "all"
     frames = detected(video, detector, config.person)

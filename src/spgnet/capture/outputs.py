@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spgnet.camera import opencv_intrinsics
 from spgnet.capture.config import CaptureConfig
-from spgnet.capture.people import Found, Report, is_keypoints
+from spgnet.capture.people import Found, Report
 from spgnet.export import export, export_people
-from spgnet.keypoints import save_keypoints
+from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion, save_motion
 from spgnet.video import FrameSource
 from spgnet.view.overlay import Overlay, write_overlay
@@ -21,47 +24,88 @@ SINGLE = ("bvh",)
 """Formats of which a file holds one person."""
 
 
+NEEDED = {"c3d": ("ezc3d", "export"), "glb": ("pygltflib", "export"), "gltf": ("pygltflib", "export")}
+"""Formats that need a library, and the extra that brings it."""
+
+
 def check_outputs(config: CaptureConfig) -> None:
     """Find out before the work whether its results could be written.
 
     Raises:
-        ValueError: a path is of another kind, its folder is missing, or the input would be overwritten.
+        ValueError: a path is of another kind, its folder is missing, the input or the camera file would be
+            overwritten, or a library is missing.
     """
     faults = []
     if config.out.exists() and not config.out.is_dir():
         faults.append(f"{config.out}: a file is in the way; --out names a folder")
-    for option, path, suffixes in (
-        ("--html", config.html, (".html", ".htm")),
-        ("--overlay", config.overlay, (".mp4", ".mov", ".mkv")),
-    ):
-        if path is None:
-            continue
-        if path.suffix.lower() not in suffixes:
-            faults.append(f"{path}: {option} needs a file name that ends in {' or '.join(suffixes)}")
-        if not path.parent.is_dir() and path.parent != config.out:
-            faults.append(f"{path.parent}: no such folder (for {option})")
-        if path.exists() and path.resolve() == Path(config.input).resolve():
-            faults.append(f"{path}: {option} would overwrite the input")
+    if config.html is not None:
+        faults += path_faults("--html", config.html, (".html", ".htm"), config.out)
+    if config.overlay is not None:
+        faults += path_faults("--overlay", config.overlay, (".mp4", ".mov", ".mkv"), config.out)
+    sources = {Path(config.input).resolve(), config.camera.resolve() if config.camera else None}
+    names = [f"motion.{suffix}" for suffix in ("npz", *config.export)]
+    targets = [*(config.out / name for name in names), config.html, config.overlay]
+    faults += [
+        f"{path}: would overwrite what is read" for path in targets if path and path.resolve() in sources
+    ]
+    needed = [NEEDED[suffix] for suffix in config.export if suffix in NEEDED]
+    needed += [("cv2", "video"), ("av", "video")] if config.overlay else []
+    faults += [
+        f"{module} is missing; install it with: pip install 'spgnet[{extra}]'"
+        for module, extra in dict.fromkeys(needed)
+        if not find_spec(module)
+    ]
     if faults:
         raise ValueError("; ".join(faults))
+
+
+def path_faults(option: str, path: Path, suffixes: tuple[str, ...], made: Path | None = None) -> list[str]:
+    """What is wrong with the name of a file to write; ``made`` is a folder that will be there."""
+    faults = []
+    if path.suffix.lower() not in suffixes:
+        faults.append(f"{path}: {option} needs a file name that ends in {' or '.join(suffixes)}")
+    if not path.parent.is_dir() and path.parent != made:
+        faults.append(f"{path.parent}: no such folder (for {option})")
+    return faults
+
+
+def save_found(found: Found, config: CaptureConfig) -> dict[str, Path]:
+    """Write the keypoints of everybody detected, with their camera if it is known, to be lifted again.
+
+    Returns:
+        The files, by what they are; none if the keypoints came from a file.
+    """
+    if found.video is None:
+        return {}
+    files = {}
+    for keypoints in found.people:
+        person = "" if len(found.people) == 1 else f"-{keypoints.track}"
+        files[f"keypoints{person}"] = config.out / f"keypoints{person}.npz"
+        save_keypoints(files[f"keypoints{person}"], with_camera(keypoints, found))
+    return files
+
+
+def with_camera(keypoints: Keypoints, found: Found) -> Keypoints:
+    """Keypoints that hold their camera's intrinsics, unless these are only the default ones."""
+    if "no camera given" in found.camera_source:
+        return keypoints
+    matrix, distortion = opencv_intrinsics(found.camera)
+    return replace(keypoints, camera_matrix=matrix, distortion=distortion)
 
 
 def write_outputs(
     motions: Sequence[Motion], found: Found, config: CaptureConfig, report: Report
 ) -> dict[str, Path]:
-    """Write everything that was asked for; each file whole or not at all.
+    """Write the motions in every way that was asked for; each file whole or not at all.
 
     Returns:
         The files, by what they are.
     """
     files = {}
-    for motion, keypoints in zip(motions, found.people, strict=True):
+    for motion in motions:
         person = "" if len(motions) == 1 else f"-{motion.track}"
         files[f"motion{person}"] = config.out / f"motion{person}.npz"
         save_motion(files[f"motion{person}"], motion)
-        if not is_keypoints(Path(config.input)):
-            files[f"keypoints{person}"] = config.out / f"keypoints{person}.npz"
-            save_keypoints(files[f"keypoints{person}"], keypoints)
     for suffix in config.export:
         files |= exported(motions, config.out, suffix)
     if config.html is not None:
@@ -93,8 +137,9 @@ def timed_images(
     """The frames of the video with their times, for the page."""
     if video is None:
         return None
-    total = len(motions[0])
-    return _reported(((frame.time, frame.image) for frame in video), "writing the page", total, report)
+    times = motions[0].timestamps.tolist()
+    images = ((time, frame.image) for time, frame in zip(times, video, strict=False))
+    return _reported(images, "writing the page", len(times), report)
 
 
 def plain_images(video: FrameSource | None, motion: Motion, report: Report) -> Iterator[np.ndarray | None]:

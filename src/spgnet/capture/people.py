@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import numpy as np
+
+from spgnet.camera import Camera
+from spgnet.camera_files import find_camera
 from spgnet.capture.config import CaptureConfig
 from spgnet.detection import RtmDetector, Sighting, detect_video, select_people
 from spgnet.keypoints import Keypoints, load_people
@@ -21,21 +26,33 @@ class Found(NamedTuple):
     """Who is in the input.
 
     Attributes:
-        people: those to lift, the largest first.
+        people: everybody, or those who are chosen, the largest first.
         video: where they were found, unless in a keypoint file.
-        all_tracks: the numbers of everybody there.
+        camera: what filmed them, in OpenCV's convention.
+        camera_source: where the camera comes from, in words.
     """
 
     people: list[Keypoints]
     video: FrameSource | None
-    all_tracks: list[int]
+    camera: Camera
+    camera_source: str
+
+    def chosen(self, person: Literal["largest", "all"] | int) -> Found:
+        """Only those whom the user wants lifted.
+
+        Raises:
+            ValueError: nobody has that number.
+        """
+        largest = select_people(self.people, "largest")[0]
+        kept = sorted(select_people(self.people, person), key=lambda one: one.track != largest.track)
+        return self._replace(people=kept)
 
 
 def find_people(config: CaptureConfig, report: Report) -> Found:
-    """Read or detect the people whom the user wants lifted.
+    """Read or detect the people in the input; whatever is wrong with the camera shows first.
 
     Raises:
-        ValueError: the input cannot be read, or nobody (or nobody of that number) is in it.
+        ValueError: the input or the camera cannot be used, or nobody is there.
     """
     path = Path(config.input)
     if is_keypoints(path):
@@ -46,15 +63,43 @@ def find_people(config: CaptureConfig, report: Report) -> Found:
             image_size=config.image_size,
             read_as=config.read_as,
         )
-        video = None
-    else:
-        if config.keypoint_set or config.image_size or config.read_as != "auto":
-            raise ValueError(f"{path}: --keypoint-set, --image-size and --read-as are for keypoint files")
-        video = open_frames(config.input, image_fps=config.fps or 30.0)
-        people = detected(video, config, report)
-    largest = select_people(people, "largest")[0]
-    chosen = sorted(select_people(people, config.person), key=lambda one: one.track != largest.track)
-    return Found(chosen, video, [one.track for one in people])
+        if config.detect_every > 1:
+            raise ValueError(f"{path}: --detect-every is for videos")
+        return Found(people, None, *camera_of(people[0], None, config))
+    video = open_video(config)
+    camera = camera_of(None, video, config)
+    people = detected(video, config, report)
+    if config.fps is not None:  # slow motion: time is that of the camera, not that of the file
+        people = [replace(one, timestamps=np.arange(len(one)) / config.fps) for one in people]
+    return Found(people, video, *camera)
+
+
+def open_video(config: CaptureConfig) -> FrameSource:
+    """The video, folder of images or webcam that the user names.
+
+    Raises:
+        ValueError: it cannot be read, or an option for keypoint files is given.
+    """
+    if config.keypoint_set or config.image_size or config.read_as != "auto":
+        raise ValueError(f"{config.input}: --keypoint-set, --image-size and --read-as are for keypoint files")
+    return open_frames(config.input, image_fps=config.fps or 30.0)
+
+
+def camera_of(
+    keypoints: Keypoints | None, video: FrameSource | None, config: CaptureConfig
+) -> tuple[Camera, str]:
+    """The camera that filmed keypoints or a video, and where it comes from, in words."""
+    source = keypoints or video
+    assert source is not None
+    return find_camera(
+        source.image_size,
+        path=config.camera,
+        name=config.camera_name,
+        keypoints_matrix=keypoints.camera_matrix if keypoints else None,
+        keypoints_distortion=keypoints.distortion if keypoints else None,
+        focal_hint=video.focal_hint if video else None,
+        field_of_view=config.field_of_view,
+    )
 
 
 def is_keypoints(path: Path) -> bool:

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from spgnet.camera import Camera
-from spgnet.camera_files import find_camera, is_placed
+from spgnet.camera_files import is_placed
 from spgnet.capture.config import CaptureConfig
-from spgnet.capture.outputs import check_outputs, write_outputs
+from spgnet.capture.outputs import check_outputs, save_found, write_outputs
 from spgnet.capture.people import Found, Report, find_people
-from spgnet.keypoints import Keypoints
 from spgnet.lifting import Lifter, Motion
 from spgnet.lifting.height import scale_to_height
-from spgnet.lifting.level import level
+from spgnet.lifting.level import level, place_on_floor
 from spgnet.lifting.rigid import make_rigid
+from spgnet.skeleton import HUMAN36M
+
+ENDS = ("elbow", "wrist", "knee", "ankle")
+LIMBS = [HUMAN36M.names.index(f"{side}_{end}") for side in ("left", "right") for end in ENDS]
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,19 @@ def run_capture(config: CaptureConfig, report: Report = lambda stage, done, tota
     check_outputs(config)
     lifter = Lifter.from_pretrained(config.weights, device=config.accelerator)
     with made(config.out):
-        found = find_people(config, report)
+        earlier = set(config.out.glob("motion*"))
+        everybody = find_people(config, report)
+        files = save_found(everybody, config)
+        found = everybody.chosen(config.person)
         motions = lifted(found, lifter, config, report)
-        files = write_outputs(motions, found, config, report)
-    return Captured(motions, files, remarks(found, motions, config))
+        files |= write_outputs(motions, found, config, report)
+    said = remarks(found, motions, config)
+    others = [one.track for one in everybody.people if one.track not in {m.track for m in motions}]
+    if others:
+        said.append(f"also there: person {', '.join(map(str, others))} (--person all)")
+    if stale := sorted(path.name for path in earlier - set(files.values())):
+        said.append(f"from an earlier run, still in {config.out}: {', '.join(stale)}")
+    return Captured(motions, files, said)
 
 
 @contextmanager
@@ -75,24 +86,34 @@ def made(folder: Path) -> Iterator[None]:
 
 def lifted(found: Found, lifter: Lifter, config: CaptureConfig, report: Report) -> list[Motion]:
     """The motions of the people found, corrected as the user wants, in one world."""
-    camera, source = camera_of(found, config)
     motions = []
     for keypoints in found.people:
         what = "lifting" if len(found.people) == 1 else f"lifting person {keypoints.track}"
         motion = lifter.lift(
             keypoints,
-            camera=camera,
-            camera_source=source,
+            camera=found.camera,
+            camera_source=found.camera_source,
             smoothing=config.smoothing,
             flip=config.flip,
             on_progress=partial(_progress, report, what, len(keypoints)),
         )
         motion = make_rigid(motion) if config.rigid else motion
         motions.append(motion if config.height is None else scale_to_height(motion, config.height))
-    if config.level and not is_placed(camera):
-        world = level(one_after_another(motions)).camera
-        motions = [replace(motion, camera=world) for motion in motions]
-    return motions
+    return on_floor(motions, config) if config.level else motions
+
+
+def on_floor(motions: Sequence[Motion], config: CaptureConfig) -> list[Motion]:
+    """The motions in the world of their camera if that is calibrated, otherwise in one found from them.
+
+    Scaling to a given height moves people up or down in a calibrated world: then its floor, which is all
+    that is given up, is put under their feet.
+    """
+    together = one_after_another(motions)
+    if not is_placed(together.camera):
+        together = level(together)
+    elif config.height is not None:
+        together = place_on_floor(together)
+    return [replace(motion, camera=together.camera) for motion in motions]
 
 
 def one_after_another(motions: Sequence[Motion]) -> Motion:
@@ -114,44 +135,30 @@ def _progress(report: Report, what: str, total: int, done: int) -> None:
     report(what, done, total)
 
 
-def camera_of(found: Found, config: CaptureConfig) -> tuple[Camera, str]:
-    """The camera that filmed the people, and where it comes from, in words."""
-    keypoints = found.people[0]
-    return find_camera(
-        keypoints.image_size,
-        path=config.camera,
-        name=config.camera_name,
-        keypoints_matrix=keypoints.camera_matrix,
-        keypoints_distortion=keypoints.distortion,
-        focal_hint=found.video.focal_hint if found.video else None,
-        field_of_view=config.field_of_view,
-    )
-
-
 def remarks(found: Found, motions: list[Motion], config: CaptureConfig) -> list[str]:
     """What the user should know about the result."""
     lines = list(found.video.warnings) if found.video else []
     lines.append(f"camera: {motions[0].camera_source}")
     if config.camera is None and "no camera given" in motions[0].camera_source:
         lines.append("distances scale with the focal length, which was assumed: give --camera, or --height")
-    others = [track for track in found.all_tracks if track not in {m.track for m in motions}]
-    if others:
-        numbers = ", ".join(map(str, others))
-        lines.append(f"person {motions[0].track} was lifted; there is also {numbers} (--person all)")
-    for motion, keypoints in zip(motions, found.people, strict=True):
-        lines += unseen(motion, keypoints)
+    if is_placed(found.camera) and config.height is not None:
+        floor = "camera is moved up or down to have the feet on" if config.level else "feet may not stand on"
+        lines.append(f"--height overrides the scale of the calibrated world: the {floor} its floor")
+    for motion in motions:
+        lines += unseen(motion, config.detect_every)
     return lines
 
 
-def unseen(motion: Motion, keypoints: Keypoints) -> list[str]:
-    """How much of a person's motion is guessed because it was not seen."""
+def unseen(motion: Motion, looked_every: int) -> list[str]:
+    """How much of a person's motion is guessed because it was not seen where the detector looked."""
+    confidence = motion.confidence[::looked_every]
     lines = []
-    frames = float((motion.confidence == 0).all(axis=1).mean())
+    frames = float((confidence == 0).all(axis=1).mean())
     if frames > 0.02:
         lines.append(
             f"person {motion.track} is not seen in {100 * frames:.0f} % of the frames; these are filled"
         )
-    limbs = float((motion.confidence[:, [2, 3, 5, 6, 12, 13, 15, 16]] == 0).mean())
+    limbs = float((confidence[:, LIMBS] == 0).mean())
     if limbs - frames > 0.2:
         lines.append(f"person {motion.track}: {100 * limbs:.0f} % of the limbs are not seen and guessed")
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import tyro
 
 from spgnet.capture import CaptureConfig, Captured, run_capture
 from spgnet.capture.live import run_live
+from spgnet.capture.outputs import path_faults, timed_images
 from spgnet.capture.run import travelled
 from spgnet.cli.console import console, work_progress
 from spgnet.demo import DemoConfig, run_demo
 from spgnet.export import export_people
 from spgnet.lifting import Motion, load_motion
 from spgnet.video import open_frames
-from spgnet.view.images import still
+from spgnet.view.images import check_same_clip, still
 from spgnet.view.interactive import serve
 from spgnet.view.page import write_page
 
@@ -65,7 +67,7 @@ def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
     if len(options.files) < 2:
         raise ValueError("export needs a motion file and a file to write, as in: export motion.npz out.bvh")
     *sources, target = options.files
-    if target in sources:
+    if target.resolve() in [source.resolve() for source in sources]:
         raise ValueError(f"{target}: would overwrite the motion file")
     export_people(load_motions(sources), target)
     say(f"written: {target}")
@@ -98,11 +100,16 @@ def view_command(options: tyro.conf.OmitArgPrefixes[ViewOptions]) -> None:
     """Look at lifted motions in the browser: play, scrub, turn; or write a page that works offline."""
     if not options.motions:
         raise ValueError("view needs a motion file, as in: view out/motion.npz")
+    if options.html is not None and (faults := path_faults("--html", options.html, (".html", ".htm"))):
+        raise ValueError("; ".join(faults))
     motions = load_motions(options.motions)
     video = None if options.video is None else open_frames(options.video)
+    if video is not None:
+        check_same_clip(video, motions)
     if options.html is not None:
-        images = None if video is None else ((frame.time, frame.image) for frame in video)
-        write_page(options.html, motions, title=options.motions[0].name, images=images)
+        with work_progress() as report:
+            images = None if video is None else timed_images(video, motions, report)
+            write_page(options.html, motions, title=options.motions[0].name, images=images)
         say(f"written: {options.html}")
         return
     if video is not None:
@@ -112,13 +119,12 @@ def view_command(options: tyro.conf.OmitArgPrefixes[ViewOptions]) -> None:
         motions, host=options.host, port=options.port, images=images, open_browser=options.browser
     ) as view:
         say(f"the motion is shown at {view.url} until you press Ctrl-C")
-        view.wait()
+        with suppress(KeyboardInterrupt):
+            view.wait()
 
 
 def demo_command(config: tyro.conf.OmitArgPrefixes[DemoConfig]) -> None:
     """Lift a sample video, and write its motion, a page, an overlay video and a BVH file."""
     with work_progress() as report:
-        captured, said = run_demo(config, report)
-    for line in said:
-        say(line)
+        captured = run_demo(config, report, say)
     show(captured)

@@ -26,7 +26,7 @@ class RtmDetector:
         report: takes a line if weights are downloaded.
 
     Raises:
-        ValueError: rtmlib or OpenCV cannot be imported, or the weights cannot be had.
+        ValueError: rtmlib, ONNX Runtime or OpenCV cannot be imported, or the weights cannot be had.
     """
 
     keypoint_set: KeypointSetName = "halpe26"
@@ -35,6 +35,7 @@ class RtmDetector:
         self, detector_dir: Path | None = None, *, box_score: float = 0.3, report: Report = print_line
     ) -> None:
         try:
+            import onnxruntime  # noqa: F401 - rtmlib imports it only when it opens the weights
             from rtmlib import YOLOX, RTMPose
         except ImportError as error:
             raise ValueError(_what_is_missing(error)) from None

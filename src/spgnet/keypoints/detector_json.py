@@ -40,8 +40,7 @@ def _openpose_person(person: Any, name: str) -> Person:
     if len(values) != 75:
         what = "COCO's 18 keypoints" if len(values) == 54 else f"{len(values)} numbers"
         raise ValueError(f"{name}: pose_keypoints_2d has {what}, expected 75 numbers: the model BODY_25")
-    number = _track(person.get("person_id"), name)
-    return Person(values.reshape(25, 3), None if number == -1 else number)
+    return Person(values.reshape(25, 3), _track(person.get("person_id"), name))
 
 
 def alphapose_recording(content: Any) -> Recording:
@@ -167,7 +166,10 @@ def _frame_of_name(name: str) -> int:
 
 
 def _track(value: Any, what: str) -> int | None:
-    """A track number as detectors write it: 3, 3.0 or [3.0]."""
+    """A track number as detectors write it: 3, 3.0 or [3.0]; -1 is theirs for somebody not tracked."""
     while isinstance(value, list) and value:
         value = value[0]
-    return None if value is None or value == [] else whole_number(value, f"{what}: the person's number")
+    if value is None or value == []:
+        return None
+    number = whole_number(value, f"{what}: the person's number")
+    return number if number >= 0 else None

@@ -16,7 +16,8 @@ from spgnet.keypoints.detector_json import (
     rtmlib_recording,
 )
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
-from spgnet.keypoints.own_file import own_recording, read_npz
+from spgnet.keypoints.npz_file import read_npz
+from spgnet.keypoints.own_file import KEYS, own_recording
 from spgnet.keypoints.recording import Options, Recording
 from spgnet.keypoints.table_file import table_recording
 
@@ -35,7 +36,7 @@ EXPECTED: dict[KeypointFormat, str] = {
 
 
 def load_people(
-    path: Path,
+    path: Path | str,
     *,
     keypoint_set: KeypointSetName | None = None,
     fps: float | None = None,
@@ -60,6 +61,7 @@ def load_people(
         ValueError: the file is not there, is of no known format or not of the one asked for, is damaged,
             lacks what the options do not give, contradicts them, or holds nobody.
     """
+    path = Path(path)
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder")
     if read_as not in ("auto", *get_args(KeypointFormat)):
@@ -82,7 +84,7 @@ def _opened(path: Path) -> tuple[KeypointFormat, Any]:
         return "openpose", [(name.name, _json(name, f"{name.name}: ")) for name in names]
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        content = read_npz(path)
+        content = read_npz(path, KEYS)
         return _format_of_npz(content), content
     if suffix in (".csv", ".tsv"):
         return "csv", _text(path)

@@ -27,11 +27,16 @@ def drop_unsure(
 
 
 def fill_gaps(
-    pixels: Float[np.ndarray, "frames 17 2"], confidence: Float[np.ndarray, "frames 17"], *, causal: bool
+    pixels: Float[np.ndarray, "frames 17 2"],
+    confidence: Float[np.ndarray, "frames 17"],
+    *,
+    causal: bool,
+    times: Float[np.ndarray, " frames"] | None = None,
 ) -> Float[np.ndarray, "frames 17 2"]:
     """Joints with a position in every frame; those that were seen stay as they are.
 
-    Not causal: between two sightings a joint moves linearly, before the first and after the last it rests.
+    Not causal: between two sightings a joint moves linearly in time, before the first and after the last it
+    rests.
     Causal: it rests where it was last seen. A joint that was never seen (causal: not yet) is at the centre of
     the body in that frame: the mean of the torso's joints that are there by now, filled ones included, or of
     all joints if none of the torso is. Causal frames before anything was seen repeat the first frame after
@@ -41,6 +46,7 @@ def fill_gaps(
         pixels: the joints of Human3.6M in the image; NaN where missing.
         confidence: 0 where missing. It stays 0 where a gap is filled, which is how one knows.
         causal: whether a frame may depend on earlier frames only.
+        times: of the frames, increasing, in any unit; if None, frames are equally far apart.
 
     Raises:
         ValueError: no joint was ever seen.
@@ -49,7 +55,7 @@ def fill_gaps(
     if not seen.any():
         raise ValueError("no joint was seen in any frame")
     if not causal:
-        return _at_centre(_interpolated(pixels, seen))
+        return _at_centre(_interpolated(pixels, seen, np.arange(len(pixels)) if times is None else times))
     held = _held(pixels, seen)
     held[: np.flatnonzero(seen.any(axis=1))[0]] = held[np.flatnonzero(seen.any(axis=1))[0]]
     return _at_centre(held)
@@ -75,14 +81,13 @@ def _seen(pixels: np.ndarray, confidence: np.ndarray) -> Bool[np.ndarray, "*fram
     return (confidence > 0) & np.isfinite(pixels).all(axis=-1)
 
 
-def _interpolated(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _interpolated(pixels: np.ndarray, seen: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Every joint that was ever seen in every frame, the others NaN."""
     filled = np.full_like(pixels, np.nan)
-    frames = np.arange(len(pixels))
     for joint in np.flatnonzero(seen.any(axis=0)):
         known = np.flatnonzero(seen[:, joint])
         for axis in range(2):
-            filled[:, joint, axis] = np.interp(frames, known, pixels[known, joint, axis])
+            filled[:, joint, axis] = np.interp(times, times[known], pixels[known, joint, axis])
     return np.where(seen[..., None], pixels, filled)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 
 KeypointSetName = Literal["human36m17", "coco17", "halpe26", "body25", "mediapipe33"]
 KEYPOINT_COUNTS: dict[KeypointSetName, int] = {
@@ -18,7 +18,7 @@ KEYPOINT_COUNTS: dict[KeypointSetName, int] = {
 }
 
 
-def present(points: Float[np.ndarray, "*batch 3"]) -> Bool[np.ndarray, "*batch"]:
+def present(points: Real[np.ndarray, "*batch 3"]) -> Bool[np.ndarray, "*batch"]:
     """Which points (x, y and score) are there: those with a positive score and finite x and y."""
     return (points[..., 2] > 0) & np.isfinite(points[..., :2]).all(axis=-1)
 
@@ -28,8 +28,9 @@ class Keypoints:
     """One person's 2D keypoints in every frame of a clip.
 
     Args:
-        points: x and y in pixels (origin top left) and a score in [0, 1] of each keypoint; a score of zero,
-            or NaN in x or y, marks one that is missing. Frames without the person are there, all missing.
+        points: x and y in pixels (origin top left) and a score in [0, 1] of each keypoint; a score of zero
+            or less, or NaN in x or y, marks one that is missing. Frames without the person are there, all
+            missing.
         keypoint_set: which keypoints these are, in which order (docs/keypoints.md).
         timestamps: time of each frame in seconds, increasing.
         image_size: width and height of the image in pixels.
@@ -37,16 +38,18 @@ class Keypoints:
         distortion: k1, k2, p1, p2, k3 of OpenCV, if known.
         track: the person's number in the clip, from 1.
 
+    Whole numbers in the arrays become floating point.
+
     Raises:
         ValueError: shapes do not fit each other or the keypoint set, or time does not increase.
     """
 
-    points: Float[np.ndarray, "frames joints 3"]
+    points: Real[np.ndarray, "frames joints 3"]
     keypoint_set: KeypointSetName
-    timestamps: Float[np.ndarray, " frames"]
+    timestamps: Real[np.ndarray, " frames"]
     image_size: tuple[int, int]
-    camera_matrix: Float[np.ndarray, "3 3"] | None = None
-    distortion: Float[np.ndarray, " 5"] | None = None
+    camera_matrix: Real[np.ndarray, "3 3"] | None = None
+    distortion: Real[np.ndarray, " 5"] | None = None
     track: int = 1
 
     def __post_init__(self) -> None:
@@ -61,10 +64,13 @@ class Keypoints:
             )
         if self.timestamps.shape != self.points.shape[:1]:
             raise ValueError(f"{len(self.timestamps)} timestamps for {len(self.points)} frames")
-        if not np.isfinite(self.timestamps).all() or (np.diff(self.timestamps) <= 0).any():
-            raise ValueError("timestamps do not increase from frame to frame")
+        if fault := fault_of_times(self.timestamps):
+            raise ValueError(fault)
         if min(self.image_size) < 1:
             raise ValueError(f"image size must be positive, got {self.image_size}")
+        for name in ("points", "timestamps", "camera_matrix", "distortion"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else as_floats(value))
 
     def __len__(self) -> int:
         return len(self.points)
@@ -82,6 +88,19 @@ class Keypoints:
     def frames(self, kept: slice) -> Keypoints:
         """Some of the frames."""
         return replace(self, points=self.points[kept], timestamps=self.timestamps[kept])
+
+
+def as_floats(values: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """The same numbers, whole ones in double precision."""
+    return values if np.issubdtype(values.dtype, np.floating) else values.astype(np.float64)
+
+
+def fault_of_times(timestamps: Real[np.ndarray, " frames"]) -> str:
+    """What is wrong with the times of frames, or nothing."""
+    if not np.isfinite(timestamps).all():
+        return "timestamps hold NaN or infinity"
+    still = np.flatnonzero(np.diff(timestamps) <= 0)
+    return f"timestamps do not increase from frame {still[0]} to frame {still[0] + 1}" if len(still) else ""
 
 
 def mean_fps(timestamps: Float[np.ndarray, " frames"]) -> float:

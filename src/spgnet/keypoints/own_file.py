@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spgnet.files import whole_file
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.recording import Recording, facts_of, number_array, whole_number
 
@@ -28,12 +27,14 @@ KEYS = (
 """The keys that are read, of our own layout and of rtmlib's; all others are ignored."""
 
 
-def save_keypoints(path: Path, keypoints: Keypoints) -> None:
+def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
     """Write one person's keypoints in single precision as ``.npz`` or ``.json``, whole or not at all.
 
     Raises:
         ValueError: the path ends in something else.
+        OSError: it cannot be written.
     """
+    path = Path(path)
     if path.suffix not in (".npz", ".json"):
         raise ValueError(f"{path}: keypoints are saved as .npz or .json, not as {path.suffix or 'no suffix'}")
     values: dict[str, Any] = {
@@ -47,33 +48,12 @@ def save_keypoints(path: Path, keypoints: Keypoints) -> None:
     for name in ("camera_matrix", "distortion"):
         if getattr(keypoints, name) is not None:
             values[name] = getattr(keypoints, name).astype(np.float64)
-    temporary = path.with_name(f".{path.name}.partial")
-    with temporary.open("wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         if path.suffix == ".npz":
             np.savez_compressed(file, **values)
         else:
             plain = {name: _plain(value) for name, value in values.items()}
             file.write(json.dumps(plain, allow_nan=False).encode())
-    temporary.replace(path)
-
-
-def read_npz(path: Path) -> dict[str, Any]:
-    """The arrays of an .npz file that mean something here.
-
-    Raises:
-        ValueError: it is no .npz file, is damaged, or holds Python objects, which are never opened.
-    """
-    if not zipfile.is_zipfile(path):
-        raise ValueError("not an .npz file, or a truncated one: expected a zip archive of arrays")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files if name in KEYS}
-    except ValueError as error:
-        if "allow_pickle" in str(error):
-            raise ValueError("it holds pickled Python objects, which are never opened") from None
-        raise ValueError(f"a damaged .npz file ({error})") from None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"a damaged .npz file ({error})") from None
 
 
 def own_recording(content: Mapping[str, Any], keypoint_set: KeypointSetName | None) -> Recording:

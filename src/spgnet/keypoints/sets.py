@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
-from spgnet.keypoints.keypoints import Keypoints, KeypointSetName, present
+from spgnet.keypoints.keypoints import Keypoints, KeypointSetName, as_floats, present
 from spgnet.skeleton import HUMAN36M
 
 
@@ -81,9 +81,10 @@ def _weights(keypoint_set: KeypointSetName) -> np.ndarray:
 
 
 def points_to_human36m(
-    points: Float[np.ndarray, "*frames joints 3"], keypoint_set: KeypointSetName
+    points: Real[np.ndarray, "*frames joints 3"], keypoint_set: KeypointSetName
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
     """:func:`to_human36m` for bare points (x, y in pixels and score), of one frame or of many."""
+    points = as_floats(points)
     weights = _weights(keypoint_set).astype(points.dtype)
     clean = np.where(present(points)[..., None], points, 0)
     used = weights > 0

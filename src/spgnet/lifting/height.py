@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.rigid import typical_bone_lengths
+from spgnet.lifting.rigid import typical_bone_lengths, typical_distance
 from spgnet.skeleton import HUMAN36M
 
 ANKLE_SHARE = 0.039
@@ -18,22 +18,22 @@ Human Movement)."""
 def stature(motion: Motion) -> float:
     """The person's standing height in metres, as the joints have it.
 
-    The sum of the median lengths of shank, thigh, lower and upper trunk and of the stretch from the base of
-    the neck to the vertex (``head_top``), plus the height of the ankle above the sole, which is 3.9 % of
-    the whole. The pose does not matter: the person need not stand anywhere in the clip.
+    The sum of the median lengths, weighted by confidence, of shank, thigh, lower and upper trunk and of the
+    stretch from the base of the neck to the vertex (``head_top``), plus the height of the ankle above the
+    sole, which is 3.9 % of the whole. The pose does not matter: the person need not stand anywhere in the
+    clip.
     """
     lengths = dict(zip(HUMAN36M.bone_names, typical_bone_lengths(motion).tolist(), strict=True))
-    thorax, top = HUMAN36M.names.index("thorax"), HUMAN36M.names.index("head_top")
-    head = np.median(np.linalg.norm(motion.joints[:, top] - motion.joints[:, thorax], axis=-1))
+    head = typical_distance(motion, "thorax", "head_top")
     bones = ("left_ankle", "left_knee", "spine", "thorax")
-    return (sum(lengths[bone] for bone in bones) + float(head)) / (1 - ANKLE_SHARE)
+    return (sum(lengths[bone] for bone in bones) + head) / (1 - ANKLE_SHARE)
 
 
 def scale_to_height(motion: Motion, height: float) -> Motion:
     """The whole motion, pose and trajectory, scaled about the camera so that the person has a known height.
 
     Every joint stays on its viewing ray, so that the re-projection does not change. The camera's place in
-    the world does not either: level the motion after scaling it, not before.
+    the world does not either: level the motion, or place it on the floor, after scaling it, not before.
 
     Args:
         motion: the motion; its own estimate of the height is :func:`stature`.

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from spgnet.lifting.motion import Motion
+from spgnet.lifting.rigid import typical_bone_lengths
 from spgnet.skeleton import HUMAN36M
 
 ANKLE_HEIGHT = 0.08
@@ -30,12 +31,34 @@ _SLOW = 0.35
 """Metres per second below which an ankle may stand."""
 _SLACK = 0.02
 """How far the lowest joints of a clip may lie below its footholds, in metres, before the floor follows."""
+_HARDLY = 0.1
+"""Share of a person's frames in which a joint must be seen, or else its guessed positions count too."""
 _ROUNDS = 8
 
 _ANKLES = [HUMAN36M.names.index(f"{side}_ankle") for side in ("right", "left")]
 _THORAX, _HEAD = HUMAN36M.names.index("thorax"), HUMAN36M.names.index("head_top")
 
 Vector = Float[np.ndarray, " 3"]
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """A motion as it is looked at here.
+
+    Args:
+        joints: in the camera frame, in metres.
+        counts: which of them say where something is: those that were seen, and a joint that hardly ever was
+            (such as the vertex, which most detectors lack) in every frame with any that was.
+        rate: frames per second.
+        leg: length from hip to ankle in metres.
+        trunk: length from pelvis to thorax in metres.
+    """
+
+    joints: Float[np.ndarray, "frames 17 3"]
+    counts: Bool[np.ndarray, "frames 17"]
+    rate: float
+    leg: float
+    trunk: float
 
 
 @dataclass(frozen=True)
@@ -55,11 +78,12 @@ def find_up(motion: Motion) -> Vector:
     stretched (4 degrees; failing that, the direction of the trunk: 12 degrees); and the places where feet
     stand still lie in a horizontal plane (5 cm, outliers discounted). The further the person walks, the
     more the last one decides. A person who lies throughout adds nothing: then the camera is taken as level.
+    Frames and joints that were not seen, whose positions are guesses, do not count.
     """
-    joints = motion.joints.astype(np.float64)
-    body, up = _body_direction(joints), _IMAGE_UP
+    evidence = _evidence(motion)
+    body, up = _body_direction(evidence), _IMAGE_UP
     for _ in range(_ROUNDS):
-        up = _compromise(up, body, _footholds(joints, motion.timestamps, up))
+        up = _compromise(up, body, _footholds(evidence, up))
     return up
 
 
@@ -86,13 +110,14 @@ def place_on_floor(motion: Motion) -> Motion:
     places where an ankle stands still (their 10th percentile) come to lie 0.08 m above the floor, the
     height of an ankle joint in a shoe. If no ankle stands still, the lowest joints of the clip (5th
     percentile over the frames) are put at that height; and if they are more than 2 cm below those places,
-    2 cm lower.
+    2 cm lower. Frames and joints that were not seen do not count.
     """
+    evidence = _evidence(motion)
     rotation = motion.camera.rotation.double().numpy()
     up = rotation[:, 2]
-    heights = motion.joints.astype(np.float64) @ up
+    heights = np.where(evidence.counts, evidence.joints @ up, np.inf)[evidence.counts[:, _ANKLES].any(axis=1)]
     lowest = float(np.percentile(heights.min(axis=1), 5))
-    footholds = _footholds(motion.joints.astype(np.float64), motion.timestamps, up)
+    footholds = _footholds(evidence, up)
     if len(footholds):
         lowest = min(lowest + _SLACK, float(np.percentile(footholds @ up, 10)))
     position = motion.camera.position.double().numpy().copy()
@@ -110,12 +135,30 @@ def _with_pose(motion: Motion, rotation: Float[np.ndarray, "3 3"], position: Vec
     return replace(motion, camera=camera)
 
 
-def _body_direction(joints: Float[np.ndarray, "frames 17 3"]) -> _Direction | None:
+def _evidence(motion: Motion) -> _Evidence:
+    """The motion with what was seen of it told apart from what was guessed."""
+    joints, seen = motion.joints.astype(np.float64), np.asarray(motion.confidence > 0)
+    here = np.asarray(seen.any(axis=1)) if seen.any() else np.ones(len(seen), dtype=bool)
+    hardly = seen[here].mean(axis=0) < _HARDLY
+    lengths = dict(zip(HUMAN36M.bone_names, typical_bone_lengths(motion).tolist(), strict=True))
+    return _Evidence(
+        joints=joints,
+        counts=here[:, None] & (seen | hardly),
+        rate=motion.fps,
+        leg=lengths["right_knee"] + lengths["right_ankle"],
+        trunk=lengths["spine"] + lengths["thorax"],
+    )
+
+
+def _body_direction(evidence: _Evidence) -> _Direction | None:
     """The mean direction of the upright body, if it is upright in some frames."""
+    joints, counts = evidence.joints, evidence.counts
     whole, trunk = _from_feet_to_head(joints), joints[:, _THORAX] - joints[:, 0]
-    lengths = np.linalg.norm(whole, axis=-1)
-    stretched = (lengths > 0.96 * np.percentile(lengths, 95)) & (lengths > _leg_and_trunk(joints))
-    stands, sits = stretched & _upright(whole), _upright(trunk)
+    there = counts[:, [*_ANKLES, _HEAD]].all(axis=1)
+    lengths = np.where(there, np.linalg.norm(whole, axis=-1), 0)
+    tall = 0.96 * np.percentile(lengths[there], 95) if there.any() else 0
+    stands = (lengths > max(tall, evidence.leg + evidence.trunk)) & _upright(whole)
+    sits = counts[:, [0, _THORAX]].all(axis=1) & _upright(trunk)
     if stands.any():
         return _Direction(_mean_direction(whole[stands]), _BALANCE)
     return _Direction(_mean_direction(trunk[sits]), _TRUNK) if sits.any() else None
@@ -132,19 +175,6 @@ def _from_feet_to_head(joints: Float[np.ndarray, "frames 17 3"]) -> Float[np.nda
     return (1 - share) * vectors[:, 0] + share * vectors[:, 1]
 
 
-def _leg_and_trunk(joints: Float[np.ndarray, "frames 17 3"]) -> float:
-    return _leg(joints) + float(_median_lengths(joints)[[6, 7]].sum())
-
-
-def _leg(joints: Float[np.ndarray, "frames 17 3"]) -> float:
-    """Length of a leg from hip to ankle in metres."""
-    return float(_median_lengths(joints)[[1, 2, 4, 5]].sum()) / 2
-
-
-def _median_lengths(joints: Float[np.ndarray, "frames 17 3"]) -> Float[np.ndarray, " 16"]:
-    return HUMAN36M.bone_lengths(torch.from_numpy(joints)).median(dim=0).values.numpy()
-
-
 def _upright(vectors: Float[np.ndarray, "frames 3"]) -> Bool[np.ndarray, " frames"]:
     directions = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
     return (directions @ _IMAGE_UP > math.cos(_LEAN)) & (directions[:, 2] < math.sin(_LEAN_AWAY))
@@ -155,24 +185,22 @@ def _mean_direction(vectors: Float[np.ndarray, "n 3"]) -> Vector:
     return mean / np.linalg.norm(mean)
 
 
-def _footholds(
-    joints: Float[np.ndarray, "frames 17 3"], timestamps: Float[np.ndarray, " frames"], up: Vector
-) -> Float[np.ndarray, "n 3"]:
-    """Where feet stand: for each time that an ankle is low and slow, its median position.
+def _footholds(evidence: _Evidence, up: Vector) -> Float[np.ndarray, "n 3"]:
+    """Where feet stand: for each time that an ankle is seen low and slow, its median position.
 
     Low is below the other ankle or within 0.12 m of it, and half the length of a leg below the pelvis: a
     person who lies has no footholds.
     """
+    joints = evidence.joints
     if len(joints) < 3:
         return np.zeros((0, 3))
     heights = joints @ up
-    rate = (len(joints) - 1) / (timestamps[-1] - timestamps[0])
-    half = max(1, round(0.08 * rate))
+    half = max(1, round(0.08 * evidence.rate))
     places = []
     for ankle in _ANKLES:
         low = heights[:, ankle] < heights[:, _ANKLES].min(axis=1) + 0.12
-        low &= heights[:, 0] - heights[:, ankle] > 0.5 * _leg(joints)
-        stands = low & (_speed(joints[:, ankle], rate, half) < _SLOW)
+        low &= heights[:, 0] - heights[:, ankle] > 0.5 * evidence.leg
+        stands = evidence.counts[:, ankle] & low & (_speed(joints[:, ankle], evidence.rate, half) < _SLOW)
         places += [np.median(joints[run, ankle], axis=0) for run in _runs(stands) if len(run) > half]
     return np.array(places).reshape(-1, 3)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,22 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from spgnet.camera import Camera, opencv_camera
-from spgnet.keypoints.keypoints import mean_fps
+from spgnet.camera import Camera, opencv_camera, opencv_intrinsics
+from spgnet.files import whole_file
+from spgnet.keypoints.keypoints import fault_of_times, mean_fps
+from spgnet.keypoints.npz_file import read_npz
 from spgnet.skeleton import HUMAN36M
 
 VERSION = 1
+_SHAPES = {
+    "camera_matrix": (3, 3),
+    "distortion": (5,),
+    "camera_rotation": (3, 3),
+    "camera_position": (3,),
+    "image_size": (2,),
+    "track": (),
+}
+"""Of the arrays in a file that :class:`Motion` does not check."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Motion:
         confidence: how sure the 2D detection was, in [0, 1]; 0 where a joint was not seen, so that its
             position is the network's guess.
         pixels: the 2D input: the joints in the image, with gaps filled.
-        timestamps: time of each frame in seconds.
+        timestamps: time of each frame in seconds, increasing.
         camera: one camera in OpenCV's convention. Its rotation and position say where the world is (z up,
             floor near z = 0): as calibrated, or found by levelling, or simply upright at the origin.
         camera_source: where the intrinsics come from, in words.
@@ -34,7 +44,7 @@ class Motion:
         weights: name of the weights that lifted it.
 
     Raises:
-        ValueError: shapes do not fit each other.
+        ValueError: shapes do not fit each other, or time does not increase.
     """
 
     joints: Float[np.ndarray, "frames 17 3"]
@@ -47,7 +57,7 @@ class Motion:
     weights: str = ""
 
     def __post_init__(self) -> None:
-        frames = len(self.joints)
+        frames = len(self.joints) if self.joints.ndim else 0
         shapes = {
             "joints": (frames, 17, 3),
             "confidence": (frames, 17),
@@ -59,6 +69,8 @@ class Motion:
             for name, shape in shapes.items()
             if getattr(self, name).shape != shape
         ]
+        if self.timestamps.ndim == 1 and (fault := fault_of_times(self.timestamps)):
+            faults.append(fault)
         if self.camera.focal.ndim != 1 or self.camera.convention != "opencv":
             faults.append("the camera must be a single one in OpenCV's convention")
         if not frames or faults:
@@ -80,14 +92,16 @@ class Motion:
         return world.numpy().astype(np.float32)
 
 
-def save_motion(path: Path, motion: Motion) -> None:
-    """Write a motion as an ``.npz`` file of plain arrays, whole or not at all."""
+def save_motion(path: Path | str, motion: Motion) -> None:
+    """Write a motion as an ``.npz`` file of plain arrays, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = Path(path)
     camera = motion.camera.to(torch.float64)
-    matrix = np.eye(3)
-    matrix[[0, 1], [0, 1]], matrix[:2, 2] = camera.focal.numpy(), camera.center.numpy()
-    k1, k2, k3 = camera.radial.tolist()
-    temporary = path.with_name(f".{path.name}.partial")
-    with temporary.open("wb") as file:
+    matrix, distortion = opencv_intrinsics(motion.camera)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
             version=VERSION,
@@ -98,7 +112,7 @@ def save_motion(path: Path, motion: Motion) -> None:
             fps=motion.fps,
             joint_names=np.array(HUMAN36M.names),
             camera_matrix=matrix,
-            distortion=np.array([k1, k2, *camera.tangential.tolist(), k3]),
+            distortion=distortion,
             camera_rotation=camera.rotation.numpy(),
             camera_position=camera.position.numpy(),
             image_size=camera.image_size.numpy().astype(np.int64),
@@ -106,47 +120,55 @@ def save_motion(path: Path, motion: Motion) -> None:
             track=motion.track,
             weights=motion.weights,
         )
-    temporary.replace(path)
 
 
-def load_motion(path: Path) -> Motion:
+def load_motion(path: Path | str) -> Motion:
     """Read a motion file.
 
     Raises:
-        ValueError: the file is missing, is no motion file, or its contents do not fit each other.
+        ValueError: the file is missing or damaged, is no motion file or one of another version of the layout,
+            or its contents do not fit each other.
     """
-    if not path.is_file():
+    if not Path(path).is_file():
         raise ValueError(f"{path}: no such file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            values = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a readable .npz file ({error})") from None
-    wanted = ("joints", "confidence", "pixels", "timestamps", "camera_matrix", "distortion")
-    wanted += ("camera_rotation", "camera_position", "image_size", "camera_source", "track", "weights")
-    missing = [name for name in wanted if name not in values]
-    if missing:
-        raise ValueError(f"{path}: not a motion file: it lacks {', '.join(missing)}")
-    try:
-        return Motion(
-            joints=values["joints"].astype(np.float32),
-            confidence=values["confidence"].astype(np.float32),
-            pixels=values["pixels"].astype(np.float32),
-            timestamps=values["timestamps"].astype(np.float64),
-            camera=_camera(values),
-            camera_source=str(values["camera_source"]),
-            track=int(values["track"]),
-            weights=str(values["weights"]),
-        )
-    except (ValueError, TypeError) as error:
+        return _motion(read_npz(path))
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
+def _motion(values: dict[str, np.ndarray]) -> Motion:
+    """The motion that a file's arrays hold."""
+    wanted = ("version", "joints", "confidence", "pixels", "timestamps", "camera_source", "weights", *_SHAPES)
+    missing = [name for name in wanted if name not in values]
+    if missing:
+        raise ValueError(f"not a motion file: it lacks {', '.join(missing)}")
+    if values["version"].tolist() != VERSION:
+        raise ValueError(f"a motion file of version {values['version']}, expected version {VERSION}")
+    faults = [
+        f"{name} has shape {values[name].shape}, expected {shape}"
+        for name, shape in _SHAPES.items()
+        if values[name].shape != shape
+    ]
+    numbers = ("joints", "confidence", "pixels", "timestamps", *_SHAPES)
+    faults += [f"{name} holds no numbers" for name in numbers if values[name].dtype.kind not in "fiu"]
+    if faults:
+        raise ValueError("; ".join(faults))
+    return Motion(
+        joints=values["joints"].astype(np.float32),
+        confidence=values["confidence"].astype(np.float32),
+        pixels=values["pixels"].astype(np.float32),
+        timestamps=values["timestamps"].astype(np.float64),
+        camera=_camera(values),
+        camera_source=str(values["camera_source"]),
+        track=int(values["track"]),
+        weights=str(values["weights"]),
+    )
+
+
 def _camera(values: dict[str, np.ndarray]) -> Camera:
-    shapes = {"camera_matrix": (3, 3), "distortion": (5,), "camera_rotation": (3, 3), "camera_position": (3,)}
-    for name, shape in (shapes | {"image_size": (2,)}).items():
-        if values[name].shape != shape:
-            raise ValueError(f"{name} has shape {values[name].shape}, expected {shape}")
+    if not np.isfinite(values["image_size"]).all():
+        raise ValueError(f"image_size is {values['image_size'].tolist()}, expected pixels")
     return opencv_camera(
         values["camera_matrix"],
         values["distortion"],

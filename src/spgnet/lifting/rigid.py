@@ -36,6 +36,14 @@ def typical_bone_lengths(motion: Motion) -> Float[np.ndarray, " 16"]:
     return torch.stack(medians).numpy()
 
 
+def typical_distance(motion: Motion, one: str, other: str) -> float:
+    """The distance of two joints in metres: its median over the clip, weighted by confidence."""
+    joints, trust = _tensors(motion)
+    first, second = HUMAN36M.names.index(one), HUMAN36M.names.index(other)
+    distances = (joints[:, first] - joints[:, second]).norm(dim=-1)
+    return float(_weighted_median(distances, trust[:, first] * trust[:, second]))
+
+
 def make_rigid(motion: Motion) -> Motion:
     """The motion with constant bone lengths, as near to the given joints as they allow.
 

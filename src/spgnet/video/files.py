@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spgnet.video.frames import Frame, FrameSource, focal_in_pixels, pyav
+from spgnet.video.frames import Frame, FrameSource, ffmpeg_name, focal_in_pixels, pyav
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -121,7 +121,7 @@ def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
 def _open(path: Path) -> InputContainer:
     av = pyav()
     try:
-        container = av.open(str(path))
+        container = av.open(ffmpeg_name(path))
     except (av.error.FFmpegError, ValueError) as error:
         raise ValueError(
             f"{path}: not a readable video: damaged, cut short or of an unknown kind ({_reason(error)})"
@@ -157,6 +157,7 @@ def decoded(container: InputContainer, stream: VideoStream, warnings: list[str])
     """All frames of a stream that can be decoded; what cannot is told once in the warnings."""
     av = pyav()
     broken = 0
+    name = container.name.removeprefix("file:")
     packets = container.demux(stream)
     while True:
         try:
@@ -164,14 +165,14 @@ def decoded(container: InputContainer, stream: VideoStream, warnings: list[str])
         except StopIteration:
             break
         except av.error.FFmpegError as error:
-            warnings.append(f"{container.name}: reading stopped early ({_reason(error)})")
+            warnings.append(f"{name}: reading stopped early ({_reason(error)})")
             break
         try:
             frames = packet.decode()
         except av.error.FFmpegError as error:
             broken += 1
             if broken == 1:
-                warnings.append(f"{container.name}: some frames cannot be decoded ({_reason(error)})")
+                warnings.append(f"{name}: some frames cannot be decoded ({_reason(error)})")
             continue
         yield from frames
 

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -60,6 +61,11 @@ class FrameSource(ABC):
 def focal_in_pixels(equivalent: float, image_size: tuple[int, int]) -> float:
     """Focal length in pixels from the "35 mm equivalent" in mm, by the diagonal of the image."""
     return equivalent / FILM_DIAGONAL * math.hypot(*image_size)
+
+
+def ffmpeg_name(path: Path) -> str:
+    """A path as FFmpeg takes it for a file: without this, a colon in it ends the name of a protocol."""
+    return f"file:{path}"
 
 
 def pyav() -> ModuleType:

@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import UInt8
 
-from spgnet.video.frames import pyav
+from spgnet.video.frames import ffmpeg_name, pyav
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 TICKS = 60000
@@ -74,7 +74,7 @@ class VideoWriter:
         codec = "libx264" if "libx264" in av.codec.codecs_available else "mpeg4"
         suffix = self.path.suffix.lower()
         fast = {} if suffix == ".mkv" else {"movflags": "+faststart"}
-        self._container = av.open(str(self._partial), "w", format=FORMATS[suffix], options=fast)
+        self._container = av.open(ffmpeg_name(self._partial), "w", format=FORMATS[suffix], options=fast)
         stream = self._container.add_stream(codec, rate=Fraction(self.fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = Fraction(1, TICKS)

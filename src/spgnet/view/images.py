@@ -20,6 +20,8 @@ MEGABYTES = 64.0
 """What they may take as text in base64; in memory it is three quarters of that."""
 NEAR = 1.0
 """Seconds that a picture may be away from the moment for which it stands."""
+SAME_SHAPE = 0.02
+"""How far the proportions of the video and of the camera may differ: smaller copies are rounded."""
 
 
 def still(video: FrameSource, motions: Sequence[Motion]) -> Callable[[int], np.ndarray | None]:
@@ -37,9 +39,11 @@ def still(video: FrameSource, motions: Sequence[Motion]) -> Callable[[int], np.n
         its longer side 400 pixels or less, or None if there is none within a second.
 
     Raises:
-        ValueError: the motions cannot be shown, the video cannot be read, or OpenCV is missing.
+        ValueError: the motions cannot be shown, the video cannot be read or has other proportions than the
+            images of the motions' camera, or OpenCV is missing.
     """
     times = common_clock(motions).times
+    check_same_clip(video, motions)
     first, last = float(times[0]) - NEAR, float(times[-1]) + NEAR
     frames = ((frame.time, frame.image) for frame in video if first <= frame.time <= last)
     kept = compress_images(frames, SIDE, COUNT / (last - first), MEGABYTES)
@@ -56,3 +60,19 @@ def still(video: FrameSource, motions: Sequence[Motion]) -> Callable[[int], np.n
         return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
 
     return image
+
+
+def check_same_clip(video: FrameSource, motions: Sequence[Motion]) -> None:
+    """Make sure that motions can have been lifted from a video: by the proportions of its pictures.
+
+    Raises:
+        ValueError: they differ from those of a motion's camera by more than 2 %.
+    """
+    width, height = video.image_size
+    for motion in motions:
+        across, down = (int(side) for side in motion.camera.image_size.tolist())
+        if abs(width * down - height * across) > SAME_SHAPE * height * across:
+            raise ValueError(
+                f"{video.name}: its pictures are {width} x {height} and those of the motion's camera "
+                f"{across} x {down}, other proportions; expected the video that the motion was lifted from"
+            )

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
+from spgnet.files import whole_file
 from spgnet.lifting.motion import Motion
 from spgnet.skeleton import HUMAN36M
 from spgnet.view.stage import common_clock, floor_height, person_numbers
@@ -51,6 +52,7 @@ def write_page(
     Raises:
         ValueError: there is no motion, or one that cannot be shown (not finite, time does not increase), or
             images are given and OpenCV is missing.
+        OSError: it cannot be written.
     """
     data = _describe(motions, title)
     pictures: list[str] = []
@@ -66,9 +68,8 @@ def write_page(
         "pictures": _script_json(pictures),
     }
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _resource("page.html"))
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
