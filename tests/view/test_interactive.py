@@ -89,8 +89,8 @@ def test_the_skull_ends_at_the_vertex():
 def test_sides_have_colours_and_uncertain_joints_are_paler():
     sure, unsure = people(2)
     colours = joint_colours(sure, (10, 200, 10)).astype(int)
-    assert colours[0, 4].argmax() == 2, "left is blue"
-    assert colours[0, 1].argmax() == 0, "right is orange"
+    assert colours[0, 4].argmax() == 0, "left is orange"
+    assert colours[0, 1].argmax() == 2, "right is blue"
     assert colours[0, 0].argmax() == 1, "the middle has the person's colour"
     np.testing.assert_array_less(colours[0, 14].min(), joint_colours(unsure, (10, 200, 10))[0, 14].min())
 

@@ -187,8 +187,9 @@ def test_a_title_with_markup_is_text(open_page):
 
 def test_it_plays_at_once_and_stops_at_a_key(open_page):
     page = open_page()
-    page.wait_for_function("spgnet.playing && spgnet.frame > 5", timeout=5000)
+    page.wait_for_function("spgnet.playing && spgnet.frame > 5", timeout=20000)
     page.keyboard.press("Space")
+    page.wait_for_function("!spgnet.playing", timeout=20000)
     frame = page.evaluate("spgnet.frame")
     page.wait_for_timeout(150)
     assert page.evaluate("[spgnet.frame, spgnet.playing]") == [frame, False]
