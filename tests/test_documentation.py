@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from spgnet.benchmark import METHODS, BenchmarkConfig, results_table
+from spgnet.lifting.weights import manifest
 from spgnet.recipes import GUIDED, GUIDED_WITH_DROPOUT
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +22,16 @@ def test_the_benchmark_s_tables_are_those_of_the_recorded_runs():
     table = results_table(recorded["runs"])
     assert table in (ROOT / "README.md").read_text()
     assert table in (ROOT / "docs/open_benchmark.md").read_text()
+
+
+def test_the_accuracy_on_real_video_is_that_of_the_manifest():
+    readme, page = (ROOT / "README.md").read_text(), (ROOT / "docs/weights.md").read_text()
+    for name, entry in manifest().items():
+        for clip, values in entry["real_video"]["plain"].items():
+            shown = [values[f"{metric} [mm]"] for metric in ("P-MPJPE", "MPJPE")]
+            assert f"| {clip} | {shown[0]} | {shown[1]} |" in page
+            if name == "default":
+                assert f"| {clip} | spgnet | {shown[0]} | {shown[1]} |" in readme
 
 
 def test_the_documented_loss_weights_are_the_defaults():

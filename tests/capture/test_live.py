@@ -13,7 +13,7 @@ from capture.conftest import SimulatedDetector
 from lifting.people import SIZE, filmed, lifter
 from spgnet.camera_files import find_camera
 from spgnet.capture import CaptureConfig, live, run_capture
-from spgnet.capture.live import Recording, held_back, live_weights, run_live
+from spgnet.capture.live import Meter, Recording, held_back, live_weights, run_live, show_frames
 from spgnet.capture.live_source import Excerpt, Follower, Seen, Source, paced, small
 from spgnet.detection import Sighting
 from spgnet.keypoints import Keypoints, load_people, save_keypoints
@@ -212,6 +212,23 @@ def test_another_person_is_lifted_from_their_own_first_frame_on():
     np.testing.assert_array_equal(motion.joints, apart)
     np.testing.assert_array_equal(motion.timestamps, keypoints.timestamps)
     np.testing.assert_array_equal(kept.points, keypoints.points)
+
+
+def test_poses_that_are_ready_at_once_are_all_shown_with_their_pictures():
+    """After most of a second without a frame, those that waited for later ones are ready together."""
+    keypoints, _ = filmed(30)
+    times = keypoints.timestamps + np.where(np.arange(30) < 20, 0, 0.8)
+    camera, words = find_camera(SIZE)
+    source = Source(paced(iter(())), "human36m17", SIZE, 30.0, camera, words)
+    recording, page = Recording(lifter(), source, CaptureConfig(input="0", live=True)), Page()
+    frames = [
+        Seen(points, float(time), 1, np.full((2, 2, 3), index, np.uint8))
+        for index, (points, time) in enumerate(zip(keypoints.points, times, strict=True))
+    ]
+    show_frames(frames, recording, page, Meter(4))
+    shown = [(pose.time, image.max()) for pose, image in zip(page.poses, page.images, strict=True) if pose]
+    assert shown == [(time, index) for index, time in enumerate(times[:26])]
+    np.testing.assert_array_equal(recording.finish()[0].timestamps, times)
 
 
 def test_frames_come_no_faster_than_they_were_filmed_and_do_not_catch_up():

@@ -73,21 +73,24 @@ def test_a_live_clip_equals_the_whole_clip(causal):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_slow_source_is_lifted_like_its_frames_and_those_in_between(causal):
-    """At 8 frames a second two are put between each two, so that the network sees 24."""
-    keypoints, untrained = with_gaps(filmed(40, fps=8.0)[0]), lifter((3, 3, 3), causal=causal)
+@pytest.mark.parametrize(("fps", "stated", "steps"), [(8.0, 30.0, 3), (1.1, 30.0, 22), (40.0, 120.0, 2)])
+def test_a_slow_source_is_lifted_like_its_frames_and_those_in_between(fps, stated, steps, causal):
+    """At 8 frames a second two are put between each two, so that the network sees 24, its lowest rate."""
+    keypoints = with_gaps(replace(filmed(40)[0], timestamps=np.arange(40) / fps))
+    untrained = lifter((3, 3, 3), causal=causal)
+    live = StreamingLifter(untrained, SIZE, "human36m17", fps=stated, camera=camera())
+    poses = [pose for poses in pushed(live, keypoints) for pose in poses]
     pixels, seen = filtered(keypoints)
     series, flags = [pixels[0]], [seen[0]]
     for index in range(1, len(pixels)):
-        before, now = pixels[index - 1], pixels[index]
-        series += [before + (now - before) / 3, before + 2 * (now - before) / 3, now]
-        flags += [seen[index - 1], seen[index], seen[index]]
+        for step in range(1, steps + 1):
+            series.append(pixels[index - 1] + (pixels[index] - pixels[index - 1]) * (step / steps))
+            flags.append(seen[index - 1] if step <= steps / 2 else seen[index])
     rays = network_input(np.stack(series), np.stack(flags), camera())
-    whole = lift_sequence(untrained.model, rays).numpy()[::3]
-    poses = list(lift_live(untrained, keypoints, camera=camera()))
+    whole = lift_sequence(untrained.model, rays, stride=live.stride).numpy()[::steps]
     np.testing.assert_array_equal([pose.time for pose in poses], keypoints.timestamps[4:])
     np.testing.assert_allclose(joints_of(poses), whole, atol=1e-5)
-    assert np.abs(whole - batch(untrained, keypoints)).max() > 1e-3
+    assert np.abs(whole - batch(untrained, keypoints, stride=live.stride)).max() > 1e-3
 
 
 def test_a_source_of_a_high_rate_is_lifted_at_its_stride():

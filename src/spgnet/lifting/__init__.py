@@ -1,6 +1,19 @@
 """From 2D keypoints to 3D motion in metres."""
 
+from spgnet.lifting.height import scale_to_height
+from spgnet.lifting.level import level
 from spgnet.lifting.lifter import Lifter
 from spgnet.lifting.motion import Motion, load_motion, save_motion
+from spgnet.lifting.rigid import make_rigid
+from spgnet.lifting.streaming import StreamingLifter
 
-__all__ = ["Lifter", "Motion", "load_motion", "save_motion"]
+__all__ = [
+    "Lifter",
+    "Motion",
+    "StreamingLifter",
+    "level",
+    "load_motion",
+    "make_rigid",
+    "save_motion",
+    "scale_to_height",
+]

@@ -1,27 +1,35 @@
-"""Live lifting: a frame of 2D keypoints in, and a pose out after a stated number of frames."""
+"""Live lifting: frames of 2D keypoints in, one at a time, and poses out after a stated number of frames."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Real
 
 from spgnet.camera import Camera
-from spgnet.camera_files import find_camera
-from spgnet.keypoints import (
-    CausalFiller,
-    Keypoints,
-    KeypointSetName,
-    OneEuroFilter,
-    drop_unsure,
-    points_to_human36m,
+from spgnet.keypoints import CausalFiller, Keypoints, KeypointSetName, OneEuroFilter
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
+from spgnet.lifting.inputs import (
+    check_rate,
+    check_set,
+    given_camera,
+    network_input,
+    only_with_rays,
+    share_without_rays,
+    sure_joints,
 )
-from spgnet.lifting.lifter import Lifter, network_input, only_inside
+from spgnet.lifting.lifter import Lifter
 from spgnet.lifting.motion import Motion
+from spgnet.lifting.timing import steps_between
 from spgnet.models.streaming import SequenceStream
+
+PAUSE = 1.0
+"""Seconds without a frame after which lifting begins anew."""
 
 
 class LivePose(NamedTuple):
@@ -40,20 +48,41 @@ class LivePose(NamedTuple):
     time: float
 
 
-class StreamingLifter:
-    """Lifts frame by frame, each in the same time.
+class _Input(NamedTuple):
+    """A frame as the network is to see it: filtered pixels, which joints were seen, and its time."""
 
-    A joint that is not seen is held where it was, and jitter is filtered by a 1 € filter, which does not
-    look ahead. With the same weights the poses are those of :func:`lift_live` on the whole clip.
+    pixels: Float[np.ndarray, "17 2"]
+    seen: Bool[np.ndarray, " 17"]
+    time: float
+
+
+class StreamingLifter:
+    """Lifts frame by frame; nothing in it grows with their number.
+
+    It differs from :meth:`Lifter.lift`, which knows the whole clip: a joint that is not seen is held where
+    it was instead of interpolated, and jitter is filtered by a 1 € filter, which does not look ahead, instead
+    of a symmetric one. Apart from that it computes the same: the poses are those of
+    :func:`spgnet.models.sequence.lift_sequence` on the frames filled and filtered in that way.
+
+    The network wants frames at a rate that it was trained for. Where frames come more than a tenth slower
+    than the lowest such rate, frames are put between the last one and the new one, by linear interpolation;
+    they cost as much as a frame each, and no pose is given for them. After a pause of more than a second
+    (:data:`PAUSE`), lifting begins anew, as with another clip. Frames in which nobody is seen should be
+    pushed all the same, with scores of 0: they are no pause.
 
     Args:
         lifter: with weights that look few frames ahead: those called ``live`` look at past frames only.
         image_size: width and height in pixels.
         keypoint_set: which keypoints are pushed.
-        fps: about how many frames a second will be pushed.
-        camera: what films, in OpenCV's convention; by default one with the default field of view.
+        fps: about how many frames a second the source gives at most. That fewer come does no harm.
+        camera: what films, in OpenCV's convention, or a camera file; it is fitted to the image's size. By
+            default one with the default field of view.
         smoothing: filter jitter.
         flip: average with the result for the mirrored input (twice the time).
+
+    Raises:
+        ValueError: the keypoint set is not known, the frame rate is not positive, or the camera cannot be
+            used.
     """
 
     def __init__(
@@ -63,24 +92,38 @@ class StreamingLifter:
         keypoint_set: KeypointSetName,
         *,
         fps: float = 30.0,
-        camera: Camera | None = None,
+        camera: Camera | Path | str | None = None,
         smoothing: bool = True,
         flip: bool = True,
     ) -> None:
-        self.camera, self.camera_source = (camera, "given camera") if camera else find_camera(image_size)
-        self.image_size = image_size
+        check_set(keypoint_set)
+        check_rate(fps)
+        self.camera, self.camera_source = given_camera(camera, image_size)
+        self.folds = _has_fold(self.camera)
+        self.lifter, self.image_size, self.smoothing, self.flip = lifter, image_size, smoothing, flip
         self.keypoint_set: KeypointSetName = keypoint_set
-        self.stream = SequenceStream(lifter.model, flip=flip, stride=lifter.model.config.stride(fps))
+        config = lifter.model.config
+        self.stride = config.stride(fps)
+        self.slowest = config.rates[0] * self.stride
+        self.time = -math.inf
+        self._begin()
+
+    def _begin(self) -> None:
+        self.stream = SequenceStream(self.lifter.model, flip=self.flip, stride=self.stride)
         self.filler = CausalFiller()
-        self.filter = OneEuroFilter(float(max(image_size))) if smoothing else None
-        self.waiting: deque[tuple[np.ndarray, np.ndarray, float]] = deque()
+        self.filter = OneEuroFilter(float(max(self.image_size))) if self.smoothing else None
+        self.last: _Input | None = None
+        self.waiting: deque[tuple[np.ndarray, np.ndarray, float] | None] = deque()
 
     @property
     def lookahead(self) -> int:
-        """How many frames a pose is late: the number of later frames that the network looks at."""
+        """How many frames a pose is late at most: the number of later frames that the network looks at.
+
+        Where frames are put in between, fewer of those that are pushed make up that number.
+        """
         return self.stream.lookahead
 
-    def push(self, points: Float[np.ndarray, "joints 3"], time: float) -> LivePose | None:
+    def push(self, points: Real[np.ndarray, "joints 3"], time: float) -> list[LivePose]:
         """Take in a frame.
 
         Args:
@@ -88,55 +131,116 @@ class StreamingLifter:
             time: of the frame, in seconds, later than the one before.
 
         Returns:
-            The pose of the frame ``lookahead`` before this one; None until there is one, and as long as
-            nobody was seen.
+            The poses that are ready now, in order and each frame's once. With a look-ahead of 0 that is the
+            pose of this frame. Otherwise it mostly is that of the frame ``lookahead`` before this one; none
+            at first, and more of them after a time without frames. None as long as nobody was seen.
 
         Raises:
             ValueError: the frame does not fit the keypoint set, or time does not increase.
         """
-        pixels, confidence = drop_unsure(*points_to_human36m(points, self.keypoint_set))
-        pixels, confidence = only_inside(pixels, confidence, self.image_size)
+        self._check(points, time)
+        ready = self.finish() if time - self.time > PAUSE else []
+        self.time = time
+        pixels, confidence = sure_joints(points, self.keypoint_set, self.image_size)
+        if self.folds:
+            pixels, confidence = only_with_rays(pixels, confidence, self.camera)
         filled = self.filler.push(pixels, confidence)
         if filled is None:
-            return None
-        self.waiting.append((confidence, filled, time))
+            return ready
         steady = filled if self.filter is None else self.filter.push(filled, time)
-        rays = network_input(steady[None], confidence[None] > 0, self.camera)[0]
-        joints = self.stream.push(rays)
-        return None if joints is None else LivePose(joints.cpu().numpy(), *self.waiting.popleft())
+        between, seen = self._since_last(_Input(steady, confidence > 0, time))
+        self.waiting.extend([None] * (len(between) - 1) + [(confidence, filled, time)])
+        for rays in network_input(between, seen, self.camera):
+            joints = self.stream.push(rays)
+            ready += [] if joints is None else self._posed(joints.cpu().numpy())
+        return ready
 
     def finish(self) -> list[LivePose]:
-        """The poses of the last frames: up to ``lookahead`` of them."""
-        late = self.stream.finish()[-len(self.waiting) :] if self.waiting else []
-        return [LivePose(joints.cpu().numpy(), *self.waiting.popleft()) for joints in late]
+        """The poses of the last frames, up to ``lookahead`` of them; a frame pushed after it begins anew."""
+        poses = [pose for joints in self.stream.finish() for pose in self._posed(joints.cpu().numpy())]
+        assert not self.waiting
+        self._begin()
+        return poses
+
+    def _check(self, points: np.ndarray, time: float) -> None:
+        expected = KEYPOINT_COUNTS[self.keypoint_set], 3
+        if points.shape != expected:
+            raise ValueError(
+                f"a frame of {self.keypoint_set} has shape {expected}: x, y and score of every keypoint; got "
+                f"{points.shape}"
+            )
+        if not time > self.time:
+            raise ValueError(f"time does not increase: {time} s after {self.time} s")
+
+    def _since_last(
+        self, new: _Input
+    ) -> tuple[Float[np.ndarray, "steps 17 2"], Bool[np.ndarray, "steps 17"]]:
+        """The pixels and the seen joints of the new frame, and before it of those put in between."""
+        last, self.last = self.last, new
+        if last is None:
+            return new.pixels[None], new.seen[None]
+        steps = steps_between(new.time - last.time, self.slowest)
+        share = (np.arange(1, steps + 1) / steps)[:, None]
+        pixels = last.pixels * (1 - share[..., None]) + new.pixels * share[..., None]
+        return pixels, np.where(share > 0.5, new.seen, last.seen)
+
+    def _posed(self, joints: Float[np.ndarray, "17 3"]) -> list[LivePose]:
+        """The pose of the frame that has waited longest, if it is not one put in between."""
+        frame = self.waiting.popleft()
+        return [] if frame is None else [LivePose(joints, *frame)]
+
+
+def _has_fold(camera: Camera) -> bool:
+    """Whether a part of the image has no rays.
+
+    Raises:
+        ValueError: most of it has none.
+    """
+    share = share_without_rays(camera)
+    if share > 0.5:
+        raise ValueError(
+            f"undistortion does not converge in {100 * share:.0f} % of the image; check the camera's "
+            "distortion coefficients"
+        )
+    return share > 0
 
 
 def lift_live(
     lifter: Lifter,
     keypoints: Keypoints,
     *,
-    camera: Camera | None = None,
+    camera: Camera | Path | str | None = None,
     smoothing: bool = True,
     flip: bool = True,
 ) -> Iterator[LivePose]:
-    """The poses of a clip as a live source would give them, from the first frame with a person on."""
+    """The poses of a clip as a :class:`StreamingLifter` gives them, from the first frame with a person on.
+
+    Args:
+        lifter: with weights that look few frames ahead.
+        keypoints: of one person.
+        camera: as for :meth:`Lifter.lift`: by default the intrinsics that came with the keypoints, or a
+            camera with the default field of view.
+        smoothing: filter jitter.
+        flip: average with the result for the mirrored input.
+
+    Raises:
+        ValueError: the camera cannot be used.
+    """
     live = StreamingLifter(
         lifter,
         keypoints.image_size,
         keypoints.keypoint_set,
         fps=keypoints.fps,
-        camera=camera,
+        camera=given_camera(camera, keypoints.image_size, keypoints)[0],
         smoothing=smoothing,
         flip=flip,
     )
     for points, time in zip(keypoints.points, keypoints.timestamps, strict=True):
-        pose = live.push(points, float(time))
-        if pose is not None:
-            yield pose
+        yield from live.push(points, float(time))
     yield from live.finish()
 
 
-def motion_of(poses: list[LivePose], live: StreamingLifter, weights: str) -> Motion:
+def motion_of(poses: list[LivePose], live: StreamingLifter) -> Motion:
     """What was lifted live, as a motion.
 
     Raises:
@@ -151,5 +255,5 @@ def motion_of(poses: list[LivePose], live: StreamingLifter, weights: str) -> Mot
         timestamps=np.array([pose.time for pose in poses]),
         camera=live.camera,
         camera_source=live.camera_source,
-        weights=weights,
+        weights=live.lifter.name,
     )

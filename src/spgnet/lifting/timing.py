@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -9,6 +11,8 @@ from spgnet.keypoints.keypoints import mean_fps
 
 UNEVEN = 0.25
 """How far a frame may be from its place in a steady series, in frames, before the series is resampled."""
+SHORT = 0.2
+"""Seconds between two sightings of a joint that count as seen in between, where it is interpolated."""
 
 
 def steady_grid(
@@ -51,3 +55,25 @@ def nearest_frames(
     """The values of the frames nearest in time."""
     middles = (timestamps[1:] + timestamps[:-1]) / 2
     return values[np.searchsorted(middles, wanted)]
+
+
+def bridged(
+    seen: Bool[np.ndarray, "frames joints"], timestamps: Float[np.ndarray, " frames"]
+) -> Bool[np.ndarray, "frames joints"]:
+    """Which joints were seen in a frame, or shortly before it and shortly after it, :data:`SHORT` apart."""
+    frames = np.arange(len(seen))[:, None]
+    before = np.maximum.accumulate(np.where(seen, frames, -1), axis=0)
+    after = np.minimum.accumulate(np.where(seen, frames, len(seen))[::-1], axis=0)[::-1]
+    between = (before >= 0) & (after < len(seen))
+    span = timestamps[after.clip(max=len(seen) - 1)] - timestamps[before.clip(0)]
+    return between & (span <= SHORT + 1e-6)
+
+
+def steps_between(seconds: float, slowest: float) -> int:
+    """Into how many steps the time between two frames is cut for a network that wants them faster.
+
+    Args:
+        seconds: from one frame to the next.
+        slowest: lowest frame rate that the network is for; frames up to a tenth slower are left as they are.
+    """
+    return max(1, math.ceil(seconds * slowest - 0.1))

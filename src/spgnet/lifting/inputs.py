@@ -1,0 +1,229 @@
+"""What the lifters are given, made to fit: keypoints, their camera, and what the network sees of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Real
+from torch import Tensor
+
+from spgnet.camera import Camera
+from spgnet.camera_files import find_camera, fit_to_image
+from spgnet.keypoints import Keypoints, KeypointSetName, drop_unsure, points_to_human36m
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
+
+BORDER = 0.02
+"""How far outside the image, in its longer sides, a detection is believed."""
+FRAMES_AT_ONCE = 2048
+"""Frames of a long clip that are worked on at once, where the work needs more memory than its result."""
+
+
+def given_keypoints(
+    keypoints: object,
+    fps: float | None,
+    image_size: tuple[int, int] | None,
+    keypoint_set: KeypointSetName | None,
+) -> Keypoints:
+    """One person's keypoints, of :class:`Keypoints` or of an array; another frame rate gives new times.
+
+    Raises:
+        ValueError: what an array does not say is missing, or what is said contradicts the keypoints.
+    """
+    if fps is not None:
+        check_rate(fps)
+    if isinstance(keypoints, np.ndarray):
+        return keypoints_of(keypoints, fps, image_size, keypoint_set)
+    if not isinstance(keypoints, Keypoints):
+        raise ValueError(
+            f"lift takes the keypoints of one person, or an array, not a {type(keypoints).__name__}; of "
+            "several people, lift one after the other"
+        )
+    faults = [
+        f"{name} {value} is given, but the keypoints have {own}"
+        for name, value, own in (
+            ("image_size", image_size, keypoints.image_size),
+            ("keypoint_set", keypoint_set, keypoints.keypoint_set),
+        )
+        if value is not None and value != own
+    ]
+    if faults:
+        raise ValueError("; ".join(faults))
+    return keypoints if fps is None else replace(keypoints, timestamps=np.arange(len(keypoints)) / fps)
+
+
+def check_rate(fps: float) -> None:
+    """Refuse what is no frame rate.
+
+    Raises:
+        ValueError: it is not a positive number.
+    """
+    if not (fps > 0 and math.isfinite(fps)):
+        raise ValueError(f"fps must be a positive number of frames per second, got {fps:g}")
+
+
+def check_set(name: str) -> None:
+    """Refuse a keypoint set that is not known.
+
+    Raises:
+        ValueError: it is not; the known ones are listed.
+    """
+    if name not in KEYPOINT_COUNTS:
+        raise ValueError(f"no keypoint set {name!r}; there are {', '.join(KEYPOINT_COUNTS)}")
+
+
+def keypoints_of(
+    points: Real[np.ndarray, "frames joints 3"],
+    fps: float | None,
+    image_size: tuple[int, int] | None,
+    keypoint_set: KeypointSetName | None,
+) -> Keypoints:
+    """Keypoints of an array.
+
+    Raises:
+        ValueError: what an array does not say is missing.
+    """
+    missing = [n for n, value in (("fps", fps), ("image_size", image_size)) if value is None]
+    counts: list[KeypointSetName] = [
+        name for name, count in KEYPOINT_COUNTS.items() if points.shape[1:2] == (count,)
+    ]
+    if keypoint_set is None and len(counts) != 1:
+        missing.append("keypoint_set")
+    if missing or image_size is None or fps is None:
+        raise ValueError(f"an array of keypoints does not say its {', '.join(missing)}; give it")
+    return Keypoints(
+        points=points.astype(np.float32),
+        keypoint_set=keypoint_set or counts[0],
+        timestamps=np.arange(len(points)) / fps,
+        image_size=image_size,
+    )
+
+
+def given_camera(
+    camera: Camera | Path | str | None, image_size: tuple[int, int], keypoints: Keypoints | None = None
+) -> tuple[Camera, str]:
+    """The camera that filmed an image of that size, and in words where it comes from.
+
+    Args:
+        camera: the camera, or its file; if None, the keypoints' intrinsics or the default field of view.
+        image_size: width and height in pixels.
+        keypoints: whose intrinsics may serve.
+
+    Raises:
+        ValueError: it is not one camera in OpenCV's convention, its file is faulty, or it is for an image of
+            another shape.
+    """
+    if not isinstance(camera, Camera):
+        return find_camera(
+            image_size,
+            path=camera,
+            keypoints_matrix=keypoints.camera_matrix if keypoints else None,
+            keypoints_distortion=keypoints.distortion if keypoints else None,
+        )
+    if camera.focal.ndim != 1 or camera.convention != "opencv":
+        raise ValueError(
+            f"the camera must be a single one in OpenCV's convention, got {camera.focal[..., 0].numel()} in "
+            f"{camera.convention!r} (Camera.to_convention converts those without tangential distortion)"
+        )
+    return fit_to_image(camera, image_size), "given camera"
+
+
+def share_without_rays(camera: Camera) -> float:
+    """How much of the image (and the border that is believed) lies beyond the lens's fold; mostly 0."""
+    size = camera.image_size.double()
+    margin = BORDER * float(size.max())
+    across, down = (torch.linspace(-margin, side + margin, 21) for side in size.tolist())
+    grid = torch.cartesian_prod(across, down).double()
+    return 1 - float(camera.to(torch.float64).try_image_to_rays(grid)[1].double().mean())
+
+
+def seen_joints(
+    keypoints: Keypoints, camera: Camera
+) -> tuple[Float[np.ndarray, "frames 17 2"], Float[np.ndarray, "frames 17"]]:
+    """The joints that were seen surely, where the lens can see, in pixels; NaN and 0 for the others.
+
+    Raises:
+        ValueError: the lens has no ray for most of the joints that were detected.
+    """
+    pieces, found, lost = [], 0, 0
+    folds = share_without_rays(camera) > 0
+    for start in range(0, len(keypoints), FRAMES_AT_ONCE):
+        points = keypoints.points[start : start + FRAMES_AT_ONCE]
+        pixels, sure = sure_joints(points, keypoints.keypoint_set, keypoints.image_size)
+        pixels, confidence = only_with_rays(pixels, sure, camera) if folds else (pixels, sure)
+        pieces.append((pixels, confidence))
+        found += int((sure > 0).sum())
+        lost += int((sure > confidence).sum())
+    if 2 * lost > found:
+        raise ValueError(
+            f"undistortion did not converge for {lost} of {found} detected joints; check the camera's "
+            "distortion coefficients"
+        )
+    pixels, confidence = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return pixels, confidence
+
+
+def sure_joints(
+    points: Real[np.ndarray, "*frames joints 3"], keypoint_set: KeypointSetName, image_size: tuple[int, int]
+) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
+    """The joints that were seen surely and inside the image, in pixels; NaN and 0 for the others."""
+    return only_inside(*drop_unsure(*points_to_human36m(points, keypoint_set)), image_size)
+
+
+def only_inside(
+    pixels: Float[np.ndarray, "*frames 17 2"],
+    confidence: Float[np.ndarray, "*frames 17"],
+    image_size: tuple[int, int],
+) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
+    """Joints that were detected well outside the image, which are guesses, become missing."""
+    margin = BORDER * max(image_size)
+    inside = np.asarray(((pixels >= -margin) & (pixels <= np.array(image_size) + margin)).all(axis=-1))
+    return _only(inside, pixels, confidence)
+
+
+def only_with_rays(
+    pixels: Float[np.ndarray, "*frames 17 2"], confidence: Float[np.ndarray, "*frames 17"], camera: Camera
+) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
+    """Joints that were detected beyond the lens's fold, where nothing can be seen, become missing."""
+    there = torch.from_numpy(confidence > 0)
+    points = torch.from_numpy(pixels.astype(np.float64))
+    points = torch.where(there[..., None], points, camera.center.to(points))
+    return _only(camera.to(torch.float64).try_image_to_rays(points)[1].numpy(), pixels, confidence)
+
+
+def _only(kept: np.ndarray, pixels: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.where(kept[..., None], pixels, np.nan), np.where(kept, confidence, 0.0)
+
+
+def network_input(
+    pixels: Float[np.ndarray, "frames 17 2"], seen: Bool[np.ndarray, "frames 17"], camera: Camera
+) -> Float[Tensor, "frames 17 3"]:
+    """Rays through the pixels, and 1 where a joint was seen.
+
+    Filtering can move a pixel a little beyond the lens's fold; it has the ray of the nearest pixel towards
+    the principal point.
+    """
+    camera = camera.to(torch.float64)
+    result = torch.empty(len(pixels), 17, 3)
+    for start in range(0, len(pixels), FRAMES_AT_ONCE):
+        part = slice(start, start + FRAMES_AT_ONCE)
+        points = torch.from_numpy(pixels[part].astype(np.float64))
+        rays, there = camera.try_image_to_rays(points)
+        if not bool(there.all()):
+            rays[~there] = _rays_before_the_fold(camera, points[~there])
+        result[part, :, :2] = rays
+        result[part, :, 2] = torch.from_numpy(seen[part])
+    return result
+
+
+def _rays_before_the_fold(camera: Camera, pixels: Float[Tensor, "points 2"]) -> Float[Tensor, "points 2"]:
+    """The last rays there are on the way from the principal point to the pixels, by bisection."""
+    inside, outside = torch.zeros(len(pixels), 1).to(pixels), torch.ones(len(pixels), 1).to(pixels)
+    for _ in range(20):
+        middle = (inside + outside) / 2
+        there = camera.try_image_to_rays(camera.center + middle * (pixels - camera.center))[1].unsqueeze(-1)
+        inside, outside = torch.where(there, middle, inside), torch.where(there, outside, middle)
+    return camera.image_to_rays(camera.center + inside * (pixels - camera.center))
