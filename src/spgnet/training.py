@@ -18,7 +18,8 @@ from torch import Tensor
 from spgnet import losses
 from spgnet.checkpoint import Progress, load_checkpoint, save_checkpoint
 from spgnet.data.views import Views
-from spgnet.data.wild import Wildness, WildSampler
+from spgnet.data.wild import WildSampler
+from spgnet.data.wildness import Wildness
 from spgnet.data.windows import Batch, WindowSampler
 from spgnet.evaluation import validation_mpjpe
 from spgnet.models import LiftingNetwork, RayNetConfig, build_model

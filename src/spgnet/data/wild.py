@@ -7,25 +7,23 @@ detector. All of it happens in a few batched tensor operations on the training d
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spgnet.camera import Camera
 from spgnet.data.noise import DetectorNoise, bursts, detect, interpolated
 from spgnet.data.views import Views
+from spgnet.data.wild_cameras import TRUNK, film_from_anywhere, ray_cameras
+from spgnet.data.wildness import Wildness, uniform
 from spgnet.data.windows import Batch
 from spgnet.motion import MotionClip
-from spgnet.rigs import look_at
 from spgnet.skeleton import HUMAN36M
 
 _NAMES = HUMAN36M.names
 _UPPER = tuple(range(_NAMES.index("spine"), len(_NAMES)))
-_TRUNK = tuple(map(_NAMES.index, ("right_hip", "left_hip", "left_shoulder", "right_shoulder")))
 _LIMBS = tuple(
     tuple(_NAMES.index(f"{side}_{j}") for j in pair)
     for side, pair in (
@@ -35,50 +33,6 @@ _LIMBS = tuple(
         ("right", ("elbow", "wrist")),
     )
 )
-
-
-@dataclass(frozen=True)
-class Wildness:
-    """How far samples are changed; ranges are drawn from evenly, and shares are of the samples.
-
-    Args:
-        fps: frame rates, drawn once a batch.
-        speed: playing speed, by a factor.
-        stature: size of the body, by a factor.
-        bone_spread: standard deviation of the logarithm of single bones' lengths; left and right alike.
-        mixed: share of samples with the upper body of another sample.
-        distance: of the camera from the person, in metres (evenly in its logarithm).
-        height: of the camera above the floor, in metres.
-        focal: focal length in image widths; raised where the person would not fill a tenth of the image,
-            lowered where 2.2 m at the person's distance would not fit across it. Landscape images are lower
-            than that, so that some of them cut off feet.
-        roll: standard deviation of the camera's roll, in degrees.
-        truncated: share of samples whose image is narrower than that, down to two fifths.
-        bias: standard deviation of a joint's constant detection error, in units of ``person_size``; it
-            stands for what detectors call a joint and motion capture does not, too.
-        noise: range of a factor of the detector's other errors, drawn once a batch.
-        headless: share of samples without ``head_top``, as in keypoint sets that lack it.
-        limb_gaps: share of a limb's frames in which its far half is not seen.
-        frame_gaps: share of frames in which nobody is seen.
-        sparse: share of samples in which only every second to fifth frame is looked at.
-    """
-
-    fps: tuple[float, float] = (24.0, 60.0)
-    speed: tuple[float, float] = (0.8, 1.25)
-    stature: tuple[float, float] = (0.85, 1.12)
-    bone_spread: float = 0.06
-    mixed: float = 0.2
-    distance: tuple[float, float] = (1.5, 12.0)
-    height: tuple[float, float] = (0.2, 3.0)
-    focal: tuple[float, float] = (0.5, 3.0)
-    roll: float = 4.0
-    truncated: float = 0.1
-    bias: float = 0.012
-    noise: tuple[float, float] = (0.3, 1.5)
-    headless: float = 0.3
-    limb_gaps: float = 0.05
-    frame_gaps: float = 0.01
-    sparse: float = 0.15
 
 
 class WildSampler:
@@ -188,11 +142,6 @@ def wild_views(clips: Sequence[MotionClip], *, seed: int, count: int = 300, fram
     )
 
 
-def uniform(low: float, high: float, *shape: int, device: torch.device) -> Tensor:
-    """Evenly distributed numbers."""
-    return low + (high - low) * torch.rand(shape, device=device)
-
-
 def with_upper_body(
     lower: Float[Tensor, "batch frames 17 3"], upper: Float[Tensor, "batch frames 17 3"]
 ) -> Float[Tensor, "batch frames 17 3"]:
@@ -218,69 +167,6 @@ def with_body(
     return joints + joints[:, :, :1] * (stature[..., None, None] - 1)
 
 
-def film_from_anywhere(
-    world: Float[Tensor, "batch frames 17 3"], wild: Wildness
-) -> tuple[Float[Tensor, "batch frames 17 3"], Float[Tensor, "batch 2"]]:
-    """People as random cameras see them.
-
-    Returns:
-        Joints in the camera frame, at least 0.4 m ahead, and half the image's width and height in rays.
-    """
-    count, device = len(world), world.device
-    nearest, farthest = wild.distance
-    distance = uniform(math.log(nearest), math.log(farthest), count, device=device).exp()
-    angle = uniform(0.0, 2 * math.pi, count, device=device)
-    height = uniform(*wild.height, count, device=device)
-    target = world[:, world.shape[1] // 2, _TRUNK].mean(dim=1)
-    level = (distance.square() - (height - target[:, 2]).square()).clamp_min(1).sqrt()
-    away = torch.stack((level * angle.cos(), level * angle.sin()), dim=-1)
-    position = torch.cat((target[:, :2] + away, height[:, None]), dim=-1)
-    half = _half_image(distance, wild)
-    aim = (
-        half
-        * uniform(-0.6, 0.6, count, 2, device=device)
-        * (1 - 0.9 / (half * distance[:, None])).clamp(0.2, 1)
-    )
-    turn = _tilted(aim, torch.randn(count, device=device) * math.radians(wild.roll)) @ look_at(
-        position, target
-    )
-    joints = (world - position[:, None, None]) @ turn.mT[:, None]
-    too_near = 0.4 - joints[..., 2].flatten(1).amin(dim=1)
-    joints[..., 2] += too_near.clamp_min(0)[:, None, None]
-    return joints, half
-
-
-def _half_image(distance: Float[Tensor, " batch"], wild: Wildness) -> Float[Tensor, "batch 2"]:
-    """Half the width and height of the image in rays: people fit in, but for the share that is cut off."""
-    count, device = len(distance), distance.device
-    needed = (
-        1.1
-        / distance
-        * torch.where(
-            torch.rand(count, device=device) < wild.truncated, uniform(0.4, 1.0, count, device=device), 1.0
-        )
-    )
-    wide = 0.5 / uniform(*wild.focal, count, device=device)
-    wide = torch.minimum(torch.maximum(wide, needed), 10 * needed)
-    portrait = torch.rand(count, device=device) < 0.4
-    ratio = torch.where(portrait, 16 / 9, uniform(9 / 16, 1.0, count, device=device))
-    return torch.stack((wide, wide * ratio), dim=-1)
-
-
-def _tilted(aim: Float[Tensor, "batch 2"], roll: Float[Tensor, " batch"]) -> Float[Tensor, "batch 3 3"]:
-    """Rotations that move what is straight ahead to a ray, and then roll the camera."""
-    yaw, pitch = aim.atan().unbind(dim=-1)
-    one, zero = torch.ones_like(roll), torch.zeros_like(roll)
-
-    def matrix(*rows: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
-
-    about_y = matrix((yaw.cos(), zero, yaw.sin()), (zero, one, zero), (-yaw.sin(), zero, yaw.cos()))
-    about_x = matrix((one, zero, zero), (zero, pitch.cos(), pitch.sin()), (zero, -pitch.sin(), pitch.cos()))
-    about_z = matrix((roll.cos(), -roll.sin(), zero), (roll.sin(), roll.cos(), zero), (zero, zero, one))
-    return about_z @ about_x @ about_y
-
-
 def detected(
     exact: Float[Tensor, "batch frames 17 2"], half: Float[Tensor, "batch 2"], fps: float, wild: Wildness
 ) -> tuple[Float[Tensor, "batch frames 17 2"], Bool[Tensor, "batch frames 17"]]:
@@ -293,7 +179,7 @@ def detected(
     never = missing.all(dim=1, keepdim=True)
     rays = interpolated(rays, missing)
     known = (~never).float()[..., None]
-    trunk = known * torch.zeros_like(known).index_fill(2, torch.tensor(_TRUNK, device=exact.device), 1.0)
+    trunk = known * torch.zeros_like(known).index_fill(2, torch.tensor(TRUNK, device=exact.device), 1.0)
     weight = torch.where(trunk.sum(dim=2, keepdim=True) > 0, trunk, known)
     middle = (rays * weight).sum(dim=2, keepdim=True) / weight.sum(dim=2, keepdim=True)
     return torch.where(never[..., None], middle, rays), ~missing
@@ -335,18 +221,3 @@ def _gaps(
     missing |= nobody | (sparse & ~looked)[..., None]
     missing[..., _NAMES.index("head_top")] |= torch.rand(count, 1, device=device) < wild.headless
     return missing
-
-
-def ray_cameras(count: int, like: Tensor) -> Camera:
-    """Cameras whose screen coordinates are rays: focal length 1 and an image 2 wide."""
-    ones, zeros = torch.ones(count, 2).to(like), torch.zeros(count, 3).to(like)
-    return Camera(
-        focal=ones,
-        center=zeros[:, :2],
-        radial=zeros,
-        tangential=zeros[:, :2],
-        rotation=torch.eye(3).to(like).expand(count, 3, 3),
-        position=zeros,
-        image_size=2 * ones,
-        convention="opencv",
-    )

@@ -1,0 +1,57 @@
+"""How far wild samples differ from the motion that they are drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Wildness:
+    """How far samples are changed; ranges are drawn from evenly, and shares are of the samples.
+
+    Args:
+        fps: frame rates, drawn once a batch.
+        speed: playing speed, by a factor.
+        stature: size of the body, by a factor.
+        bone_spread: standard deviation of the logarithm of single bones' lengths; left and right alike.
+        mixed: share of samples with the upper body of another sample.
+        distance: of the camera from the person, in metres (evenly in its logarithm).
+        height: of the camera above the floor, in metres.
+        focal: focal length in image widths; raised where the person would not fill a tenth of the image,
+            lowered where 2.2 m at the person's distance would not fit across it. Landscape images are lower
+            than that, so that some of them cut off feet.
+        roll: standard deviation of the camera's roll, in degrees.
+        truncated: share of samples whose image is narrower than that, down to two fifths.
+        bias: standard deviation of a joint's constant detection error, in units of ``person_size``; it
+            stands for what detectors call a joint and motion capture does not, too.
+        noise: range of a factor of the detector's other errors, drawn once a batch.
+        headless: share of samples without ``head_top``, as in keypoint sets that lack it.
+        limb_gaps: share of a limb's frames in which its far half is not seen.
+        frame_gaps: share of frames in which nobody is seen.
+        sparse: share of samples in which only every second to fifth frame is looked at.
+    """
+
+    fps: tuple[float, float] = (24.0, 60.0)
+    speed: tuple[float, float] = (0.8, 1.25)
+    stature: tuple[float, float] = (0.85, 1.12)
+    bone_spread: float = 0.06
+    mixed: float = 0.2
+    distance: tuple[float, float] = (1.5, 12.0)
+    height: tuple[float, float] = (0.2, 3.0)
+    focal: tuple[float, float] = (0.5, 3.0)
+    roll: float = 4.0
+    truncated: float = 0.1
+    bias: float = 0.012
+    noise: tuple[float, float] = (0.3, 1.5)
+    headless: float = 0.3
+    limb_gaps: float = 0.05
+    frame_gaps: float = 0.01
+    sparse: float = 0.15
+
+
+def uniform(low: float, high: float, *shape: int, device: torch.device) -> Tensor:
+    """Evenly distributed numbers."""
+    return low + (high - low) * torch.rand(shape, device=device)
