@@ -1,10 +1,13 @@
 """What every test shares: where real recordings lie, if they are there."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from spgnet import cli
 from spgnet.data.procedural import procedural_clips
 from spgnet.data.views import Views, film
 from spgnet.motion import standing_pieces
@@ -12,6 +15,21 @@ from spgnet.rigs import human36m_rig
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture
+def command(monkeypatch, capsys) -> Callable[..., tuple[object, str]]:
+    """Run ``spgnet`` with arguments: how it ended (None: well), and what it printed."""
+
+    def run(*arguments: str) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["spgnet", *arguments])
+        try:
+            cli.main()
+        except SystemExit as stop:
+            return stop.code, capsys.readouterr().out
+        return None, capsys.readouterr().out
+
+    return run
 
 
 @pytest.fixture(scope="session")

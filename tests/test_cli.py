@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spgnet import __version__, cli
+from spgnet import __version__
 from spgnet.data import open_benchmark
 from spgnet.recipes import RECIPES
 
@@ -14,20 +14,11 @@ SMALL = ["--channels", "8", "--trajectory-channels", "4", "--epochs", "1", "--st
 
 
 @pytest.fixture
-def spgnet(monkeypatch, tmp_path, capsys):
+def spgnet(monkeypatch, tmp_path, command):
     """Run the command in an empty folder with little motion: how it ended, and its output."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(open_benchmark, "PROCEDURAL_CLIPS", {"train": 7, "validation": 1, "test": 7})
-
-    def run(*arguments: str):
-        monkeypatch.setattr(sys, "argv", ["spgnet", *arguments])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            return stop.code, capsys.readouterr().out
-        return None, capsys.readouterr().out
-
-    return run
+    return command
 
 
 def is_one_line(message: object) -> bool:

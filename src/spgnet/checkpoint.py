@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from spgnet.files import whole_file
 from spgnet.models import (
     LiftingNetwork,
     MartinezConfig,
@@ -74,9 +75,8 @@ def save_checkpoint(
             for key, value in optimizer.state[parameter].items():
                 tensors[f"optimizer.{name}.{key}"] = value.contiguous()
     metadata = {"model": json.dumps(describe_model(config)), "progress": json.dumps(asdict(progress))}
-    temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary, metadata=metadata)
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def load_checkpoint(

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.camera import Camera
+from spgnet.files import whole_file
 from spgnet.skeleton import HUMAN36M
 
 if TYPE_CHECKING:
@@ -126,10 +127,9 @@ def lift_figure(sequence: LiftedSequence, frames: Sequence[int]) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as an image and close it."""
-    temporary = path.with_suffix(f".partial{path.suffix}")
-    figure.savefig(temporary, dpi=110)
+    with whole_file(path, ending=path.suffix) as temporary:
+        figure.savefig(temporary, dpi=110)
     _pyplot().close(figure)
-    temporary.replace(path)
 
 
 def save_lift_animation(sequence: LiftedSequence, path: Path, *, fps: float = 12.5) -> None:
@@ -152,10 +152,9 @@ def save_lift_animation(sequence: LiftedSequence, path: Path, *, fps: float = 12
     step = max(1, round(sequence.fps / fps))
     frames = range(0, len(sequence.pixels), step)
     animation = FuncAnimation(figure, draw, frames=frames, init_func=list)
-    temporary = path.with_suffix(".partial.gif")
-    animation.save(temporary, writer=PillowWriter(fps=round(sequence.fps / step)), dpi=80)
+    with whole_file(path, ending=".gif") as temporary:
+        animation.save(temporary, writer=PillowWriter(fps=round(sequence.fps / step)), dpi=80)
     plt.close(figure)
-    temporary.replace(path)
 
 
 def _pyplot() -> Any:

@@ -1,13 +1,11 @@
 """What the tests of the whole way share: a command, untrained weights, and videos of a simulated person."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lifting.people import camera, filmed, lifter
-from spgnet import cli
 from spgnet.capture import people
 from spgnet.checkpoint import Progress, save_checkpoint
 from spgnet.keypoints import Keypoints, save_keypoints
@@ -46,7 +44,7 @@ class SimulatedDetector:
 
 
 @pytest.fixture
-def spgnet(monkeypatch, tmp_path, capsys):
+def spgnet(monkeypatch, tmp_path, command):
     """Run the command in an empty folder with untrained weights and a simulated detector: how it ended, and
     what it said."""
     monkeypatch.chdir(tmp_path)
@@ -56,12 +54,7 @@ def spgnet(monkeypatch, tmp_path, capsys):
 
     def run(*arguments: str):
         weights = ["--weights", "w.safetensors"] if arguments[0] == "lift" else []
-        monkeypatch.setattr(sys, "argv", ["spgnet", *arguments, *weights])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            return stop.code, capsys.readouterr().out
-        return None, capsys.readouterr().out
+        return command(*arguments, *weights)
 
     return run
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from spgnet.files import whole_file
 from spgnet.motion import MotionClip
 from spgnet.skeleton import HUMAN36M
 
@@ -73,20 +74,19 @@ def save_motion_archive(
         raise ValueError(
             f"{path}: a joint is {np.abs(pose).max() / 10_000:.1f} m from its root, at most 3.2 m fit"
         )
-    temporary = Path(path).with_suffix(".partial.npz")
-    np.savez_compressed(
-        temporary,
-        root=root,
-        pose=pose.astype(np.int16),
-        valid=np.ones(len(HUMAN36M), dtype=bool),
-        lengths=np.array([len(clip) for clip in clips]),
-        clips=np.array([clip.name for clip in clips]),
-        subjects=np.array([clip.subject for clip in clips]),
-        fps=np.array(clips[0].fps),
-        source=np.array(source),
-        licence=np.array(licence),
-    )
-    temporary.replace(path)
+    with whole_file(Path(path), ending=".npz") as temporary:
+        np.savez_compressed(
+            temporary,
+            root=root,
+            pose=pose.astype(np.int16),
+            valid=np.ones(len(HUMAN36M), dtype=bool),
+            lengths=np.array([len(clip) for clip in clips]),
+            clips=np.array([clip.name for clip in clips]),
+            subjects=np.array([clip.subject for clip in clips]),
+            fps=np.array(clips[0].fps),
+            source=np.array(source),
+            licence=np.array(licence),
+        )
 
 
 _UNREADABLE = (
