@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 
 from spgnet.camera import Camera
 from spgnet.capture.config import CaptureConfig
@@ -71,6 +72,7 @@ def run_live(
     """
     check_live(config)
     check_outputs(config)
+    torch.set_num_threads(1)  # single frames are too small to share: more threads only wait for each other
     lifter = Lifter.from_pretrained(live_weights(config.weights), device=config.accelerator)
     with made(config.out):
         source = open_source(config, detector)
