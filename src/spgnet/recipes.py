@@ -99,14 +99,15 @@ _SMALL = TrainConfig(
 
 _WILD = TrainConfig(
     model=RayNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
-    loss=GUIDED,
+    loss=replace(GUIDED, kinematic=2.0),
     data=DataConfig(input="wild"),
-    epochs=24,
-    steps_per_epoch=2000,
+    epochs=30,
+    steps_per_epoch=4000,
     batch_size=128,
     run_length=4,
     decay=0.9,
     clip=1.0,
+    precision="bf16-mixed",
 )
 
 RECIPES: dict[str, TrainConfig] = {
@@ -120,7 +121,7 @@ RECIPES: dict[str, TrainConfig] = {
         epochs=10,
     ),
     "wild": _WILD,
-    "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True), epochs=18, decay=0.85),
+    "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True), epochs=20, decay=0.86),
     "martinez": TrainConfig(model=MartinezConfig(), run_length=1),
     "videopose3d-243": replace(_paper(5), loss=LossWeights(), run_length=1),
 }

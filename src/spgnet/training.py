@@ -82,7 +82,7 @@ def train(
     torch.manual_seed(config.seed)
     network = build_model(config.model)
     network.start_trajectory_at(mean_root(train_data))
-    adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     model, optimizer = fabric.setup(network, adam)
     validation_views = validation_views.to(fabric.device)
     sampler = sampler_of(train_data, config, network, fabric.device)

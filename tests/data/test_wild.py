@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from spgnet.camera import Camera
+from spgnet.data.detector_joints import detector_joints, trunk_axes
 from spgnet.data.procedural import procedural_clips
 from spgnet.data.wild import (
     Wildness,
@@ -21,7 +22,8 @@ from spgnet.skeleton import HUMAN36M
 
 CLIPS = procedural_clips(7, seed=0, seconds=2.0)
 STILL = Wildness(**{field.name: 0.0 for field in fields(Wildness) if field.type == "float"})
-"""No gaps, no mixing, no roll; distances, heights and lenses still vary."""
+"""No gaps, no errors that stay, no mixing, no roll; bodies, distances, heights and lenses still vary."""
+ONE_BODY = replace(STILL, stature=(1.0, 0.0))
 
 
 def sampler(wildness: Wildness | None = None, run: int = 3, context: tuple[int, int] = (4, 2)) -> WildSampler:
@@ -86,16 +88,32 @@ def test_a_body_is_symmetric_and_changes_size_but_not_pose():
     torch.manual_seed(0)
     joints = CLIPS[0].joints[:5].expand(20, -1, -1, -1)
     changed = with_body(joints, Wildness())
-    before, after = HUMAN36M.bone_lengths(joints), HUMAN36M.bone_lengths(changed)
-    ratio = after / before
-    torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio))  # the same in all frames
+    lengths = HUMAN36M.bone_lengths(changed)
+    torch.testing.assert_close(lengths, lengths[:, :1].expand_as(lengths))  # the same in all frames
     twins = [HUMAN36M.bone_names.index(HUMAN36M.names[HUMAN36M.mirror[child]]) for _, child in HUMAN36M.bones]
-    torch.testing.assert_close(ratio, ratio[..., twins])
-    assert ratio.std(dim=0).min() > 0.03
+    torch.testing.assert_close(lengths, lengths[..., twins])
+    assert (lengths.std(dim=0) / lengths.mean(dim=0)).min() > 0.03
     directions = [
         torch.nn.functional.normalize(j[..., 2, :] - j[..., 1, :], dim=-1) for j in (joints, changed)
     ]
     torch.testing.assert_close(*directions)
+
+
+def test_bodies_are_alike_whatever_motion_they_come_from():
+    larger = CLIPS[0].joints[None, :5] * 1.3
+    for joints in (CLIPS[0].joints[None, :5], larger):
+        lengths = HUMAN36M.bone_lengths(with_body(joints, ONE_BODY))[0, 0]
+        by_name = dict(zip(HUMAN36M.bone_names, lengths.tolist(), strict=True))
+        assert by_name["left_knee"] == pytest.approx(0.42)
+        assert by_name["right_hip"] == pytest.approx(0.09)
+
+
+def test_feet_that_stand_stay_on_the_floor_when_the_body_changes():
+    walk = next(clip for clip in CLIPS if clip.action == "walk")
+    ankles = [HUMAN36M.names.index("left_ankle"), HUMAN36M.names.index("right_ankle")]
+    before = walk.joints[None, :, ankles, 2].amin(dim=2)
+    after = with_body(walk.joints.unsqueeze(0), ONE_BODY)[:, :, ankles, 2].amin(dim=2)
+    assert (after - before).abs().max() < 0.03
 
 
 def test_mixing_keeps_the_legs_and_every_bone_of_the_upper_body():
@@ -130,11 +148,34 @@ def test_mirrored_people_have_their_left_on_the_left():
 def test_a_slower_frame_rate_takes_larger_steps(fps):
     torch.manual_seed(0)
     walks = [clip for clip in CLIPS if clip.action == "walk"]
-    plain = replace(STILL, fps=(fps, fps), speed=(1.0, 1.0), stature=(1.0, 1.0))
+    plain = replace(ONE_BODY, fps=(fps, fps), speed=(1.0, 1.0))
     joints = WildSampler(walks, run=2, context=(0, 0), wildness=plain, flip=False).draw(300).joints
     step = (joints[:, 1] - joints[:, 0]).norm(dim=-1).mean()
-    whole = torch.cat([clip.joints for clip in walks]).diff(dim=0).norm(dim=-1).mean()
+    bodies = [with_body(clip.joints.unsqueeze(0), plain)[0] for clip in walks]
+    whole = torch.cat(bodies).diff(dim=0).norm(dim=-1).mean()
     assert step / whole == pytest.approx(50 / fps, rel=0.15)
+
+
+def test_the_image_shows_all_of_most_people_and_the_rest_from_the_head_downwards():
+    torch.manual_seed(0)
+    walk = next(clip for clip in CLIPS if clip.action == "walk")
+    world = with_body(walk.joints[None, :3].expand(600, -1, -1, -1), ONE_BODY)
+    ankles, head = [3, 6], HUMAN36M.names.index("head_top")
+    for share in (0.0, 1.0):
+        seen, half = film_from_anywhere(world, replace(Wildness(), truncated=share))
+        inside = ((seen[..., :2] / seen[..., 2:]).abs() <= half[:, None, None]).all(dim=-1)[:, 1]
+        assert inside[:, head].float().mean() > 0.9
+        feet = inside[:, ankles].any(dim=1).float().mean()
+        assert feet > 0.97 if share == 0 else 0.02 < feet < 0.5
+
+
+def test_cameras_that_turn_away_stay_level():
+    torch.manual_seed(0)
+    up = torch.zeros(300, 2, 17, 3)
+    up[:, :, 0, 2], up[:, :, 1, 2] = 1.0, 2.0
+    seen, _ = film_from_anywhere(up, STILL)
+    upward = seen[:, 0, 1] - seen[:, 0, 0]
+    assert upward[:, 0].abs().max() < 1e-5  # the vertical has no part across the image's horizontal axis
 
 
 def test_people_are_all_over_the_image():
@@ -209,3 +250,39 @@ def test_views_to_validate_on_are_the_same_each_time_and_leave_other_randomness_
     assert views.joints.shape == (240, 17, 3)
     assert torch.equal(views.screen, wild_views(CLIPS, seed=3, count=20, frames=12).screen)
     torch.testing.assert_close(views.rays(), views.screen)
+
+
+def test_a_detector_without_offset_sees_joints_where_they_are():
+    joints = CLIPS[0].joints[None, :4]
+    assert torch.equal(detector_joints(joints, 0.0), joints)
+
+
+def test_a_detector_puts_hips_high_and_wide_and_turns_with_the_body():
+    torch.manual_seed(0)
+    joints = CLIPS[0].joints[None, :4].expand(4000, -1, -1, -1)
+    marked = detector_joints(joints, 0.015)
+    local = ((marked - joints) @ trunk_axes(joints).mT).mean(dim=0)[0]
+    left, right, shoulder = (
+        HUMAN36M.names.index(name) for name in ("left_hip", "right_hip", "left_shoulder")
+    )
+    torch.testing.assert_close(local[left], torch.tensor([0.015, 0.0, 0.03]), atol=2e-3, rtol=0)
+    torch.testing.assert_close(local[right], torch.tensor([-0.015, 0.0, 0.03]), atol=2e-3, rtol=0)
+    assert local[shoulder, 0] == pytest.approx(-0.01, abs=2e-3)
+    states = []
+    for each in (joints[:5], joints[:5] @ CLIPS[0].turned(1.0).joints.new_tensor(TURN)):
+        torch.manual_seed(1)
+        states.append(detector_joints(each, 0.015))
+    torch.testing.assert_close(states[0] @ torch.tensor(TURN), states[1], atol=1e-5, rtol=0)
+
+
+TURN = [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+
+
+def test_middles_follow_from_the_sides_where_the_detector_lacks_them():
+    torch.manual_seed(0)
+    exact = CLIPS[2].joints[None, :40, :, [0, 2]].expand(50, -1, -1, -1) * 0.1
+    rays, seen = detected(exact, torch.full((50, 2), 9.0), 30.0, replace(Wildness(), derived=1.0))
+    sides = [HUMAN36M.names.index(name) for name in ("left_hip", "right_hip")]
+    both = seen[..., sides].all(dim=-1)
+    assert torch.equal(seen[..., 0], both)
+    torch.testing.assert_close(rays[both][:, 0], rays[both][:, sides].mean(dim=1), atol=1e-5, rtol=0)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spgnet.models import RayNet, RayNetConfig
-from spgnet.models.rays import crop, place, towards
+from spgnet.models.rays import DETECTED, SPINE, SPINE_BETWEEN, crop, place, towards
 from spgnet.models.sequence import lift_sequence
 from spgnet.models.streaming import SequenceStream
 from spgnet.skeleton import HUMAN36M
@@ -142,11 +142,38 @@ def test_the_crop_does_not_change_when_the_camera_turns_about_its_upright_axis()
 
 
 def test_the_same_output_of_the_encoders_means_twice_the_distance_for_half_the_size():
-    rays = person(4).unsqueeze(0)
-    near = crop(rays)
+    near = crop(person(4).unsqueeze(0))
     far = near._replace(size=near.size / 2)
-    pose, offset = torch.randn(1, 4, 51), torch.randn(1, 4, 3) * 0.1
+    pose, offset = torch.randn(1, 4, 52) * 0.1, torch.randn(1, 4, 3) * 0.1
+    pose[..., 2:51:3] = 0  # all joints at the root's depth: no perspective
     one, two = place(pose, offset, near), place(pose, offset, far)
     torch.testing.assert_close(one.pose, two.pose)
     depth = [(lifted.root @ near.turn.mT)[..., 2] for lifted in (one, two)]
     torch.testing.assert_close(depth[1], 2 * depth[0])
+
+
+def test_an_encoder_that_changes_nothing_gives_back_what_was_seen():
+    """Whatever the depths, joints project to where they were seen; the spine between its neighbours."""
+    rays = person(4).unsqueeze(0)
+    seen = crop(rays)
+    pose, offset = torch.zeros(1, 4, 52), torch.zeros(1, 4, 3)
+    pose[..., 2:51:3] = 0.2 * torch.randn(1, 4, 17)
+    pose[..., 2] = 0  # the root's own depth is its distance
+    joints = place(pose, offset, seen).joints
+    projected = joints[..., :2] / joints[..., 2:]
+    torch.testing.assert_close(projected[:, :, DETECTED], rays[:, :, DETECTED, :2], atol=1e-5, rtol=0)
+    between = seen.points[..., list(SPINE_BETWEEN), :].mean(dim=-2)
+    torch.testing.assert_close(seen.points[..., SPINE, :], between)
+
+
+def test_in_mixed_precision_geometry_stays_exact():
+    model, rays = network(), person(20).unsqueeze(0)
+    exact = model(rays)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = model(rays)
+    assert mixed.pose.dtype == torch.float32
+    assert 0 < (mixed.joints - exact.joints).abs().max() < 0.05
+    seen = crop(rays)
+    with torch.autocast("cpu", torch.bfloat16):
+        turned = model.pose(seen.features)
+    assert turned.dtype == torch.bfloat16

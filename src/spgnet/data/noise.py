@@ -112,6 +112,7 @@ def detect(
     *,
     fps: float,
     generator: torch.Generator,
+    scale: Float[Tensor, "*batch"] | None = None,
 ) -> Float[Tensor, "*batch frames 17 2"]:
     """What a detector would report for the exact image points of sequences.
 
@@ -120,6 +121,7 @@ def detect(
         noise: how the detector errs.
         fps: frames per second.
         generator: source of all randomness, on the device of the points.
+        scale: factor of the size of each sequence's errors, but for exchanges of left and right.
 
     Raises:
         ValueError: the frame rate is not positive.
@@ -130,7 +132,8 @@ def detect(
     swapped = _swapped_joints(shape, noise, fps, generator)
     seen = torch.where(swapped.unsqueeze(-1), points[..., HUMAN36M.mirror, :], points)
     error = _wander(shape, noise, fps, generator) + _outliers(shape, noise, fps, generator)
-    seen = seen + error.to(points.dtype) * person_size(points)[..., None, None]
+    size = person_size(points) if scale is None else person_size(points) * scale.unsqueeze(-1)
+    seen = seen + error.to(points.dtype) * size[..., None, None]
     missing, _ = bursts(shape, noise.dropout_fraction, noise.dropout_seconds * fps, generator)
     return interpolated(seen, missing)
 
@@ -153,17 +156,20 @@ def _correlated(shape: Sequence[int], time: float, order: int, generator: torch.
     """Stationary Gaussian noise of unit variance, correlated along frames (the third dimension from the end).
 
     White noise passes ``order`` times through a first-order low-pass filter with a time constant in frames:
-    once makes an AR(1) process, twice a smoother one. Frames before the first let the filter settle.
+    once makes an AR(1) process, twice a smoother one. The first frame is drawn from the equilibrium, in
+    which the filter's input has a variance of 1 / gain and what it adds up correlates with that.
     """
-    settle = math.ceil(10 * order * time)
+    device = generator.device
     decay = math.exp(-1 / time) if time else 0.0
-    *batch, frames, joints, axes = shape
-    noise = torch.randn((*batch, settle + frames, joints, axes), generator=generator, device=generator.device)
-    for _ in range(order):
-        noise = _low_pass(noise, decay)
     gain = 1 - decay**2
-    variance = 1 / gain if order == 1 else (1 + decay**2) / gain**3
-    return noise[..., settle:, :, :] / math.sqrt(variance)
+    noise = torch.randn(tuple(shape), generator=generator, device=device)
+    noise[..., 0, :, :] /= math.sqrt(gain)
+    noise = _low_pass(noise, decay)
+    if order == 1:
+        return noise * math.sqrt(gain)
+    start = torch.randn(noise[..., 0, :, :].shape, generator=generator, device=device)
+    noise[..., 0, :, :] = noise[..., 0, :, :] / gain + start * decay / gain**1.5
+    return _low_pass(noise, decay) * math.sqrt(gain**3 / (1 + decay**2))
 
 
 def _low_pass(signal: Tensor, decay: float) -> Tensor:

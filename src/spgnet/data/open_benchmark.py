@@ -44,8 +44,10 @@ SESSIONS: dict[Split, tuple[str, ...]] = {
 }
 """Human3.6M sessions whose camera rig films the clips of a split, in turn."""
 PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
-WILD_PROCEDURAL_CLIPS = 420
-"""Generated clips that wild training adds to captured ones, for the poses that these lack."""
+WILD_PROCEDURAL_CLIPS, WILD_SECONDS = 560, 5.0
+"""Generated clips that wild training adds to captured ones, for the poses that these lack; their length."""
+NON_COMMERCIAL = "bandai.npz"
+"""The archive that may be tested on, but not be trained on for commercial use."""
 BONE_SPREAD = 0.08
 """Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
 
@@ -93,7 +95,9 @@ def load_clips(data: DataConfig, split: Split) -> list[MotionClip]:
     Raises:
         ValueError: an archive of the split is missing, broken or another one than the benchmark's.
     """
-    return _procedural(split) if data.motion is None else _captured(Path(data.motion), split)
+    if data.motion is None:
+        return _procedural(split)
+    return _captured(Path(data.motion), open_benchmark_facts()[split])
 
 
 def load_training_data(data: DataConfig) -> Views | list[MotionClip]:
@@ -104,20 +108,30 @@ def load_training_data(data: DataConfig) -> Views | list[MotionClip]:
     """
     if data.input != "wild":
         return load_views(data, "train")
-    clips = [clip.resampled(FPS) for clip in load_clips(data, "train")]
-    more = WILD_PROCEDURAL_CLIPS if data.motion is not None else 0
-    return clips + (procedural_clips(more, seed=4, fps=FPS) if more else [])
+    if data.motion is None:
+        return _procedural("train")
+    more = procedural_clips(WILD_PROCEDURAL_CLIPS, seed=4, seconds=WILD_SECONDS, fps=FPS)
+    return [clip.resampled(FPS) for clip in _captured(Path(data.motion), free_groups())] + more
 
 
-def _captured(motion: Path, split: Split) -> list[MotionClip]:
+def free_groups() -> list[dict[str, Any]]:
+    """The groups of clips that weights for any use may be trained on: all of CMU's but those of validation.
+
+    Networks trained on them are tested on the clips of the other studio, whose licence is non-commercial.
+    """
+    facts = open_benchmark_facts()
+    groups = facts["train"] + facts["wild"] + facts["test"]
+    return [group for group in groups if group["archive"] != NON_COMMERCIAL]
+
+
+def _captured(motion: Path, groups: list[dict[str, Any]]) -> list[MotionClip]:
     if not motion.is_dir():
         raise ValueError(
             f"{motion}: no such folder; the open benchmark needs the folder of its motion archives"
         )
-    facts = open_benchmark_facts()
-    groups = facts[split]
+    sums = open_benchmark_facts()["archives"]
     archives = {
-        name: {clip.name: clip for clip in _benchmark_archive(motion / name, facts["archives"][name])}
+        name: {clip.name: clip for clip in _benchmark_archive(motion / name, sums[name])}
         for name in dict.fromkeys(group["archive"] for group in groups)
     }
     return [replace(archives[g["archive"]][name], action=g["action"]) for g in groups for name in g["clips"]]

@@ -8,12 +8,13 @@ detector. All of it happens in a few batched tensor operations on the training d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from spgnet.data.detector_joints import detector_joints
 from spgnet.data.noise import DetectorNoise, bursts, detect, interpolated
 from spgnet.data.views import Views
 from spgnet.data.wild_cameras import TRUNK, film_from_anywhere, ray_cameras
@@ -23,6 +24,26 @@ from spgnet.motion import MotionClip
 from spgnet.skeleton import HUMAN36M
 
 _NAMES = HUMAN36M.names
+_LEGS = [HUMAN36M.bone_names.index(f"right_{joint}") for joint in ("knee", "ankle")]
+_BODY = {
+    "hip": 0.090,
+    "knee": 0.420,
+    "ankle": 0.412,
+    "spine": 0.258,
+    "thorax": 0.248,
+    "nose": 0.145,
+    "head_top": 0.150,
+    "shoulder": 0.185,
+    "elbow": 0.287,
+    "wrist": 0.265,
+}
+"""Bones of a person 1.75 m tall, in metres, by the joint at their far end: joint centres, as captured people
+have them. The captures themselves differ too much in what they call a hip or a shoulder (the generated
+motion's hips are Human3.6M's, 0.26 m apart) to learn from one what another lacks."""
+_DERIVED = {
+    _NAMES.index(middle): [_NAMES.index(f"{side}_{end}") for side in ("left", "right")]
+    for middle, end in (("pelvis", "hip"), ("thorax", "shoulder"))
+}
 _UPPER = tuple(range(_NAMES.index("spine"), len(_NAMES)))
 _LIMBS = tuple(
     tuple(_NAMES.index(f"{side}_{j}") for j in pair)
@@ -85,7 +106,8 @@ class WildSampler:
         world = self._motion(count, fps)
         joints, half = film_from_anywhere(world, wild)
         exact = joints[..., :2] / joints[..., 2:]
-        rays, seen = detected(exact, half, fps, wild)
+        marked = detector_joints(joints, wild.offset)
+        rays, seen = detected(marked[..., :2] / marked[..., 2:].clamp_min(0.1), half, fps, wild)
         middle = slice(self.context[0], self.context[0] + self.run)
         screen = torch.cat((rays, seen.unsqueeze(-1).float()), dim=-1)
         return Batch(screen, exact[:, middle], joints[:, middle], ray_cameras(count, exact))
@@ -100,10 +122,12 @@ class WildSampler:
         def windows() -> Tensor:
             middle = torch.randint(len(self.joints), (count,), device=device)
             first, last = self.first[middle, None], self.last[middle, None]
-            time = torch.minimum(torch.maximum(middle[:, None] + offsets * speed, first), last)
+            start, end = first - middle[:, None], last - middle[:, None]
+            time = torch.minimum(torch.maximum(offsets * speed, start), end)
             before = time.floor().long()
-            after = torch.minimum(before + 1, last)
-            return self.joints[before].lerp(self.joints[after], (time - before)[..., None, None])
+            after = torch.minimum(before + 1, end)
+            earlier, later = (self.joints[middle[:, None] + index] for index in (before, after))
+            return earlier.lerp(later, (time - before)[..., None, None])
 
         joints = windows()
         mixed = torch.rand(count, device=device) < wild.mixed
@@ -116,7 +140,7 @@ class WildSampler:
 
 
 def wild_views(clips: Sequence[MotionClip], *, seed: int, count: int = 300, frames: int = 100) -> Views:
-    """A fixed set of samples, each a view of its own, to validate on.
+    """A fixed set of samples, each a view of its own, to validate on; at the frame rate of the clips.
 
     Args:
         clips: motion in the world, of one frame rate.
@@ -126,7 +150,8 @@ def wild_views(clips: Sequence[MotionClip], *, seed: int, count: int = 300, fram
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        sampler = WildSampler(clips, run=frames, context=(0, 0), flip=False)
+        wildness = Wildness(fps=(clips[0].fps, clips[0].fps))
+        sampler = WildSampler(clips, run=frames, context=(0, 0), wildness=wildness, flip=False)
         batches = [sampler.draw(10) for _ in range(count // 10)]
     count = 10 * len(batches)
     joints = torch.cat([batch.joints for batch in batches])
@@ -157,14 +182,18 @@ def with_upper_body(
 def with_body(
     joints: Float[Tensor, "batch frames 17 3"], wild: Wildness
 ) -> Float[Tensor, "batch frames 17 3"]:
-    """The same movements of a random body; the path is scaled with it."""
+    """The same movements of a random body, which is like no captured one; the path is scaled with the legs."""
     count, device = len(joints), joints.device
-    stature = uniform(*wild.stature, count, 1, device=device)
-    bones = (torch.randn(count, len(HUMAN36M), device=device) * wild.bone_spread).exp().clamp(0.75, 1.3)
-    bones = bones[:, [min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]] * stature
-    lengths = HUMAN36M.bone_lengths(joints)
-    joints = HUMAN36M.with_bone_lengths(joints, lengths * bones[:, None])
-    return joints + joints[:, :, :1] * (stature[..., None, None] - 1)
+    mean, deviation = wild.stature
+    stature = (mean + deviation * torch.randn(count, 1, device=device)).clamp_min(0.5 * mean)
+    spread = (torch.randn(count, len(HUMAN36M), device=device) * wild.bone_spread).exp().clamp(0.75, 1.3)
+    spread = spread[:, [min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]
+    usual = [_BODY[name.removeprefix("left_").removeprefix("right_")] for name in HUMAN36M.bone_names]
+    lengths = (torch.tensor(usual, device=device) * stature * spread)[:, None]
+    before = HUMAN36M.bone_lengths(joints[:, :1])
+    legs = lengths[..., _LEGS].sum(dim=-1) / before[..., _LEGS].sum(dim=-1)
+    scaled = joints + joints[:, :, :1] * (legs[..., None, None] - 1)
+    return HUMAN36M.with_bone_lengths(scaled, lengths)
 
 
 def detected(
@@ -172,9 +201,15 @@ def detected(
 ) -> tuple[Float[Tensor, "batch frames 17 2"], Bool[Tensor, "batch frames 17"]]:
     """Rays as a detector gives them, gaps filled, and which joints it saw."""
     generator = torch.default_generator if exact.device.type == "cpu" else _device_generator(exact.device)
-    noise = _scaled(DetectorNoise(), uniform(*wild.noise, device=exact.device).item())
-    rays = detect(exact, replace(noise, bias=wild.bias, dropout_fraction=0.0), fps=fps, generator=generator)
+    noise = replace(DetectorNoise(), bias=wild.bias, dropout_fraction=0.0)
+    scale = uniform(*wild.noise, len(exact), device=exact.device)
+    rays = detect(exact, noise, fps=fps, generator=generator, scale=scale)
     missing = _gaps(exact.shape[:3], fps, wild, generator) | ((exact.abs() > half[:, None, None]).any(dim=-1))
+    derived = torch.rand(len(exact), 1, device=exact.device) < wild.derived
+    for joint, sides in _DERIVED.items():
+        middle, lost = rays[:, :, sides].mean(dim=2), missing[:, :, sides].any(dim=2)
+        rays[:, :, joint] = torch.where(derived[..., None], middle, rays[:, :, joint])
+        missing[:, :, joint] = torch.where(derived, lost, missing[:, :, joint])
     missing &= ~missing.flatten(1).all(dim=1)[:, None, None]
     never = missing.all(dim=1, keepdim=True)
     rays = interpolated(rays, missing)
@@ -189,23 +224,10 @@ def _device_generator(device: torch.device) -> torch.Generator:
     return torch.Generator(device).manual_seed(int(torch.randint(2**31, ())))
 
 
-def _scaled(noise: DetectorNoise, factor: float) -> DetectorNoise:
-    """A detector whose errors are larger by a factor; how often and how long they last stays."""
-    sizes = ("jitter", "drift", "outlier_size")
-    values = {f.name: getattr(noise, f.name) for f in fields(noise) if f.name in sizes}
-    return replace(
-        noise,
-        **{
-            name: tuple(factor * v for v in value) if isinstance(value, tuple) else factor * value
-            for name, value in values.items()
-        },
-    )
-
-
 def _gaps(
     shape: Sequence[int], fps: float, wild: Wildness, generator: torch.Generator
 ) -> Bool[Tensor, "batch frames 17"]:
-    """Joints that are not seen: far halves of limbs, whole frames, heads, and frames that nobody looks at."""
+    """Joints that are not seen: far halves of limbs, heads, faces, and frames that nobody looks at or is in."""
     count, frames, joints = shape
     device = generator.device
     missing = torch.zeros(count, frames, joints, dtype=torch.bool, device=device)
@@ -219,5 +241,6 @@ def _gaps(
     looked = (torch.arange(frames, device=device) + torch.randint(60, (count, 1), device=device)) % every == 0
     sparse = torch.rand(count, 1, device=device) < wild.sparse
     missing |= nobody | (sparse & ~looked)[..., None]
-    missing[..., _NAMES.index("head_top")] |= torch.rand(count, 1, device=device) < wild.headless
+    for joint, share in (("head_top", wild.headless), ("nose", wild.faceless)):
+        missing[..., _NAMES.index(joint)] |= torch.rand(count, 1, device=device) < share
     return missing

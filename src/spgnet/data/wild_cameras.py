@@ -33,50 +33,55 @@ def film_from_anywhere(
     level = (distance.square() - (height - target[:, 2]).square()).clamp_min(1).sqrt()
     away = torch.stack((level * angle.cos(), level * angle.sin()), dim=-1)
     position = torch.cat((target[:, :2] + away, height[:, None]), dim=-1)
-    half = _half_image(distance, wild)
-    aim = (
-        half
-        * uniform(-0.6, 0.6, count, 2, device=device)
-        * (1 - 0.9 / (half * distance[:, None])).clamp(0.2, 1)
-    )
-    turn = _tilted(aim, torch.randn(count, device=device) * math.radians(wild.roll)) @ look_at(
-        position, target
-    )
+    half, aim = _framed(distance, wild)
+    turn = _turned_away(look_at(position, target), aim, torch.randn(count, device=device) * wild.roll)
     joints = (world - position[:, None, None]) @ turn.mT[:, None]
     too_near = 0.4 - joints[..., 2].flatten(1).amin(dim=1)
     joints[..., 2] += too_near.clamp_min(0)[:, None, None]
     return joints, half
 
 
-def _half_image(distance: Float[Tensor, " batch"], wild: Wildness) -> Float[Tensor, "batch 2"]:
-    """Half the width and height of the image in rays: people fit in, but for the share that is cut off."""
+def _framed(
+    distance: Float[Tensor, " batch"], wild: Wildness
+) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch 2"]]:
+    """Half the width and height of the image, and where in it the middle of the trunk is; in rays.
+
+    2.5 m at the person's distance fit both ways, but for people who are cut off: of these, the image shows
+    0.7 to 2 m, from the head downwards.
+    """
     count, device = len(distance), distance.device
-    needed = (
-        1.1
-        / distance
-        * torch.where(
-            torch.rand(count, device=device) < wild.truncated, uniform(0.4, 1.0, count, device=device), 1.0
-        )
-    )
-    wide = 0.5 / uniform(*wild.focal, count, device=device)
-    wide = torch.minimum(torch.maximum(wide, needed), 10 * needed)
     portrait = torch.rand(count, device=device) < 0.4
     ratio = torch.where(portrait, 16 / 9, uniform(9 / 16, 1.0, count, device=device))
-    return torch.stack((wide, wide * ratio), dim=-1)
+    needed = 1.25 / distance / ratio.clamp_max(1)
+    wide = 0.5 / uniform(*wild.focal, count, device=device)
+    wide = torch.minimum(torch.maximum(wide, needed), 10 * needed)
+    half = torch.stack((wide, wide * ratio), dim=-1)
+    place = uniform(-0.6, 0.6, count, 2, device=device)
+    aim = half * place * (1 - 1.2 / (half * distance[:, None])).clamp_min(0)
+
+    high = uniform(0.35, 1.0, count, device=device)
+    close = torch.stack((high / ratio, high), dim=-1) / distance[:, None]
+    chest = torch.stack((0.3 * place[:, 0] * high / ratio, 0.65 - high), dim=-1) / distance[:, None]
+    cut = (torch.rand(count, device=device) < wild.truncated)[:, None]
+    return torch.where(cut, close, half), torch.where(cut, chest, aim)
 
 
-def _tilted(aim: Float[Tensor, "batch 2"], roll: Float[Tensor, " batch"]) -> Float[Tensor, "batch 3 3"]:
-    """Rotations that move what is straight ahead to a ray, and then roll the camera."""
-    yaw, pitch = aim.atan().unbind(dim=-1)
-    one, zero = torch.ones_like(roll), torch.zeros_like(roll)
+def _turned_away(
+    rotation: Float[Tensor, "batch 3 3"], aim: Float[Tensor, "batch 2"], roll: Float[Tensor, " batch"]
+) -> Float[Tensor, "batch 3 3"]:
+    """Panned about the vertical and tilted, so that what was straight ahead is at a ray; then rolled (degrees)."""
+    pan, tilt = aim.atan().unbind(dim=-1)
+    return _turn(roll.deg2rad(), (0, 1)) @ _turn(-tilt, (1, 2)) @ rotation @ _turn(-pan, (0, 1))
 
-    def matrix(*rows: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
 
-    about_y = matrix((yaw.cos(), zero, yaw.sin()), (zero, one, zero), (-yaw.sin(), zero, yaw.cos()))
-    about_x = matrix((one, zero, zero), (zero, pitch.cos(), pitch.sin()), (zero, -pitch.sin(), pitch.cos()))
-    about_z = matrix((roll.cos(), -roll.sin(), zero), (roll.sin(), roll.cos(), zero), (zero, zero, one))
-    return about_z @ about_x @ about_y
+def _turn(angle: Float[Tensor, " batch"], plane: tuple[int, int]) -> Float[Tensor, "batch 3 3"]:
+    """Rotations from the first of two axes to the second."""
+    matrix = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
+    first, second = plane
+    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
+    matrix[:, second, first] = angle.sin()
+    matrix[:, first, second] = -angle.sin()
+    return matrix
 
 
 def ray_cameras(count: int, like: Tensor) -> Camera:
