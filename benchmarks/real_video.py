@@ -6,10 +6,12 @@ the middle of the hips as the root:
 
     python benchmarks/real_video.py REAL            # REAL: the folder of the clips
     python benchmarks/real_video.py REAL --weights runs/wild --rigid
+    python benchmarks/real_video.py REAL --weights live --live
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +20,10 @@ import torch
 import tyro
 
 from spgnet import metrics
-from spgnet.keypoints import load_people
+from spgnet.keypoints import Keypoints, load_people
 from spgnet.lifting import Lifter
 from spgnet.lifting.rigid import make_rigid
+from spgnet.lifting.streaming import lift_live
 from spgnet.lifting.timing import at_times
 from spgnet.skeleton import HUMAN36M, Skeleton
 from spgnet.tables import markdown_table
@@ -35,6 +38,7 @@ SCORED = tuple(
     )
     for joint in joints
 )
+OURS = [HUMAN36M.names.index(name) for name in SCORED]
 LIMBS = Skeleton(names=("root", *SCORED), parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11))
 
 
@@ -50,25 +54,39 @@ class Options:
     """Fit constant bone lengths first, as ``spgnet lift --rigid`` does."""
     every: int = 1
     """Use the detections of every n-th frame only."""
+    live: bool = False
+    """Lift frame by frame as ``spgnet lift --live`` does: with weights that look at past frames only, such as
+    ``live``, each pose comes from past frames only. Between the frames used, the last pose stays."""
 
 
 HEADINGS = ("P-MPJPE [mm]", "MPJPE [mm]", "Trajectory [mm]", "Trajectory [%]", "Bone deviation [mm]")
 
 
+Row = tuple[str, str, list[float | None]]
+"""Clip, method and the values under the headings."""
+
+
 def main(options: Options) -> None:
-    rows = [
+    rows = compared(options)
+    lines = [
         [clip, method, *(text(value, digits) for value, digits in zip(values, (1, 1, 0, 1, 1), strict=True))]
-        for clip, method, values in compared(options)
+        for clip, method, values in rows + means(rows)
     ]
-    print(markdown_table(["clip", "method", *HEADINGS], rows, labels=2))
+    print(markdown_table(["clip", "method", *HEADINGS], lines, labels=2))
 
 
 def text(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def compared(options: Options) -> list[tuple[str, str, list[float | None]]]:
-    """Clip, method and the values under the headings."""
+def compared(options: Options) -> list[Row]:
+    """Both methods on every clip.
+
+    Raises:
+        ValueError: the options do not go together.
+    """
+    if options.live and options.rigid:
+        raise ValueError("--rigid takes the whole clip, so it does not go with --live")
     lifter = Lifter.from_pretrained(options.weights)
     rows = []
     for path in sorted(options.real.glob("opencap_*.npz")):
@@ -80,6 +98,24 @@ def compared(options: Options) -> list[tuple[str, str, list[float | None]]]:
     return rows
 
 
+def means(rows: list[Row]) -> list[Row]:
+    """A row for each method with the means over the clips, if there are several."""
+    if len({clip for clip, _, _ in rows}) < 2:
+        return []
+    methods = dict.fromkeys(method for _, method, _ in rows)
+    return [
+        ("mean over clips", name, [mean(column) for column in zip(*columns, strict=True)])
+        for name in methods
+        for columns in [[values for _, method, values in rows if method == name]]
+    ]
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """The mean of what is there; None if there is nothing."""
+    given = [value for value in values if value is not None]
+    return sum(given) / len(given) if given else None
+
+
 def true_joints(clip: np.lib.npyio.NpzFile) -> np.ndarray:
     """Marker-based joint centres at the frames of the video, in the camera frame, in metres."""
     time = np.arange(len(clip["truth"])) / clip["truth_fps"]
@@ -88,14 +124,29 @@ def true_joints(clip: np.lib.npyio.NpzFile) -> np.ndarray:
 
 
 def lifted(path: Path, lifter: Lifter, options: Options) -> np.ndarray:
-    """The scored joints of our motion, in the camera frame, in metres."""
+    """The scored joints of our motion in all frames, in the camera frame, in metres."""
     (keypoints,) = load_people(path)
+    joints = live_joints if options.live else whole_joints
+    return joints(keypoints, lifter, options)[:, OURS].astype(np.float64)
+
+
+def whole_joints(keypoints: Keypoints, lifter: Lifter, options: Options) -> np.ndarray:
+    """The motion [frames, 17, 3] lifted from the whole clip at once."""
     if options.every > 1:
         keypoints.points[np.arange(len(keypoints)) % options.every != 0] = np.nan
     motion = lifter.lift(keypoints)
-    if options.rigid:
-        motion = make_rigid(motion)
-    return motion.joints[:, [HUMAN36M.names.index(name) for name in SCORED]].astype(np.float64)
+    return (make_rigid(motion) if options.rigid else motion).joints
+
+
+def live_joints(keypoints: Keypoints, lifter: Lifter, options: Options) -> np.ndarray:
+    """The motion [frames, 17, 3] lifted frame by frame: in every frame the latest pose that is not of a later
+    one, and before the first pose that one.
+
+    Poses count for the frames that they are of, however late weights with a look-ahead give them.
+    """
+    poses = list(lift_live(lifter, keypoints.frames(slice(None, None, options.every))))
+    latest = np.searchsorted([pose.time for pose in poses], keypoints.timestamps, side="right") - 1
+    return np.stack([pose.joints for pose in poses])[latest.clip(0)]
 
 
 def scores(joints: np.ndarray, truth: np.ndarray, *, placed: bool) -> list[float | None]:

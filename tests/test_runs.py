@@ -56,6 +56,14 @@ def test_a_training_that_cannot_be_is_refused(changes, fault):
         replace(TrainConfig(), **changes)
 
 
+def test_wild_training_draws_the_frame_rates_that_the_network_is_for():
+    wild = RECIPES["wild"]
+    slower = replace(wild.data, wildness=replace(wild.data.wildness, fps=(10.0, 30.0)))
+    with pytest.raises(ValueError, match=r"the model is for \(24.0, 60.0\) .* draws \(10.0, 30.0\)"):
+        replace(wild, data=slower)
+    assert replace(wild, data=slower, model=replace(wild.model, rates=(10.0, 30.0)))
+
+
 def test_a_run_folder_is_not_overwritten_and_resumes_its_own_configuration_only(tmp_path):
     config = RECIPES["demo"]
     create_run(tmp_path, config)

@@ -15,10 +15,12 @@ import torch
 from safetensors.torch import load_file
 
 from spgnet import training
+from spgnet.data.procedural import procedural_clips
 from spgnet.data.views import Views
+from spgnet.data.wild import wild_views
 from spgnet.losses import LossWeights
 from spgnet.models import SPGNetConfig
-from spgnet.recipes import GUIDED, TrainConfig
+from spgnet.recipes import GUIDED, RECIPES, TrainConfig
 from spgnet.runs import read_log
 from spgnet.training import Machine, shuffled, step_seed, train
 
@@ -207,6 +209,20 @@ def test_training_that_diverges_stops_and_says_so(views, tmp_path):
 def test_mixed_precision_trains(views, tmp_path):
     assert train(replace(CONFIG, precision="bf16-mixed"), tmp_path / "run", views, views)
     assert read_log(tmp_path / "run")[-1]["validation_mpjpe"] < 1000
+
+
+def test_a_wild_run_learns_resumes_to_the_bit_and_is_the_same_again_and_needs_a_network_on_rays(tmp_path):
+    clips = procedural_clips(7, seed=1, seconds=2.0)
+    seen = wild_views(clips, seed=0, count=20, frames=12)
+    wild = replace(RECIPES["wild"], epochs=2, steps_per_epoch=8, checkpoint_every=3)
+    wild = replace(wild, model=replace(wild.model, channels=16, trajectory_channels=8))
+    assert train(wild, tmp_path / "straight", clips, seen)
+    first, second = (entry["loss/pose"] for entry in read_log(tmp_path / "straight"))
+    assert second < first
+    assert train(wild, tmp_path / "again", clips, seen)
+    assert same_weights(tmp_path / "straight", tmp_path / "again")
+    with pytest.raises(ValueError, match="train a RayNet on them"):
+        train(replace(CONFIG, data=wild.data), tmp_path / "other", clips, seen)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")

@@ -19,6 +19,7 @@ from typing import Any
 
 from spgnet.checkpoint import describe_model, load_checkpoint, model_config
 from spgnet.data.open_benchmark import DataConfig
+from spgnet.data.wildness import Wildness
 from spgnet.files import whole_file
 from spgnet.losses import LossWeights
 from spgnet.models import LiftingNetwork, build_model
@@ -41,6 +42,8 @@ def config_from_json(values: Any) -> TrainConfig:
     try:
         data = dict(values["data"])
         data["motion"] = None if data["motion"] is None else Path(data["motion"])
+        wildness: dict[str, Any] = {k: _frozen(v) for k, v in data.get("wildness", {}).items()}
+        data["wildness"] = Wildness(**wildness)
         parts = {
             "model": model_config(values["model"]),
             "loss": LossWeights(**values["loss"]),
@@ -49,6 +52,10 @@ def config_from_json(values: Any) -> TrainConfig:
         return TrainConfig(**(values | parts))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a training configuration: {error}") from None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def check_free(run: Path) -> None:

@@ -19,7 +19,6 @@ from spgnet import losses
 from spgnet.checkpoint import Progress, load_checkpoint, save_checkpoint
 from spgnet.data.views import Views
 from spgnet.data.wild import WildSampler
-from spgnet.data.wildness import Wildness
 from spgnet.data.windows import Batch, WindowSampler
 from spgnet.evaluation import validation_mpjpe
 from spgnet.models import LiftingNetwork, RayNetConfig, build_model
@@ -190,8 +189,7 @@ def sampler_of(
         return WindowSampler(data.to(device), **window)
     if not isinstance(config.model, RayNetConfig):
         raise ValueError("wild samples are rays, which this model does not take; train a RayNet on them")
-    wildness = Wildness(fps=config.model.rates)
-    return WildSampler(data, **window, wildness=wildness, flip=config.flip).to(device)
+    return WildSampler(data, **window, wildness=config.data.wildness, flip=config.flip).to(device)
 
 
 def draw_batch(

@@ -7,7 +7,7 @@ import torch
 
 from spgnet.data import open_benchmark
 from spgnet.data.archive import save_motion_archive
-from spgnet.data.open_benchmark import DataConfig, load_views, open_benchmark_facts
+from spgnet.data.open_benchmark import DataConfig, free_groups, load_views, open_benchmark_facts
 from spgnet.data.procedural import procedural_clips
 from spgnet.skeleton import HUMAN36M
 
@@ -30,6 +30,17 @@ def test_no_clip_is_in_two_splits():
 
 def test_training_uses_no_non_commercial_motion():
     assert not any(archive == "bandai.npz" for archive, _ in clips_of("train") | clips_of("validation"))
+
+
+def test_weights_for_any_use_are_trained_on_cmu_alone_and_on_nothing_that_they_are_validated_on():
+    free = {(group["archive"], name) for group in free_groups() for name in group["clips"]}
+    assert all(archive.startswith("cmu_") for archive, _ in free)
+    assert not free & clips_of("validation")
+    jumps = {name for archive, name in free if archive == "cmu_jump.npz"}
+    assert jumps
+    assert all(name.startswith("cmu/") for name in jumps)  # the origin of the others is not known
+    assert not any(name.startswith("cmu/05") for name in jumps)  # nor the dancer of validation
+    assert clips_of("train") < free
 
 
 def test_cmu_test_clips_come_from_recordings_that_training_does_not_draw_on():

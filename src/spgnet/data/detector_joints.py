@@ -17,7 +17,7 @@ from spgnet.skeleton import HUMAN36M
 _OUTWARD, _UP = {"hip": 0.015, "shoulder": -0.01}, {"hip": 0.03}
 """Mean offset along the line of the hips and along the trunk, in metres; that of other joints is 0."""
 _ALONG_LIMB = 0.04
-"""Standard deviation of the place of knees, ankles, elbows and wrists along the bone to them, by its length."""
+"""Standard deviation of where knees, ankles, elbows and wrists are along their bones, by bone lengths."""
 _HEAD = [HUMAN36M.names.index(name) for name in ("nose", "head_top")]
 _HIPS, _SHOULDERS = (
     [HUMAN36M.names.index(f"left_{kind}"), HUMAN36M.names.index(f"right_{kind}")]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from itertools import cycle
 from pathlib import Path
@@ -24,6 +24,7 @@ from spgnet.data.noise import DetectorNoise
 from spgnet.data.procedural import procedural_clips
 from spgnet.data.views import Views, film
 from spgnet.data.wild import wild_views
+from spgnet.data.wildness import Wildness
 from spgnet.motion import MotionClip, standing_pieces
 from spgnet.rigs import human36m_rig, random_rig
 from spgnet.skeleton import HUMAN36M
@@ -44,8 +45,8 @@ SESSIONS: dict[Split, tuple[str, ...]] = {
 }
 """Human3.6M sessions whose camera rig films the clips of a split, in turn."""
 PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
-WILD_PROCEDURAL_CLIPS, WILD_SECONDS = 560, 5.0
-"""Generated clips that wild training adds to captured ones, for the poses that these lack; their length."""
+WILD_SECONDS = 5.0
+"""Length of the generated clips that wild training adds to captured ones."""
 NON_COMMERCIAL = "bandai.npz"
 """The archive that may be tested on, but not be trained on for commercial use."""
 BONE_SPREAD = 0.08
@@ -68,6 +69,14 @@ class DataConfig:
     cameras with a detector's errors and gaps (``spgnet.data.wild``; for networks on rays)."""
     rig: Rig = "human36m"
     """Who films: the four cameras of Human3.6M's sessions, or four random cameras for every clip."""
+    wildness: Wildness = field(default_factory=Wildness)
+    """How random wild people, cameras and detectors are."""
+    generated: int = 560
+    """Generated clips that wild training adds to captured motion, for the poses that this lacks."""
+
+    def __post_init__(self) -> None:
+        if self.generated < 0:
+            raise ValueError(f"generated must not be negative, got {self.generated}")
 
 
 def load_views(data: DataConfig, split: Split, *, seed: int = 0) -> Views:
@@ -110,8 +119,10 @@ def load_training_data(data: DataConfig) -> Views | list[MotionClip]:
         return load_views(data, "train")
     if data.motion is None:
         return _procedural("train")
-    more = procedural_clips(WILD_PROCEDURAL_CLIPS, seed=4, seconds=WILD_SECONDS, fps=FPS)
-    return [clip.resampled(FPS) for clip in _captured(Path(data.motion), free_groups())] + more
+    captured = [clip.resampled(FPS) for clip in _captured(Path(data.motion), free_groups())]
+    if not data.generated:
+        return captured
+    return captured + procedural_clips(data.generated, seed=4, seconds=WILD_SECONDS, fps=FPS)
 
 
 def free_groups() -> list[dict[str, Any]]:

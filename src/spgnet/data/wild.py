@@ -182,7 +182,7 @@ def with_upper_body(
 def with_body(
     joints: Float[Tensor, "batch frames 17 3"], wild: Wildness
 ) -> Float[Tensor, "batch frames 17 3"]:
-    """The same movements of a random body, which is like no captured one; the path is scaled with the legs."""
+    """The same movements of a random body, whoever was captured; the path is scaled with the legs."""
     count, device = len(joints), joints.device
     mean, deviation = wild.stature
     stature = (mean + deviation * torch.randn(count, 1, device=device)).clamp_min(0.5 * mean)
@@ -227,7 +227,7 @@ def _device_generator(device: torch.device) -> torch.Generator:
 def _gaps(
     shape: Sequence[int], fps: float, wild: Wildness, generator: torch.Generator
 ) -> Bool[Tensor, "batch frames 17"]:
-    """Joints that are not seen: far halves of limbs, heads, faces, and frames that nobody looks at or is in."""
+    """Joints that are not seen: far halves of limbs, heads, faces, and frames without anybody or a look."""
     count, frames, joints = shape
     device = generator.device
     missing = torch.zeros(count, frames, joints, dtype=torch.bool, device=device)

@@ -69,7 +69,7 @@ def _framed(
 def _turned_away(
     rotation: Float[Tensor, "batch 3 3"], aim: Float[Tensor, "batch 2"], roll: Float[Tensor, " batch"]
 ) -> Float[Tensor, "batch 3 3"]:
-    """Panned about the vertical and tilted, so that what was straight ahead is at a ray; then rolled (degrees)."""
+    """Panned about the vertical and tilted, which puts what was ahead at a ray; then rolled (degrees)."""
     pan, tilt = aim.atan().unbind(dim=-1)
     return _turn(roll.deg2rad(), (0, 1)) @ _turn(-tilt, (1, 2)) @ rotation @ _turn(-pan, (0, 1))
 

@@ -24,7 +24,7 @@ class Wildness:
         focal: focal length in image widths; raised where the person would not fill a tenth of the image,
             lowered where 2.5 m at the person's distance would not fit into it.
         roll: standard deviation of the camera's roll, in degrees.
-        truncated: share of samples in which the image shows 0.7 to 2 m of the person, from the head downwards.
+        truncated: share of samples in which the image shows 0.7 to 2 m of the person from the head downwards.
         offset: standard deviation, in metres, of where in the body a detector puts a joint, about where
             detectors usually do (``spgnet.data.detector_joints``).
         bias: standard deviation of a joint's constant detection error, in units of ``person_size``.

@@ -87,7 +87,7 @@ class RayNet(LiftingNetwork):
             self.pose.last.bias.zero_()[-1] = math.log(TYPICAL_RADIUS)
 
     def forward(self, screen: Float[Tensor, "batch frames 17 3"], *, dense: bool = False) -> Lifted:
-        """Lift rays, window by window or densely; in mixed precision all geometry stays in single precision."""
+        """Lift rays, window by window or densely; mixed precision leaves geometry in single precision."""
         exactly = torch.autocast(screen.device.type, enabled=False)
         with exactly:
             seen = crop(screen)

@@ -1,0 +1,229 @@
+"""The benchmarks on real video measure what they say: laws on made-up motion, and a run where data is."""
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import roma
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lifting.people import camera, filmed, lifter
+from spgnet.camera import opencv_camera
+from spgnet.keypoints import Keypoints, save_keypoints
+from spgnet.lifting import Motion
+from spgnet.lifting.streaming import lift_live
+from spgnet.skeleton import HUMAN36M
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+law = settings(max_examples=20, deadline=None)
+seeds = st.integers(0, 2**31)
+
+
+def script(name: str) -> ModuleType:
+    """A benchmark as a module; they import each other as scripts of one folder do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+        return importlib.import_module(name)
+
+
+real_video, two_cameras = script("real_video"), script("two_cameras")
+
+
+# --- real_video: live ---------------------------------------------------------------------------
+
+
+def options(**values):
+    return real_video.Options(Path(), **values)
+
+
+@pytest.fixture
+def walk(tmp_path) -> tuple[Path, Keypoints]:
+    """The keypoints of a walk, and a file of them."""
+    keypoints, _ = filmed(40)
+    save_keypoints(tmp_path / "walk.npz", keypoints)
+    return tmp_path / "walk.npz", keypoints
+
+
+def scored(poses) -> np.ndarray:
+    names = [HUMAN36M.names.index(name) for name in real_video.SCORED]
+    return np.stack([pose.joints for pose in poses])[:, names]
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_live_clip_has_the_pose_of_every_frame_whatever_the_look_ahead(walk, causal):
+    path, keypoints = walk
+    network = lifter((3, 3), causal=causal)
+    live = real_video.lifted(path, network, options(live=True))
+    assert live.shape == real_video.lifted(path, network, options()).shape == (40, 12, 3)
+    np.testing.assert_allclose(live, scored(lift_live(network, keypoints)), atol=1e-5)
+
+
+def test_between_the_frames_used_the_last_live_pose_stays(walk):
+    path, keypoints = walk
+    network = lifter((3, 3), causal=True)
+    live = real_video.lifted(path, network, options(live=True, every=3))
+    poses = scored(lift_live(network, keypoints.frames(slice(None, None, 3))))
+    np.testing.assert_allclose(live, np.repeat(poses, 3, axis=0)[:40], atol=1e-5)
+    assert np.abs(live[3] - live[2]).max() > 1e-4
+
+
+def test_before_anybody_is_seen_the_first_live_pose_stands_in(walk):
+    _, keypoints = walk
+    keypoints.points[:5, :, 2] = 0
+    network = lifter((3, 3), causal=True)
+    joints = real_video.live_joints(keypoints, network, options(live=True))
+    assert len(joints) == 40
+    np.testing.assert_array_equal(joints[:5], np.repeat(joints[5:6], 5, axis=0))
+    assert np.abs(joints[6] - joints[5]).max() > 1e-5
+
+
+def test_no_live_pose_depends_on_later_frames(walk):
+    _, keypoints = walk
+    later = keypoints.points.copy()
+    later[20:, :, 0] += 50
+    network, moved = lifter((3, 3), causal=True), replace(keypoints, points=later)
+    before, after = (
+        real_video.live_joints(each, network, options(live=True, every=2)) for each in (keypoints, moved)
+    )
+    np.testing.assert_array_equal(before[:20], after[:20])
+    assert np.abs(before[20:] - after[20:]).max() > 1e-3
+
+
+def test_what_needs_the_whole_clip_is_refused_live():
+    with pytest.raises(ValueError, match="--rigid takes the whole clip, so it does not go with --live"):
+        real_video.compared(options(live=True, rigid=True))
+
+
+# --- real_video: means --------------------------------------------------------------------------
+
+
+def test_means_are_those_of_each_method_over_the_clips_that_have_the_value():
+    rows = [
+        ("squat", "ours", [1.0, 5.0]),
+        ("squat", "theirs", [10.0, None]),
+        ("walk", "ours", [3.0, 6.0]),
+        ("walk", "theirs", [30.0, None]),
+    ]
+    assert real_video.means(rows) == [
+        ("mean over clips", "ours", [2.0, 5.5]),
+        ("mean over clips", "theirs", [20.0, None]),
+    ]
+    assert real_video.means(rows[:2]) == []
+
+
+# --- two_cameras: agreement ---------------------------------------------------------------------
+
+
+def walk_in_world(seed: int = 0) -> np.ndarray:
+    joints = torch.from_numpy(filmed(20, seed=seed)[1])
+    return camera().camera_to_world(joints).numpy().astype(np.float64)
+
+
+def turned(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A random rotation and translation."""
+    generator = np.random.default_rng(seed)
+    quaternion = torch.nn.functional.normalize(torch.from_numpy(generator.standard_normal(4)), dim=0)
+    return roma.unitquat_to_rotmat(quaternion).numpy(), generator.uniform(-3, 3, 3)
+
+
+@given(seeds)
+@law
+def test_two_views_of_one_motion_agree_in_the_world(seed):
+    """Each camera has the motion in its own frame; the calibrations bring both back."""
+    world, (rotation, position) = walk_in_world(), turned(seed)
+    other = opencv_camera(np.eye(3), None, (720, 1280), rotation=rotation, position=position)
+    motions = []
+    for lens in (camera(), other):
+        seen = lens.world_to_camera(torch.from_numpy(world).float()).numpy()
+        shape = seen.shape[:2]
+        pixels = np.zeros((*shape, 2), np.float32)
+        motions.append(Motion(seen, np.ones(shape, np.float32), pixels, np.arange(20) / 30, lens, "known"))
+    first, second = (motion.world.astype(np.float64) for motion in motions)
+    assert max(two_cameras.agreement(first, second)) < 0.01
+
+
+@given(seeds)
+@law
+def test_a_rotation_of_the_whole_clip_is_undone_where_clips_are_aligned(seed):
+    world, (rotation, shift) = walk_in_world(), turned(seed)
+    pose, clip, roots, placed = two_cameras.agreement(world, world @ rotation.T + shift)
+    assert max(pose, clip) < 1e-6
+    assert min(roots, placed) > 1
+
+
+def test_every_alignment_undoes_what_it_says_and_no_more():
+    world = walk_in_world()
+    turns = np.stack([turned(seed)[0] for seed in range(len(world))])
+    pose, clip, _, _ = two_cameras.agreement(world, np.einsum("fjx,fyx->fjy", world, turns))
+    assert pose < 1e-6
+    assert clip > 10
+    pose, clip, _, _ = two_cameras.agreement(world, 1.1 * world)
+    assert pose < 1e-6
+    assert clip > 10
+    steps = np.linspace(0, 0.5, len(world))[:, None, None] * np.array([1.0, 0, 0])
+    pose, clip, roots, placed = two_cameras.agreement(world, world + steps)
+    assert max(pose, roots) < 1e-6
+    assert clip > 10
+    assert placed == pytest.approx(250)
+
+
+def test_a_mirrored_motion_is_not_aligned_away():
+    world = walk_in_world()
+    assert min(two_cameras.agreement(world, world * [-1.0, 1, 1])) > 10
+
+
+# --- two_cameras: frames and joints -------------------------------------------------------------
+
+
+def test_the_limbs_of_body_25b_are_the_scored_joints():
+    indices = {"shoulder": (5, 6), "elbow": (7, 8), "wrist": (9, 10)}
+    indices |= {"hip": (11, 12), "knee": (13, 14), "ankle": (15, 16)}
+    joints = np.broadcast_to(np.arange(25.0)[None, :, None], (4, 25, 3))
+    picked = two_cameras.body25b_limbs(joints)[0, :, 0]
+    for name, index in zip(real_video.SCORED, picked, strict=True):
+        side, part = name.split("_")
+        assert index == indices[part][side == "right"]
+
+
+def coco(points: np.ndarray) -> Keypoints:
+    return Keypoints(points, "coco17", np.arange(len(points)) / 60, (1088, 1920))
+
+
+@pytest.mark.parametrize("lag", [-3, 0, 1, 8])
+def test_the_lag_is_found_under_an_offset_and_jitter(lag):
+    generator = np.random.default_rng(0)
+    path = 500 + generator.normal(0, 3, (80, 17, 2)).cumsum(axis=0)
+    points = np.concatenate((path, np.ones((80, 17, 1))), axis=-1)
+    video, other = points[10 - lag : 70 - lag].copy(), points[10:70].copy()
+    video[..., :2] += np.array([12.0, -7.0]) + generator.normal(0, 2, (60, 17, 2))
+    video[5, :, :] = 0
+    assert two_cameras.best_lag([coco(video)], [coco(other)]) == lag
+    late, early = two_cameras.at_lag(video, other, lag)
+    assert len(late) == len(early) == 60 - abs(lag)
+
+
+@pytest.mark.parametrize("lag", [-2, 0, 1])
+def test_a_motion_that_is_late_is_measured_at_the_right_frames(lag):
+    world = walk_in_world()
+    truth = world[:, real_video.OURS]
+    late, early = two_cameras.at_lag(np.roll(world, lag, axis=0), truth, lag)
+    np.testing.assert_array_equal(late[:, real_video.OURS], early)
+    assert two_cameras.against(np.roll(world, lag, axis=0), truth, lag) < 1e-6
+    assert two_cameras.against(np.roll(world, lag, axis=0), truth, lag + 1) > 1
+
+
+def test_the_two_cameras_of_the_recordings_see_about_the_same_motion(real_detections, capsys):
+    video = real_detections.parent / "video"
+    if not (video / "pose2sim_calibration.toml").is_file():
+        pytest.skip("the calibration (shared/video) is not beside this checkout")
+    two_cameras.main(two_cameras.Options(video, real_detections, weights=("live",), detections="openpose"))
+    heading, _, row = capsys.readouterr().out.strip().splitlines()
+    values = dict(zip(heading.split("|")[2:-1], map(float, row.split("|")[2:-1]), strict=True))
+    assert len(values) == len(two_cameras.HEADINGS)
+    assert all(value < 120 for name, value in values.items() if "P-MPJPE" in name)
