@@ -3,7 +3,7 @@
 Views and 2D input are the open benchmark's (docs/open_benchmark.md): of its test split, Bandai-Namco's clips
 and those of CMU's test subjects; and CMU 05, its validation split, which weights are chosen by. The package's
 weights were trained on CMU's test subjects, too (what exactly stands above the table). As in that benchmark,
-every joint counts as seen, for gaps are short and interpolated; unlike the lifter, nothing smooths the 2D input.
+every joint counts as seen, since gaps are short and interpolated. Nothing smooths the 2D input.
 
     python benchmarks/generalisation.py MOTION      # MOTION: the folder of the motion archives
     python benchmarks/generalisation.py MOTION --weights runs/wild --actions --json generalisation.json

@@ -106,11 +106,11 @@ _WILD = TrainConfig(
     model=RayNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
     loss=replace(GUIDED, kinematic=2.0),
     data=DataConfig(input="wild"),
-    epochs=30,
+    epochs=26,
     steps_per_epoch=4000,
     batch_size=128,
     run_length=4,
-    decay=0.9,
+    decay=0.885,
     clip=1.0,
     precision="bf16-mixed",
 )
@@ -126,7 +126,7 @@ RECIPES: dict[str, TrainConfig] = {
         epochs=10,
     ),
     "wild": _WILD,
-    "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True), epochs=20, decay=0.86),
+    "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True), epochs=15, decay=0.82),
     "martinez": TrainConfig(model=MartinezConfig(), run_length=1),
     "videopose3d-243": replace(_paper(5), loss=LossWeights(), run_length=1),
 }

@@ -8,7 +8,7 @@ from spgnet.data.procedural import procedural_clips
 from spgnet.motion import MotionClip
 from spgnet.skeleton import HUMAN36M
 
-ACTIONS = ("walk", "sit", "squat", "reach", "bend", "limbs", "lie")
+ACTIONS = ("walk", "sit", "squat", "reach", "bend", "limbs", "balance", "lie")
 STANDING = ("walk", "sit", "squat", "reach", "bend", "limbs")
 FPS = 50.0
 UP = torch.tensor([0.0, 0.0, 1.0])
@@ -17,7 +17,7 @@ ANKLES = [HUMAN36M.names.index("left_ankle"), HUMAN36M.names.index("right_ankle"
 
 @pytest.fixture(scope="module")
 def clips() -> list[MotionClip]:
-    return procedural_clips(56, seed=3)
+    return procedural_clips(64, seed=3)
 
 
 def stacked(clips: list[MotionClip], *actions: str) -> Tensor:

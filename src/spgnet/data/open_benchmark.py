@@ -71,7 +71,7 @@ class DataConfig:
     """Who films: the four cameras of Human3.6M's sessions, or four random cameras for every clip."""
     wildness: Wildness = field(default_factory=Wildness)
     """How random wild people, cameras and detectors are."""
-    generated: int = 560
+    generated: int = 640
     """Generated clips that wild training adds to captured motion, for the poses that this lacks."""
 
     def __post_init__(self) -> None:

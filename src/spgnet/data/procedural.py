@@ -1,4 +1,4 @@
-"""Procedural motion: people who walk, sit, squat, reach, bend, exercise and lie, made from a seed.
+"""Procedural motion: people who walk, sit, squat, reach, bend, exercise, balance and lie, made from a seed.
 
 This is the training data that needs no download. An action is a function that gives smooth joint angles;
 forward kinematics puts them on a random body, and contact with the floor moves the body through the world.
@@ -168,12 +168,13 @@ def _sit(signals: _Signals) -> Pose:
     across, around = signals.between(-8, 8, 0.2), signals.between(-20, 20, 0.2)
     _turn(pose, "thoracic", side=seated * across, twist=seated * around)
     left_plays = (signals.uniform(-1, 1) > 0).double()
+    folded = seated * _some(signals)
     for side, plays in zip(SIDES, (left_plays, 1 - left_plays), strict=True):
         apart = seated * signals.uniform(-2, 20)
         _turn(pose, f"{side}_hip", side=apart, twist=apart)
         _turn(pose, f"{side}_knee", flexion=-seated * plays * signals.between(-10, 40, 0.3))
-        _turn(pose, f"{side}_shoulder", flexion=20 * seated)
-        _turn(pose, f"{side}_elbow", flexion=50 * seated)
+        _turn(pose, f"{side}_shoulder", flexion=20 * seated + 15 * folded, twist=-55 * folded)
+        _turn(pose, f"{side}_elbow", flexion=50 * seated + 50 * folded)
         _move_arm(pose, side, signals, 0.5 * seated + 0.5 * _some(signals))
     return pose
 
@@ -186,9 +187,11 @@ def _squat(signals: _Signals) -> Pose:
     _turn(pose, "lumbar", flexion=20 * depth)
     _turn(pose, "neck", flexion=-25 * depth)
     arms, apart = signals.uniform(10, 90), signals.uniform(0, 16)
+    held = _some(signals)
     for side in SIDES:
         _turn(pose, f"{side}_hip", side=apart * depth, twist=0.6 * apart * depth)
-        _turn(pose, f"{side}_shoulder", flexion=arms * depth)
+        _turn(pose, f"{side}_shoulder", flexion=arms * depth, twist=-40 * held * depth)
+        _turn(pose, f"{side}_elbow", flexion=110 * held * depth)
         _move_arm(pose, side, signals, _some(signals))
     return pose
 
@@ -238,6 +241,28 @@ def _limbs(signals: _Signals) -> Pose:
     return pose
 
 
+def _balance(signals: _Signals) -> Pose:
+    """Lean far over to all sides on one leg or both, with arms and the other leg held out anywhere."""
+    pose, left, far = _idle(signals), signals.between(0, 1, 0.3), signals.uniform(0.2, 1)
+    lean, across = far * signals.between(-20, 70, 0.25), far * signals.between(-40, 40, 0.25)
+    _turn(pose, "pelvis", flexion=lean, side=across)
+    for joint in ("lumbar", "thoracic", "neck"):
+        bent, around = signals.between(-18, 18, 0.3), signals.between(-30, 30, 0.3)
+        _turn(pose, joint, flexion=signals.between(-15, 30, 0.3), side=bent, twist=around)
+    for side, sign, free in zip(SIDES, (-1, 1), (left, 1 - left), strict=True):
+        stands, bend = 1 - free, signals.between(0, 45, 0.3)
+        raised, out = signals.between(-30, 110, 0.4), signals.between(-15, 60, 0.4)
+        _turn(pose, f"{side}_hip", flexion=stands * (lean + bend) + free * raised)
+        _turn(pose, f"{side}_hip", side=sign * stands * across + free * out)
+        _turn(pose, f"{side}_hip", twist=free * signals.between(-30, 30, 0.4))
+        _turn(pose, f"{side}_knee", flexion=2 * stands * bend + free * signals.between(0, 125, 0.5))
+        _turn(
+            pose, f"{side}_shoulder", flexion=signals.between(-30, 10, 0.4), side=signals.between(0, 45, 0.4)
+        )
+        _move_arm(pose, side, signals, signals.uniform(0.5, 1.1))
+    return pose
+
+
 def _lie(signals: _Signals) -> Pose:
     """Lie on the floor, roll from side to side, and sit up from the back."""
     pose, up = _idle(signals), signals.visits(6, 12)
@@ -255,4 +280,6 @@ def _lie(signals: _Signals) -> Pose:
     return pose
 
 
-_ACTIONS = {action.__name__[1:]: action for action in (_walk, _sit, _squat, _reach, _bend, _limbs, _lie)}
+_ACTIONS = {
+    action.__name__[1:]: action for action in (_walk, _sit, _squat, _reach, _bend, _limbs, _balance, _lie)
+}

@@ -38,7 +38,7 @@ class Wildness:
         sparse: share of samples in which only every second to fifth frame is looked at.
     """
 
-    fps: tuple[float, float] = (24.0, 60.0)
+    fps: tuple[float, float] = (20.0, 40.0)
     speed: tuple[float, float] = (0.8, 1.25)
     stature: tuple[float, float] = (0.975, 0.06)
     bone_spread: float = 0.06
@@ -46,7 +46,7 @@ class Wildness:
     distance: tuple[float, float] = (1.5, 12.0)
     height: tuple[float, float] = (0.2, 3.0)
     focal: tuple[float, float] = (0.5, 3.0)
-    roll: float = 4.0
+    roll: float = 6.0
     truncated: float = 0.08
     offset: float = 0.015
     bias: float = 0.005

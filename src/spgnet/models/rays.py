@@ -37,7 +37,7 @@ TYPICAL_RADIUS = 0.45
 class RayNetConfig(SPGNetConfig):
     """SPGNet's network on rays with a third channel that says which joints were seen."""
 
-    rates: tuple[float, float] = (24.0, 60.0)
+    rates: tuple[float, float] = (20.0, 40.0)
     """Frames per second that it is for; of faster clips it looks at every second frame, every third, ..."""
 
     def stride(self, fps: float) -> int:
