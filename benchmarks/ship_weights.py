@@ -60,11 +60,9 @@ class Shipment:
 
 def main(shipment: Shipment) -> None:
     config, log = read_config(shipment.run), read_log(shipment.run)
-    if config.data.motion is None:
-        raise ValueError(f"{shipment.run}: trained on generated motion alone; the manifest says otherwise")
+    if config.data.motion is None or not config.data.generated:
+        raise ValueError(f"{shipment.run}: not trained on both kinds of motion that the manifest names")
     best = min(log, key=lambda entry: entry["validation_mpjpe"])
-    target = WEIGHTS / f"{shipment.name}.safetensors"
-    save_checkpoint(target, config.model, Progress(), load_model(shipment.run / "best.safetensors"))
     environment = read_json(shipment.run / "environment.json")
     entry = DATA | {
         "recipe": config_to_json(config) | {"data": config_to_json(config)["data"] | {"motion": "captured"}},
@@ -76,8 +74,10 @@ def main(shipment: Shipment) -> None:
         "two_cameras": on_two_cameras(shipment),
         "generalisation": on_other_people(shipment),
         "commands": COMMANDS,
-        "sha256": sha256(target),
     }
+    target = WEIGHTS / f"{shipment.name}.safetensors"
+    save_checkpoint(target, config.model, Progress(), load_model(shipment.run / "best.safetensors"))
+    entry["sha256"] = sha256(target)
     write_json(WEIGHTS / "manifest.json", manifest() | {shipment.name: entry})
     print(json.dumps(entry, indent=2))
 

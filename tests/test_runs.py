@@ -64,6 +64,18 @@ def test_wild_training_draws_the_frame_rates_that_the_network_is_for():
     assert replace(wild, data=slower, model=replace(wild.model, rates=(10.0, 30.0)))
 
 
+def test_older_wild_runs_drew_the_rates_of_their_network():
+    wild = RECIPES["wild"]
+    values = config_to_json(replace(wild, model=replace(wild.model, rates=(24.0, 60.0)), data=DataConfig()))
+    del values["data"]["wildness"], values["data"]["generated"]
+    values["data"]["input"] = "wild"
+    config = config_from_json(values)
+    assert config.data.wildness.fps == (24.0, 60.0)
+    values["data"]["wildness"] = None
+    with pytest.raises(ValueError, match="not a training configuration"):
+        config_from_json(values)
+
+
 def test_a_run_folder_is_not_overwritten_and_resumes_its_own_configuration_only(tmp_path):
     config = RECIPES["demo"]
     create_run(tmp_path, config)

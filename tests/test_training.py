@@ -211,7 +211,7 @@ def test_mixed_precision_trains(views, tmp_path):
     assert read_log(tmp_path / "run")[-1]["validation_mpjpe"] < 1000
 
 
-def test_a_wild_run_learns_resumes_to_the_bit_and_is_the_same_again_and_needs_a_network_on_rays(tmp_path):
+def test_a_wild_run_learns_resumes_to_the_bit_and_needs_a_network_on_rays(tmp_path, monkeypatch):
     clips = procedural_clips(7, seed=1, seconds=2.0)
     seen = wild_views(clips, seed=0, count=20, frames=12)
     wild = replace(RECIPES["wild"], epochs=2, steps_per_epoch=8, checkpoint_every=3)
@@ -219,8 +219,13 @@ def test_a_wild_run_learns_resumes_to_the_bit_and_is_the_same_again_and_needs_a_
     assert train(wild, tmp_path / "straight", clips, seen)
     first, second = (entry["loss/pose"] for entry in read_log(tmp_path / "straight"))
     assert second < first
-    assert train(wild, tmp_path / "again", clips, seen)
-    assert same_weights(tmp_path / "straight", tmp_path / "again")
+    stops = iter([False] * 10 + [True] + [False] * 99)
+    with monkeypatch.context() as patch:
+        patch.setattr(training.StopSignal, "requested_anywhere", lambda signal, fabric: next(stops))
+        assert not train(wild, tmp_path / "stopped", clips, seen)
+    assert len(read_log(tmp_path / "stopped")) == 1
+    assert train(wild, tmp_path / "stopped", clips, seen, resume=True)
+    assert same_weights(tmp_path / "straight", tmp_path / "stopped")
     with pytest.raises(ValueError, match="train a RayNet on them"):
         train(replace(CONFIG, data=wild.data), tmp_path / "other", clips, seen)
 

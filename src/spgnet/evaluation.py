@@ -107,8 +107,8 @@ def validation_mpjpe(model: LiftingNetwork, views: Views) -> float:
 def lift_views(model: LiftingNetwork, views: Views, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
     """Predicted joints for every frame, in metres, relative to the camera."""
     screen = views.screen if model.channels == 2 else views.rays()
-    pieces = screen.split(views.lengths.tolist())
-    return torch.cat([lift_sequence(model, screen, flip=flip) for screen in pieces])
+    pieces, stride = screen.split(views.lengths.tolist()), model.stride(views.fps)
+    return torch.cat([lift_sequence(model, piece, flip=flip, stride=stride) for piece in pieces])
 
 
 def frame_values(

@@ -70,9 +70,10 @@ class TrainConfig:
             faults.append(f"clip must be positive, got {self.clip}")
         if not 0 <= self.seed < 2**32:
             faults.append(f"seed must be between 0 and 2**32, got {self.seed}")
-        if isinstance(self.model, RayNetConfig) and self.data.wildness.fps != self.model.rates:
+        rates = self.model.rates if isinstance(self.model, RayNetConfig) else None
+        if self.data.input == "wild" and rates and self.data.wildness.fps != rates:
             faults.append(
-                f"the model is for {self.model.rates} frames per second, and data.wildness.fps draws "
+                f"the model is for {rates} frames per second, and data.wildness.fps draws "
                 f"{self.data.wildness.fps}; give both the same"
             )
         if faults:

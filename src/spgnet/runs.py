@@ -42,15 +42,16 @@ def config_from_json(values: Any) -> TrainConfig:
     try:
         data = dict(values["data"])
         data["motion"] = None if data["motion"] is None else Path(data["motion"])
-        wildness: dict[str, Any] = {k: _frozen(v) for k, v in data.get("wildness", {}).items()}
-        data["wildness"] = Wildness(**wildness)
+        model = model_config(values["model"])
+        drawn = data.get("wildness", {"fps": getattr(model, "rates", Wildness().fps)})
+        data["wildness"] = Wildness(**{name: _frozen(value) for name, value in drawn.items()})
         parts = {
-            "model": model_config(values["model"]),
+            "model": model,
             "loss": LossWeights(**values["loss"]),
             "data": DataConfig(**data),
         }
         return TrainConfig(**(values | parts))
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a training configuration: {error}") from None
 
 

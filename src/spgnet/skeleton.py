@@ -58,6 +58,11 @@ class Skeleton:
         """For each joint, the index of its twin on the other side (itself on the midline)."""
         return tuple(self.names.index(_twin(name)) for name in self.names)
 
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """Name of each joint without its side: ``"knee"`` for both knees."""
+        return tuple(name.removeprefix("left_").removeprefix("right_") for name in self.names)
+
     def side(self, joint: int) -> str:
         """``"left"``, ``"right"`` or ``"middle"``."""
         prefix = self.names[joint].split("_")[0]
@@ -120,3 +125,6 @@ HUMAN36M = Skeleton(
     parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
 )
 """The 17 joints of Human3.6M as the field uses them: input and output of every model here."""
+
+TRUNK = tuple(map(HUMAN36M.names.index, ("right_hip", "left_hip", "left_shoulder", "right_shoulder")))
+"""The joints around the trunk: where a person is in an image, whatever the limbs do."""

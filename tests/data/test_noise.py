@@ -84,6 +84,14 @@ def test_error_grows_with_the_person_and_ignores_where_they_stand():
     torch.testing.assert_close(elsewhere, seen + 100)
 
 
+def test_a_scale_multiplies_the_errors_of_its_sequence():
+    points, noise = moving(3, 200), DetectorNoise(swap_fraction=0.0, dropout_fraction=0.0)
+    scale = torch.tensor([0.0, 1.0, 2.0])
+    plain = detect(points, noise, fps=50.0, generator=seeded()) - points
+    scaled = detect(points, noise, fps=50.0, generator=seeded(), scale=scale) - points
+    torch.testing.assert_close(scaled, scale[:, None, None, None] * plain, atol=1e-3, rtol=1e-4)
+
+
 def test_size_is_the_longer_side_of_the_box_around_the_limbs():
     points = torch.zeros(17, 2)
     points[HUMAN36M.names.index("right_wrist"), 0] = 30

@@ -1,5 +1,6 @@
 """The open benchmark's split: what is in it, and what must never be."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,14 @@ import torch
 
 from spgnet.data import open_benchmark
 from spgnet.data.archive import save_motion_archive
-from spgnet.data.open_benchmark import DataConfig, free_groups, load_views, open_benchmark_facts
+from spgnet.data.open_benchmark import (
+    DataConfig,
+    free_groups,
+    load_clips,
+    load_training_data,
+    load_views,
+    open_benchmark_facts,
+)
 from spgnet.data.procedural import procedural_clips
 from spgnet.skeleton import HUMAN36M
 
@@ -99,6 +107,33 @@ def test_random_rigs_film_the_same_motion_from_other_places(small_procedural):
     assert not torch.equal(fixed.cameras.position, random.cameras.position)
     world = [views.cameras[0].camera_to_world(views.joints[views.frames_of(0)]) for views in (fixed, random)]
     assert torch.allclose(*world, atol=1e-4)
+
+
+def test_wild_training_gets_the_free_clips_and_generated_ones(real_motion):
+    names = {name for group in free_groups() for name in group["clips"]}
+    data = DataConfig(motion=real_motion, input="wild", generated=16)
+    clips = load_training_data(data)
+    assert isinstance(clips, list)
+    assert {clip.name for clip in clips if clip.subject != "procedural"} == names
+    assert sum(clip.subject == "procedural" for clip in clips) == 16
+    captured = load_training_data(replace(data, generated=0))
+    assert isinstance(captured, list)
+    assert {clip.name for clip in captured} == names
+    assert {clip.fps for clip in clips} == {50.0}
+
+
+def test_what_wild_training_made_is_tested_on_the_other_studio_alone(real_motion):
+    free = {name for group in free_groups() for name in group["clips"]}
+    data = DataConfig(motion=real_motion)
+    others = {clip.name for clip in load_clips(data, "test", trained_wild=True)}
+    assert others
+    assert not free & others
+    assert free & {clip.name for clip in load_clips(data, "test")}
+
+
+def test_a_negative_number_of_generated_clips_is_refused():
+    with pytest.raises(ValueError, match="generated must not be negative, got -1"):
+        DataConfig(generated=-1)
 
 
 def test_a_missing_folder_or_archive_or_another_archive_is_named(tmp_path, monkeypatch):

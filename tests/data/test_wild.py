@@ -209,6 +209,7 @@ LIMBS = [f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", 
     [
         ({}, []),
         ({"headless": 1.0}, ["head_top"]),
+        ({"faceless": 1.0}, ["nose"]),
         ({"limb_gaps": 0.5}, LIMBS),
         ({"frame_gaps": 0.5}, ALL),
         ({"sparse": 1.0}, ALL),
@@ -282,7 +283,36 @@ def test_middles_follow_from_the_sides_where_the_detector_lacks_them():
     torch.manual_seed(0)
     exact = CLIPS[2].joints[None, :40, :, [0, 2]].expand(50, -1, -1, -1) * 0.1
     rays, seen = detected(exact, torch.full((50, 2), 9.0), 30.0, replace(Wildness(), derived=1.0))
-    sides = [HUMAN36M.names.index(name) for name in ("left_hip", "right_hip")]
-    both = seen[..., sides].all(dim=-1)
-    assert torch.equal(seen[..., 0], both)
-    torch.testing.assert_close(rays[both][:, 0], rays[both][:, sides].mean(dim=1), atol=1e-5, rtol=0)
+    for middle, end in (("pelvis", "hip"), ("thorax", "shoulder")):
+        joint = HUMAN36M.names.index(middle)
+        sides = [HUMAN36M.names.index(f"{side}_{end}") for side in ("left", "right")]
+        both = seen[..., sides].all(dim=-1)
+        assert torch.equal(seen[..., joint], both)
+        torch.testing.assert_close(rays[both][:, joint], rays[both][:, sides].mean(dim=1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"distance": (0.0, 12.0)}, r"distance must be above 0"),
+        ({"fps": (40.0, 20.0)}, r"fps must be a range from low to high"),
+        ({"truncated": 1.5}, "truncated is a share of at most 1"),
+        ({"roll": -1.0}, "roll must be finite and not negative"),
+        ({"height": (0.0, float("nan"))}, "height must be finite"),
+        ({"stature": (0.0, 0.1), "sparse": 2.0}, "stature must be above 0.*; sparse is a share"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(change, fault):
+    with pytest.raises(ValueError, match=fault):
+        Wildness(**change)
+
+
+def test_limbs_are_marked_along_their_bones_too():
+    torch.manual_seed(0)
+    joints = CLIPS[0].joints[None, :1].expand(4000, -1, -1, -1)
+    knee, hip = HUMAN36M.names.index("left_knee"), HUMAN36M.names.index("left_hip")
+    moved = (detector_joints(joints, 1e-6) - joints)[:, 0, knee]
+    bone = (joints[:, 0, knee] - joints[:, 0, hip])[0]
+    share = (moved @ bone) / bone.square().sum()
+    assert share.std() == pytest.approx(0.04, rel=0.1)
+    torch.testing.assert_close(moved, share[:, None] * bone, atol=1e-4, rtol=0)

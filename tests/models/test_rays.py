@@ -76,8 +76,8 @@ def test_a_stream_gives_what_the_whole_sequence_gives(widths, stride, frames, ca
 
 
 def test_clips_of_a_high_rate_are_looked_at_as_if_they_had_a_usual_one():
-    config = RayNetConfig(rates=(20.0, 40.0))
-    assert [config.stride(fps) for fps in (15.0, 24.0, 30.0, 40.0, 40.2, 50.0, 60.0, 90.0, 120.0, 240.0)] == [
+    model = RayNet(RayNetConfig(rates=(20.0, 40.0), channels=8, trajectory_channels=8))
+    assert [model.stride(fps) for fps in (15.0, 24.0, 30.0, 40.0, 40.2, 50.0, 60.0, 90.0, 120.0, 240.0)] == [
         1,
         1,
         1,

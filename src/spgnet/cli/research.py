@@ -96,7 +96,8 @@ def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> Non
     )
     device = pick_device(options.accelerator)
     with console.status("Evaluating"):
-        views = load_views(data, options.split).to(device)
+        trained_wild = config.data.input == "wild"
+        views = load_views(data, options.split, trained_wild=trained_wild).to(device)
         result = evaluate(model.to(device), views, flip=options.flip)
     stem = f"evaluation-{options.split}-{data.input}{'' if options.flip else '-no-flip'}"
     about = {"motion": "captured" if data.motion else "procedural", "rig": data.rig, "commit": git_commit()}

@@ -24,12 +24,11 @@ _HIPS, _SHOULDERS = (
     for kind in ("hip", "shoulder")
 )
 _PELVIS, _THORAX = HUMAN36M.names.index("pelvis"), HUMAN36M.names.index("thorax")
-_KINDS = [name.removeprefix("left_").removeprefix("right_") for name in HUMAN36M.names]
 _SIGNS = [{"left": 1, "right": -1, "middle": 0}[HUMAN36M.side(joint)] for joint in range(17)]
 _USUAL = torch.tensor(
-    [[s * _OUTWARD.get(k, 0.0), 0.0, _UP.get(k, 0.0)] for s, k in zip(_SIGNS, _KINDS, strict=True)]
+    [[s * _OUTWARD.get(k, 0.0), 0.0, _UP.get(k, 0.0)] for s, k in zip(_SIGNS, HUMAN36M.kinds, strict=True)]
 )
-_ENDS = [child for child, kind in enumerate(_KINDS) if kind in ("knee", "ankle", "elbow", "wrist")]
+_ENDS = [child for child, kind in enumerate(HUMAN36M.kinds) if kind in ("knee", "ankle", "elbow", "wrist")]
 
 
 def detector_joints(
@@ -37,7 +36,8 @@ def detector_joints(
 ) -> Float[Tensor, "batch frames 17 3"]:
     """What a detector takes for the joints, the same throughout a sample.
 
-    Pelvis and thorax go with the middles of the hips and the shoulders.
+    Joints are moved by the usual offset and a random one in the body; pelvis and thorax besides with the
+    middles of the hips and the shoulders, and the joints of the limbs along their bones.
 
     Args:
         joints: metres, in any frame.

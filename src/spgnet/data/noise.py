@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spgnet.skeleton import HUMAN36M
 
-_KINDS = tuple(name.removeprefix("left_").removeprefix("right_") for name in HUMAN36M.names)
+_KINDS = HUMAN36M.kinds
 _ARM, _LEG = ("wrist", "elbow", "shoulder"), ("ankle", "knee", "hip")
 _LIMB_JOINTS = tuple(j for j, kind in enumerate(_KINDS) if kind in _ARM + _LEG)
 _MEASURED_AS = {

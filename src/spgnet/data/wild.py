@@ -17,15 +17,15 @@ from torch import Tensor
 from spgnet.data.detector_joints import detector_joints
 from spgnet.data.noise import DetectorNoise, bursts, detect, interpolated
 from spgnet.data.views import Views
-from spgnet.data.wild_cameras import TRUNK, film_from_anywhere, ray_cameras
+from spgnet.data.wild_cameras import film_from_anywhere, ray_cameras
 from spgnet.data.wildness import Wildness, uniform
 from spgnet.data.windows import Batch
 from spgnet.motion import MotionClip
-from spgnet.skeleton import HUMAN36M
+from spgnet.skeleton import HUMAN36M, TRUNK
 
 _NAMES = HUMAN36M.names
 _LEGS = [HUMAN36M.bone_names.index(f"right_{joint}") for joint in ("knee", "ankle")]
-_BODY = {
+BODY = {
     "hip": 0.090,
     "knee": 0.420,
     "ankle": 0.412,
@@ -188,7 +188,7 @@ def with_body(
     stature = (mean + deviation * torch.randn(count, 1, device=device)).clamp_min(0.5 * mean)
     spread = (torch.randn(count, len(HUMAN36M), device=device) * wild.bone_spread).exp().clamp(0.75, 1.3)
     spread = spread[:, [min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]
-    usual = [_BODY[name.removeprefix("left_").removeprefix("right_")] for name in HUMAN36M.bone_names]
+    usual = [BODY[HUMAN36M.kinds[child]] for _, child in HUMAN36M.bones]
     lengths = (torch.tensor(usual, device=device) * stature * spread)[:, None]
     before = HUMAN36M.bone_lengths(joints[:, :1])
     legs = lengths[..., _LEGS].sum(dim=-1) / before[..., _LEGS].sum(dim=-1)

@@ -11,9 +11,7 @@ from torch import Tensor
 from spgnet.camera import Camera
 from spgnet.data.wildness import Wildness, uniform
 from spgnet.rigs import look_at
-from spgnet.skeleton import HUMAN36M
-
-TRUNK = tuple(map(HUMAN36M.names.index, ("right_hip", "left_hip", "left_shoulder", "right_shoulder")))
+from spgnet.skeleton import TRUNK
 
 
 def film_from_anywhere(

@@ -106,7 +106,7 @@ class Lifter:
             self.model,
             network_input(smooth(steady, rate, seconds=smoothing), seen, camera),
             flip=flip,
-            stride=self.model.config.stride(rate),
+            stride=self.model.stride(rate),
             chunk=chunk,
             on_progress=on_progress,
         )

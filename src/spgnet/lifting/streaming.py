@@ -103,7 +103,7 @@ class StreamingLifter:
         self.lifter, self.image_size, self.smoothing, self.flip = lifter, image_size, smoothing, flip
         self.keypoint_set: KeypointSetName = keypoint_set
         config = lifter.model.config
-        self.stride = config.stride(fps)
+        self.stride = lifter.model.stride(fps)
         self.slowest = config.rates[0] * self.stride
         self.time = -math.inf
         self._begin()

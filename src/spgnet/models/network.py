@@ -51,6 +51,10 @@ class LiftingNetwork(nn.Module):
         """Lift screen coordinates."""
         raise NotImplementedError
 
+    def stride(self, fps: float) -> int:
+        """How many frames of a clip lie between the frames that one output looks at."""
+        return 1
+
     def start_trajectory_at(self, root: Float[Tensor, " 3"]) -> None:
         """Let a fresh network place everybody around this point, in metres, in the camera frame.
 

@@ -22,9 +22,8 @@ from torch.nn.functional import normalize
 from spgnet.models.network import Lifted, LiftingNetwork
 from spgnet.models.spgnet import SPGNetConfig
 from spgnet.models.temporal import TemporalEncoder
-from spgnet.skeleton import HUMAN36M
+from spgnet.skeleton import HUMAN36M, TRUNK
 
-TRUNK = tuple(map(HUMAN36M.names.index, ("right_hip", "left_hip", "left_shoulder", "right_shoulder")))
 SPINE = HUMAN36M.names.index("spine")
 SPINE_BETWEEN = tuple(map(HUMAN36M.names.index, ("pelvis", "thorax")))
 DETECTED = tuple(joint for joint in range(len(HUMAN36M)) if joint != SPINE)
@@ -39,10 +38,6 @@ class RayNetConfig(SPGNetConfig):
 
     rates: tuple[float, float] = (20.0, 40.0)
     """Frames per second that it is for; of faster clips it looks at every second frame, every third, ..."""
-
-    def stride(self, fps: float) -> int:
-        """How many frames of a clip lie between the frames that one output looks at."""
-        return max(1, math.ceil(fps / self.rates[1] - 0.01))
 
 
 class Crop(NamedTuple):
@@ -96,6 +91,10 @@ class RayNet(LiftingNetwork):
             shown = seen.frames(self.context[0], pose.shape[1])
             return place(pose.to(screen.dtype), offset.to(screen.dtype), shown)
 
+    def stride(self, fps: float) -> int:
+        """1, or as many as bring the rate of faster clips down to those that the network is for."""
+        return max(1, math.ceil(fps / self.config.rates[1] - 0.01))
+
     def start_trajectory_at(self, root: Float[Tensor, " 3"]) -> None:
         """Start with everybody of typical size in the middle of the virtual camera, wherever the data are."""
         super().start_trajectory_at(root.new_tensor([0.0, 0.0, math.log(TYPICAL_RADIUS)]))
@@ -133,8 +132,8 @@ def place(
     Args:
         pose: for each joint what to add to its place in the crop, in units of its size, and its depth beyond
             the root's in metres; then the logarithm of the metres in a unit.
-        offset: the same for the root alone, whose depth is its distance; not shared with the pose, so that
-            neither task disturbs the other.
+        offset: what to add to the root's place in the crop, and the logarithm of the metres in a unit, from
+            which its distance follows; its own, so that neither task disturbs the other.
         seen: the crop of the output frames.
     """
     scale, shift = _scale(pose[..., None, 51:]), pose[..., :51].unflatten(-1, (-1, 3))
