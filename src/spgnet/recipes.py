@@ -107,11 +107,11 @@ _WILD = TrainConfig(
     model=RayNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
     loss=replace(GUIDED, kinematic=2.0),
     data=DataConfig(input="wild"),
-    epochs=26,
+    epochs=18,
     steps_per_epoch=4000,
     batch_size=128,
     run_length=4,
-    decay=0.885,
+    decay=0.83,
     clip=1.0,
     precision="bf16-mixed",
 )

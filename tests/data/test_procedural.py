@@ -139,6 +139,16 @@ def test_the_lowest_foot_of_those_who_stand_is_on_the_floor(clips):
     assert lowest.max() < 0.085
 
 
+def test_some_hold_their_hands_together_in_front_of_them(clips):
+    joints = stacked(clips, *STANDING)
+    left, right = joint(joints, "left_wrist"), joint(joints, "right_wrist")
+    together = (left - right).norm(dim=-1) < 0.2
+    assert 0.03 < together.float().mean() < 0.5
+    chest = (joint(joints, "pelvis") + joint(joints, "thorax")) / 2
+    ahead = (((left + right) / 2 - chest) * forward(joints)).sum(dim=-1)
+    assert (ahead[together] > 0).float().mean() > 0.9
+
+
 def test_nothing_is_below_the_floor(clips):
     assert stacked(clips)[..., 2].min() > 0.0
 

@@ -46,7 +46,8 @@ def procedural_clips(count: int, *, seed: int, seconds: float = 8.0, fps: float 
             signals = _Signals(len(indices), time, generator)
             scales = signals.uniform(0.94, 1.06, len(HUMAN36M))
             bones = bone_vectors(scales, signals.uniform(1.5, 1.95))
-            joints = grounded(forward_kinematics(angles(signals), bones))
+            pose = _with_joined_hands(angles(signals), signals)
+            joints = grounded(forward_kinematics(pose, bones))
             for index, motion in zip(indices, joints.float(), strict=True):
                 name = f"{action}-{seed}-{index}"
                 clips[index] = MotionClip(motion.clone(), fps, name, "procedural", action)
@@ -122,6 +123,31 @@ def _move_arm(pose: Pose, side: str, signals: _Signals, share: Angle) -> None:
     _turn(pose, f"{side}_clavicle", side=share * signals.between(-5, 20, 0.4))
 
 
+def _with_joined_hands(pose: Pose, signals: _Signals) -> Pose:
+    """In a third of the clips, now and then both hands are near each other in front of the body.
+
+    People clasp their hands, fold their arms, and hold things between them, from the belly up to the face.
+    """
+    some = (signals.uniform(-2, 1) > 0).double()
+    joined = (some * (signals.visits(5, 12) + signals.uniform(-0.5, 1)).clamp(0, 1))[..., None]
+    raised, bent = signals.uniform(0, 100), signals.uniform(60, 140)
+    inward, out = signals.uniform(25, 65), signals.uniform(-5, 25)
+    for side in SIDES:
+        shoulder = torch.stack(
+            (
+                raised + signals.between(-12, 12, 0.3),
+                out + signals.between(-6, 6, 0.3),
+                -inward + signals.between(-10, 10, 0.3),
+            ),
+            dim=-1,
+        )
+        elbow = torch.zeros_like(shoulder)
+        elbow[..., 0] = bent + signals.between(-15, 15, 0.3)
+        for joint, angles in ((f"{side}_shoulder", shoulder), (f"{side}_elbow", elbow)):
+            pose[joint] = pose[joint].lerp(angles, joined)
+    return pose
+
+
 def _some(signals: _Signals) -> Tensor:
     """For about a third of the clips a share between 0 and 1, for the others 0; [clips, 1]."""
     return signals.uniform(-2, 1).clamp_min(0)
@@ -168,13 +194,12 @@ def _sit(signals: _Signals) -> Pose:
     across, around = signals.between(-8, 8, 0.2), signals.between(-20, 20, 0.2)
     _turn(pose, "thoracic", side=seated * across, twist=seated * around)
     left_plays = (signals.uniform(-1, 1) > 0).double()
-    folded = seated * _some(signals)
     for side, plays in zip(SIDES, (left_plays, 1 - left_plays), strict=True):
         apart = seated * signals.uniform(-2, 20)
         _turn(pose, f"{side}_hip", side=apart, twist=apart)
         _turn(pose, f"{side}_knee", flexion=-seated * plays * signals.between(-10, 40, 0.3))
-        _turn(pose, f"{side}_shoulder", flexion=20 * seated + 15 * folded, twist=-55 * folded)
-        _turn(pose, f"{side}_elbow", flexion=50 * seated + 50 * folded)
+        _turn(pose, f"{side}_shoulder", flexion=20 * seated)
+        _turn(pose, f"{side}_elbow", flexion=50 * seated)
         _move_arm(pose, side, signals, 0.5 * seated + 0.5 * _some(signals))
     return pose
 
@@ -187,11 +212,9 @@ def _squat(signals: _Signals) -> Pose:
     _turn(pose, "lumbar", flexion=20 * depth)
     _turn(pose, "neck", flexion=-25 * depth)
     arms, apart = signals.uniform(10, 90), signals.uniform(0, 16)
-    held = _some(signals)
     for side in SIDES:
         _turn(pose, f"{side}_hip", side=apart * depth, twist=0.6 * apart * depth)
-        _turn(pose, f"{side}_shoulder", flexion=arms * depth, twist=-40 * held * depth)
-        _turn(pose, f"{side}_elbow", flexion=110 * held * depth)
+        _turn(pose, f"{side}_shoulder", flexion=arms * depth)
         _move_arm(pose, side, signals, _some(signals))
     return pose
 

@@ -31,7 +31,7 @@ def film_from_anywhere(
     level = (distance.square() - (height - target[:, 2]).square()).clamp_min(1).sqrt()
     away = torch.stack((level * angle.cos(), level * angle.sin()), dim=-1)
     position = torch.cat((target[:, :2] + away, height[:, None]), dim=-1)
-    half, aim = _framed(distance, wild)
+    half, aim = _framed((target - position).norm(dim=-1), wild)
     turn = _turned_away(look_at(position, target), aim, torch.randn(count, device=device) * wild.roll)
     joints = (world - position[:, None, None]) @ turn.mT[:, None]
     too_near = 0.4 - joints[..., 2].flatten(1).amin(dim=1)
