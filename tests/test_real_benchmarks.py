@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from lifting.people import camera, filmed, lifter
 from spgnet.camera import opencv_camera
+from spgnet.data.open_benchmark import DataConfig
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion
 from spgnet.lifting.streaming import lift_live
+from spgnet.recipes import RECIPES
 from spgnet.skeleton import HUMAN36M
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -33,6 +35,26 @@ def script(name: str) -> ModuleType:
 
 
 real_video, two_cameras = script("real_video"), script("two_cameras")
+
+
+# --- ship_weights -------------------------------------------------------------------------------
+
+
+def test_the_command_of_a_run_names_no_place():
+    config = replace(RECIPES["wild"], data=DataConfig(motion=Path("/some/motion"), input="wild"))
+    words = ["spgnet", "train", "wild", "--out", "/some/run", "--data.motion", "/some/motion", "--seed", "3"]
+    command = script("ship_weights").command_of(words, config)
+    assert command == "spgnet train wild --data.motion MOTION --seed 3"
+
+
+# --- wild_ablation ------------------------------------------------------------------------------
+
+
+def test_every_variant_of_the_recipe_differs_from_it_in_its_own_way():
+    base, *others = script("wild_ablation").variants(RECIPES["wild"]).values()
+    assert base == RECIPES["wild"]
+    assert all(other != base for other in others)
+    assert all(one != two for index, one in enumerate(others) for two in others[:index])
 
 
 # --- real_video: live ---------------------------------------------------------------------------

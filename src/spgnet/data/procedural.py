@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.data.articulation import SIDES, TURNS, Angle, Pose, bone_vectors, forward_kinematics, grounded
+from spgnet.data.signals import Signals
 from spgnet.motion import MotionClip
 from spgnet.skeleton import HUMAN36M
-
-_Number = float | int
 
 _WALK_HIP = (22.0, 20.0, 11.0, 2.0, -6.0, -11.0, -6.0, 10.0, 22.0, 26.0)
 _WALK_KNEE = (3.0, 14.0, 16.0, 10.0, 5.0, 10.0, 36.0, 60.0, 50.0, 17.0)
@@ -43,7 +41,7 @@ def procedural_clips(count: int, *, seed: int, seconds: float = 8.0, fps: float 
     for turn, (action, angles) in enumerate(_ACTIONS.items()):
         indices = range(turn, count, len(_ACTIONS))
         if indices:
-            signals = _Signals(len(indices), time, generator)
+            signals = Signals(len(indices), time, generator)
             scales = signals.uniform(0.94, 1.06, len(HUMAN36M))
             bones = bone_vectors(scales, signals.uniform(1.5, 1.95))
             pose = _with_joined_hands(angles(signals), signals)
@@ -54,38 +52,7 @@ def procedural_clips(count: int, *, seed: int, seconds: float = 8.0, fps: float 
     return [clips[index] for index in range(count)]
 
 
-class _Signals:
-    """Random signals for a number of clips, smooth in time.
-
-    They are functions of continuous time: another frame rate samples the same motion.
-    """
-
-    def __init__(self, clips: int, time: Float[Tensor, " frames"], generator: torch.Generator) -> None:
-        self.clips, self.time, self.generator = clips, time, generator
-
-    def uniform(self, low: _Number, high: _Number, *shape: int) -> Float[Tensor, "clips ..."]:
-        """Evenly distributed numbers of a shape: one for each clip, [clips, 1], unless told."""
-        unit = torch.rand(self.clips, *(shape or (1,)), generator=self.generator, dtype=torch.float64)
-        return low + (high - low) * unit
-
-    def noise(self, rate: _Number, channels: int = 1) -> Float[Tensor, "clips frames channels"]:
-        """Independent channels of mean 0 and variance 1, with frequencies up to a rate in Hz."""
-        waves = (channels, 4)
-        cycles = self.time[:, None, None] * self.uniform(0.2 * rate, rate, 1, *waves)
-        cycles = cycles + self.uniform(0, 1, 1, *waves)
-        return (2 * math.pi * cycles).sin().sum(dim=-1) * math.sqrt(2 / waves[1])
-
-    def between(self, low: _Number, high: _Number, rate: _Number) -> Float[Tensor, "clips frames"]:
-        """Wander between two values and linger near them."""
-        return low + (high - low) * (0.5 + 0.5 * (1.3 * self.noise(rate)[..., 0]).tanh())
-
-    def visits(self, shortest: _Number, longest: _Number) -> Float[Tensor, "clips frames"]:
-        """Go from 0 to 1, stay, and come back: once in a period between two lengths in seconds."""
-        cycles = self.time / self.uniform(shortest, longest) + self.uniform(0, 1)
-        return 0.5 + 0.5 * (2.2 * (2 * math.pi * cycles).sin() + self.uniform(-0.5, 0.5)).tanh()
-
-
-def _idle(signals: _Signals) -> Pose:
+def _idle(signals: Signals) -> Pose:
     """Stand at ease, never quite still: the pose that every action adds to."""
     pose = {joint: jitter * signals.noise(0.5, 3) for joint, (_, _, jitter) in TURNS.items()}
     _turn(pose, "heading", twist=signals.uniform(-180, 180))
@@ -115,7 +82,7 @@ def _crouch(pose: Pose, thigh: Angle, shin: Angle, lean: Angle) -> None:
         _turn(pose, f"{side}_knee", flexion=thigh + shin)
 
 
-def _move_arm(pose: Pose, side: str, signals: _Signals, share: Angle) -> None:
+def _move_arm(pose: Pose, side: str, signals: Signals, share: Angle) -> None:
     """Move an arm at will, in front of the body and above it; by a share of the full range."""
     raised, out = share * signals.between(-20, 150, 0.4), share * signals.between(-15, 70, 0.4)
     _turn(pose, f"{side}_shoulder", flexion=raised, side=out, twist=share * signals.between(-50, 50, 0.4))
@@ -123,7 +90,7 @@ def _move_arm(pose: Pose, side: str, signals: _Signals, share: Angle) -> None:
     _turn(pose, f"{side}_clavicle", side=share * signals.between(-5, 20, 0.4))
 
 
-def _with_joined_hands(pose: Pose, signals: _Signals) -> Pose:
+def _with_joined_hands(pose: Pose, signals: Signals) -> Pose:
     """In a third of the clips, now and then both hands are near each other in front of the body.
 
     People clasp their hands, fold their arms, and hold things between them, from the belly up to the face.
@@ -148,12 +115,12 @@ def _with_joined_hands(pose: Pose, signals: _Signals) -> Pose:
     return pose
 
 
-def _some(signals: _Signals) -> Tensor:
+def _some(signals: Signals) -> Tensor:
     """For about a third of the clips a share between 0 and 1, for the others 0; [clips, 1]."""
     return signals.uniform(-2, 1).clamp_min(0)
 
 
-def _walk(signals: _Signals) -> Pose:
+def _walk(signals: Signals) -> Pose:
     """Walk along a curved path; some jog, and some do things with a hand."""
     pose, jog = _idle(signals), _some(signals)
     cycles = signals.uniform(0.7, 1.0) * (1 + 0.45 * jog) * signals.time + signals.uniform(0, 1)
@@ -184,7 +151,7 @@ def _gait(phase: Tensor, walk: tuple[float, ...], jog: tuple[float, ...], share:
     return (waves[:, None, :] * turns).real.sum(dim=-1)
 
 
-def _sit(signals: _Signals) -> Pose:
+def _sit(signals: Signals) -> Pose:
     """Sit down on a chair, stay and stand up again, while the arms do things."""
     pose, seated = _idle(signals), signals.visits(6, 12)
     rising = 4 * seated * (1 - seated)
@@ -204,7 +171,7 @@ def _sit(signals: _Signals) -> Pose:
     return pose
 
 
-def _squat(signals: _Signals) -> Pose:
+def _squat(signals: Signals) -> Pose:
     """Bend the knees, deep or not so deep, with the arms held ahead or hanging."""
     pose = _idle(signals)
     depth = signals.visits(2, 4.5) * signals.uniform(0.4, 1)
@@ -219,7 +186,7 @@ def _squat(signals: _Signals) -> Pose:
     return pose
 
 
-def _reach(signals: _Signals) -> Pose:
+def _reach(signals: Signals) -> Pose:
     """Reach for things at all heights with both arms, bending and twisting to them."""
     pose, low = _idle(signals), signals.between(0, 1, 0.25) ** 2
     lean = signals.between(-5, 25, 0.25) + 35 * low
@@ -234,7 +201,7 @@ def _reach(signals: _Signals) -> Pose:
     return pose
 
 
-def _bend(signals: _Signals) -> Pose:
+def _bend(signals: Signals) -> Pose:
     """Bend the trunk forward and to the sides, with hanging or free arms."""
     pose, down = _idle(signals), signals.visits(3, 6) * signals.uniform(30, 110)
     aside = signals.between(-1, 1, 0.3)
@@ -249,7 +216,7 @@ def _bend(signals: _Signals) -> Pose:
     return pose
 
 
-def _limbs(signals: _Signals) -> Pose:
+def _limbs(signals: Signals) -> Pose:
     """Stand on one leg after the other and move all limbs at will."""
     pose, left = _idle(signals), signals.between(0, 1, 0.3)
     _turn(pose, "pelvis", flexion=signals.between(-10, 20, 0.3), side=signals.between(-8, 8, 0.3))
@@ -264,7 +231,7 @@ def _limbs(signals: _Signals) -> Pose:
     return pose
 
 
-def _balance(signals: _Signals) -> Pose:
+def _balance(signals: Signals) -> Pose:
     """Lean far over to all sides on one leg or both, with arms and the other leg held out anywhere."""
     pose, left, far = _idle(signals), signals.between(0, 1, 0.3), signals.uniform(0.2, 1)
     lean, across = far * signals.between(-20, 70, 0.25), far * signals.between(-40, 40, 0.25)
@@ -286,7 +253,7 @@ def _balance(signals: _Signals) -> Pose:
     return pose
 
 
-def _lie(signals: _Signals) -> Pose:
+def _lie(signals: Signals) -> Pose:
     """Lie on the floor, roll from side to side, and sit up from the back."""
     pose, up = _idle(signals), signals.visits(6, 12)
     pitch = -88 + 68 * up
