@@ -1,6 +1,7 @@
 """What each part of the wild recipe is worth: short runs without it, and with smaller and larger networks.
 
-Validated on captured motion (CMU's modern dance, held out) and on generated motion of another seed, both with the full recipe's random cameras, detector noise and gaps:
+Validated on captured motion (CMU's modern dance, held out) and on generated motion of another seed,
+both with the full recipe's random cameras, detector noise and gaps:
 
     python benchmarks/wild_ablation.py MOTION        # MOTION: the folder of the motion archives
 
@@ -55,7 +56,7 @@ class Ablation:
     """Seeds of the runs."""
     epochs: int = 3
     """Epochs of every run; the rate falls to a third from each to the next."""
-    steps: int = 500
+    steps: int = 600
     """Steps of every epoch."""
 
 
