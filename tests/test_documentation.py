@@ -9,7 +9,7 @@ import pytest
 
 from spgnet.benchmark import METHODS, BenchmarkConfig, results_table
 from spgnet.lifting.weights import manifest
-from spgnet.recipes import GUIDED, GUIDED_WITH_DROPOUT
+from spgnet.recipes import GUIDED, GUIDED_WITH_DROPOUT, RECIPES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,6 +44,14 @@ def test_the_documented_loss_weights_are_the_defaults():
     text = f"kinematic {GUIDED.kinematic:g}, re-projection {GUIDED.reprojection:g}; "
     text += f"with dropout kinematic {GUIDED_WITH_DROPOUT.kinematic:g}"
     assert text in (ROOT / "docs/paper.md").read_text()
+
+
+def test_the_ablation_s_table_is_that_of_the_recorded_runs(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    ablation = importlib.import_module("wild_ablation")
+    rows = json.loads((ROOT / "docs/wild_ablation.json").read_text())
+    assert {row["variant"] for row in rows} == set(ablation.variants(RECIPES["wild"]))
+    assert ablation.table(rows) in (ROOT / "docs/weights.md").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
