@@ -78,14 +78,14 @@ def run(*, page: Page | None = None, **options) -> tuple[dict[str, Path], Page, 
 def test_a_live_clip_has_the_poses_of_the_streaming_lifter(walk):
     files, page, said = run(input="fast.npz")
     whole = joints(lift_live(lifter(), walk))
-    np.testing.assert_array_equal(joints(page.poses), whole[:36])
+    np.testing.assert_array_equal(joints(page.poses), whole[:32])
     motion = load_motion(files["motion"])
     np.testing.assert_array_equal(motion.joints, whole)
     np.testing.assert_allclose(motion.timestamps, walk.timestamps)
-    assert [pose is None for pose in page.poses] == [True] * 4 + [False] * 36
-    assert "4 frames (0.1 s) late" in said[0]
+    assert [pose is None for pose in page.poses] == [True] * 8 + [False] * 32
+    assert "8 frames (0.1 s) late" in said[0]
     assert "a page" in said[1]
-    assert "look-ahead 4 frames" in page.words[-1]
+    assert "look-ahead 8 frames" in page.words[-1]
     assert "no pose yet" in page.words[0]
     assert any(line.startswith("40 frames shown; ") for line in said)
 
