@@ -75,7 +75,7 @@ def test_a_live_clip_equals_the_whole_clip(causal):
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(("fps", "stated", "steps"), [(8.0, 30.0, 3), (1.1, 30.0, 19), (40.0, 120.0, 2)])
 def test_a_slow_source_is_lifted_like_its_frames_and_those_in_between(fps, stated, steps, causal):
-    """At 8 frames a second two are put between each two, so that the network sees 24, not under its lowest."""
+    """At 8 frames a second two are put between each two: the network sees 24, not under its lowest rate."""
     keypoints = with_gaps(replace(filmed(40)[0], timestamps=np.arange(40) / fps))
     untrained = lifter((3, 3, 3), causal=causal)
     live = StreamingLifter(untrained, SIZE, "human36m17", fps=stated, camera=camera())
