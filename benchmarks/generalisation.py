@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple, TypeVar
@@ -25,7 +24,7 @@ import tyro
 from spgnet.data.open_benchmark import DataConfig, Input, Split, load_views, open_benchmark_facts
 from spgnet.data.views import Views
 from spgnet.evaluation import METRICS, evaluate, metric_headings
-from spgnet.lifting.weights import FOLDER, load_weights, manifest, sha256
+from spgnet.lifting.weights import load_weights, manifest, sha256, weights_file
 from spgnet.models import LiftingNetwork
 from spgnet.runs import git_commit, write_json
 from spgnet.tables import markdown_table
@@ -227,13 +226,6 @@ def about(name: str, options: Options) -> dict[str, Any]:
         "commit": git_commit(),
         "rig": DataConfig().rig,
     }
-
-
-def weights_file(name: str) -> Path | Traversable:
-    """The file that ``load_weights`` reads."""
-    if name in manifest():
-        return FOLDER.joinpath(f"{name}.safetensors")
-    return Path(name) / "best.safetensors" if Path(name).is_dir() else Path(name)
 
 
 if __name__ == "__main__":

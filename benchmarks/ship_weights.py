@@ -64,8 +64,10 @@ def main(shipment: Shipment) -> None:
         raise ValueError(f"{shipment.run}: not trained on both kinds of motion that the manifest names")
     best = min(log, key=lambda entry: entry["validation_mpjpe"])
     environment = read_json(shipment.run / "environment.json")
+    recipe = config_to_json(config)
+    recipe["data"]["motion"] = "captured"
     entry = DATA | {
-        "recipe": config_to_json(config) | {"data": config_to_json(config)["data"] | {"motion": "captured"}},
+        "recipe": recipe,
         "command": command_of(environment["command"], config),
         "commit": environment["commit"],
         "output_frames": best["step"] * config.batch_size,

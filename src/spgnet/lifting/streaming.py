@@ -102,9 +102,8 @@ class StreamingLifter:
         self.folds = _has_fold(self.camera)
         self.lifter, self.image_size, self.smoothing, self.flip = lifter, image_size, smoothing, flip
         self.keypoint_set: KeypointSetName = keypoint_set
-        config = lifter.model.config
         self.stride = lifter.model.stride(fps)
-        self.slowest = config.rates[0] * self.stride
+        self.slowest = lifter.model.config.rates[0] * self.stride
         self.time = -math.inf
         self._begin()
 

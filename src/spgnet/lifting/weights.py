@@ -29,17 +29,27 @@ def load_weights(name: str | Path) -> tuple[RayNet, str]:
     Raises:
         ValueError: there is nothing of that name, the file is damaged, or its network does not take rays.
     """
+    file = weights_file(name)
+    with as_file(file) as path:
+        network = _network(path)
+    return network, str(name) if str(name) in manifest() else f"{file} (SHA-256 {sha256(file)[:12]})"
+
+
+def weights_file(name: str | Path) -> Path | Traversable:
+    """The safetensors file of weights, named as for :func:`load_weights`.
+
+    Raises:
+        ValueError: there is nothing of that name.
+    """
     shipped = manifest()
     if str(name) in shipped:
-        with as_file(FOLDER.joinpath(f"{name}.safetensors")) as path:
-            return _network(path), str(name)
+        return FOLDER.joinpath(f"{name}.safetensors")
     path = Path(name)
     if not path.exists():
         raise ValueError(
             f"no weights {str(name)!r}: neither a file, a run folder, nor one of {', '.join(shipped)}"
         )
-    path = path / "best.safetensors" if path.is_dir() else path
-    return _network(path), f"{path} (SHA-256 {sha256(path)[:12]})"
+    return path / "best.safetensors" if path.is_dir() else path
 
 
 def sha256(path: Path | Traversable) -> str:
