@@ -21,7 +21,10 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 import tyro
 
-from spgnet.data.open_benchmark import DataConfig, Input, Split, load_views, open_benchmark_facts
+from spgnet.data.config import DataConfig, Input
+from spgnet.data.open_benchmark import open_benchmark_facts
+from spgnet.data.sources import load_views
+from spgnet.data.takes import Split
 from spgnet.data.views import Views
 from spgnet.evaluation import METRICS, evaluate, metric_headings
 from spgnet.lifting.weights import load_weights, manifest, sha256, weights_file
@@ -104,7 +107,7 @@ def main(options: Options) -> None:
 def compared(model: LiftingNetwork, kind: Input, options: Options) -> list[Row]:
     """The rows of every origin."""
     splits: tuple[Split, ...] = ("test", "validation")
-    views = {split: load_views(DataConfig(options.motion, kind), split) for split in splits}
+    views = {split: load_views(DataConfig(motion=options.motion, input=kind), split) for split in splits}
     return [
         row
         for origin, (split, archives) in ORIGINS.items()

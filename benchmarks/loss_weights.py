@@ -12,7 +12,8 @@ from typing import Any
 import tyro
 
 from spgnet.benchmark import mean_and_spread, train_and_evaluate
-from spgnet.data.open_benchmark import DataConfig, Input, load_views
+from spgnet.data.config import DataConfig, Input
+from spgnet.data.sources import load_views
 from spgnet.evaluation import metric_headings
 from spgnet.losses import LossWeights
 from spgnet.recipes import RECIPES
@@ -44,7 +45,7 @@ class Sweep:
 
 def main() -> None:
     sweep = tyro.cli(Sweep, description=__doc__)
-    data = DataConfig(sweep.motion, sweep.input)
+    data = DataConfig(motion=sweep.motion, input=sweep.input)
     views = {split: load_views(data, split) for split in ("train", "validation")}
     rows = []
     for kinematic in sweep.kinematic:

@@ -19,8 +19,9 @@ import torch
 import tyro
 
 from spgnet.benchmark import mean_and_spread
-from spgnet.data.open_benchmark import FPS, load_clips, load_training_data
 from spgnet.data.procedural import procedural_clips
+from spgnet.data.sources import load_clips, load_training_data
+from spgnet.data.staging import FPS
 from spgnet.data.wild import wild_views
 from spgnet.data.wildness import Wildness
 from spgnet.evaluation import evaluate, metric_headings
@@ -112,7 +113,7 @@ def trained_and_scored(recipe: TrainConfig, folder: Path, views: dict[str, Any])
     if done.exists():
         return read_json(done)
     resume = (folder / "config.json").exists()
-    if not train(recipe, folder, load_training_data(recipe.data), views["captured"], resume=resume):
+    if not train(recipe, folder, load_training_data(recipe.data).labelled, views["captured"], resume=resume):
         raise KeyboardInterrupt
     _, model = load_run(folder)
     scores = {name: evaluate(model, each).mean_over_frames for name, each in views.items()}

@@ -7,14 +7,14 @@ import pytest
 
 from spgnet import benchmark
 from spgnet.benchmark import METHODS, BenchmarkConfig, mean_and_spread, run_benchmark
-from spgnet.data import open_benchmark
+from spgnet.data import sources
 from spgnet.models import MartinezConfig, SPGNetConfig
 
 
 @pytest.fixture
 def miniature(monkeypatch, tmp_path) -> BenchmarkConfig:
     """The benchmark on little motion with tiny networks."""
-    monkeypatch.setattr(open_benchmark, "PROCEDURAL_CLIPS", {"train": 2, "validation": 1, "test": 2})
+    monkeypatch.setattr(sources, "PROCEDURAL_CLIPS", {"train": 2, "validation": 1, "test": 2})
     for name, method in METHODS.items():
         small = MartinezConfig(8, 4) if isinstance(method.model, MartinezConfig) else SPGNetConfig((3,), 8, 4)
         monkeypatch.setitem(benchmark.METHODS, name, replace(method, model=small))

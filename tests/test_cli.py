@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spgnet import __version__
-from spgnet.data import open_benchmark
+from spgnet.data import sources
 from spgnet.recipes import RECIPES
 
 SMALL = ["--channels", "8", "--trajectory-channels", "4", "--epochs", "1", "--steps-per-epoch", "2"]
@@ -17,7 +17,7 @@ SMALL = ["--channels", "8", "--trajectory-channels", "4", "--epochs", "1", "--st
 def spgnet(monkeypatch, tmp_path, command):
     """Run the command in an empty folder with little motion: how it ended, and its output."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(open_benchmark, "PROCEDURAL_CLIPS", {"train": 7, "validation": 1, "test": 7})
+    monkeypatch.setattr(sources, "PROCEDURAL_CLIPS", {"train": 7, "validation": 1, "test": 7})
     return command
 
 

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from spgnet.checkpoint import Progress, save_checkpoint
+from spgnet.data.config import DataConfig
 from spgnet.data.noise import DetectorNoise
-from spgnet.data.open_benchmark import DataConfig, load_views, open_benchmark_facts
+from spgnet.data.open_benchmark import open_benchmark_facts
 from spgnet.data.procedural import procedural_clips
+from spgnet.data.sources import load_views
 from spgnet.data.views import Views, film
 from spgnet.evaluation import METRICS, evaluate
 from spgnet.lifting.weights import manifest, sha256
@@ -75,7 +77,7 @@ def untrained() -> RayNet:
 class KnowsDepths(LiftingNetwork):
     """Puts every joint on its ray, at its true depth; takes view by view, an action after the other."""
 
-    channels, receptive_field, context = 3, 1, (0, 0)
+    sees, receptive_field, context = "rays", 1, (0, 0)
 
     def __init__(self, views: Views) -> None:
         super().__init__()
@@ -275,7 +277,7 @@ def test_weights_of_the_package_are_told_by_what_they_were_trained_on_and_the_ma
 
 
 def test_rows_of_the_real_test_split_are_of_all_its_clips(script, untrained, real_motion, monkeypatch):
-    views = load_views(DataConfig(real_motion), "test")
+    views = load_views(DataConfig(motion=real_motion), "test")
     monkeypatch.setattr(script, "load_views", lambda data, split: views)
     monkeypatch.delitem(script.ORIGINS, "CMU 05")
     lengths = views.lengths.tolist()

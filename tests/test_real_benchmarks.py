@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lifting.people import camera, filmed, lifter
 from spgnet.camera import opencv_camera
-from spgnet.data.open_benchmark import DataConfig
+from spgnet.data.config import DataConfig
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion
 from spgnet.lifting.streaming import lift_live

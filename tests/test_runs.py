@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spgnet.data.open_benchmark import DataConfig
+from spgnet.data.config import DataConfig
 from spgnet.losses import LossWeights
 from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
 from spgnet.runs import (

@@ -9,7 +9,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from spgnet.data.open_benchmark import DataConfig, Input, Split, load_views
+from spgnet.data.config import DataConfig, Input
+from spgnet.data.sources import load_views
+from spgnet.data.takes import Split
 from spgnet.data.views import Views
 from spgnet.evaluation import evaluate, metric_headings
 from spgnet.losses import LossWeights
@@ -76,7 +78,7 @@ def run_benchmark(
     """
     results = []
     for kind in config.inputs:
-        data = DataConfig(config.motion, kind)
+        data = DataConfig(motion=config.motion, input=kind)
         views = {split: load_views(data, split) for split in ("train", "validation", "test")}
         for seed in range(config.seeds):
             for method, base in METHODS.items():

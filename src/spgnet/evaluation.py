@@ -106,8 +106,8 @@ def validation_mpjpe(model: LiftingNetwork, views: Views) -> float:
 
 def lift_views(model: LiftingNetwork, views: Views, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
     """Predicted joints for every frame, in metres, relative to the camera."""
-    screen = views.screen if model.channels == 2 else views.rays()
-    pieces, stride = screen.split(views.lengths.tolist()), model.stride(views.fps)
+    seen = {"screen": lambda: views.screen[..., :2], "rays": views.rays, "image": views.picture}[model.sees]()
+    pieces, stride = seen.split(views.lengths.tolist()), model.stride(views.fps)
     return torch.cat([lift_sequence(model, piece, flip=flip, stride=stride) for piece in pieces])
 
 
@@ -115,27 +115,40 @@ def frame_values(
     predicted: Float[Tensor, "frames 17 3"], views: Views
 ) -> dict[str, Float[Tensor, " frames"]]:
     """Every metric at every frame; NaN at the frames where one has no value (velocity at a first frame)."""
-    target = views.joints
+    joints = scored_joints(views)
+    pose, true = predicted[:, joints], views.joints[:, joints]
     values = {
-        "mpjpe": metrics.mpjpe(predicted, target),
-        "p_mpjpe": metrics.p_mpjpe(predicted, target),
-        "n_mpjpe": metrics.n_mpjpe(predicted, target),
-        "pck": metrics.pck(predicted, target),
-        "auc": metrics.auc(predicted, target),
-        "trajectory": metrics.trajectory_error(predicted, target),
+        "mpjpe": metrics.mpjpe(pose, true),
+        "p_mpjpe": metrics.p_mpjpe(pose, true),
+        "n_mpjpe": metrics.n_mpjpe(pose, true),
+        "pck": metrics.pck(pose, true),
+        "auc": metrics.auc(pose, true),
+        "trajectory": metrics.trajectory_error(pose, true),
     }
     for name in ("velocity", "acceleration", "reprojection", "bone_deviation"):
         values[name] = torch.full_like(values["mpjpe"], torch.nan)
     for view in range(len(views)):
         frames, camera = views.frames_of(view), views.cameras[view]
-        mine, true = predicted[frames], target[frames]
-        seen = camera.screen_to_image(views.screen[frames][..., :2])
-        if len(mine) > 1:
-            values["velocity"][frames][1:] = metrics.velocity_error(mine, true)
-            values["acceleration"][frames][2:] = metrics.acceleration_error(mine, true)
-        values["reprojection"][frames] = metrics.reprojection_error(camera.camera_to_image(mine), seen)
-        values["bone_deviation"][frames] = metrics.bone_length_deviation(mine, HUMAN36M).mean()
+        if len(pose[frames]) > 1:
+            values["velocity"][frames][1:] = metrics.velocity_error(pose[frames], true[frames])
+            values["acceleration"][frames][2:] = metrics.acceleration_error(pose[frames], true[frames])
+        pixels = camera.camera_to_image(pose[frames])
+        seen = camera.screen_to_image(views.screen[frames][:, joints, :2])
+        values["reprojection"][frames] = metrics.reprojection_error(pixels, seen)
+        deviation = metrics.bone_length_deviation(predicted[frames], HUMAN36M)
+        values["bone_deviation"][frames] = deviation[scored_bones(views)].mean()
     return values
+
+
+def scored_joints(views: Views) -> list[int]:
+    """The joints whose truth is known."""
+    return [joint for joint, name in enumerate(HUMAN36M.names) if name not in views.uncaptured]
+
+
+def scored_bones(views: Views) -> list[int]:
+    """The bones between them."""
+    known = scored_joints(views)
+    return [bone for bone, ends in enumerate(HUMAN36M.bones) if set(ends) <= set(known)]
 
 
 def _means(values: dict[str, Tensor], chosen: Tensor) -> dict[str, float]:

@@ -42,6 +42,34 @@ class LossWeights:
             )
 
 
+@dataclass(frozen=True)
+class UnlabelledWeights:
+    """Factors of the terms by which 2D without 3D joins training (Pavllo et al., CVPR 2019, Section 4).
+
+    Nothing of it counts where all training data have labels.
+
+    Raises:
+        ValueError: a weight is negative or not finite.
+    """
+
+    reprojection: float = 1.0
+    """2D MPJPE of the re-projected pose at its predicted place, in screen coordinates."""
+    bone_lengths: float = 1.0
+    """Mean difference of the bone lengths between the unlabelled and the labelled half of a batch."""
+    warm_up: int = 1
+    """Epochs with labels alone, in which poses come near the truth."""
+
+    def __post_init__(self) -> None:
+        weights = (self.reprojection, self.bone_lengths, self.warm_up)
+        if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
+            raise ValueError(f"weights of unlabelled data must be finite and not negative, got {weights}")
+
+    @property
+    def any(self) -> bool:
+        """Whether unlabelled data count at all."""
+        return self.reprojection > 0 or self.bone_lengths > 0
+
+
 def pose_loss(pose: Float[Tensor, "*batch joints 3"], true: Float[Tensor, "*batch joints 3"]) -> Scalar:
     """Equation 3: mean distance of predicted and true joints of root-relative poses, in metres."""
     return (pose - true).norm(dim=-1).mean()
@@ -80,6 +108,38 @@ def reprojection_loss(
     inside = torch.where(ahead.unsqueeze(-1), joints, joints.new_tensor([0.0, 0.0, 1.0]))
     distance = (cameras[:, None].camera_to_screen(inside) - seen).norm(dim=-1)
     return torch.where(ahead, distance, 0.0).mean()
+
+
+def bone_length_prior(
+    unlabelled: Float[Tensor, "many frames joints 3"],
+    labelled: Float[Tensor, "some frames joints 3"],
+    skeleton: Skeleton = HUMAN36M,
+) -> Scalar:
+    """Mean over the bones of the difference of their mean predicted lengths in two batches, in metres."""
+    mean, expected = (skeleton.bone_lengths(pose).mean(dim=(0, 1)) for pose in (unlabelled, labelled))
+    return (mean - expected).abs().mean()
+
+
+def unlabelled_losses(
+    lifted: Lifted, batch: Batch, labelled: Lifted, weights: UnlabelledWeights
+) -> dict[str, Scalar]:
+    """Each term on unlabelled samples times its weight, for the terms whose weight is not zero.
+
+    Args:
+        lifted: what the network says of them.
+        batch: the samples; their joints are not looked at.
+        labelled: what it says of the labelled samples of the same step.
+        weights: of the terms.
+    """
+    terms = {
+        "reprojection": lambda: reprojection_loss(lifted.joints, batch.seen, batch.cameras),
+        "bone_lengths": lambda: bone_length_prior(lifted.pose, labelled.pose),
+    }
+    return {
+        f"unlabelled_{name}": getattr(weights, name) * term()
+        for name, term in terms.items()
+        if getattr(weights, name)
+    }
 
 
 def weighted_losses(lifted: Lifted, batch: Batch, weights: LossWeights) -> dict[str, Scalar]:

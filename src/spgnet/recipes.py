@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from spgnet.data.open_benchmark import DataConfig
-from spgnet.losses import LossWeights
+from spgnet.data.config import DataConfig
+from spgnet.losses import LossWeights, UnlabelledWeights
 from spgnet.models import MartinezConfig, ModelConfig, RayNetConfig, SPGNetConfig
 
 
@@ -22,6 +22,8 @@ class TrainConfig:
     """The network."""
     loss: LossWeights = field(default_factory=LossWeights)
     """Weights of the loss terms."""
+    unlabelled: UnlabelledWeights = field(default_factory=UnlabelledWeights)
+    """Weights of the terms on 2D without 3D, where the data have such."""
     data: DataConfig = field(default_factory=DataConfig)
     """The motion to train on."""
     epochs: int = 100

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from spgnet.checkpoint import describe_model, load_checkpoint, model_config
-from spgnet.data.open_benchmark import DataConfig
+from spgnet.data.config import DataConfig
 from spgnet.data.wildness import Wildness
 from spgnet.files import whole_file
-from spgnet.losses import LossWeights
+from spgnet.losses import LossWeights, UnlabelledWeights
 from spgnet.models import LiftingNetwork, build_model
 from spgnet.recipes import TrainConfig
 
@@ -29,7 +29,9 @@ from spgnet.recipes import TrainConfig
 def config_to_json(config: TrainConfig) -> dict[str, Any]:
     """A training configuration as plain JSON values."""
     values = asdict(config) | {"model": describe_model(config.model)}
-    values["data"]["motion"] = None if config.data.motion is None else str(config.data.motion)
+    for place in ("motion", "takes"):
+        path = getattr(config.data, place)
+        values["data"][place] = None if path is None else str(path)
     return json.loads(json.dumps(values))
 
 
@@ -41,13 +43,15 @@ def config_from_json(values: Any) -> TrainConfig:
     """
     try:
         data = dict(values["data"])
-        data["motion"] = None if data["motion"] is None else Path(data["motion"])
+        for place in ("motion", "takes"):
+            data[place] = None if data.get(place) is None else Path(data[place])
         model = model_config(values["model"])
         drawn = data.get("wildness", {"fps": getattr(model, "rates", Wildness().fps)})
         data["wildness"] = Wildness(**{name: _frozen(value) for name, value in drawn.items()})
         parts = {
             "model": model,
             "loss": LossWeights(**values["loss"]),
+            "unlabelled": UnlabelledWeights(**values.get("unlabelled", {})),
             "data": DataConfig(**data),
         }
         return TrainConfig(**(values | parts))
@@ -87,6 +91,7 @@ def check_resumable(run: Path, config: TrainConfig) -> None:
     found, expected = (config_to_json(each) for each in (read_config(run), config))
     for values in (found, expected):
         values["data"]["motion"] = "captured" if values["data"]["motion"] else "procedural"
+        values["data"]["takes"] = "recorded" if values["data"]["takes"] else None
     changes = [
         f"{key} is {found[key]}, now {expected[key]}" for key in expected if found[key] != expected[key]
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -21,7 +22,7 @@ from spgnet.data.views import Views
 from spgnet.data.wild import WildSampler
 from spgnet.data.windows import Batch, WindowSampler
 from spgnet.evaluation import validation_mpjpe
-from spgnet.models import LiftingNetwork, RayNetConfig, build_model
+from spgnet.models import Lifted, LiftingNetwork, RayNetConfig, build_model
 from spgnet.motion import MotionClip
 from spgnet.recipes import TrainConfig
 from spgnet.runs import check_free, check_resumable, create_run, read_log, write_log
@@ -44,8 +45,9 @@ def train(
     config: TrainConfig,
     run: Path,
     train_data: Views | list[MotionClip],
-    validation_views: Views,
+    validation_views: Views | None,
     *,
+    unlabelled: Views | None = None,
     resume: bool = False,
     machine: Machine | None = None,
     on_step: Report = lambda entry: None,
@@ -60,7 +62,8 @@ def train(
         config: what to train, and how.
         run: the run folder.
         train_data: views to train on, or clips to draw wild samples from (``spgnet.data.wild``).
-        validation_views: data to choose the best epoch by.
+        validation_views: data to choose the best epoch by; without them, the best epoch is the last one.
+        unlabelled: views without 3D to learn from, too (``config.unlabelled``).
         resume: go on with the run that the folder holds.
         machine: where to train.
         on_step: called after every step with its number and losses.
@@ -83,8 +86,12 @@ def train(
     network.start_trajectory_at(mean_root(train_data))
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     model, optimizer = fabric.setup(network, adam)
-    validation_views = validation_views.to(fabric.device)
+    if validation_views is not None:
+        validation_views = validation_views.to(fabric.device)
     sampler = sampler_of(train_data, config, network, fabric.device)
+    unlabelled_sampler = None
+    if unlabelled is not None and config.unlabelled.any:
+        unlabelled_sampler = sampler_of(unlabelled, config, network, fabric.device)
     steps = config.steps_in_epoch(frames_in(train_data))
 
     progress, log = Progress(), []
@@ -102,6 +109,7 @@ def train(
         for epoch in range(progress.step // steps, config.epochs):
             began = time.monotonic()
             order = shuffled(len(sampler), config.seed, epoch)
+            without_labels = unlabelled_sampler if epoch >= config.unlabelled.warm_up else None
             rate = config.learning_rate * config.decay**epoch
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -109,7 +117,11 @@ def train(
             for step in range(progress.step % steps, steps):
                 torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
                 batch = draw_batch(sampler, config, order, step, fabric)
-                terms = losses.weighted_losses(model(batch.screen), batch, config.loss)
+                if without_labels is None:
+                    terms = losses.weighted_losses(model(batch.screen), batch, config.loss)
+                else:
+                    drawn = draw_anywhere(without_labels, config, fabric)
+                    terms = semi_supervised_losses(model, batch, drawn, config)
                 optimizer.zero_grad()
                 fabric.backward(losses.total(terms))
                 if config.clip is not None:
@@ -131,16 +143,16 @@ def train(
                 "rate": rate,
                 "loss": sum(progress.sums.values()) / steps,
                 **{f"loss/{name}": value / steps for name, value in progress.sums.items()},
-                "validation_mpjpe": validation_mpjpe(network, validation_views),
+                **scored(network, validation_views),
                 "seconds": round(time.monotonic() - began, 1),
             }
             log.append(entry)
             if fabric.is_global_zero:
-                if entry["validation_mpjpe"] < progress.best:
+                if validation_views is None or entry["validation_mpjpe"] < progress.best:
                     save_checkpoint(run / "best.safetensors", config.model, progress, network)
                 write_log(run, log)
                 on_epoch(entry)
-            progress.finish_epoch(entry["validation_mpjpe"])
+            progress.finish_epoch(entry.get("validation_mpjpe", math.inf))
             save()
             if stop.requested_anywhere(fabric) and epoch + 1 < config.epochs:
                 return False
@@ -203,6 +215,30 @@ def draw_batch(
     runs = runs[fabric.global_rank :: fabric.world_size]
     flip = torch.rand(len(runs)) < (0.5 if config.flip else 0)
     return sampler.gather(runs.to(fabric.device), flip.to(fabric.device))
+
+
+def draw_anywhere(sampler: WindowSampler | WildSampler, config: TrainConfig, fabric: Fabric) -> Batch:
+    """As many samples as :func:`draw_batch` draws, from random places."""
+    assert isinstance(sampler, WindowSampler)
+    count = config.batch_size // config.run_length // fabric.world_size
+    flip = torch.rand(count) < (0.5 if config.flip else 0)
+    return sampler.gather(torch.randint(len(sampler), (count,)).to(fabric.device), flip.to(fabric.device))
+
+
+def semi_supervised_losses(
+    model: Callable[[Tensor], Lifted], batch: Batch, unlabelled: Batch, config: TrainConfig
+) -> dict[str, Tensor]:
+    """The losses of a step on samples with and without labels, which pass the network together."""
+    pose, root = model(torch.cat((batch.screen, unlabelled.screen)))
+    count = len(batch.screen)
+    known, other = Lifted(pose[:count], root[:count]), Lifted(pose[count:], root[count:])
+    terms = losses.weighted_losses(known, batch, config.loss)
+    return terms | losses.unlabelled_losses(other, unlabelled, known, config.unlabelled)
+
+
+def scored(network: LiftingNetwork, views: Views | None) -> dict[str, float]:
+    """The figure to choose an epoch by, if there are views for it."""
+    return {} if views is None else {"validation_mpjpe": validation_mpjpe(network, views)}
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:

@@ -6,23 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from spgnet.data import open_benchmark
+from spgnet.data import sources, staging
 from spgnet.data.archive import save_motion_archive
-from spgnet.data.open_benchmark import (
-    DataConfig,
-    free_groups,
-    load_clips,
-    load_training_data,
-    load_views,
-    open_benchmark_facts,
-)
+from spgnet.data.config import DataConfig
+from spgnet.data.open_benchmark import free_groups, open_benchmark_facts
 from spgnet.data.procedural import procedural_clips
+from spgnet.data.sources import load_clips, load_training_data, load_views
 from spgnet.skeleton import HUMAN36M
 
 
 @pytest.fixture
 def small_procedural(monkeypatch):
-    monkeypatch.setattr(open_benchmark, "PROCEDURAL_CLIPS", {"train": 7, "validation": 2, "test": 2})
+    monkeypatch.setattr(sources, "PROCEDURAL_CLIPS", {"train": 7, "validation": 2, "test": 2})
 
 
 def clips_of(split) -> set[tuple[str, str]]:
@@ -70,7 +65,7 @@ def test_no_trial_recorded_in_two_archives_is_on_both_sides():
 
 
 def test_train_and_test_cameras_are_those_of_different_sessions():
-    sessions = open_benchmark.SESSIONS
+    sessions = staging.SESSIONS
     assert set(sessions["test"]) == {"S9", "S11"}
     assert not set(sessions["train"]) & set(sessions["test"])
 
@@ -90,7 +85,7 @@ def test_noisy_views_have_the_same_truth_as_projected_ones(small_procedural):
 
 
 def test_training_bodies_vary_and_stay_symmetric(small_procedural):
-    scales = [open_benchmark._random_bone_scales(torch.Generator().manual_seed(s)) for s in range(20)]
+    scales = [staging.random_bone_scales(torch.Generator().manual_seed(s)) for s in range(20)]
     names = HUMAN36M.bone_names
     for name in names:
         if name.startswith("left_"):
@@ -112,11 +107,11 @@ def test_random_rigs_film_the_same_motion_from_other_places(small_procedural):
 def test_wild_training_gets_the_free_clips_and_generated_ones(real_motion):
     names = {name for group in free_groups() for name in group["clips"]}
     data = DataConfig(motion=real_motion, input="wild", generated=16)
-    clips = load_training_data(data)
+    clips = load_training_data(data).labelled
     assert isinstance(clips, list)
     assert {clip.name for clip in clips if clip.subject != "procedural"} == names
     assert sum(clip.subject == "procedural" for clip in clips) == 16
-    captured = load_training_data(replace(data, generated=0))
+    captured = load_training_data(replace(data, generated=0)).labelled
     assert isinstance(captured, list)
     assert {clip.name for clip in captured} == names
     assert {clip.fps for clip in clips} == {50.0}
@@ -139,11 +134,11 @@ def test_a_negative_number_of_generated_clips_is_refused():
 def test_a_missing_folder_or_archive_or_another_archive_is_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no such folder"):
         load_views(DataConfig(motion=Path("/nowhere")), "train")
-    with pytest.raises(ValueError, match=r"cmu_dance_martial.npz: no such file"):
-        load_views(DataConfig(motion=tmp_path), "test")
     save_motion_archive(tmp_path / "cmu_iclone.npz", procedural_clips(2, seed=0, seconds=1.0))
     with pytest.raises(ValueError, match=r"cmu_iclone.npz: not the open benchmark's archive \(SHA-256"):
         load_views(DataConfig(motion=tmp_path), "validation")
+    with pytest.raises(ValueError, match=r"cmu_dance_martial.npz: no such file"):
+        load_views(DataConfig(motion=tmp_path), "test")
 
 
 @pytest.mark.parametrize(("split", "frames"), [("train", 417_728), ("validation", 28_412), ("test", 329_008)])

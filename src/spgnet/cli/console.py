@@ -58,7 +58,8 @@ def training_progress(steps: int) -> Iterator[tuple[Report, Report]]:
             bar.update(task, completed=entry["step"], loss=f"{entry['loss']:.4f}")
 
         def on_epoch(entry: dict[str, Any]) -> None:
-            bar.update(task, validation=f"{entry['validation_mpjpe']:.1f} mm")
+            if "validation_mpjpe" in entry:
+                bar.update(task, validation=f"{entry['validation_mpjpe']:.1f} mm")
 
         yield on_step, on_epoch
 

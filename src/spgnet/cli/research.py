@@ -10,7 +10,8 @@ import tyro
 
 from spgnet.benchmark import BenchmarkConfig, results_table, run_benchmark
 from spgnet.cli.console import console, evaluation_table, training_progress
-from spgnet.data.open_benchmark import Input, load_training_data, load_views
+from spgnet.data.config import Input
+from spgnet.data.sources import load_training_data, load_validation, load_views
 from spgnet.evaluation import evaluate
 from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
 from spgnet.runs import git_commit, load_run, write_json, write_text
@@ -63,9 +64,9 @@ def train_command(training: TrainByRecipe) -> None:
     """Train a network by a named recipe, as it is or with changes, and leave a run folder."""
     recipe, out = training.recipe, training.out
     with console.status("Loading motion"):
-        train_data, validation_views = load_training_data(recipe.data), load_views(recipe.data, "validation")
+        train_data, validation_views = load_training_data(recipe.data), load_validation(recipe.data)
     tensorboard = tensorboard_log(out) if training.tensorboard else None
-    steps = recipe.epochs * recipe.steps_in_epoch(frames_in(train_data))
+    steps = recipe.epochs * recipe.steps_in_epoch(frames_in(train_data.labelled))
     with training_progress(steps) as (on_step, show_epoch):
 
         def on_epoch(entry: dict[str, Any]) -> None:
@@ -76,8 +77,9 @@ def train_command(training: TrainByRecipe) -> None:
         finished = train(
             recipe,
             out,
-            train_data,
+            train_data.labelled,
             validation_views,
+            unlabelled=train_data.unlabelled,
             resume=training.resume,
             machine=training.machine,
             on_step=on_step,

@@ -39,7 +39,7 @@ def load_motion_archive(path: Path | str) -> list[MotionClip]:
             file and every fault.
     """
     path = Path(path)
-    arrays = _read_arrays(path)
+    arrays = read_plain_arrays(path)
     faults = _faults(arrays)
     if faults:
         raise ValueError(f"{path}: not a motion archive: {'; '.join(faults)}")
@@ -103,7 +103,12 @@ _UNREADABLE = (
 """What numpy and zipfile raise on files that are damaged or no archives."""
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_plain_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an ``.npz`` file that holds no Python objects.
+
+    Raises:
+        ValueError: the file is missing, damaged or holds such objects; the message names it.
+    """
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     try:

@@ -11,48 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.resources import files
-from itertools import cycle
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
-
-from spgnet.camera import Camera
 from spgnet.data.archive import load_motion_archive
-from spgnet.data.noise import DetectorNoise
-from spgnet.data.procedural import procedural_clips
-from spgnet.data.views import Views, film
-from spgnet.data.wild import wild_views
-from spgnet.data.wildness import Wildness
-from spgnet.motion import MotionClip, standing_pieces
-from spgnet.rigs import human36m_rig, random_rig
-from spgnet.skeleton import HUMAN36M
+from spgnet.data.takes import Split
+from spgnet.motion import MotionClip
 
-Split = Literal["train", "validation", "test"]
-Input = Literal["projected", "noisy", "wild"]
-Rig = Literal["human36m", "random"]
-
-FPS = 50.0
-RADIUS = 1.5
-"""Half-width of the capture space in metres; clips that leave it are cut and centred anew."""
-SHORTEST = 1.0
-"""Seconds; shorter pieces are dropped."""
-SESSIONS: dict[Split, tuple[str, ...]] = {
-    "train": ("S1", "S5", "S6", "S7", "S8"),
-    "validation": ("S1", "S5", "S6", "S7", "S8"),
-    "test": ("S9", "S11"),
-}
-"""Human3.6M sessions whose camera rig films the clips of a split, in turn."""
-PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
-WILD_SECONDS = 5.0
-"""Length of the generated clips that wild training adds to captured ones."""
 NON_COMMERCIAL = "bandai.npz"
 """The archive that may be tested on, but not be trained on for commercial use."""
-BONE_SPREAD = 0.08
-"""Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
 
 
 def open_benchmark_facts() -> dict[str, Any]:
@@ -60,76 +29,35 @@ def open_benchmark_facts() -> dict[str, Any]:
     return json.loads(files("spgnet").joinpath("data/open_benchmark.json").read_text())
 
 
-@dataclass(frozen=True)
-class DataConfig:
-    """Which data to train or evaluate on."""
-
-    motion: Path | None = None
-    """Folder of the open benchmark's motion archives; without it, motion is generated."""
-    input: Input = "projected"
-    """2D input: exact projections, projections with the errors of a detector, or rays of random people and
-    cameras with a detector's errors and gaps (``spgnet.data.wild``; for networks on rays)."""
-    rig: Rig = "human36m"
-    """Who films: the four cameras of Human3.6M's sessions, or four random cameras for every clip."""
-    wildness: Wildness = field(default_factory=Wildness)
-    """How random people, cameras and detectors of wild training samples are; wild views to validate or test
-    on are always drawn with the defaults."""
-    generated: int = 640
-    """Generated clips that wild training adds to captured motion, for the poses that this lacks."""
-
-    def __post_init__(self) -> None:
-        if self.generated < 0:
-            raise ValueError(f"generated must not be negative, got {self.generated}")
+def is_open_benchmark(motion: Path) -> bool:
+    """Whether a folder holds an archive of the benchmark's name."""
+    return any((motion / name).exists() for name in open_benchmark_facts()["archives"])
 
 
-def load_views(data: DataConfig, split: Split, *, seed: int = 0, trained_wild: bool = False) -> Views:
-    """The views of a split, of real motion or, without a folder, of procedural motion.
+def benchmark_clips(motion: Path, split: Split, *, trained_wild: bool = False) -> list[MotionClip]:
+    """The captured motion of a split.
 
     Args:
-        data: where the motion comes from, and what the 2D input is.
+        motion: folder of the archives.
         split: train, validation or test.
-        seed: of headings, body shapes and noise. Results are reported for seed 0.
-        trained_wild: of the captured test split, give only what wild training does not draw on.
+        trained_wild: of the test split, give only what wild training does not draw on.
 
     Raises:
         ValueError: an archive of the split is missing, broken or another one than the benchmark's.
     """
-    clips = load_clips(data, split, trained_wild=trained_wild or data.input == "wild")
-    if data.input == "wild":
-        return wild_views([clip.resampled(FPS) for clip in clips], seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    filmed = list(_staged(clips, split, data.rig, generator))
-    return film(filmed, noise=DetectorNoise() if data.input == "noisy" else None, seed=seed)
-
-
-def load_clips(data: DataConfig, split: Split, *, trained_wild: bool = False) -> list[MotionClip]:
-    """The motion of a split in the world, as it was captured or generated; see :func:`load_views`.
-
-    Raises:
-        ValueError: an archive of the split is missing, broken or another one than the benchmark's.
-    """
-    if data.motion is None:
-        return _procedural(split)
     groups = open_benchmark_facts()[split]
     if trained_wild and split == "test":
         groups = [group for group in groups if group["archive"] == NON_COMMERCIAL]
-    return _captured(Path(data.motion), groups)
+    return _captured(motion, groups)
 
 
-def load_training_data(data: DataConfig) -> Views | list[MotionClip]:
-    """What to train on: views, or for wild training the clips that samples are drawn from.
+def free_clips(motion: Path) -> list[MotionClip]:
+    """The clips of :func:`free_groups`.
 
     Raises:
         ValueError: an archive is missing, broken or another one than the benchmark's.
     """
-    if data.input != "wild":
-        return load_views(data, "train")
-    if data.motion is None:
-        return _procedural("train")
-    captured = [clip.resampled(FPS) for clip in _captured(Path(data.motion), free_groups())]
-    if not data.generated:
-        return captured
-    return captured + procedural_clips(data.generated, seed=4, seconds=WILD_SECONDS, fps=FPS)
+    return _captured(motion, free_groups())
 
 
 def free_groups() -> list[dict[str, Any]]:
@@ -143,10 +71,6 @@ def free_groups() -> list[dict[str, Any]]:
 
 
 def _captured(motion: Path, groups: list[dict[str, Any]]) -> list[MotionClip]:
-    if not motion.is_dir():
-        raise ValueError(
-            f"{motion}: no such folder; the open benchmark needs the folder of its motion archives"
-        )
     sums = open_benchmark_facts()["archives"]
     archives = {
         name: {clip.name: clip for clip in _benchmark_archive(motion / name, sums[name])}
@@ -164,32 +88,3 @@ def _benchmark_archive(path: Path, sha256: str) -> list[MotionClip]:
             "so results would not compare"
         )
     return clips
-
-
-def _procedural(split: Split) -> list[MotionClip]:
-    seeds: dict[Split, int] = {"train": 1, "validation": 2, "test": 3}
-    return procedural_clips(PROCEDURAL_CLIPS[split], seed=seeds[split], fps=FPS)
-
-
-def _staged(
-    clips: list[MotionClip], split: Split, rig: Rig, generator: torch.Generator
-) -> Iterator[tuple[MotionClip, Camera]]:
-    """Turn every clip at random, cut it to the capture space, vary training bodies, and assign a rig."""
-    sessions = cycle(SESSIONS[split])
-    for clip in clips:
-        angle = 2 * torch.pi * torch.rand((), generator=generator).item()
-        for piece in standing_pieces(clip.resampled(FPS).turned(angle), RADIUS, SHORTEST):
-            cameras = human36m_rig(next(sessions)) if rig == "human36m" else _random_rig(generator)
-            if split == "train":
-                piece = piece.with_bone_scales(_random_bone_scales(generator))
-            yield piece, cameras
-
-
-def _random_rig(generator: torch.Generator) -> Camera:
-    return random_rig(4, seed=int(torch.randint(2**31, (), generator=generator)))
-
-
-def _random_bone_scales(generator: torch.Generator) -> torch.Tensor:
-    """A factor for every bone, the same left and right, kept between 0.75 and 1.3."""
-    scale = (torch.randn(len(HUMAN36M), generator=generator) * BONE_SPREAD).exp().clamp(0.75, 1.3)
-    return scale[[min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]

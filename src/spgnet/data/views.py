@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spgnet.camera import Camera
 from spgnet.data.noise import DetectorNoise, detect
+from spgnet.data.takes import Take
 from spgnet.motion import MotionClip
 
 
@@ -19,7 +20,7 @@ class Views:
     """A dataset: every view is one clip seen by one camera, and all views lie end to end.
 
     Args:
-        joints: true joints in metres, in the camera frame of their view.
+        joints: true joints in metres, in the camera frame of their view; NaN where they are not known.
         screen: the 2D input, in screen coordinates: exact projections or (simulated) detections. A third
             channel, if there is one, says whether a joint was seen.
         cameras: the camera of each view, a batch of shape [views].
@@ -28,6 +29,7 @@ class Views:
         names: the clip of each view.
         subjects: who moves.
         actions: what they do; results are grouped by it.
+        uncaptured: names of joints whose true positions are guesses and which are not scored.
     """
 
     joints: Float[Tensor, "frames 17 3"]
@@ -38,6 +40,7 @@ class Views:
     names: tuple[str, ...]
     subjects: tuple[str, ...]
     actions: tuple[str, ...]
+    uncaptured: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert len(self.joints) == len(self.screen) == int(self.lengths.sum())
@@ -56,14 +59,23 @@ class Views:
         start = int(self.starts[view])
         return slice(start, start + int(self.lengths[view]))
 
+    def camera_of_frames(self) -> Camera:
+        """The camera of every frame, a batch of shape [frames]."""
+        views = torch.arange(len(self), device=self.lengths.device)
+        return self.cameras[views.repeat_interleave(self.lengths)]
+
     def rays(self) -> Float[Tensor, "frames 17 3"]:
         """The 2D input as networks on rays take it: x / z, y / z, and whether each joint was seen."""
-        cameras = self.cameras[
-            torch.arange(len(self), device=self.lengths.device).repeat_interleave(self.lengths)
-        ]
+        cameras = self.camera_of_frames()
         rays = cameras.image_to_rays(cameras.screen_to_image(self.screen[..., :2]))
         seen = self.screen[..., 2:] if self.screen.shape[-1] == 3 else torch.ones_like(rays[..., :1])
         return torch.cat((rays, seen), dim=-1)
+
+    def picture(self) -> Float[Tensor, "frames 17 2"]:
+        """The 2D input as VideoPose3D's own weights take it: 0 in the middle of the image, 2 its width."""
+        cameras = self.camera_of_frames()
+        middle = cameras.image_size / 2
+        return (cameras.screen_to_image(self.screen[..., :2]) - middle[:, None]) / middle[:, None, :1]
 
     def to(self, device: torch.device) -> Views:
         """The same views on another device."""
@@ -74,6 +86,54 @@ class Views:
             cameras=self.cameras.to(device),
             lengths=self.lengths.to(device),
         )
+
+    def select(self, views: Sequence[int]) -> Views:
+        """Some of the views, in the given order."""
+        frames = torch.cat([torch.arange(len(self.joints))[self.frames_of(view)] for view in views])
+        index = torch.tensor(views)
+        return replace(
+            self,
+            joints=self.joints[frames],
+            screen=self.screen[frames],
+            cameras=self.cameras[index],
+            lengths=self.lengths[index],
+            names=tuple(self.names[view] for view in views),
+            subjects=tuple(self.subjects[view] for view in views),
+            actions=tuple(self.actions[view] for view in views),
+        )
+
+    def __add__(self, other: Views) -> Views:
+        """These views and then others, of the same frame rate and joints."""
+        assert (self.fps, self.uncaptured) == (other.fps, other.uncaptured)
+        return replace(
+            self,
+            joints=torch.cat((self.joints, other.joints)),
+            screen=torch.cat((self.screen, other.screen)),
+            cameras=concatenate_cameras((self.cameras, other.cameras)),
+            lengths=torch.cat((self.lengths, other.lengths)),
+            names=self.names + other.names,
+            subjects=self.subjects + other.subjects,
+            actions=self.actions + other.actions,
+        )
+
+    def with_labels(self, share: float) -> tuple[Views, Views | None]:
+        """The views of a share of the clips, and those of the others, whose joints are blotted out (NaN).
+
+        Clips are taken in an order that is random and always the same, so that a larger share holds a
+        smaller one; at least one keeps its labels.
+        """
+        if share == 1:
+            return self, None
+        clips = list(dict.fromkeys(self.names))
+        order = torch.randperm(len(clips), generator=torch.Generator().manual_seed(0)).tolist()
+        kept = {clips[number] for number in order[: max(1, round(share * len(clips)))]}
+        numbers = range(len(self))
+        labelled = self.select([view for view in numbers if self.names[view] in kept])
+        rest = [view for view in numbers if self.names[view] not in kept]
+        if not rest:
+            return labelled, None
+        others = self.select(rest)
+        return labelled, replace(others, joints=torch.full_like(others.joints, torch.nan))
 
 
 def film(
@@ -90,35 +150,76 @@ def film(
         ValueError: there is no clip, frame rates differ, a clip lacks joints, or a person comes within
             0.3 m of an image plane.
     """
-    if len({clip.fps for clip, _ in clips}) != 1:
-        raise ValueError(f"views need clips of one frame rate, got {sorted({clip.fps for clip, _ in clips})}")
     for clip, _ in clips:
         if clip.uncaptured:
             raise ValueError(
                 f"clip {clip.name!r} lacks joints: {', '.join(clip.uncaptured)} were not captured"
             )
+    takes = [
+        Take(clip.name, clip.subject, clip.action, clip.fps, cameras, clip.joints) for clip, cameras in clips
+    ]
+    return film_takes(takes, noise=noise, seed=seed)
+
+
+def film_takes(
+    takes: Sequence[Take], *, detector: str | None = None, noise: DetectorNoise | None = None, seed: int = 0
+) -> Views:
+    """The views of takes: one for every camera.
+
+    Args:
+        takes: performances with their cameras. If their 3D is not known, they need a detector.
+        detector: whose 2D joints are the input; if None, the 3D joints are projected.
+        noise: how a detector errs on projections.
+        seed: of the noise.
+
+    Raises:
+        ValueError: there is no take, frame rates, lens models or uncaptured joints differ, or a person comes
+            within 0.3 m of an image plane.
+    """
+    _check_alike(takes)
     generator = torch.Generator().manual_seed(seed)
     joints, screen = [], []
-    for clip, cameras in clips:
-        for camera in (cameras[i] for i in range(len(cameras.focal))):
-            joints.append(camera.world_to_camera(clip.joints))
-            if bool((joints[-1][..., 2] < 0.3).any()):
-                raise ValueError(f"clip {clip.name!r} comes within 0.3 m of a camera's image plane")
-            pixels = camera.camera_to_image(joints[-1])
-            if noise is not None:
-                pixels = detect(pixels, noise, fps=clip.fps, generator=generator)
+    for take in takes:
+        for number in range(len(take.cameras.focal)):
+            camera = take.cameras[number]
+            joints.append(_camera_frame(take, camera))
+            if detector is not None:
+                pixels = take.detections[detector][number]
+            else:
+                pixels = camera.camera_to_image(joints[-1])
+                if noise is not None:
+                    pixels = detect(pixels, noise, fps=take.fps, generator=generator)
             screen.append(camera.image_to_screen(pixels))
-    seen = [clip for clip, cameras in clips for _ in range(len(cameras.focal))]
+    seen = [take for take in takes for _ in range(len(take.cameras.focal))]
     return Views(
         joints=torch.cat(joints),
         screen=torch.cat(screen),
-        cameras=concatenate_cameras([cameras for _, cameras in clips]),
-        lengths=torch.tensor([len(clip) for clip in seen]),
+        cameras=concatenate_cameras([take.cameras for take in takes]),
+        lengths=torch.tensor([len(take) for take in seen]),
         fps=seen[0].fps,
-        names=tuple(clip.name for clip in seen),
-        subjects=tuple(clip.subject for clip in seen),
-        actions=tuple(clip.action for clip in seen),
+        names=tuple(take.name for take in seen),
+        subjects=tuple(take.subject for take in seen),
+        actions=tuple(take.action for take in seen),
+        uncaptured=takes[0].uncaptured,
     )
+
+
+def _check_alike(takes: Sequence[Take]) -> None:
+    if len({take.fps for take in takes}) != 1:
+        raise ValueError(f"views need clips of one frame rate, got {sorted({take.fps for take in takes})}")
+    if len({take.cameras.convention for take in takes}) != 1:
+        raise ValueError("views need cameras of one lens model")
+    if len({take.uncaptured for take in takes}) != 1:
+        raise ValueError("views need takes that lack the same joints")
+
+
+def _camera_frame(take: Take, camera: Camera) -> Float[Tensor, "frames 17 3"]:
+    if take.joints is None:
+        return torch.full((len(take), 17, 3), torch.nan)
+    joints = camera.world_to_camera(take.joints)
+    if bool((joints[..., 2] < 0.3).any()):
+        raise ValueError(f"clip {take.name!r} comes within 0.3 m of a camera's image plane")
+    return joints
 
 
 def concatenate_cameras(cameras: Sequence[Camera]) -> Camera:

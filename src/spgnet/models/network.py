@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -38,14 +38,20 @@ class LiftingNetwork(nn.Module):
     Attributes:
         receptive_field: J, the number of input frames behind one output frame.
         context: how many of these come before and after the output frame.
-        channels: how many numbers a joint of the input has.
+        sees: what the input is: screen coordinates; rays, and whether each joint was seen; or VideoPose3D's
+            coordinates, whose origin is the middle of the image (``spgnet.data.views.Views``).
     """
 
-    channels: int = 2
+    sees: Literal["screen", "rays", "image"] = "screen"
     receptive_field: int
     context: tuple[int, int]
     trajectory: nn.Module
     """Its output layer is called ``last``."""
+
+    @property
+    def channels(self) -> int:
+        """How many numbers a joint of the input has."""
+        return 3 if self.sees == "rays" else 2
 
     def forward(self, screen: Float[Tensor, "batch frames 17 channels"], *, dense: bool = False) -> Lifted:
         """Lift screen coordinates."""

@@ -66,7 +66,7 @@ class RayNet(LiftingNetwork):
     The channels are x / z, y / z, and 1 where the joint was seen or 0 where a gap was filled.
     """
 
-    channels = 3
+    sees = "rays"
 
     def __init__(self, config: RayNetConfig) -> None:
         super().__init__()

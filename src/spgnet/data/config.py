@@ -1,0 +1,58 @@
+"""Which data a network is trained or evaluated on, as a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from spgnet.data.wildness import Wildness
+
+Input = Literal["projected", "noisy", "detected", "wild"]
+Rig = Literal["human36m", "random"]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data to train or evaluate on.
+
+    Raises:
+        ValueError: a value is out of its range, or two do not go together.
+    """
+
+    motion: Path | None = None
+    """Folder of motion capture, which virtual cameras film: the open benchmark's archives, or your own BVH,
+    ASF/AMC or archive files (docs/datasets.md); without it, motion is generated."""
+    takes: Path | None = None
+    """Recorded takes, with their own cameras, instead of motion: Human3.6M, HumanEva-I, MPI-INF-3DHP, or
+    your own take files (docs/datasets.md)."""
+    input: Input = "projected"
+    """2D input: exact projections, projections with the errors of a detector, what a detector saw in recorded
+    takes, or rays of random people and cameras with a detector's errors and gaps (``spgnet.data.wild``; for
+    networks on rays)."""
+    detector: str = "cpn_ft_h36m_dbb"
+    """Whose detections, for the input "detected": the name in data_2d_h36m_NAME.npz, or in your own files."""
+    labels: float = 1.0
+    """Share of the training motion whose 3D is used; the rest joins training as 2D alone."""
+    rig: Rig = "human36m"
+    """Who films motion: the four cameras of Human3.6M's sessions, or four random cameras for every clip."""
+    wildness: Wildness = field(default_factory=Wildness)
+    """How random people, cameras and detectors of wild training samples are; wild views to validate or test
+    on are always drawn with the defaults."""
+    generated: int = 640
+    """Generated clips that wild training adds to captured motion, for the poses that this lacks."""
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.generated < 0:
+            faults.append(f"generated must not be negative, got {self.generated}")
+        if not 0 < self.labels <= 1:
+            faults.append(f"labels must be a share in (0, 1], got {self.labels}")
+        if self.takes is not None and self.motion is not None:
+            faults.append("give either motion or takes")
+        if self.takes is None and self.input == "detected":
+            faults.append('the input "detected" needs recorded takes')
+        if self.input == "wild" and (self.takes is not None or self.labels < 1):
+            faults.append("wild samples are drawn from motion, all of it with labels")
+        if faults:
+            raise ValueError("; ".join(faults))

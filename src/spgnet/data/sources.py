@@ -1,0 +1,142 @@
+"""Where views come from: generated or captured motion under virtual cameras, or recorded takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from spgnet.data.config import DataConfig
+from spgnet.data.datasets import find_format
+from spgnet.data.noise import DetectorNoise
+from spgnet.data.open_benchmark import benchmark_clips, free_clips, is_open_benchmark
+from spgnet.data.procedural import procedural_clips
+from spgnet.data.staging import FPS, staged
+from spgnet.data.takes import Split
+from spgnet.data.views import Views, film, film_takes
+from spgnet.data.wild import wild_views
+from spgnet.motion import MotionClip
+
+PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
+WILD_SECONDS = 5.0
+"""Length of the generated clips that wild training adds to captured ones."""
+
+
+class TrainingData(NamedTuple):
+    """What to train on.
+
+    Attributes:
+        labelled: views, or for wild training the clips that samples are drawn from.
+        unlabelled: views whose 3D is not known (NaN) or not to be used.
+    """
+
+    labelled: Views | list[MotionClip]
+    unlabelled: Views | None = None
+
+
+def load_views(data: DataConfig, split: Split, *, seed: int = 0, trained_wild: bool = False) -> Views:
+    """The views of a split.
+
+    Args:
+        data: where the motion comes from, and what the 2D input is.
+        split: train, validation or test.
+        seed: of headings, body shapes and noise. Results are reported for seed 0.
+        trained_wild: of the open benchmark's test split, give only what wild training does not draw on.
+
+    Raises:
+        ValueError: a file of the split is missing or broken, or the data set has no such split.
+    """
+    if data.takes is not None:
+        views = _recorded(data, data.takes, split, seed)
+        if views is None:
+            raise ValueError(f"{data.takes}: has no takes with known 3D motion for the split {split!r}")
+        return views
+    clips = load_clips(data, split, trained_wild=trained_wild or data.input == "wild")
+    if data.input == "wild":
+        return wild_views([clip.resampled(FPS) for clip in clips], seed=seed)
+    filmed = list(staged(clips, split, data.rig, torch.Generator().manual_seed(seed)))
+    if not filmed:
+        raise ValueError(f"{data.motion}: no clip of the split {split!r} lasts a second")
+    return film(filmed, noise=_noise(data), seed=seed)
+
+
+def load_validation(data: DataConfig) -> Views | None:
+    """The views to choose the best epoch by; None where a data set has no such split (Human3.6M).
+
+    Raises:
+        ValueError: a file of the split is missing or broken.
+    """
+    if data.takes is not None:
+        return _recorded(data, data.takes, "validation", seed=0)
+    return load_views(data, "validation")
+
+
+def load_training_data(data: DataConfig) -> TrainingData:
+    """What to train on.
+
+    Raises:
+        ValueError: a file is missing or broken, or the data set has no training split.
+    """
+    if data.input == "wild":
+        return TrainingData(_wild_clips(data))
+    labelled, unlabelled = load_views(data, "train").with_labels(data.labels)
+    if data.takes is not None:
+        unseen = _recorded(data, data.takes, "train", seed=0, labelled=False)
+        unlabelled = unseen if unlabelled is None else unlabelled if unseen is None else unlabelled + unseen
+    return TrainingData(labelled, unlabelled)
+
+
+def load_clips(data: DataConfig, split: Split, *, trained_wild: bool = False) -> list[MotionClip]:
+    """The motion of a split in the world, as it was captured or generated; see :func:`load_views`.
+
+    Raises:
+        ValueError: a file of the split is missing or broken.
+    """
+    if data.motion is None:
+        return _procedural(split)
+    _check_folder(data.motion)
+    if is_open_benchmark(data.motion):
+        return benchmark_clips(data.motion, split, trained_wild=trained_wild)
+    return _own_motion(data.motion, split)
+
+
+def _wild_clips(data: DataConfig) -> list[MotionClip]:
+    if data.motion is None:
+        return _procedural("train")
+    _check_folder(data.motion)
+    known = is_open_benchmark(data.motion)
+    captured = free_clips(data.motion) if known else _own_motion(data.motion, "train")
+    captured = [clip.resampled(FPS) for clip in captured]
+    if not data.generated:
+        return captured
+    return captured + procedural_clips(data.generated, seed=4, seconds=WILD_SECONDS, fps=FPS)
+
+
+def _recorded(
+    data: DataConfig, path: Path, split: Split, seed: int, *, labelled: bool = True
+) -> Views | None:
+    detector = data.detector if data.input == "detected" else None
+    takes = find_format(path).load(path, split, detector)
+    takes = [take for take in takes if (take.joints is not None) == labelled]
+    return film_takes(takes, detector=detector, noise=_noise(data), seed=seed) if takes else None
+
+
+def _noise(data: DataConfig) -> DetectorNoise | None:
+    return DetectorNoise() if data.input == "noisy" else None
+
+
+def _own_motion(motion: Path, split: Split) -> list[MotionClip]:
+    from spgnet.data.mocap import load_mocap_folder
+
+    return load_mocap_folder(motion, split)
+
+
+def _check_folder(motion: Path) -> None:
+    if not motion.is_dir():
+        raise ValueError(f"{motion}: no such folder; expected the open benchmark's archives or motion files")
+
+
+def _procedural(split: Split) -> list[MotionClip]:
+    seeds: dict[Split, int] = {"train": 1, "validation": 2, "test": 3}
+    return procedural_clips(PROCEDURAL_CLIPS[split], seed=seeds[split], fps=FPS)
