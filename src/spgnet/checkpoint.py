@@ -14,14 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spgnet.files import whole_file
-from spgnet.models import (
-    LiftingNetwork,
-    MartinezConfig,
-    ModelConfig,
-    RayNetConfig,
-    SPGNetConfig,
-    build_model,
-)
+from spgnet.models import KINDS, LiftingNetwork, ModelConfig, build_model, kind_of
 
 
 @dataclass
@@ -58,7 +51,7 @@ class Progress:
 
 def describe_model(config: ModelConfig) -> dict[str, Any]:
     """A model configuration as plain values, its kind among them."""
-    return {"kind": type(config).__name__.removesuffix("Config").lower(), **asdict(config)}
+    return {"kind": kind_of(type(config)), **asdict(config)}
 
 
 def save_checkpoint(
@@ -125,8 +118,7 @@ def model_config(values: Any) -> ModelConfig:
         ValueError: a value is out of its range.
     """
     values = dict(values)
-    kinds = {"spgnet": SPGNetConfig, "raynet": RayNetConfig, "martinez": MartinezConfig}
-    kind = kinds[values.pop("kind")]
+    kind = KINDS[values.pop("kind")]
     listed = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return kind(**values | listed)
 

@@ -4,8 +4,11 @@ from spgnet.models.martinez import Martinez, MartinezConfig
 from spgnet.models.network import Lifted, LiftingNetwork
 from spgnet.models.rays import RayNet, RayNetConfig
 from spgnet.models.spgnet import SPGNet, SPGNetConfig
+from spgnet.models.stgcn import STGCN, STGCNConfig
 
 __all__ = [
+    "KINDS",
+    "STGCN",
     "Lifted",
     "LiftingNetwork",
     "Martinez",
@@ -15,14 +18,32 @@ __all__ = [
     "RayNetConfig",
     "SPGNet",
     "SPGNetConfig",
+    "STGCNConfig",
     "build_model",
+    "kind_of",
 ]
 
-ModelConfig = SPGNetConfig | RayNetConfig | MartinezConfig
+ModelConfig = SPGNetConfig | RayNetConfig | MartinezConfig | STGCNConfig
+"""Any network's configuration: a new network goes in here and into the table below."""
+
+NETWORKS: dict[type, type] = {
+    SPGNetConfig: SPGNet,
+    RayNetConfig: RayNet,
+    MartinezConfig: Martinez,
+    STGCNConfig: STGCN,
+}
+"""The network of each configuration."""
+
+
+def kind_of(config: type) -> str:
+    """What files call a kind of network: the name of its configuration, shortened."""
+    return config.__name__.removesuffix("Config").lower()
+
+
+KINDS = {kind_of(config): config for config in NETWORKS}
+"""The configurations by the names that files call them."""
 
 
 def build_model(config: ModelConfig) -> LiftingNetwork:
     """The network that a configuration describes, with fresh weights."""
-    if isinstance(config, RayNetConfig):
-        return RayNet(config)
-    return SPGNet(config) if isinstance(config, SPGNetConfig) else Martinez(config)
+    return NETWORKS[type(config)](config)

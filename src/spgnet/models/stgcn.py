@@ -1,0 +1,221 @@
+"""Cai et al. (ICCV 2019): a graph convolutional network from local to global and back, on a few frames.
+
+"Exploiting Spatial-temporal Relationships for 3D Pose Estimation via Graph Convolutional Networks": joints
+exchange messages along bones, with their twins and with themselves in the neighbouring frames; then body
+parts do; then the whole body is looked at over time; what was found is handed back to the joints, and a
+non-local block lets every joint look at all joints of all frames.
+
+Layers and sizes are those of the official code, where they are not in the paper. What differs:
+
+- The paper's pose refinement, a second network that is trained afterwards with camera parameters, is not
+  included: it is no part of the graph network, and would suit any other network as well. The paper's best
+  figures are with it.
+- Only the middle frame of a window is put out, so the last block is evaluated for that frame alone. The
+  official code trains on the poses of all frames of a window.
+- The batch norm of the input has the usual epsilon. The official code gives 0.1 in that place.
+- For the trajectory, which that paper does not predict, a residual MLP on the frames of the window stands
+  beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spgnet.models.body_graph import PARTS, joint_graph, over_time, part_graph
+from spgnet.models.network import Lifted, LiftingNetwork, rooted
+from spgnet.models.temporal import TemporalEncoder
+from spgnet.skeleton import HUMAN36M
+
+
+@dataclass(frozen=True)
+class STGCNConfig:
+    """The graph network; as it stands, the official size: 7 frames, 5.04 M weights for the pose.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    frames: int = 7
+    """Input frames behind one output frame, an odd number: 1, 3 or 7 in the paper."""
+    channels: int = 128
+    """Width of the first layers of the joints' graph; its last is twice as wide, the parts' four times."""
+    trajectory_channels: int = 1024
+    """Width of the hidden layers of the trajectory network."""
+    dropout: float = 0.05
+    """Probability of dropping a hidden feature of a graph layer in training; the output and the way back
+    from the body to its joints have twice as much, the whole body five times."""
+
+    def __post_init__(self) -> None:
+        if self.frames < 1 or self.frames % 2 == 0:
+            raise ValueError(f"frames must be odd and positive, got {self.frames}")
+        if min(self.channels, self.trajectory_channels) < 1:
+            raise ValueError(f"channels must be positive, got {self.channels} and {self.trajectory_channels}")
+        if not 0 <= self.dropout < 0.2:
+            raise ValueError(f"dropout must be in [0, 0.2), got {self.dropout}")
+
+
+class Norm(nn.BatchNorm1d):
+    """Batch norm of the last dimension, whatever comes before it."""
+
+    def forward(self, input: Float[Tensor, "*nodes features"]) -> Float[Tensor, "*nodes features"]:
+        """Normalise every feature over all nodes."""
+        return super().forward(input.reshape(-1, input.shape[-1])).view(input.shape)
+
+
+class GraphConvolution(nn.Module):
+    """Every node takes what its neighbours send, through weights and a bias for each class of neighbours."""
+
+    sources: Tensor
+    counts: Tensor
+
+    def __init__(self, graph: Tensor, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.classes = len(graph)
+        self.linear = nn.Linear(self.classes * inputs, outputs, bias=False)
+        self.bias = nn.Parameter(torch.zeros(self.classes, outputs))
+        self.register_buffer("sources", graph.transpose(0, 1).flatten(0, 1).contiguous(), persistent=False)
+        self.register_buffer("counts", graph.sum(dim=-1).T.contiguous(), persistent=False)
+
+    def forward(self, x: Float[Tensor, "b nodes inputs"]) -> Float[Tensor, "b nodes outputs"]:
+        """Gather, class by class, and weigh."""
+        gathered = (self.sources @ x).unflatten(1, (-1, self.classes)).flatten(2)
+        return self.linear(gathered) + self.counts @ self.bias
+
+
+class GraphBlock(nn.Module):
+    """A graph convolution, a layer node by node, and the residual connection around them."""
+
+    def __init__(
+        self,
+        graph: Tensor,
+        inputs: int,
+        outputs: int,
+        *,
+        dropout: float,
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            GraphConvolution(graph, inputs, outputs),
+            Norm(outputs),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(outputs, outputs),
+            Norm(outputs),
+            nn.Dropout(dropout),
+        )
+        change = nn.Sequential(nn.Linear(inputs, outputs), Norm(outputs))
+        self.around = (nn.Identity() if inputs == outputs else change) if residual else None
+
+    def forward(self, x: Float[Tensor, "b nodes inputs"]) -> Float[Tensor, "b nodes outputs"]:
+        """Node by node and from neighbour to neighbour."""
+        new = self.body(x)
+        return (new if self.around is None else new + self.around(x)).relu()
+
+
+class NonLocal(nn.Module):
+    """The middle frame's joints look at the joints of all frames (embedded Gaussian, softmax)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(features, features // 2) for _ in range(3))
+        self.out = nn.Linear(features // 2, features)
+        self.norm = Norm(features)
+        nn.init.zeros_(self.norm.weight)  # a fresh block changes nothing
+
+    def forward(self, x: Float[Tensor, "b frames nodes features"]) -> Float[Tensor, "b nodes features"]:
+        """The middle frame, with what its joints found added."""
+        middle, everything = x[:, x.shape[1] // 2], x.flatten(1, 2)
+        weights = (self.query(middle) @ self.key(everything).mT).softmax(dim=-1)
+        return middle + self.norm(self.out(weights @ self.value(everything)))
+
+
+class BodyPooling(nn.Module):
+    """From joints to parts to the whole body, and back: what the body is doing, for each joint of it."""
+
+    members: Tensor
+    part_of: Tensor
+
+    def __init__(self, frames: int, inputs: int, *, dropout: float) -> None:
+        super().__init__()
+        hidden, graph, most = 2 * inputs, over_time(part_graph(), frames), max(map(len, PARTS))
+        members = [part + part[-1:] * (most - len(part)) for part in PARTS]
+        self.register_buffer("members", torch.tensor(members), persistent=False)
+        part_of = [next(i for i, part in enumerate(PARTS) if joint in part) for joint in range(len(HUMAN36M))]
+        self.register_buffer("part_of", torch.tensor(part_of), persistent=False)
+        self.parts = nn.Sequential(
+            GraphBlock(graph, inputs, hidden, dropout=dropout),
+            GraphBlock(graph, hidden, hidden, dropout=dropout),
+        )
+        self.width = 3 if frames > 1 else 1
+        self.whole = nn.Sequential(
+            nn.Linear(self.width * hidden, hidden), Norm(hidden), nn.ReLU(), nn.Dropout(5 * dropout)
+        )
+        self.back = nn.Sequential(
+            nn.Linear(2 * hidden, inputs), Norm(inputs), nn.ReLU(), nn.Dropout(2 * dropout)
+        )
+
+    def forward(self, x: Float[Tensor, "b frames 17 inputs"]) -> Float[Tensor, "b frames 17 inputs"]:
+        """Pool by the greatest value, and hand back."""
+        pooled = x[:, :, self.members].amax(dim=3)
+        parts = self.parts(pooled.flatten(1, 2)).view(*pooled.shape[:3], -1)
+        whole = parts.amax(dim=2)
+        padded = nn.functional.pad(whole, (0, 0, self.width // 2, self.width // 2))
+        whole = self.whole(padded.unfold(1, self.width, 1).transpose(2, 3).flatten(2))
+        both = torch.cat((whole.unsqueeze(2).expand_as(parts), parts), dim=-1)
+        return self.back(both)[:, :, self.part_of]
+
+
+class PoseGraph(nn.Module):
+    """The pose network: a window of 2D joints to the 3D joints of its middle frame."""
+
+    def __init__(self, config: STGCNConfig) -> None:
+        super().__init__()
+        widths = (2, config.channels, config.channels, 2 * config.channels)
+        graph, joints = over_time(joint_graph(), config.frames), len(HUMAN36M)
+        self.norm = nn.BatchNorm1d(2 * joints)
+        self.joints = nn.Sequential(
+            *(
+                GraphBlock(graph, inputs, outputs, dropout=config.dropout, residual=i > 0)
+                for i, (inputs, outputs) in enumerate(pairwise(widths))
+            )
+        )
+        self.body = BodyPooling(config.frames, widths[-1], dropout=config.dropout)
+        self.non_local = NonLocal(2 * widths[-1])
+        self.dropout = nn.Dropout(2 * config.dropout)
+        self.last = nn.Linear(2 * widths[-1], 3)
+
+    def forward(self, windows: Float[Tensor, "b frames 17 2"]) -> Float[Tensor, "b 17 3"]:
+        """Local to global to local."""
+        normed = self.norm(windows.flatten(0, 1).flatten(1)).view(len(windows), -1, 2)
+        joints = self.joints(normed).view(*windows.shape[:3], -1)
+        seen = self.non_local(torch.cat((joints, self.body(joints)), dim=-1))
+        return self.last(self.dropout(seen))
+
+
+class STGCN(LiftingNetwork):
+    """See :class:`STGCNConfig` and :class:`LiftingNetwork`."""
+
+    def __init__(self, config: STGCNConfig) -> None:
+        super().__init__()
+        self.receptive_field, self.context = config.frames, (config.frames // 2, config.frames // 2)
+        self.pose = PoseGraph(config)
+        self.trajectory = TemporalEncoder(
+            2 * len(HUMAN36M),
+            3,
+            filter_widths=(config.frames, 1, 1),
+            channels=config.trajectory_channels,
+            dropout=config.dropout,
+            causal=False,
+        )
+
+    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
+        """Lift screen coordinates; the pose always window by window, as neighbours share little."""
+        windows = screen.unfold(1, self.receptive_field, 1).movedim(-1, 2)
+        pose = self.pose(windows.flatten(0, 1)).flatten(1).unflatten(0, windows.shape[:2])
+        return Lifted(rooted(pose), self.trajectory(screen.flatten(2), dense=dense).unsqueeze(-2))
