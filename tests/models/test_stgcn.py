@@ -6,7 +6,8 @@ from torch import nn
 
 from spgnet.models import STGCNConfig
 from spgnet.models.body_graph import PARTS, distances_from, joint_graph, over_time, part_graph
-from spgnet.models.stgcn import STGCN, GraphConvolution, NonLocal, Norm, PoseGraph
+from spgnet.models.nodes import Norm
+from spgnet.models.stgcn import STGCN, GraphConvolution, NonLocal, PoseGraph
 from spgnet.skeleton import HUMAN36M
 
 SMALL = STGCNConfig(frames=3, channels=8, trajectory_channels=8)

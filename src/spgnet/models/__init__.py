@@ -1,5 +1,6 @@
 """The lifting networks and their configurations."""
 
+from spgnet.models.attention import Attention, AttentionConfig
 from spgnet.models.martinez import Martinez, MartinezConfig
 from spgnet.models.network import Lifted, LiftingNetwork
 from spgnet.models.rays import RayNet, RayNetConfig
@@ -9,6 +10,8 @@ from spgnet.models.stgcn import STGCN, STGCNConfig
 __all__ = [
     "KINDS",
     "STGCN",
+    "Attention",
+    "AttentionConfig",
     "Lifted",
     "LiftingNetwork",
     "Martinez",
@@ -23,7 +26,7 @@ __all__ = [
     "kind_of",
 ]
 
-ModelConfig = SPGNetConfig | RayNetConfig | MartinezConfig | STGCNConfig
+ModelConfig = SPGNetConfig | RayNetConfig | MartinezConfig | STGCNConfig | AttentionConfig
 """Any network's configuration: a new network goes in here and into the table below."""
 
 NETWORKS: dict[type, type] = {
@@ -31,6 +34,7 @@ NETWORKS: dict[type, type] = {
     RayNetConfig: RayNet,
     MartinezConfig: Martinez,
     STGCNConfig: STGCN,
+    AttentionConfig: Attention,
 }
 """The network of each configuration."""
 

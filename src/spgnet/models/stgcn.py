@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from spgnet.models.body_graph import PARTS, joint_graph, over_time, part_graph
 from spgnet.models.network import Lifted, LiftingNetwork, rooted
+from spgnet.models.nodes import Norm
 from spgnet.models.temporal import TemporalEncoder
 from spgnet.skeleton import HUMAN36M
 
@@ -57,14 +58,6 @@ class STGCNConfig:
             raise ValueError(f"channels must be positive, got {self.channels} and {self.trajectory_channels}")
         if not 0 <= self.dropout < 0.2:
             raise ValueError(f"dropout must be in [0, 0.2), got {self.dropout}")
-
-
-class Norm(nn.BatchNorm1d):
-    """Batch norm of the last dimension, whatever comes before it."""
-
-    def forward(self, input: Float[Tensor, "*nodes features"]) -> Float[Tensor, "*nodes features"]:
-        """Normalise every feature over all nodes."""
-        return super().forward(input.reshape(-1, input.shape[-1])).view(input.shape)
 
 
 class GraphConvolution(nn.Module):
