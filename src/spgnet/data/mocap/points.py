@@ -1,0 +1,61 @@
+"""Named points over time: what every reader of motion capture files gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+
+@dataclass(frozen=True)
+class Points:
+    """The joints and the ends of a captured skeleton, in the units and axes of its file.
+
+    Args:
+        names: of the points, as the file has them.
+        places: where they are.
+        turns: rotation of the body part that moves with each point, from the rest pose to the frame. In a BVH
+            file that is the part that begins at the joint, in an ASF file the bone that ends at the point.
+        rest: where the points are in the rest pose. It need not be a pose that a person can take.
+        fps: frames per second.
+    """
+
+    names: tuple[str, ...]
+    places: Float[np.ndarray, "frames points 3"]
+    turns: Float[np.ndarray, "frames points 3 3"]
+    rest: Float[np.ndarray, "points 3"]
+    fps: float
+
+    def at(self, name: str) -> Float[np.ndarray, "frames 3"]:
+        """Where a point is in every frame."""
+        return self.places[:, self.names.index(name)]
+
+    def turn(self, name: str) -> Float[np.ndarray, "frames 3 3"]:
+        """How the part that moves with a point is turned in every frame."""
+        return self.turns[:, self.names.index(name)]
+
+    def scaled(self, unit: float) -> Points:
+        """The same in another unit of length."""
+        return replace(self, places=self.places * unit, rest=self.rest * unit)
+
+    def y_up_to_z_up(self) -> Points:
+        """The same with (x, y, z) written as (x, -z, y)."""
+        axes = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+        turns = axes @ self.turns @ axes.T
+        return replace(self, places=self.places @ axes.T, turns=turns, rest=self.rest @ axes.T)
+
+
+def turn_about(
+    turns: Float[np.ndarray, "frames 3 3"], axis: int, angles: Float[np.ndarray, " frames"]
+) -> Float[np.ndarray, "frames 3 3"]:
+    """Rotations followed, on the right, by a rotation about x, y or z (0, 1, 2): ``turns @ R(angles)``.
+
+    Angles are in radians.
+    """
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    turned = turns.copy()
+    turned[..., first] = cos * turns[..., first] + sin * turns[..., second]
+    turned[..., second] = cos * turns[..., second] - sin * turns[..., first]
+    return turned
