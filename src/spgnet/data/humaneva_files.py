@@ -105,7 +105,7 @@ def read_motion(file: Path, subjects: list[str], faults: list[str]) -> Chunks:
             faults.append(f"{file}: {subject} is missing")
             continue
         for chunk, values in chunks.items():
-            if action_of(chunk) is None:
+            if action_of(str(chunk)) is None:
                 continue
             found = _motion_faults(values)
             faults += [f"{file}: {subject}/{chunk} {fault}" for fault in found]
@@ -147,18 +147,19 @@ def read_pixels(file: Path, motion: Chunks, faults: list[str]) -> Chunks:
     pixels = {}
     for name, joints in motion.items():
         subject, _, chunk = name.rpartition("/")
-        held = (table.get(subject) or {}).get(chunk)
+        chunks = table.get(subject)
+        held: Any = chunks.get(chunk) if isinstance(chunks, dict) else None
         found = _pixel_faults(held, count, len(joints))
         faults += [f"{file}: {name} {fault}" for fault in found]
         if not found:
-            cut = np.stack([camera[: len(joints)] for camera in held or []])
+            cut = np.stack([camera[: len(joints)] for camera in held])
             pixels[name] = torch.from_numpy(convert(cut.astype(np.float64))).float()
     return pixels
 
 
 def _pixel_faults(held: Any, count: int, frames: int) -> list[str]:
     cameras = [camera["id"] for camera in calibration()["intrinsics"]]
-    if held is None:
+    if not isinstance(held, list | tuple | np.ndarray):
         return ["is missing"]
     if len(held) != len(cameras):
         return [f"has {len(held)} cameras, expected {len(cameras)}"]

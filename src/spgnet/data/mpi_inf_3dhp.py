@@ -21,7 +21,8 @@ so the intrinsics of every sequence are fitted to its ``annot2`` and ``annot3``.
 extrinsics: the world is that of a level camera at the origin.
 
 **Which frames.** Only valid ones are scored, and a take is a run of consecutive valid frames of one
-activity. In TS1 to TS4 only about one frame in ten is valid, so that most of their takes are single frames.
+activity. In TS1 to TS4 only about one frame in ten is valid (603 of the 6151 of TS1), so their takes are very
+short, often one frame. The field's temporal networks see the frames between as well; these takes lack them.
 """
 
 from __future__ import annotations
