@@ -11,11 +11,14 @@ from typing import Any
 
 import tyro
 
-from spgnet.benchmark import mean_and_spread, train_and_evaluate
+from spgnet.experiments import mean_and_spread, train_and_evaluate
 from spgnet.data.config import DataConfig, Input
 from spgnet.data.sources import load_views
+from spgnet.data.takes import Split
+from spgnet.data.views import Views
 from spgnet.evaluation import metric_headings
 from spgnet.losses import LossWeights
+from spgnet.models import SPGNetConfig
 from spgnet.recipes import RECIPES
 from spgnet.runs import write_json, write_text
 from spgnet.tables import markdown_table
@@ -46,13 +49,14 @@ class Sweep:
 def main() -> None:
     sweep = tyro.cli(Sweep, description=__doc__)
     data = DataConfig(motion=sweep.motion, input=sweep.input)
-    views = {split: load_views(data, split) for split in ("train", "validation")}
+    views: dict[Split, Views] = {split: load_views(data, split) for split in ("train", "validation")}
     rows = []
     for kinematic in sweep.kinematic:
         for reprojection in sweep.reprojection:
             for seed in sweep.seeds:
                 recipe = replace(
                     RECIPES["small-27"],
+                    model=SPGNetConfig((3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
                     data=data,
                     loss=LossWeights(kinematic=kinematic, reprojection=reprojection),
                     epochs=sweep.epochs,
@@ -60,7 +64,9 @@ def main() -> None:
                     seed=seed,
                 )
                 name = f"{sweep.input}-kinematic{kinematic:g}-reprojection{reprojection:g}-seed{seed}"
-                result = train_and_evaluate(recipe, sweep.out / name, views, evaluate_on="validation")
+                result = train_and_evaluate(
+                    recipe, sweep.out / name, views.__getitem__, evaluate_on="validation"
+                )
                 score = result["evaluation"]["mean_over_frames"]
                 rows.append({"weights": (kinematic, reprojection), "seed": seed, "score": score})
                 print(rows[-1]["weights"], f"seed {seed}: {score['mpjpe']:.1f} mm", flush=True)

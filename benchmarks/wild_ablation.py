@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import tyro
 
-from spgnet.benchmark import mean_and_spread
+from spgnet.experiments import mean_and_spread
 from spgnet.data.procedural import procedural_clips
 from spgnet.data.sources import load_clips, load_training_data
 from spgnet.data.staging import FPS

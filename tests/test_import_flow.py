@@ -7,14 +7,14 @@ import spgnet
 
 PACKAGE = Path(spgnet.__file__).parent
 LEVELS = (
-    {"files", "skeleton", "distortion", "camera", "rigs", "motion", "paper"},
+    {"files", "skeleton", "distortion", "camera", "rigs", "motion", "occlusion", "paper"},
     {"data", "keypoints", "video", "camera_files"},
     {"models"},
     {"losses", "alignment", "metrics", "recipes", "tables"},
-    {"checkpoint", "runs", "evaluation", "training", "benchmark"},
+    {"checkpoint", "runs", "evaluation", "training", "experiments"},
     {"detection", "lifting"},
     {"figures", "export", "view"},
-    {"capture"},
+    {"capture", "reproduction"},
     {"demo", "cli"},
 )
 

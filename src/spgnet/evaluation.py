@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -48,7 +49,8 @@ def metric_headings(names: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Results, each a dictionary from a metric's short name to its value (see ``METRICS``).
+    """Results, each a dictionary from a metric's short name to its value (see ``METRICS``); NaN for a metric
+    that has none, such as the trajectory of a network that predicts none.
 
     Attributes:
         actions: mean over the frames of each action.
@@ -64,7 +66,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be written as JSON."""
-        return asdict(self)
+        return _without_nan(asdict(self))
 
     def rows(self) -> list[tuple[str, dict[str, float]]]:
         """Label and values of each line of a table."""
@@ -76,7 +78,7 @@ class Evaluation:
 
     def to_markdown(self, columns: Sequence[str] = tuple(METRICS)) -> str:
         """A Markdown table of the given metrics."""
-        rows = [[label, *(f"{values[column]:.1f}" for column in columns)] for label, values in self.rows()]
+        rows = [[label, *(shown(values[column]) for column in columns)] for label, values in self.rows()]
         return markdown_table(["action", *metric_headings(columns)], rows, labels=1)
 
 
@@ -149,6 +151,18 @@ def scored_bones(views: Views) -> list[int]:
     """The bones between them."""
     known = scored_joints(views)
     return [bone for bone, ends in enumerate(HUMAN36M.bones) if set(ends) <= set(known)]
+
+
+def _without_nan(values: Any) -> Any:
+    """Plain values with None for NaN, which JSON does not have."""
+    if isinstance(values, dict):
+        return {name: _without_nan(value) for name, value in values.items()}
+    return None if isinstance(values, float) and math.isnan(values) else values
+
+
+def shown(value: float | None) -> str:
+    """A figure in a table; a dash where a metric has no value (no trajectory is predicted, for example)."""
+    return "–" if value is None or math.isnan(value) else f"{value:.1f}"
 
 
 def _means(values: dict[str, Tensor], chosen: Tensor) -> dict[str, float]:

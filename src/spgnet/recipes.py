@@ -97,12 +97,12 @@ def _paper(receptive_fields: int) -> TrainConfig:
 
 
 _SMALL = TrainConfig(
-    model=SPGNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
-    loss=GUIDED,
-    epochs=16,
+    model=SPGNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128),
+    loss=GUIDED_WITH_DROPOUT,
+    epochs=8,
     steps_per_epoch=400,
     batch_size=128,
-    decay=0.8,
+    decay=0.7,
 )
 
 _WILD = TrainConfig(
@@ -126,7 +126,9 @@ RECIPES: dict[str, TrainConfig] = {
     "demo": replace(
         _SMALL,
         model=SPGNetConfig(filter_widths=(3, 3, 3), channels=128, trajectory_channels=64, dropout=0.0),
+        loss=GUIDED,
         epochs=10,
+        decay=0.8,
     ),
     "wild": _WILD,
     "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True), epochs=15, decay=0.82),

@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 
 from spgnet.cli.motion import demo_command, export_command, lift_command, view_command
-from spgnet.cli.research import benchmark_command, evaluate_command, train_command
+from spgnet.cli.research import data_command, evaluate_command, reproduce_command, train_command
 from spgnet.recipes import RECIPES
 
 
@@ -33,7 +33,8 @@ COMMANDS = {
     "demo": demo_command,
     "train": train_command,
     "evaluate": evaluate_command,
-    "benchmark": benchmark_command,
+    "reproduce": reproduce_command,
+    "data": data_command,
 }
 
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from spgnet.capture.people import Report as WorkReport
-from spgnet.evaluation import METRICS, Evaluation
+from spgnet.evaluation import METRICS, Evaluation, shown
 from spgnet.training import Report
 
 console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
@@ -71,5 +71,5 @@ def evaluation_table(result: Evaluation) -> Table:
         unit = metric.unit.replace("frame", "f")
         table.add_column(f"{metric.heading}\n{unit}", justify="right", no_wrap=True)
     for label, values in result.rows():
-        table.add_row(label, *(f"{values[name]:.1f}" for name in METRICS))
+        table.add_row(label, *(shown(values[name]) for name in METRICS))
     return table

@@ -1,4 +1,4 @@
-"""The researcher's commands: ``spgnet train | evaluate | benchmark``."""
+"""The researcher's commands: ``spgnet train | evaluate | reproduce | data``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from spgnet.benchmark import BenchmarkConfig, results_table, run_benchmark
 from spgnet.cli.console import console, evaluation_table, training_progress
-from spgnet.data.config import Input
-from spgnet.data.sources import load_training_data, load_validation, load_views
+from spgnet.data.config import DataConfig, Input
+from spgnet.data.sources import check_data, load_training_data, load_validation, load_views
 from spgnet.evaluation import evaluate
 from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
+from spgnet.reproduction import ReproduceConfig, reproduce
 from spgnet.runs import git_commit, load_run, write_json, write_text
 from spgnet.training import Accelerator, Machine, Report, frames_in, pick_device, train
 
@@ -39,9 +39,13 @@ class EvaluateOptions:
     run: tyro.conf.Positional[Path]
     """Run folder."""
     motion: Path | None = None
-    """Folder of the open benchmark's motion archives; by default, the motion that the run was trained on."""
+    """Folder of motion to evaluate on; by default, the data that the run was trained on."""
+    takes: Path | None = None
+    """Recorded takes to evaluate on (Human3.6M, HumanEva-I, MPI-INF-3DHP, your own)."""
     input: Input | None = None
     """2D input; by default, that of the training."""
+    detector: str | None = None
+    """Whose detections, for the input "detected"; by default, those of the training."""
     split: Literal["validation", "test"] = "test"
     """Which split to evaluate on."""
     accelerator: Accelerator = "auto"
@@ -93,32 +97,69 @@ def train_command(training: TrainByRecipe) -> None:
 def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> None:
     """Evaluate the best weights of a run by every metric: a table, and JSON and Markdown files."""
     config, model = load_run(options.run)
-    data = replace(
-        config.data, motion=options.motion or config.data.motion, input=options.input or config.data.input
-    )
+    data = evaluated_on(options, config.data)
     device = pick_device(options.accelerator)
     with console.status("Evaluating"):
         trained_wild = config.data.input == "wild"
         views = load_views(data, options.split, trained_wild=trained_wild).to(device)
         result = evaluate(model.to(device), views, flip=options.flip)
-    stem = f"evaluation-{options.split}-{data.input}{'' if options.flip else '-no-flip'}"
-    about = {"motion": "captured" if data.motion else "procedural", "rig": data.rig, "commit": git_commit()}
+    name = data.takes.name if data.takes else ""
+    parts = ("evaluation", options.split, name, data.input, "" if options.flip else "no-flip")
+    stem = "-".join(part for part in parts if part)
+    about = {"motion": kind_of_motion(data), "rig": data.rig, "commit": git_commit()}
     write_json(options.run / f"{stem}.json", about | result.to_json())
     write_text(options.run / f"{stem}.md", result.to_markdown())
     console.print(evaluation_table(result))
     console.print(f"Written: {options.run / stem}.json and .md")
 
 
-def benchmark_command(config: tyro.conf.OmitArgPrefixes[BenchmarkConfig]) -> None:
-    """Compare SPGNet with its baselines on the open benchmark; goes on where it stopped."""
+def evaluated_on(options: EvaluateOptions, trained: DataConfig) -> DataConfig:
+    """The data that are asked for, or else those of the training."""
+    places = {"motion": trained.motion, "takes": trained.takes}
+    if options.motion is not None or options.takes is not None:
+        places = {"motion": options.motion, "takes": options.takes}
+    changes = {"input": options.input, "detector": options.detector}
+    return replace(trained, **places, **{name: value for name, value in changes.items() if value}, labels=1.0)
 
-    def report(run: str, entry: dict[str, Any]) -> None:
-        shown = ("epoch", "loss", "validation_mpjpe") if "epoch" in entry else ("mpjpe", "p_mpjpe")
-        console.print(f"{run}:", "  ".join(f"{key} {entry[key]:.4g}" for key in shown), soft_wrap=True)
 
-    summary = run_benchmark(config, on_progress=report)
-    console.print(results_table(summary["runs"]), markup=False, soft_wrap=True)
-    console.print(f"Written: {config.out / 'results.json'} and results.md")
+def kind_of_motion(data: DataConfig) -> str:
+    """What moves, in one word."""
+    return "recorded" if data.takes else "captured" if data.motion else "procedural"
+
+
+def reproduce_command(config: tyro.conf.OmitArgPrefixes[ReproduceConfig]) -> None:
+    """Reproduce a table or a figure of the paper on Human3.6M, or on open data; goes on where it stopped."""
+
+    def progress(run: str, entry: dict[str, Any]) -> None:
+        names = ("epoch", "loss", "validation_mpjpe", "mpjpe", "p_mpjpe")
+        shown = (f"{name} {entry[name]:.4g}" for name in names if name in entry)
+        console.print(f"{run}:", "  ".join(shown), soft_wrap=True)
+
+    text, files = reproduce(config, on_progress=progress)
+    console.print(text, markup=False, soft_wrap=True, highlight=False)
+    console.print("Written:", ", ".join(map(str, files)), soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Look at data sets."""
+
+    action: tyro.conf.Positional[Literal["check"]]
+    """check: say what is there, and everything that is wrong."""
+    path: tyro.conf.Positional[Path]
+    """A data set or a folder of motion (docs/datasets.md)."""
+
+
+def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:
+    """Check a data set before it is trained or evaluated on: spgnet data check PATH."""
+    name, checked = check_data(options.path)
+    for line in (f"{options.path}: {name}", *checked.facts):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    if checked.faults:
+        for line in checked.faults:
+            console.print(f"fault: {line}", soft_wrap=True, highlight=False, markup=False)
+        raise ValueError(f"{options.path}: {len(checked.faults)} faults, which are listed above")
+    console.print("no faults")
 
 
 def tensorboard_log(run: Path) -> Report:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from spgnet.data.archive import load_motion_archive
-from spgnet.data.takes import Split
+from spgnet.data.takes import Checked, Split
 from spgnet.motion import MotionClip
 
 NON_COMMERCIAL = "bandai.npz"
@@ -49,6 +49,19 @@ def benchmark_clips(motion: Path, split: Split, *, trained_wild: bool = False) -
     if trained_wild and split == "test":
         groups = [group for group in groups if group["archive"] == NON_COMMERCIAL]
     return _captured(motion, groups)
+
+
+def check_open_benchmark(motion: Path) -> Checked:
+    """Which archives are there, and which are missing or not the benchmark's."""
+    facts, faults = [], []
+    for name, sha256 in open_benchmark_facts()["archives"].items():
+        try:
+            clips = _benchmark_archive(motion / name, sha256)
+        except ValueError as error:
+            faults.append(str(error))
+        else:
+            facts.append(f"{name}: {len(clips)} clips, {sum(map(len, clips))} frames")
+    return Checked(facts, faults)
 
 
 def free_clips(motion: Path) -> list[MotionClip]:

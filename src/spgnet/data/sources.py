@@ -8,12 +8,18 @@ from typing import NamedTuple
 import torch
 
 from spgnet.data.config import DataConfig
-from spgnet.data.datasets import find_format
+from spgnet.data.datasets import FORMATS, find_format
+from spgnet.data.mocap import check_mocap_folder, is_mocap_folder, load_mocap_folder
 from spgnet.data.noise import DetectorNoise
-from spgnet.data.open_benchmark import benchmark_clips, free_clips, is_open_benchmark
+from spgnet.data.open_benchmark import (
+    benchmark_clips,
+    check_open_benchmark,
+    free_clips,
+    is_open_benchmark,
+)
 from spgnet.data.procedural import procedural_clips
 from spgnet.data.staging import FPS, staged
-from spgnet.data.takes import Split
+from spgnet.data.takes import Checked, Split
 from spgnet.data.views import Views, film, film_takes
 from spgnet.data.wild import wild_views
 from spgnet.motion import MotionClip
@@ -87,6 +93,20 @@ def load_training_data(data: DataConfig) -> TrainingData:
     return TrainingData(labelled, unlabelled)
 
 
+def check_data(path: Path) -> tuple[str, Checked]:
+    """What a data set or a folder of motion is called, what is there, and everything that is wrong.
+
+    Raises:
+        ValueError: there is nothing, or nothing that is known.
+    """
+    if path.is_dir() and is_open_benchmark(path):
+        return "the open benchmark's motion archives", check_open_benchmark(path)
+    if is_mocap_folder(path) and not any(known.recognises(path) for known in FORMATS):
+        return "motion capture", check_mocap_folder(path)
+    known = find_format(path)
+    return known.name, known.check(path)
+
+
 def load_clips(data: DataConfig, split: Split, *, trained_wild: bool = False) -> list[MotionClip]:
     """The motion of a split in the world, as it was captured or generated; see :func:`load_views`.
 
@@ -98,7 +118,7 @@ def load_clips(data: DataConfig, split: Split, *, trained_wild: bool = False) ->
     _check_folder(data.motion)
     if is_open_benchmark(data.motion):
         return benchmark_clips(data.motion, split, trained_wild=trained_wild)
-    return _own_motion(data.motion, split)
+    return load_mocap_folder(data.motion, split)
 
 
 def _wild_clips(data: DataConfig) -> list[MotionClip]:
@@ -106,7 +126,7 @@ def _wild_clips(data: DataConfig) -> list[MotionClip]:
         return _procedural("train")
     _check_folder(data.motion)
     known = is_open_benchmark(data.motion)
-    captured = free_clips(data.motion) if known else _own_motion(data.motion, "train")
+    captured = free_clips(data.motion) if known else load_mocap_folder(data.motion, "train")
     captured = [clip.resampled(FPS) for clip in captured]
     if not data.generated:
         return captured
@@ -124,12 +144,6 @@ def _recorded(
 
 def _noise(data: DataConfig) -> DetectorNoise | None:
     return DetectorNoise() if data.input == "noisy" else None
-
-
-def _own_motion(motion: Path, split: Split) -> list[MotionClip]:
-    from spgnet.data.mocap import load_mocap_folder
-
-    return load_mocap_folder(motion, split)
 
 
 def _check_folder(motion: Path) -> None:

@@ -19,6 +19,7 @@ A folder holds such files in the sub-folders ``train``, ``validation`` and ``tes
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -147,7 +148,13 @@ def _faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
 
 
 def _recognises(path: Path) -> bool:
-    return path.is_dir() and any(True for split in get_args(Split) for _ in (path / split).glob("*.npz"))
+    files = [file for split in get_args(Split) for file in _files(path, split)]
+    return any(zipfile.is_zipfile(file) and "camera_matrix.npy" in _members(file) for file in files)
+
+
+def _members(file: Path) -> list[str]:
+    with zipfile.ZipFile(file) as archive:
+        return archive.namelist()
 
 
 def _files(path: Path, split: Split) -> list[Path]:

@@ -1,0 +1,143 @@
+"""Charts of errors: columns, bone lengths over frames, and error by what is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+from spgnet.figures.canvas import SERIES, bare, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Columns:
+    """One panel of clustered columns.
+
+    Args:
+        title: above the panel.
+        groups: what stands along the axis.
+        series: what stands side by side in each group.
+        values: for each series and group, the values of the seeds.
+    """
+
+    title: str
+    groups: tuple[str, ...]
+    series: tuple[str, ...]
+    values: tuple[tuple[tuple[float, ...], ...], ...]
+
+
+def column_chart(panels: Sequence[Columns], label: str) -> Figure:
+    """Clustered columns: the seeds' mean, its figure, and a bar from the lowest to the highest seed."""
+    figure, all_axes = pyplot().subplots(
+        1,
+        len(panels),
+        figsize=(1.2 + 3.4 * len(panels), 3.4),
+        squeeze=False,
+        sharey=True,
+        layout="constrained",
+    )
+    for axes, panel in zip(all_axes[0], panels, strict=True):
+        bare(axes)
+        width = 0.8 / len(panel.series)
+        for number, (name, groups) in enumerate(zip(panel.series, panel.values, strict=True)):
+            places = [group + (number - (len(panel.series) - 1) / 2) * width for group in range(len(groups))]
+            _columns(axes, places, groups, width, name, SERIES[number])
+        axes.set_xticks(range(len(panel.groups)), panel.groups)
+        axes.set_title(panel.title, fontsize=10)
+    all_axes[0, 0].set_ylabel(label)
+    figure.legend(
+        *all_axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
+    )
+    return figure
+
+
+def _columns(
+    axes: Any, places: list[float], groups: Sequence[Sequence[float]], width: float, name: str, color: str
+) -> None:
+    means = [mean(seeds) for seeds in groups]
+    reach = [
+        [value - min(seeds) for value, seeds in zip(means, groups, strict=True)],
+        [max(seeds) - value for value, seeds in zip(means, groups, strict=True)],
+    ]
+    axes.bar(places, means, width * 0.92, yerr=reach, label=name, color=color, error_kw={"elinewidth": 1})
+    for place, value, top in zip(places, means, reach[1], strict=True):
+        axes.annotate(
+            f"{value:.1f}", (place, value + top), (0, 2), textcoords="offset points", ha="center", fontsize=8
+        )
+
+
+def bone_length_chart(
+    names: Sequence[str], lengths: Sequence[Sequence[float]], frames: Sequence[int], title: str
+) -> Figure:
+    """A line for every bone: its length in metres in each of the frames, named at the line's end.
+
+    Args:
+        names: of the bones.
+        lengths: for each frame, of every bone, in metres.
+        frames: their numbers.
+        title: above the chart.
+    """
+    figure, axes = pyplot().subplots(figsize=(7.2, 5.0), layout="constrained")
+    bare(axes)
+    columns = list(zip(*lengths, strict=True))
+    ends = _spread([column[-1] for column in columns], 0.016)
+    for number, (name, column) in enumerate(zip(names, columns, strict=True)):
+        style = "-" if number < len(SERIES) else "--" if number < 2 * len(SERIES) else ":"
+        color = SERIES[number % len(SERIES)]
+        axes.plot(range(len(frames)), column, style, color=color, marker="o", markersize=3, linewidth=1.5)
+        axes.annotate(
+            name.replace("_", " "), (len(frames) - 0.85, ends[number]), color=color, fontsize=8, va="center"
+        )
+    axes.set_xticks(range(len(frames)), [str(frame) for frame in frames])
+    axes.set(xlabel="frame", ylabel="bone length [m]", xlim=(-0.2, len(frames) + 0.6), ylim=(0, None))
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
+def _spread(places: Sequence[float], gap: float) -> list[float]:
+    """The places moved apart to at least ``gap``, in their order, about where they were."""
+    order = sorted(range(len(places)), key=places.__getitem__)
+    moved = [places[number] for number in order]
+    for _ in range(200):
+        for lower in range(len(moved) - 1):
+            lack = gap - (moved[lower + 1] - moved[lower])
+            if lack > 1e-6:
+                moved[lower] -= lack / 2
+                moved[lower + 1] += lack / 2
+    return [moved[order.index(number)] for number in range(len(places))]
+
+
+def hidden_chart(
+    errors: Sequence[dict[int, float]], shares: dict[int, float], label: str, title: str
+) -> Figure:
+    """Error by the number of hidden joints: a line for the mean of the seeds, a band from lowest to highest.
+
+    Args:
+        errors: for each seed, the mean error of the frames with each number of hidden joints.
+        shares: the share of the frames that have it.
+        label: of the error's axis.
+        title: above the chart.
+    """
+    figure, axes = pyplot().subplots(figsize=(5.4, 3.6), layout="constrained")
+    bare(axes)
+    counts = sorted(shares)
+    values = [[seed[count] for seed in errors] for count in counts]
+    axes.fill_between(counts, [min(v) for v in values], [max(v) for v in values], color=SERIES[0], alpha=0.25)
+    axes.plot(counts, [mean(v) for v in values], color=SERIES[0], marker="o")
+    for count, value in zip(counts, values, strict=True):
+        axes.annotate(
+            f"{100 * shares[count]:.0f} %",
+            (count, max(value)),
+            (0, 4),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    axes.set(xlabel="joints hidden by the body (above: share of the frames)", ylabel=label, ylim=(0, None))
+    axes.set_xticks(counts)
+    axes.set_title(title, fontsize=10)
+    return figure

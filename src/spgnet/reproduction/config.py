@@ -1,0 +1,117 @@
+"""How a table or a figure is to be reproduced, and what runs that takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from spgnet.data.config import DataConfig
+from spgnet.experiments import Experiment
+from spgnet.recipes import TrainConfig
+from spgnet.reproduction.artefacts import ARTEFACTS, Artefact, Name, Seen
+from spgnet.reproduction.methods import METHODS, Size
+from spgnet.training import Machine
+
+WHERE_TO_GET = (
+    "Human3.6M is needed: apply for it at http://vision.imar.ro/human3.6m (free for academic use), put the "
+    "files that docs/datasets.md lists into a folder, and give that with --human36m FOLDER; or see the same "
+    "on data that are free with --data open"
+)
+
+
+@dataclass(frozen=True)
+class ReproduceConfig:
+    """Reproduce a table or a figure of the paper: train or load, evaluate, print our rows beside the paper's.
+
+    Raises:
+        ValueError: Human3.6M is asked for and not given, or a value is out of its range.
+    """
+
+    artefact: tyro.conf.Positional[Name]
+    """Which one. "semi" is no part of the paper: training with 10 % of the labels."""
+    data: Literal["human36m", "open"] = "human36m"
+    """Human3.6M as in the paper, or the open benchmark, whose figures do not compare with the paper's."""
+    human36m: Path | None = None
+    """Folder of Human3.6M (docs/datasets.md)."""
+    motion: Path | None = None
+    """Folder of the open benchmark's motion archives; without it, on generated motion."""
+    out: Path = Path("runs/reproduce")
+    """Folder of the runs, which all tables and figures share, and of the results."""
+    seeds: int = 3
+    """Runs of every method."""
+    size: Size | None = None
+    """The published networks (a GPU's work) or small ones; by default paper on Human3.6M, small otherwise."""
+    epochs: int | None = None
+    """Epochs of every run; by default those of the recipes."""
+    steps_per_epoch: int | None = None
+    """Steps of every epoch; by default those of the recipes."""
+    jobs: int = 1
+    """Runs at once, in processes that share the cores."""
+    machine: Machine = field(default_factory=Machine)
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name} must be at least 1, got {value}"
+            for name in ("seeds", "epochs", "steps_per_epoch", "jobs")
+            if (value := getattr(self, name)) is not None and value < 1
+        ]
+        if self.data == "human36m" and self.motion is not None:
+            faults.append("motion is for --data open")
+        if self.data == "open" and self.human36m is not None:
+            faults.append("human36m is not for --data open")
+        if faults:
+            raise ValueError("; ".join(faults))
+        if self.data == "human36m" and self.human36m is None:
+            raise ValueError(WHERE_TO_GET)
+
+    @property
+    def about(self) -> Artefact:
+        """What is reproduced."""
+        return ARTEFACTS[self.artefact]
+
+    @property
+    def networks(self) -> Size:
+        """The size of the networks."""
+        return self.size or ("paper" if self.data == "human36m" else "small")
+
+    @property
+    def motion_kind(self) -> str:
+        """What moves, in one word."""
+        if self.data == "human36m":
+            return "human36m"
+        return "generated" if self.motion is None else "captured"
+
+    def recipe(self, method: str, seen: Seen, seed: int) -> TrainConfig:
+        """What a run trains."""
+        base = METHODS[method].recipe(self.networks)
+        return replace(
+            base,
+            data=replace(self.source(seen), labels=base.data.labels),
+            seed=seed,
+            epochs=self.epochs or base.epochs,
+            steps_per_epoch=self.steps_per_epoch or base.steps_per_epoch,
+        )
+
+    def source(self, seen: Seen) -> DataConfig:
+        """The data with a 2D input."""
+        if self.data == "human36m":
+            return DataConfig(takes=self.human36m, input="detected" if seen == "detected" else "projected")
+        return DataConfig(motion=self.motion, input="noisy" if seen == "detected" else "projected")
+
+    def experiment(self, method: str, seen: Seen, seed: int) -> Experiment:
+        """A run and its folder."""
+        folder = self.out / f"{self.motion_kind}-{self.networks}" / seen / f"{method}-seed{seed}"
+        name = f"{METHODS[method].name}, {seen} 2D, seed {seed}"
+        return Experiment(name, self.recipe(method, seen, seed), folder)
+
+    def runs(self) -> list[tuple[str, Seen, int]]:
+        """Method, 2D input and seed of every run that the table or figure needs."""
+        return [
+            (method, seen, seed)
+            for seed in range(self.seeds)
+            for seen in self.about.seen
+            for method in self.about.methods
+        ]

@@ -1,0 +1,108 @@
+"""The systems of the paper's tables: those that run here, and why the others are only quoted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from spgnet.data.config import DataConfig
+from spgnet.losses import LossWeights
+from spgnet.models import AttentionConfig, MartinezConfig, ModelConfig, SPGNetConfig, STGCNConfig
+from spgnet.recipes import RECIPES, TrainConfig
+
+Size = Literal["paper", "small"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A system that runs here.
+
+    Args:
+        name: in our tables.
+        printed: the column of the paper's tables, if it has one.
+        paper: its recipe at its published size.
+        small: a recipe for a CPU, with about the same time for a step for all.
+    """
+
+    name: str
+    printed: str | None
+    paper: TrainConfig
+    small: TrainConfig
+
+    def recipe(self, size: Size) -> TrainConfig:
+        """The recipe at a size."""
+        return self.paper if size == "paper" else self.small
+
+
+_PAPER, _SMALL = RECIPES["paper-243"], RECIPES["small-27"]
+_PLAIN = LossWeights()
+_KINEMATIC = LossWeights(kinematic=_PAPER.loss.kinematic)
+
+
+def _plain(model: ModelConfig, like: TrainConfig) -> TrainConfig:
+    """The recipe of another network, trained with pose and trajectory loss alone."""
+    return replace(like, model=model, loss=_PLAIN)
+
+
+def _fields(widths: int) -> Method:
+    """SPGNet with J = 3^widths; small ones have 128 channels, so that J = 243 can be trained on a CPU."""
+    model = SPGNetConfig((3,) * widths)
+    small = replace(model, channels=128, trajectory_channels=64)
+    return Method(
+        f"SPGNet, J = {3**widths}", None, replace(_PAPER, model=model), replace(_SMALL, model=small)
+    )
+
+
+def _few_labels(name: str, share: float, *, unlabelled: bool) -> Method:
+    def less(recipe: TrainConfig) -> TrainConfig:
+        weights = (
+            recipe.unlabelled if unlabelled else replace(recipe.unlabelled, reprojection=0, bone_lengths=0)
+        )
+        return replace(recipe, data=DataConfig(labels=share), unlabelled=weights)
+
+    return Method(name, None, less(_PAPER), less(_SMALL))
+
+
+METHODS: dict[str, Method] = {
+    "martinez": Method(
+        "Martinez et al.",
+        "Martinez [15]",
+        _plain(MartinezConfig(), _PAPER),
+        # As many multiplications per pose as the temporal network (1.1 and 1.3 million).
+        _plain(MartinezConfig(channels=512, trajectory_channels=256, dropout=0.25), _SMALL),
+    ),
+    "pavllo": Method(
+        "Pavllo et al. (Baseline)", "Pavlo [20]", _plain(_PAPER.model, _PAPER), _plain(_SMALL.model, _SMALL)
+    ),
+    "cai": Method(
+        "Cai et al. (ST-GCN)",
+        "Cai [2]",
+        _plain(STGCNConfig(), _PAPER),
+        _plain(STGCNConfig(frames=3, channels=16, trajectory_channels=128), _SMALL),
+    ),
+    "liu": Method(
+        "Liu et al. (attention)",
+        "Liu [14]",
+        _plain(AttentionConfig(), _PAPER),
+        _plain(AttentionConfig(layers=3, channels=192, trajectory_channels=128, squeeze=64), _SMALL),
+    ),
+    "kinematic": Method(
+        "Baseline* (+ kinematic)", None, replace(_PAPER, loss=_KINEMATIC), replace(_SMALL, loss=_KINEMATIC)
+    ),
+    "spgnet": Method("SPGNet", "Our", _PAPER, _SMALL),
+    "spgnet-27": _fields(3),
+    "spgnet-81": _fields(4),
+    "spgnet-243": _fields(5),
+    "labels-10": _few_labels("10 % labels", 0.1, unlabelled=False),
+    "semi-10": _few_labels("10 % labels, and 2D of the rest", 0.1, unlabelled=True),
+}
+"""By the name that their run folders have."""
+
+NOT_RUN: dict[str, str] = {
+    "Sun [22]": "works on images: regresses bones from the picture, not from 2D joints",
+    "Yang [30]": "works on images: a network on the picture, trained against a discriminator",
+    "Lee [13]": "",
+    "Xu [28]": "",
+    "Hossain [7]": "",
+}
+"""The paper's other columns, which are quoted, and why they do not run here."""

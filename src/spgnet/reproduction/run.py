@@ -1,0 +1,58 @@
+"""Reproducing: what is missing is trained, everything is evaluated, and the results are written."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from spgnet.experiments import RunReport, run_experiments
+from spgnet.reproduction.config import ReproduceConfig
+from spgnet.reproduction.facts import bone_facts, hidden_facts
+from spgnet.reproduction.pictures import draw
+from spgnet.reproduction.tables import report
+from spgnet.runs import git_commit, write_json, write_text
+
+
+def reproduce(
+    config: ReproduceConfig, *, on_progress: RunReport = lambda run, entry: None
+) -> tuple[str, list[Path]]:
+    """Run what is not yet there, write the results, and say what came out.
+
+    Args:
+        config: what to reproduce, and on what.
+        on_progress: called with a run's name and a line of its log, or its results.
+
+    Returns:
+        The report in Markdown, and the files that were written: the report, the results as JSON with every
+        run's command, commit and seed, and for a figure its picture.
+
+    Raises:
+        KeyboardInterrupt: training was stopped, after a checkpoint.
+        ValueError: data are missing or broken, or a folder holds runs of another configuration.
+    """
+    runs = config.runs()
+    experiments = [config.experiment(*run) for run in runs]
+    results = run_experiments(experiments, jobs=config.jobs, machine=config.machine, on_progress=on_progress)
+    result: dict[str, Any] = {
+        "artefact": config.artefact,
+        "motion": config.motion_kind,
+        "size": config.networks,
+        "command": shlex.join(["spgnet", *sys.argv[1:]]),
+        "commit": git_commit(),
+        "runs": [
+            {"method": method, "seen": seen, "seed": seed, **each}
+            for (method, seen, seed), each in zip(runs, results, strict=True)
+        ],
+    }
+    if config.artefact == "figure5":
+        result["bones"] = bone_facts(config)
+    if config.artefact == "figure6":
+        result["hidden"] = hidden_facts(config)
+    stem = config.out / f"{config.artefact}-{config.motion_kind}-{config.networks}"
+    files = [stem.with_name(stem.name + ending) for ending in (".md", ".json")]
+    text = report(result)
+    write_text(files[0], text)
+    write_json(files[1], result)
+    return text, files + draw(result, stem)
