@@ -11,12 +11,12 @@ from typing import Any
 
 import tyro
 
-from spgnet.experiments import mean_and_spread, train_and_evaluate
 from spgnet.data.config import DataConfig, Input
 from spgnet.data.sources import load_views
 from spgnet.data.takes import Split
 from spgnet.data.views import Views
 from spgnet.evaluation import metric_headings
+from spgnet.experiments import mean_and_spread, train_and_evaluate
 from spgnet.losses import LossWeights
 from spgnet.models import SPGNetConfig
 from spgnet.recipes import RECIPES

@@ -18,13 +18,13 @@ from typing import Any
 import torch
 import tyro
 
-from spgnet.experiments import mean_and_spread
 from spgnet.data.procedural import procedural_clips
 from spgnet.data.sources import load_clips, load_training_data
 from spgnet.data.staging import FPS
 from spgnet.data.wild import wild_views
 from spgnet.data.wildness import Wildness
 from spgnet.evaluation import evaluate, metric_headings
+from spgnet.experiments import mean_and_spread
 from spgnet.models import LiftingNetwork
 from spgnet.models.sequence import lift_sequence
 from spgnet.recipes import RECIPES, TrainConfig
