@@ -11,7 +11,7 @@ LEVELS = (
     {"data", "keypoints", "video", "camera_files"},
     {"models"},
     {"losses", "alignment", "metrics", "recipes", "tables"},
-    {"checkpoint", "runs", "evaluation", "training", "experiments"},
+    {"checkpoint", "videopose3d", "runs", "evaluation", "training", "experiments"},
     {"detection", "lifting"},
     {"figures", "export", "view"},
     {"capture", "reproduction"},
