@@ -63,7 +63,7 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones(spgnet):
         (["train", "demo", "--epochs", "0"], "epochs must be at least 1"),
         (["train", "demo", "--loss.pose", "-1"], "finite and not negative"),
         (["train", "demo", "--filter-widths", "2"], "odd and positive"),
-        (["benchmark", "--seeds", "0"], "seeds must be at least 1"),
+        (["data", "check", "nowhere"], "nowhere: no such file or folder"),
         (["train", "demo", "--machine.accelerator", "tpu"], "invalid choice 'tpu'"),
         (["train", "demo", "--out", "/proc/nowhere"], "/proc/nowhere"),
     ],
@@ -95,14 +95,14 @@ def test_a_checkpoint_of_another_configuration_is_refused(spgnet):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ["train", "evaluate", "benchmark", "demo"]),
+        (["--help"], ["train", "evaluate", "reproduce", "data", "demo"]),
         (["train", "--help"], ["paper-243", "small-27"]),
         (
             ["train", "paper-243", "--help"],
             ["--loss.reprojection", "--resume", "--data.motion", "--channels"],
         ),
         (["evaluate", "--help"], ["--motion", "--flip"]),
-        (["benchmark", "--help"], ["--seeds", "--motion"]),
+        (["reproduce", "--help"], ["--seeds", "--motion", "--human36m", "table1", "figure6"]),
     ],
 )
 def test_help_names_what_there_is(spgnet, arguments, words):

@@ -56,7 +56,9 @@ def _fields(widths: int) -> Method:
 def _few_labels(name: str, share: float, *, unlabelled: bool) -> Method:
     def less(recipe: TrainConfig) -> TrainConfig:
         weights = (
-            recipe.unlabelled if unlabelled else replace(recipe.unlabelled, reprojection=0, bone_lengths=0)
+            recipe.unlabelled
+            if unlabelled
+            else replace(recipe.unlabelled, reprojection=0.0, bone_lengths=0.0)
         )
         return replace(recipe, data=DataConfig(labels=share), unlabelled=weights)
 

@@ -30,6 +30,13 @@ def draw(result: dict[str, Any], stem: Path) -> list[Path]:
     return files
 
 
+def picture_endings(result: dict[str, Any]) -> tuple[str, ...]:
+    """What is added to a result's name in the names of its pictures; none for a table."""
+    if "hidden" in result:
+        return ("", "-hidden")
+    return ("",) if result["artefact"].startswith("figure") else ()
+
+
 def figures(result: dict[str, Any]) -> dict[str, Figure]:
     """The figures of a result by what is added to the name of its files."""
     if "bones" in result:

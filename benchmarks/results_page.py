@@ -1,0 +1,62 @@
+"""Write the results page, docs/results.md, and what it is made from.
+
+python benchmarks/results_page.py runs/reproduce     # takes over the results of spgnet reproduce
+python benchmarks/results_page.py                    # writes the page anew from docs/results.json
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from spgnet.reproduction.artefacts import ARTEFACTS
+from spgnet.reproduction.page import results_page
+from spgnet.reproduction.pictures import draw
+from spgnet.runs import read_json, write_text
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to write the page from."""
+
+    runs: tyro.conf.Positional[Path | None] = None
+    """Folder that spgnet reproduce wrote its results to."""
+    kind: str = "captured-small"
+    """Which of them: the data and the size of the networks, as the files are named."""
+
+
+def main() -> None:
+    options = tyro.cli(Options, description=__doc__)
+    if options.runs is not None:
+        take_over(options.runs, options.kind)
+    results = read_json(DOCS / "results.json")
+    for result in results:
+        draw(result, DOCS / "results" / result["artefact"])
+    write_text(DOCS / "results.md", results_page(results))
+
+
+def take_over(runs: Path, kind: str) -> None:
+    files = [runs / f"{name}-{kind}.json" for name in ARTEFACTS]
+    found: list[dict[str, Any]] = [read_json(file) for file in files if file.exists()]
+    lines = ",\n".join(json.dumps(rounded(result)) for result in found)
+    (DOCS / "results").mkdir(exist_ok=True)
+    write_text(DOCS / "results.json", f"[\n{lines}\n]\n")
+
+
+def rounded(value: Any) -> Any:
+    """The same with five digits behind the point."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return round(value, 5) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()
