@@ -11,12 +11,12 @@ from spgnet.reproduction.tables import report
 
 INTRODUCTION = """# Results
 
-This page is generated from `results.json` beside it by `python benchmarks/results_page.py` and is never edited by
-hand. Every figure of ours is that of a run whose command, commit and seed are in that file. **None of ours is a
-Human3.6M figure**: that data set is licensed, and we have not run it. They are from the [open
-benchmark](open_benchmark.md), small networks and short training, and do not compare with the paper's, which are
-quoted as printed (in brackets the mean of the printed column where the printed average is another one). [How to run
-the same on Human3.6M](reproduce.md).
+This page is generated from `results.json` beside it by `python benchmarks/results_page.py` and is never
+edited by hand. Every figure of ours is that of a run whose command, commit and seed are in that file. **None
+of ours is a Human3.6M figure**: that data set is licensed, and we have not run it. They are from the [open
+benchmark](open_benchmark.md), with small networks and short training, and do not compare with the paper's,
+which are quoted as printed (in brackets the mean of the printed column, where the printed average is another
+one). [How to run the same on Human3.6M](reproduce.md).
 """
 
 
