@@ -7,18 +7,27 @@ origin; its error, which is zero, is part of every mean over the joints, as is u
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.alignment import scale_align, similarity_align
-from spgnet.skeleton import Skeleton
+from spgnet.skeleton import HUMAN36M, Skeleton
 
 MILLIMETRES = 1000.0
 """Millimetres in a metre."""
 
 AUC_THRESHOLDS = tuple(float(threshold) for threshold in range(0, 151, 5))
 """The 31 thresholds of the area under the PCK curve, in mm (``mpii_compute_3d_pck.m`` of MPI-INF-3DHP)."""
+
+PCK_JOINTS = tuple(
+    joint for joint, name in enumerate(HUMAN36M.names) if name not in ("pelvis", "spine", "nose")
+)
+"""The 14 joints that PCK and AUC count in the field: top of the head, neck, shoulders, elbows, wrists, hips,
+knees and ankles (``mpii_get_pck_auc_joint_groups.m`` of MPI-INF-3DHP's test set, as PoseFormerV2 runs it; a
+copy that counts all 17 is also about)."""
 
 
 def mpjpe(
@@ -71,22 +80,38 @@ def pck(
     predicted: Float[Tensor, "*batch joints 3"],
     target: Float[Tensor, "*batch joints 3"],
     threshold_mm: float = 150.0,
+    *,
+    joints: Sequence[int] | None = None,
 ) -> Float[Tensor, "*batch"]:
     """3D PCK: percentage of joints of root-relative poses that are less than a threshold off.
 
     Mehta et al., "Monocular 3D human pose estimation in the wild using improved CNN supervision", 3DV 2017.
+
+    Args:
+        predicted: poses in metres.
+        target: the true ones.
+        threshold_mm: from which distance on a joint is wrong.
+        joints: which joints count; by default all. Poses are relative to joint 0 whether it counts or not.
     """
-    return _percent_below(_joint_errors(_root_relative(predicted), _root_relative(target)), threshold_mm)
+    return _percent_below(_counted_errors(predicted, target, joints), threshold_mm)
 
 
 def auc(
-    predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+    predicted: Float[Tensor, "*batch joints 3"],
+    target: Float[Tensor, "*batch joints 3"],
+    *,
+    joints: Sequence[int] | None = None,
 ) -> Float[Tensor, "*batch"]:
     """Area under the PCK curve in percent: mean PCK over the thresholds 0, 5, ..., 150 mm (3DV 2017).
 
     No joint is less than 0 mm off, so a perfect pose has 30/31, or 96.8 %, as in the authors' own script.
+
+    Args:
+        predicted: poses in metres.
+        target: the true ones.
+        joints: which joints count; by default all. Poses are relative to joint 0 whether it counts or not.
     """
-    errors = _joint_errors(_root_relative(predicted), _root_relative(target))
+    errors = _counted_errors(predicted, target, joints)
     return torch.stack([_percent_below(errors, threshold) for threshold in AUC_THRESHOLDS]).mean(0)
 
 
@@ -118,6 +143,12 @@ def _root_relative(joints: Tensor) -> Tensor:
 def _joint_errors(predicted: Tensor, target: Tensor) -> Tensor:
     """Distance of each joint from its target, in mm."""
     return MILLIMETRES * (predicted - target).norm(dim=-1)
+
+
+def _counted_errors(predicted: Tensor, target: Tensor, joints: Sequence[int] | None) -> Tensor:
+    """Root-relative distance of each joint that counts, in mm."""
+    errors = _joint_errors(_root_relative(predicted), _root_relative(target))
+    return errors if joints is None else errors[..., list(joints)]
 
 
 def _difference_error(predicted: Tensor, target: Tensor, order: int) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spgnet.camera import Camera
@@ -31,9 +31,11 @@ class Take:
         detections: 2D joints in pixels by the name of what detected them, for every camera and frame.
         uncaptured: names of the joints that the data set lacks, whose positions are guesses; they are not
             scored.
+        scored: which frames are scored; None: all. The others are input alone.
 
     Raises:
-        ValueError: shapes do not agree, a value is not finite, or there is neither 3D nor 2D.
+        ValueError: shapes do not agree, a value is not finite, no frame is scored, or there is neither 3D
+            nor 2D.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Take:
     joints: Float[Tensor, "frames 17 3"] | None
     detections: Mapping[str, Float[Tensor, "cameras frames 17 2"]] = field(default_factory=dict)
     uncaptured: tuple[str, ...] = ()
+    scored: Bool[Tensor, " frames"] | None = None
 
     def __post_init__(self) -> None:
         faults = list(self._faults())
@@ -71,6 +74,10 @@ class Take:
             if pixels.shape != expected:
                 faults.append(f"detections {name!r} have shape {tuple(pixels.shape)}, expected {expected}")
             faults += _not_finite(f"detections {name!r}", pixels)
+        if self.scored is not None and self.scored.shape != (len(self),):
+            faults.append(f"scored has shape {tuple(self.scored.shape)}, expected {(len(self),)}")
+        elif self.scored is not None and not bool(self.scored.any()):
+            faults.append("no frame is scored")
         return faults
 
 
