@@ -12,10 +12,12 @@ from spgnet.cli.console import console, evaluation_table, training_progress
 from spgnet.data.config import DataConfig, Input
 from spgnet.data.sources import check_data, load_training_data, load_validation, load_views
 from spgnet.evaluation import evaluate
+from spgnet.models import LiftingNetwork
 from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
 from spgnet.reproduction import ReproduceConfig, reproduce
 from spgnet.runs import git_commit, load_run, write_json, write_text
 from spgnet.training import Accelerator, Machine, Report, frames_in, pick_device, train
+from spgnet.videopose3d import load_videopose3d
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class EvaluateOptions:
     """Evaluate a run."""
 
     run: tyro.conf.Positional[Path]
-    """Run folder."""
+    """Run folder, or a checkpoint of VideoPose3D (.bin)."""
     motion: Path | None = None
     """Folder of motion to evaluate on; by default, the data that the run was trained on."""
     takes: Path | None = None
@@ -96,21 +98,38 @@ def train_command(training: TrainByRecipe) -> None:
 
 def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> None:
     """Evaluate the best weights of a run by every metric: a table, and JSON and Markdown files."""
-    config, model = load_run(options.run)
-    data = evaluated_on(options, config.data)
+    trained, model = load_weights(options.run)
+    data = evaluated_on(options, trained)
     device = pick_device(options.accelerator)
     with console.status("Evaluating"):
-        trained_wild = config.data.input == "wild"
-        views = load_views(data, options.split, trained_wild=trained_wild).to(device)
+        views = load_views(data, options.split, trained_wild=trained.input == "wild").to(device)
         result = evaluate(model.to(device), views, flip=options.flip)
-    name = data.takes.name if data.takes else ""
-    parts = ("evaluation", options.split, name, data.input, "" if options.flip else "no-flip")
-    stem = "-".join(part for part in parts if part)
     about = {"motion": kind_of_motion(data), "rig": data.rig, "commit": git_commit()}
-    write_json(options.run / f"{stem}.json", about | result.to_json())
-    write_text(options.run / f"{stem}.md", result.to_markdown())
+    stem = evaluation_stem(options, data)
+    write_json(stem.with_name(f"{stem.name}.json"), about | result.to_json())
+    write_text(stem.with_name(f"{stem.name}.md"), result.to_markdown())
     console.print(evaluation_table(result))
-    console.print(f"Written: {options.run / stem}.json and .md")
+    console.print(f"Written: {stem}.json and .md")
+
+
+def load_weights(path: Path) -> tuple[DataConfig, LiftingNetwork]:
+    """The network of a run or of VideoPose3D's checkpoint, and the data that the run was trained on."""
+    if path.suffix == ".bin":
+        return DataConfig(), load_videopose3d(path)
+    config, model = load_run(path)
+    return config.data, model
+
+
+def evaluation_stem(options: EvaluateOptions, data: DataConfig) -> Path:
+    """Where results go, less the ending: into the run's folder, or beside the checkpoint."""
+    recorded = (
+        (data.takes.stem, *((data.detector,) if data.input == "detected" else ())) if data.takes else ()
+    )
+    flip = () if options.flip else ("no-flip",)
+    name = "-".join(("evaluation", options.split, *recorded, data.input, *flip))
+    if options.run.suffix == ".bin":
+        return options.run.with_name(f"{options.run.stem}-{name}")
+    return options.run / name
 
 
 def evaluated_on(options: EvaluateOptions, trained: DataConfig) -> DataConfig:
