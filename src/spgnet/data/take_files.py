@@ -2,7 +2,7 @@
 
 ================== ===================== ==========================================================
 ``joints``          [T, 17, 3]            metres, world frame (z up); without it, the take is unlabelled
-``camera_matrix``   [C, 3, 3]             intrinsics of each camera, pixels
+``camera_matrix``   [C, 3, 3]             intrinsics of each camera, pixels; skew is not modelled
 ``distortion``      [C, n], optional      k1, k2, p1, p2, k3 of OpenCV, or the first n of them
 ``rotation``        [C, 3, 3]             world to camera
 ``translation``     [C, 3]                world to camera, metres (OpenCV's t: X_camera = R X_world + t)
@@ -15,12 +15,13 @@
 ================== ===================== ==========================================================
 
 A folder holds such files in the sub-folders ``train``, ``validation`` and ``test``; not all need be there.
+The takes of a sub-folder have one frame rate, and those with 3D lack the same joints.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -30,12 +31,27 @@ import torch
 from spgnet.camera import Camera, opencv_camera
 from spgnet.data.archive import read_plain_arrays
 from spgnet.data.takes import Checked, DatasetFormat, Split, Take
+from spgnet.data.views import concatenate_cameras
 from spgnet.files import whole_file
 from spgnet.skeleton import HUMAN36M
 
 PREFIX = "detections_"
-_CAMERA = {"camera_matrix": (3, 3), "rotation": (3, 3), "translation": (3,), "image_size": (2,)}
-"""Shape of what a take file says of every camera."""
+_NUMBERS, _TEXT = "fiu", "U"
+_LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
+    "joints": (_NUMBERS, ("T", len(HUMAN36M), 3)),
+    "camera_matrix": (_NUMBERS, ("C", 3, 3)),
+    "distortion": (_NUMBERS, ("C", "n")),
+    "rotation": (_NUMBERS, ("C", 3, 3)),
+    "translation": (_NUMBERS, ("C", 3)),
+    "image_size": (_NUMBERS, ("C", 2)),
+    "fps": (_NUMBERS, ()),
+    "subject": (_TEXT, ()),
+    "action": (_TEXT, ()),
+    "uncaptured": (_TEXT, ("joints",)),
+}
+"""Kinds (numpy's letters) and shape of each array but the detections; T frames, C cameras."""
+_DETECTIONS = (_NUMBERS, ("C", "T", len(HUMAN36M), 2))
+_OPTIONAL = ("joints", "distortion", "uncaptured")
 
 
 def save_take(path: Path, take: Take) -> None:
@@ -64,7 +80,7 @@ def save_take(path: Path, take: Take) -> None:
         arrays["joints"] = take.joints
     arrays = {name: np.asarray(value) for name, value in arrays.items()}
     with whole_file(path, ending=".npz") as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
+        np.savez_compressed(temporary, **arrays)
 
 
 def load_take(path: Path, detector: str | None = None) -> Take:
@@ -79,14 +95,11 @@ def load_take(path: Path, detector: str | None = None) -> Take:
         ValueError: the file is damaged or not a take file; the message names it and every fault.
     """
     arrays = read_plain_arrays(path)
-    faults = list(_faults(arrays))
+    faults = list(_layout_faults(arrays)) or list(_value_faults(arrays))
     if faults:
         raise ValueError(f"{path}: not a take file: {'; '.join(faults)}")
-    found = {key.removeprefix(PREFIX): arrays[key] for key in arrays if key.startswith(PREFIX)}
-    wanted = {name: torch.from_numpy(v).float() for name, v in found.items() if name == detector}
-    joints = torch.from_numpy(arrays["joints"]).float() if "joints" in arrays else None
-    if joints is None and not wanted:
-        wanted = {name: torch.from_numpy(value).float() for name, value in found.items()}
+    wanted = [name for name in _detectors(arrays) if name == detector or "joints" not in arrays]
+    lacking = arrays["uncaptured"].tolist() if "uncaptured" in arrays else []
     try:
         return Take(
             name=path.stem,
@@ -94,12 +107,18 @@ def load_take(path: Path, detector: str | None = None) -> Take:
             action=str(arrays["action"]),
             fps=float(arrays["fps"]),
             cameras=_cameras(arrays),
-            joints=joints,
-            detections=wanted,
-            uncaptured=tuple(arrays["uncaptured"].tolist()) if "uncaptured" in arrays else (),
+            joints=_single(arrays["joints"]) if "joints" in arrays else None,
+            detections={name: _single(arrays[PREFIX + name]) for name in wanted},
+            uncaptured=tuple(name for name in HUMAN36M.names if name in lacking),
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _single(array: np.ndarray) -> torch.Tensor:
+    """The numbers, of whatever type and byte order, in single precision; too large ones become infinite."""
+    with np.errstate(over="ignore"):
+        return torch.from_numpy(array.astype(np.float32))
 
 
 def _cameras(arrays: dict[str, np.ndarray]) -> Camera:
@@ -109,90 +128,144 @@ def _cameras(arrays: dict[str, np.ndarray]) -> Camera:
         width, height = (int(size) for size in arrays["image_size"][number])
         lens = arrays["distortion"][number] if "distortion" in arrays else None
         position = -rotation.T @ translation
-        rows.append(opencv_camera(matrix, lens, (width, height), rotation=rotation, position=position))
-    return Camera(
-        *(torch.stack([getattr(row, name) for row in rows]) for name in Camera.__match_args__[:7]),
-        convention="opencv",
-    )
+        rows.append(opencv_camera(matrix, lens, (width, height), rotation=rotation, position=position)[None])
+    return concatenate_cameras(rows)
 
 
-def _faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
-    """Every fault of a take file's arrays that can be told before the take is made."""
-    missing = [key for key in (*_CAMERA, "fps", "subject", "action") if key not in arrays]
-    found = [key for key in arrays if key.startswith(PREFIX)]
+def _detectors(keys: Iterable[str]) -> list[str]:
+    """Whose detections are among arrays of these names."""
+    return sorted(key.removeprefix(PREFIX) for key in keys if key.startswith(PREFIX))
+
+
+def _layout(arrays: dict[str, np.ndarray]) -> dict[str, tuple[str, tuple[str | int, ...]]]:
+    """Kinds and shape of each array of a file that is looked at."""
+    known = {key: expected for key, expected in _LAYOUT.items() if key in arrays}
+    return known | {PREFIX + name: _DETECTIONS for name in _detectors(arrays)}
+
+
+def _layout_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+    """Every array that is missing, of a wrong kind or of a wrong shape."""
+    missing = [key for key in _LAYOUT if key not in arrays and key not in _OPTIONAL]
     if missing:
         yield f"arrays {', '.join(missing)} are missing"
-    if "joints" not in arrays and not found:
+    if "joints" not in arrays and not _detectors(arrays):
         yield f"it has neither joints nor {PREFIX}NAME"
-    numbers = [*_CAMERA, *found, *(key for key in ("joints", "distortion", "fps") if key in arrays)]
-    for key in (key for key in numbers if key in arrays):
-        if arrays[key].dtype.kind not in "fiu":
-            yield f"{key} holds {arrays[key].dtype}, expected numbers"
-        elif not np.isfinite(arrays[key]).all() and key in (*_CAMERA, "distortion"):
-            yield f"{key} holds NaN or infinity"
-    count = len(arrays["camera_matrix"]) if "camera_matrix" in arrays and arrays["camera_matrix"].ndim else 0
-    for key, shape in _CAMERA.items():
-        if key in arrays and (arrays[key].shape != (count, *shape) or not count):
-            yield f"{key} has shape {arrays[key].shape}, expected {('cameras', *shape)}"
-    if "distortion" in arrays and (arrays["distortion"].ndim != 2 or len(arrays["distortion"]) != count):
-        yield f"distortion has shape {arrays['distortion'].shape}, expected ({count}, up to 5)"
-    rotation = arrays.get("rotation", np.eye(3)[None])
-    if rotation.shape[1:] == (3, 3) and rotation.dtype.kind == "f":
-        unit = rotation @ rotation.swapaxes(-1, -2)
-        if np.abs(unit - np.eye(3)).max(initial=0) > 1e-3 or (np.linalg.det(rotation) < 0).any():
-            yield "rotation holds matrices that are no rotations"
-    if "uncaptured" in arrays:
-        unknown = set(map(str, arrays["uncaptured"].tolist())) - set(HUMAN36M.names[1:])
-        if unknown:
-            yield f"uncaptured names no joints that may be missing: {', '.join(sorted(unknown))}"
+    sizes: dict[str | int, int] = {}
+    for key, (kinds, shape) in _layout(arrays).items():
+        array = arrays[key]
+        if array.dtype.kind not in kinds:
+            yield f"{key} holds {array.dtype}, expected {'text' if kinds == _TEXT else 'numbers'}"
+        if array.ndim == len(shape):
+            for letter, size in zip(shape, array.shape, strict=True):
+                sizes.setdefault(letter, size if isinstance(letter, str) else letter)
+        expected = tuple(sizes.get(letter, letter) for letter in shape)
+        if array.shape != expected:
+            yield f"{key} has shape {array.shape}, expected ({', '.join(map(str, expected))})"
+
+
+def _value_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+    """Every number and name that cannot be."""
+    broken = set()
+    for key, (kinds, _) in _layout(arrays).items():
+        if kinds == _NUMBERS and not np.isfinite(arrays[key]).all():
+            broken.add(key)
+            places = np.argwhere(~np.isfinite(arrays[key]))
+            yield f"{key} holds {len(places)} NaN or infinite numbers, the first at {places[0].tolist()}"
+        elif not arrays[key].size and key not in ("distortion", "uncaptured"):
+            yield f"{key} is empty"
+    for key, (are_sound, fault) in _SOUND.items():
+        if key in arrays and key not in broken and not are_sound(arrays[key]):
+            yield f"{key} {fault}"
+    unknown = set(arrays["uncaptured"].tolist() if "uncaptured" in arrays else []) - set(HUMAN36M.names[1:])
+    if unknown:
+        yield f"uncaptured names no joints that may be missing: {', '.join(sorted(unknown))}"
+
+
+def _are_intrinsics(matrices: np.ndarray) -> bool:
+    fixed = matrices[:, [1, 2, 2, 2], [0, 0, 1, 2]]
+    return bool((fixed == [0, 0, 0, 1]).all() and (matrices[:, [0, 1], [0, 1]] > 0).all())
+
+
+def _are_rotations(matrices: np.ndarray) -> bool:
+    matrices = matrices.astype(np.float64)
+    unit = np.abs(matrices @ matrices.swapaxes(-1, -2) - np.eye(3)).max(initial=0) < 1e-3
+    return bool(unit and (np.linalg.det(matrices) > 0).all())
+
+
+_SOUND: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
+    "camera_matrix": (
+        _are_intrinsics,
+        "holds matrices that are not [fx s cx; 0 fy cy; 0 0 1] with positive f",
+    ),
+    "distortion": (lambda lens: lens.shape[1] <= 5, "has more than k1, k2, p1, p2, k3"),
+    "rotation": (_are_rotations, "holds matrices that are no rotations"),
+    "image_size": (lambda sizes: (sizes >= 1).all(), "holds sizes of less than a pixel"),
+    "fps": (lambda fps: fps > 0, "is not positive"),
+}
+"""What the values of an array must be, and what is said of it where they are not."""
 
 
 def _recognises(path: Path) -> bool:
     files = [file for split in get_args(Split) for file in _files(path, split)]
-    return any(zipfile.is_zipfile(file) and "camera_matrix.npy" in _members(file) for file in files)
+    return any("camera_matrix" in _members(file) for file in files)
 
 
 def _members(file: Path) -> list[str]:
-    with zipfile.ZipFile(file) as archive:
-        return archive.namelist()
+    """Names of the arrays in a file; none if it cannot be read."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return [member.removesuffix(".npy") for member in archive.namelist()]
+    except (zipfile.BadZipFile, OSError):
+        return []
 
 
 def _files(path: Path, split: Split) -> list[Path]:
-    return sorted((path / split).glob("*.npz"))
+    return sorted(file for file in (path / split).glob("*.npz") if not file.name.startswith("."))
 
 
 def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
-    takes, faults = [], []
-    for file in _files(path, split):
-        try:
-            take = load_take(file, detector)
-        except ValueError as error:
-            faults.append(str(error))
-            continue
+    takes, faults = _read(path, split, detector)
+    for file, take in takes.items():
         if detector is not None and detector not in take.detections:
-            names = ", ".join(sorted(_detectors(file))) or "none"
+            names = ", ".join(_detectors(_members(file))) or "none"
             faults.append(f"{file}: has no detections by {detector!r} (it has: {names})")
-        takes.append(take)
     if faults:
         raise ValueError("; ".join(faults))
-    return takes
+    return list(takes.values())
 
 
-def _detectors(file: Path) -> set[str]:
-    return {key.removeprefix(PREFIX) for key in read_plain_arrays(file) if key.startswith(PREFIX)}
+def _read(path: Path, split: Split, detector: str | None) -> tuple[dict[Path, Take], list[str]]:
+    """The takes of a split by their files, and the faults of the files, by themselves and together."""
+    takes, faults = {}, []
+    for file in _files(path, split):
+        try:
+            takes[file] = load_take(file, detector)
+        except ValueError as error:
+            faults.append(str(error))
+    return takes, [*faults, *_differences(takes)]
+
+
+def _differences(takes: dict[Path, Take]) -> Iterator[str]:
+    """What takes of a split must have in common and have not: a line for each that is not as the first."""
+    labelled = {file: take for file, take in takes.items() if take.joints is not None}
+    common = (
+        ("fps", {file: f"{take.fps:g}" for file, take in takes.items()}),
+        ("uncaptured", {file: ", ".join(take.uncaptured) or "none" for file, take in labelled.items()}),
+    )
+    for what, values in common:
+        for file, value in values.items():
+            first, expected = next(iter(values.items()))
+            if value != expected:
+                yield f"{file}: {what} is {value}, but {expected} in {first.name}"
 
 
 def _check(path: Path) -> Checked:
     facts, faults = [], []
     for split in get_args(Split):
-        takes = []
-        for file in _files(path, split):
-            try:
-                takes.append(load_take(file))
-            except ValueError as error:
-                faults.append(str(error))
-        labelled = sum(take.joints is not None for take in takes)
-        frames = sum(len(take) * len(take.cameras.focal) for take in takes)
+        takes, wrong = _read(path, split, None)
+        faults += wrong
+        labelled = sum(take.joints is not None for take in takes.values())
+        frames = sum(len(take) * len(take.cameras.focal) for take in takes.values())
         unknown = f" ({len(takes) - labelled} without 3D)" if labelled < len(takes) else ""
         facts.append(f"{split}: {len(takes)} takes{unknown}, {frames} frames in all cameras")
     return Checked(facts, faults)
