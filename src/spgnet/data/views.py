@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from spgnet.camera import Camera
@@ -29,7 +29,9 @@ class Views:
         names: the clip of each view.
         subjects: who moves.
         actions: what they do; results are grouped by it.
-        uncaptured: names of joints whose true positions are guesses and which are not scored.
+        uncaptured: names of joints whose true positions are guesses and which are not scored; none where no
+            true position is known.
+        scored: which frames are scored; None: all. The others are input alone.
     """
 
     joints: Float[Tensor, "frames 17 3"]
@@ -41,9 +43,11 @@ class Views:
     subjects: tuple[str, ...]
     actions: tuple[str, ...]
     uncaptured: tuple[str, ...] = ()
+    scored: Bool[Tensor, " frames"] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.joints) == len(self.screen) == int(self.lengths.sum())
+        assert self.scored is None or len(self.scored) == len(self.joints)
         assert len(self.lengths) == len(self.names) == len(self.subjects) == len(self.actions)
 
     def __len__(self) -> int:
@@ -58,6 +62,12 @@ class Views:
         """Where a view's frames lie."""
         start = int(self.starts[view])
         return slice(start, start + int(self.lengths[view]))
+
+    def scored_frames(self) -> Bool[Tensor, " frames"]:
+        """Whether each frame is scored."""
+        if self.scored is not None:
+            return self.scored
+        return torch.ones(len(self.joints), dtype=torch.bool, device=self.joints.device)
 
     def camera_of_frames(self) -> Camera:
         """The camera of every frame, a batch of shape [frames]."""
@@ -85,6 +95,7 @@ class Views:
             screen=self.screen.to(device),
             cameras=self.cameras.to(device),
             lengths=self.lengths.to(device),
+            scored=None if self.scored is None else self.scored.to(device),
         )
 
     def select(self, views: Sequence[int]) -> Views:
@@ -100,11 +111,13 @@ class Views:
             names=tuple(self.names[view] for view in views),
             subjects=tuple(self.subjects[view] for view in views),
             actions=tuple(self.actions[view] for view in views),
+            scored=None if self.scored is None else self.scored[frames],
         )
 
     def __add__(self, other: Views) -> Views:
         """These views and then others, of the same frame rate and joints."""
         assert (self.fps, self.uncaptured) == (other.fps, other.uncaptured)
+        all_scored = self.scored is None and other.scored is None
         return replace(
             self,
             joints=torch.cat((self.joints, other.joints)),
@@ -114,6 +127,7 @@ class Views:
             names=self.names + other.names,
             subjects=self.subjects + other.subjects,
             actions=self.actions + other.actions,
+            scored=None if all_scored else torch.cat((self.scored_frames(), other.scored_frames())),
         )
 
     def with_labels(self, share: float) -> tuple[Views, Views | None]:
@@ -133,7 +147,7 @@ class Views:
         if not rest:
             return labelled, None
         others = self.select(rest)
-        return labelled, replace(others, joints=torch.full_like(others.joints, torch.nan))
+        return labelled, replace(others, joints=torch.full_like(others.joints, torch.nan), uncaptured=())
 
 
 def film(
@@ -167,16 +181,18 @@ def film_takes(
     """The views of takes: one for every camera.
 
     Args:
-        takes: performances with their cameras. If their 3D is not known, they need a detector.
+        takes: performances with their cameras. Where the 3D is not known, the views' joints are NaN.
         detector: whose 2D joints are the input; if None, the 3D joints are projected.
         noise: how a detector errs on projections.
         seed: of the noise.
 
     Raises:
-        ValueError: there is no take, frame rates, lens models or uncaptured joints differ, or a person comes
-            within 0.3 m of an image plane.
+        ValueError: there is no take, frame rates, lens models or uncaptured joints differ, a take lacks the
+            2D joints of the detector or, without one, 3D joints to project, or a person comes within 0.3 m of
+            an image plane.
     """
     _check_alike(takes)
+    _check_input(takes, detector)
     generator = torch.Generator().manual_seed(seed)
     joints, screen = [], []
     for take in takes:
@@ -200,8 +216,16 @@ def film_takes(
         names=tuple(take.name for take in seen),
         subjects=tuple(take.subject for take in seen),
         actions=tuple(take.action for take in seen),
-        uncaptured=takes[0].uncaptured,
+        uncaptured=next((take.uncaptured for take in takes if take.joints is not None), ()),
+        scored=_scored_frames(seen),
     )
+
+
+def _scored_frames(seen: Sequence[Take]) -> Bool[Tensor, " frames"] | None:
+    if all(take.scored is None for take in seen):
+        return None
+    every = [torch.ones(len(take), dtype=torch.bool) if take.scored is None else take.scored for take in seen]
+    return torch.cat(every)
 
 
 def _check_alike(takes: Sequence[Take]) -> None:
@@ -209,8 +233,16 @@ def _check_alike(takes: Sequence[Take]) -> None:
         raise ValueError(f"views need clips of one frame rate, got {sorted({take.fps for take in takes})}")
     if len({take.cameras.convention for take in takes}) != 1:
         raise ValueError("views need cameras of one lens model")
-    if len({take.uncaptured for take in takes}) != 1:
+    if len({take.uncaptured for take in takes if take.joints is not None}) > 1:
         raise ValueError("views need takes that lack the same joints")
+
+
+def _check_input(takes: Sequence[Take], detector: str | None) -> None:
+    for take in takes:
+        if detector is None and take.joints is None:
+            raise ValueError(f"take {take.name!r} has no 3D joints to project; name a detector")
+        if detector is not None and detector not in take.detections:
+            raise ValueError(f"take {take.name!r} has no 2D joints by {detector!r}")
 
 
 def _camera_frame(take: Take, camera: Camera) -> Float[Tensor, "frames 17 3"]:
