@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spgnet import metrics
@@ -53,10 +53,10 @@ class Evaluation:
     that has none, such as the trajectory of a network that predicts none.
 
     Attributes:
-        actions: mean over the frames of each action.
+        actions: mean over the scored frames of each action.
         mean_over_actions: mean of these, which the field reports.
-        mean_over_frames: mean over all frames.
-        frames: frames evaluated.
+        mean_over_frames: mean over all scored frames.
+        frames: frames scored.
     """
 
     actions: dict[str, dict[str, float]]
@@ -96,14 +96,15 @@ def evaluate(model: LiftingNetwork, views: Views, *, flip: bool = True) -> Evalu
     of_frame = of_view.repeat_interleave(views.lengths)
     actions = {action: _means(values, of_frame == number) for action, number in numbers.items()}
     over_actions = {name: sum(row[name] for row in actions.values()) / len(actions) for name in METRICS}
-    return Evaluation(actions, over_actions, _means(values, of_frame >= 0), len(views.joints))
+    frames = int(views.scored_frames().sum())
+    return Evaluation(actions, over_actions, _means(values, of_frame >= 0), frames)
 
 
 def validation_mpjpe(model: LiftingNetwork, views: Views) -> float:
-    """MPJPE over all frames in mm, without flips: the figure to watch in training."""
+    """MPJPE over all scored frames in mm, without flips: the figure to watch in training."""
     model.eval()
     predicted = lift_views(model, views, flip=False)
-    return metrics.mpjpe(predicted, views.joints).mean().item()
+    return metrics.mpjpe(predicted, views.joints)[views.scored_frames()].mean().item()
 
 
 def lift_views(model: LiftingNetwork, views: Views, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
@@ -116,15 +117,20 @@ def lift_views(model: LiftingNetwork, views: Views, *, flip: bool) -> Float[Tens
 def frame_values(
     predicted: Float[Tensor, "frames 17 3"], views: Views
 ) -> dict[str, Float[Tensor, " frames"]]:
-    """Every metric at every frame; NaN at the frames where one has no value (velocity at a first frame)."""
-    joints = scored_joints(views)
+    """Every metric at every frame; NaN at the frames where one has no value (velocity at a first frame).
+
+    A frame that is not scored has none, and counts in none: velocity needs two scored frames in a row, and
+    acceleration three.
+    """
+    joints, scored = scored_joints(views), views.scored_frames()
+    counted = [joint for joint in metrics.PCK_JOINTS if joint in joints]
     pose, true = predicted[:, joints], views.joints[:, joints]
     values = {
         "mpjpe": metrics.mpjpe(pose, true),
         "p_mpjpe": metrics.p_mpjpe(pose, true),
         "n_mpjpe": metrics.n_mpjpe(pose, true),
-        "pck": metrics.pck(pose, true),
-        "auc": metrics.auc(pose, true),
+        "pck": metrics.pck(predicted, views.joints, joints=counted),
+        "auc": metrics.auc(predicted, views.joints, joints=counted),
         "trajectory": metrics.trajectory_error(pose, true),
     }
     for name in ("velocity", "acceleration", "reprojection", "bone_deviation"):
@@ -137,9 +143,17 @@ def frame_values(
         pixels = camera.camera_to_image(pose[frames])
         seen = camera.screen_to_image(views.screen[frames][:, joints, :2])
         values["reprojection"][frames] = metrics.reprojection_error(pixels, seen)
-        deviation = metrics.bone_length_deviation(predicted[frames], HUMAN36M)
+        deviation = metrics.bone_length_deviation(predicted[frames][scored[frames]], HUMAN36M)
         values["bone_deviation"][frames] = deviation[scored_bones(views)].mean()
-    return values
+    return {name: value.masked_fill(~_scored(name, scored), torch.nan) for name, value in values.items()}
+
+
+def _scored(name: str, frames: Bool[Tensor, " frames"]) -> Bool[Tensor, " frames"]:
+    """Where a metric counts: at scored frames whose predecessors, if it needs them, are scored as well."""
+    counts = frames.clone()
+    for back in range(1, 1 + {"velocity": 1, "acceleration": 2}.get(name, 0)):
+        counts[back:] &= frames[:-back]
+    return counts
 
 
 def scored_joints(views: Views) -> list[int]:
