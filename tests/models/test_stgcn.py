@@ -94,13 +94,15 @@ def test_parts_are_all_joints_and_each_part_s_twin_is_a_part():
     assert mirrored == [PARTS[1], PARTS[0], PARTS[3], PARTS[2], PARTS[4]]
 
 
-def test_a_graph_convolution_is_a_sum_over_neighbours_each_with_its_class_s_weights():
+@pytest.mark.parametrize("graph", [joint_graph(), part_graph()])
+@pytest.mark.parametrize("frames", [1, 3, 5])
+def test_a_graph_convolution_is_a_sum_over_neighbours_each_with_its_class_s_weights(graph, frames):
     torch.manual_seed(0)
-    window = over_time(joint_graph(), 3)
-    layer = GraphConvolution(window, 2, 4)
+    window = over_time(graph, frames)
+    layer = GraphConvolution(graph, frames, 2, 4)
     nn.init.normal_(layer.bias)
-    x, weights = torch.randn(5, 51, 2), layer.linear.weight.unflatten(1, (6, 2))
-    expected = torch.zeros(5, 51, 4)
+    x, weights = torch.randn(5, window.shape[-1], 2), layer.linear.weight.unflatten(1, (-1, 2))
+    expected = torch.zeros(5, window.shape[-1], 4)
     for kind, receiver, sender in window.nonzero().tolist():
         sent = x[:, sender] @ weights[:, kind].T + layer.bias[kind]
         expected[:, receiver] += window[kind, receiver, sender] * sent

@@ -8,8 +8,8 @@ non-local block lets every joint look at all joints of all frames.
 Layers and sizes are those of the official code, where they are not in the paper. What differs:
 
 - The paper's pose refinement, a second network that is trained afterwards with camera parameters, is not
-  included: it is no part of the graph network, and would suit any other network as well. The paper's best
-  figures are with it.
+  included: it is no part of the graph network, and would suit any other network as well. The figures that
+  the official code records on detected 2D (results_record.txt) are with it; on true 2D they are without.
 - Only the middle frame of a window is put out, so the last block is evaluated for that frame alone. The
   official code trains on the poses of all frames of a window.
 - The batch norm of the input has the usual epsilon. The official code gives 0.1 in that place.
@@ -61,23 +61,35 @@ class STGCNConfig:
 
 
 class GraphConvolution(nn.Module):
-    """Every node takes what its neighbours send, through weights and a bias for each class of neighbours."""
+    """Every node takes what its neighbours send, through weights and a bias for each class of neighbours.
 
-    sources: Tensor
-    counts: Tensor
+    It is the product with the matrices of :func:`over_time`, which are mostly zeros: within a frame with
+    those of one frame, and over time by moving the frames.
+    """
 
-    def __init__(self, graph: Tensor, inputs: int, outputs: int) -> None:
+    within: Tensor
+    share: Tensor
+    shares: Tensor
+
+    def __init__(self, graph: Tensor, frames: int, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.classes = len(graph)
-        self.linear = nn.Linear(self.classes * inputs, outputs, bias=False)
-        self.bias = nn.Parameter(torch.zeros(self.classes, outputs))
-        self.register_buffer("sources", graph.transpose(0, 1).flatten(0, 1).contiguous(), persistent=False)
-        self.register_buffer("counts", graph.sum(dim=-1).T.contiguous(), persistent=False)
+        self.frames, self.nodes, window = frames, graph.shape[-1], over_time(graph, frames)
+        self.linear = nn.Linear(len(window) * inputs, outputs, bias=False)
+        self.bias = nn.Parameter(torch.zeros(len(window), outputs))
+        self.register_buffer("within", graph.transpose(0, 1).flatten(0, 1).contiguous(), persistent=False)
+        self.register_buffer("shares", window.sum(dim=-1).T.contiguous(), persistent=False)
+        self.register_buffer("share", self.shares[:, :1].contiguous(), persistent=False)  # a node's own
 
     def forward(self, x: Float[Tensor, "b nodes inputs"]) -> Float[Tensor, "b nodes outputs"]:
         """Gather, class by class, and weigh."""
-        gathered = (self.sources @ x).unflatten(1, (-1, self.classes)).flatten(2)
-        return self.linear(gathered) + self.counts @ self.bias
+        sent = self.within @ x.unflatten(1, (self.frames, -1))
+        gathered = sent.unflatten(2, (self.nodes, -1)).flatten(3).flatten(1, 2)
+        if self.frames > 1:
+            nothing = x.new_zeros(len(x), self.nodes, x.shape[-1])
+            earlier = torch.cat((nothing, x[:, : -self.nodes]), dim=1)
+            later = torch.cat((x[:, self.nodes :], nothing), dim=1)
+            gathered = torch.cat((gathered, earlier, later), dim=-1)
+        return self.linear(self.share * gathered) + self.shares @ self.bias
 
 
 class GraphBlock(nn.Module):
@@ -86,6 +98,7 @@ class GraphBlock(nn.Module):
     def __init__(
         self,
         graph: Tensor,
+        frames: int,
         inputs: int,
         outputs: int,
         *,
@@ -94,7 +107,7 @@ class GraphBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            GraphConvolution(graph, inputs, outputs),
+            GraphConvolution(graph, frames, inputs, outputs),
             Norm(outputs),
             nn.ReLU(),
             nn.Dropout(dropout),
@@ -136,14 +149,14 @@ class BodyPooling(nn.Module):
 
     def __init__(self, frames: int, inputs: int, *, dropout: float) -> None:
         super().__init__()
-        hidden, graph, most = 2 * inputs, over_time(part_graph(), frames), max(map(len, PARTS))
+        hidden, graph, most = 2 * inputs, part_graph(), max(map(len, PARTS))
         members = [part + part[-1:] * (most - len(part)) for part in PARTS]
         self.register_buffer("members", torch.tensor(members), persistent=False)
         part_of = [next(i for i, part in enumerate(PARTS) if joint in part) for joint in range(len(HUMAN36M))]
         self.register_buffer("part_of", torch.tensor(part_of), persistent=False)
         self.parts = nn.Sequential(
-            GraphBlock(graph, inputs, hidden, dropout=dropout),
-            GraphBlock(graph, hidden, hidden, dropout=dropout),
+            GraphBlock(graph, frames, inputs, hidden, dropout=dropout),
+            GraphBlock(graph, frames, hidden, hidden, dropout=dropout),
         )
         self.width = 3 if frames > 1 else 1
         self.whole = nn.Sequential(
@@ -170,11 +183,11 @@ class PoseGraph(nn.Module):
     def __init__(self, config: STGCNConfig) -> None:
         super().__init__()
         widths = (2, config.channels, config.channels, 2 * config.channels)
-        graph, joints = over_time(joint_graph(), config.frames), len(HUMAN36M)
+        graph, joints = joint_graph(), len(HUMAN36M)
         self.norm = nn.BatchNorm1d(2 * joints)
         self.joints = nn.Sequential(
             *(
-                GraphBlock(graph, inputs, outputs, dropout=config.dropout, residual=i > 0)
+                GraphBlock(graph, config.frames, inputs, outputs, dropout=config.dropout, residual=i > 0)
                 for i, (inputs, outputs) in enumerate(pairwise(widths))
             )
         )
