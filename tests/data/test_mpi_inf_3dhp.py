@@ -6,81 +6,11 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from mpi_inf_3dhp_files import FRAMES, SCALE, THEIRS, VALID, a_sequence, all_sequences, the_camera, write
 
-from spgnet.camera import opencv_camera
 from spgnet.data.mpi_inf_3dhp import ACTIVITIES, MPI_INF_3DHP_FORMAT, SEQUENCES
-from spgnet.data.procedural import procedural_clips
 from spgnet.data.views import film_takes
 from spgnet.skeleton import HUMAN36M
-
-THEIRS = [
-    "head_top",
-    "thorax",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "pelvis",
-    "spine",
-    "nose",
-]
-"""Our names in the order of ``mpii_get_joints('relevant')``: head_top, neck, right_shoulder, ..., head."""
-VALID = [0, 1, 2, 5, 6, 7, 8, 9, 15, 20, 21, 22, 23]
-FRAMES = 24
-SCALE = 0.93
-"""How large the universal skeleton is to the real one."""
-
-
-def the_camera(name: str):
-    """The official calibrations: of TS1 to TS4 without distortion, of TS5 and TS6 with."""
-    if name in ("TS5", "TS6"):
-        matrix = [[1684.0, 0, 939.9], [0, 1672.6, 559.9], [0, 0, 1]]
-        return opencv_camera(matrix, [-0.27686, 0.131125, -0.00036, -0.00115, 0], (1920, 1080))
-    return opencv_camera([[1500.2, 0, 1017.4], [0, 1500.8, 1043.0], [0, 0, 1]], None, (2048, 2048))
-
-
-def a_sequence(name: str) -> dict[str, np.ndarray]:
-    """The arrays of a file as MATLAB has them: coordinates, joints, 1, frames."""
-    (clip,) = procedural_clips(1, seed=int(name[2]), seconds=1.0)
-    order = [HUMAN36M.names.index(joint) for joint in THEIRS]
-    world = clip.joints[:FRAMES, order].double().numpy() - clip.joints[0, 0].double().numpy()
-    # From one end of the room to the other: y down, z forward, 4 to 6 m away.
-    path = np.stack([np.linspace(-0.8, 0.8, FRAMES), np.zeros(FRAMES), np.linspace(4, 6, FRAMES)], axis=1)
-    joints = world @ [[1, 0, 0], [0, 0, 1], [0, -1, 0]] + path[:, None]
-    pixels = the_camera(name).to(torch.float64).camera_to_image(torch.from_numpy(joints)).numpy()
-    valid = np.zeros((1, FRAMES))
-    valid[:, VALID] = 1
-    activity = np.ones((1, FRAMES))
-    activity[:, 7:] = 6
-    return {
-        "annot2": pixels.transpose(2, 1, 0)[:, :, None],
-        "annot3": 1000 * joints.transpose(2, 1, 0)[:, :, None],
-        "univ_annot3": 1000 * SCALE * joints.transpose(2, 1, 0)[:, :, None],
-        "valid_frame": valid,
-        "activity_annotation": activity,
-        "bb_crop": np.zeros((34, FRAMES)),
-    }
-
-
-def write(folder, **sequences):
-    for name, arrays in sequences.items():
-        (folder / name).mkdir(parents=True)
-        with h5py.File(folder / name / "annot_data.mat", "w") as file:
-            for key, array in arrays.items():
-                file[key] = np.asarray(array).T  # MATLAB writes its columns first
-    return folder
-
-
-def all_sequences() -> dict:
-    return {name: a_sequence(name) for name in SEQUENCES}
 
 
 @pytest.fixture(scope="module")
@@ -113,16 +43,30 @@ def test_the_folder_and_the_one_around_it_are_recognised(written, tmp_path):
     assert len(load(written.parent)) == len(load(written))
 
 
-def test_takes_are_runs_of_valid_frames_of_one_activity(written):
+def test_takes_are_stretches_of_one_activity_whose_valid_frames_are_scored(written):
     takes = [take for take in load(written) if take.subject == "TS3"]
     assert [(take.name, len(take), take.action) for take in takes] == [
-        ("TS3@0", 3, "Standing/Walking"),
-        ("TS3@5", 2, "Standing/Walking"),
-        ("TS3@7", 3, "Sports"),
-        ("TS3@15", 1, "Sports"),
-        ("TS3@20", 4, "Sports"),
+        ("TS3@0", 7, "Standing/Walking"),
+        ("TS3@7", 17, "Sports"),
     ]
-    assert sum(map(len, takes)) == len(VALID)
+    assert torch.cat([take.scored for take in takes]).nonzero().flatten().tolist() == VALID
+
+
+def test_a_stretch_without_a_valid_frame_is_left_out(tmp_path):
+    def interlude(arrays):
+        arrays["activity_annotation"][:, 10:14] = 3
+
+    takes = [take for take in load(spoilt(tmp_path, interlude)) if take.subject == "TS2"]
+    assert [(take.name, len(take)) for take in takes] == [("TS2@0", 7), ("TS2@7", 3), ("TS2@14", 10)]
+
+
+def test_frames_between_the_valid_ones_are_input_as_the_file_has_them(written):
+    for take in load(written, "gt"):
+        name, start = take.name.split("@")
+        held = a_sequence(name)["annot2"][:, :, 0].transpose(2, 1, 0)[int(start) : int(start) + len(take)]
+        for index, joint in enumerate(THEIRS):
+            pixels = take.detections["gt"][0, :, HUMAN36M.names.index(joint)]
+            np.testing.assert_allclose(pixels, held[:, index], atol=1e-3)
 
 
 def test_there_is_only_a_test_split(written):
@@ -186,24 +130,64 @@ def test_a_lens_without_distortion_is_fitted_as_one(tmp_path):
         assert bool((take.cameras.radial != 0).any()) == (take.subject in ("TS5", "TS6"))
 
 
-def test_frames_that_are_not_valid_may_hold_anything(tmp_path):
+def test_frames_that_are_not_valid_may_hold_anything(written, tmp_path):
     def blot(arrays):
         for key in ("annot2", "annot3", "univ_annot3"):
             arrays[key][..., 10:14] = np.nan
         arrays["activity_annotation"][:, 10:14] = 0
         arrays["annot3"][..., 16:20] = -1e6
 
-    whole = load(write(tmp_path / "a", **all_sequences()), "gt")
-    for take, twin in zip(load(spoilt(tmp_path / "b", blot), "gt"), whole, strict=True):
+    whole = load(written, "gt")
+    for take, twin in zip(load(spoilt(tmp_path, blot), "gt"), whole, strict=True):
         assert take.name == twin.name
-        torch.testing.assert_close(take.joints, twin.joints)
+        assert torch.equal(take.scored, twin.scored)
+        torch.testing.assert_close(take.joints[take.scored], twin.joints[take.scored])
         torch.testing.assert_close(take.cameras.focal, twin.cameras.focal)
-        torch.testing.assert_close(take.detections["gt"], twin.detections["gt"])
+        torch.testing.assert_close(
+            take.detections["gt"][:, take.scored], twin.detections["gt"][:, take.scored]
+        )
+
+
+@pytest.mark.parametrize("fault", ["2D is lost", "3D is lost", "3D is behind", "3D is too near"])
+def test_frames_that_cannot_be_filmed_take_the_nearest_valid_ones_values(written, tmp_path, fault):
+    """Frames 3 and 4 lie between the valid ones 2 and 5 of their stretch, 10 to 14 between 9 and 15."""
+    lost = [3, 4, 10, 11, 13, 14]
+
+    def lose(arrays):
+        if fault == "2D is lost":
+            arrays["annot2"][0, 4, 0, lost] = np.nan
+        elif fault == "3D is lost":
+            arrays["univ_annot3"][2, 16, 0, lost] = np.nan
+        else:
+            depth = -1000 if fault == "3D is behind" else 290 / SCALE
+            shift = depth - arrays["annot3"][2, :, 0, lost].min(axis=1)
+            arrays["annot3"][2, :, 0, lost] += shift[:, None]
+
+    whole = load(written, "gt")
+    spoiled = load(spoilt(tmp_path, lose), "gt")
+    assert len(film_takes(spoiled, detector="gt").joints) == len(SEQUENCES) * FRAMES
+    source = [0, 1, 2, 2, 5, 5, 6, 7, 8, 9, 9, 9, 12, 15, 15, *range(15, FRAMES)]
+    joints, twin = (torch.cat([t.joints for t in takes if t.subject == "TS2"]) for takes in (spoiled, whole))
+    torch.testing.assert_close(joints, twin[source])
+    pixels, twin = (
+        torch.cat([t.detections["gt"][0] for t in takes if t.subject == "TS2"]) for takes in (spoiled, whole)
+    )
+    torch.testing.assert_close(pixels, twin[source])
+
+
+def test_a_frame_of_no_known_activity_does_not_cut_a_stretch(tmp_path):
+    def forget(arrays):
+        arrays["activity_annotation"][:, [3, 10, 11, 12]] = 0
+        arrays["activity_annotation"][:, [4, 13]] = np.nan
+
+    takes = [take for take in load(spoilt(tmp_path, forget)) if take.subject == "TS2"]
+    assert [(take.name, len(take)) for take in takes] == [("TS2@0", 7), ("TS2@7", 17)]
 
 
 def test_takes_become_views(written):
     views = film_takes(load(written, "gt"), detector="gt")
-    assert len(views) == 5 * len(SEQUENCES)
+    assert len(views) == 2 * len(SEQUENCES)
+    assert views.scored.sum() == len(VALID) * len(SEQUENCES)
     assert set(views.actions) == {ACTIVITIES[0], ACTIVITIES[5]}
 
 
@@ -211,7 +195,7 @@ def test_check_tells_what_is_there(written):
     facts, faults = MPI_INF_3DHP_FORMAT.check(written)
     assert not faults
     assert [fact.split(":")[0] for fact in facts] == list(SEQUENCES)
-    assert "13 valid of 24 frames, in 5 takes of up to 4" in facts[0]
+    assert "13 valid of 24 frames, in 2 takes of up to 17" in facts[0]
     assert (
         "focal lengths 1500.2, 1500.8 px (no distortion), fitted with a median error of 0.00 px" in facts[0]
     )

@@ -20,9 +20,12 @@ and the joints still project onto ``annot2``.
 so the intrinsics of every sequence are fitted to its ``annot2`` and ``annot3``. There is no use for the
 extrinsics: the world is that of a level camera at the origin.
 
-**Which frames.** Only valid ones are scored, and a take is a run of consecutive valid frames of one
-activity. In TS1 to TS4 only about one frame in ten is valid (603 of the 6151 of TS1), so their takes are very
-short, often one frame. The field's temporal networks see the frames between as well; these takes lack them.
+**Which frames.** A take is a stretch of one activity with all of its frames, of which the valid ones are
+scored. In TS1 to TS4 only about one frame in ten is valid (603 of the 6151 of TS1); the field's temporal
+networks see the frames between as well, and so do ours. What the files hold for a frame that is not valid is
+input only if it can be: where its 3D or 2D is not finite, or a joint is less than 0.3 m in front of the
+camera, it takes the values of the nearest valid frame of its stretch. A stretch without valid frames is left
+out. A frame that is not valid and has no activity from 1 to 7 belongs to that of the nearest frame that has.
 """
 
 from __future__ import annotations
@@ -67,13 +70,16 @@ _LAYOUT = {
 """Shape of each array after its frames."""
 _EXACT, _BROKEN = 0.5, 20.0
 """Median distance in pixels up to which 2D is exactly the projection of 3D, and from which it is none."""
+_NEAREST = 0.3
+"""Metres from the image plane at which a person can be filmed."""
 
 
 class _Sequence(NamedTuple):
     """One sequence; joints [T, 17, 3] in metres, camera frame, and pixels [T, 17, 2], in our order."""
 
     name: str
-    labels: np.ndarray
+    activities: np.ndarray
+    valid: np.ndarray
     joints: np.ndarray
     pixels: np.ndarray
     lens: LensFit
@@ -155,7 +161,7 @@ def _read_sequence(root: Path, name: str) -> _Sequence:
     if faults:
         raise ValueError(f"{file}: {'; '.join(faults)}")
     valid = arrays["valid_frame"][:, 0] == 1
-    labels = np.where(valid, arrays["activity_annotation"][:, 0], 0).astype(int)
+    activities = _known_activities(arrays["activity_annotation"][:, 0])
     real, universal = (arrays[key][:, 0, JOINTS] / 1000 for key in ("annot3", "univ_annot3"))
     pixels = arrays["annot2"][:, 0, JOINTS].astype(np.float64)
     joints, scale = _official(real, universal, valid)
@@ -168,7 +174,7 @@ def _read_sequence(root: Path, name: str) -> _Sequence:
         raise ValueError(
             f"{file}: annot2 is no projection of annot3: the best lens is off by {lens.residual:.1f} pixels"
         )
-    return _Sequence(name, labels, joints, pixels, lens, scale, shift)
+    return _Sequence(name, activities, valid, joints, pixels, lens, scale, shift)
 
 
 def _official(real: np.ndarray, universal: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, float]:
@@ -187,29 +193,51 @@ def _fit(points: np.ndarray, pixels: np.ndarray, image_size: tuple[int, int]) ->
     return bent if bent.residual < straight.residual / 2 else straight
 
 
-def _runs(labels: np.ndarray) -> Iterator[tuple[int, int]]:
-    """First frame, and the one after the last, of every run of one label that is not 0."""
-    bounds = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+def _known_activities(held: np.ndarray) -> np.ndarray:
+    """The activity of each frame, 1 to 7; that of the nearest frame that has one where there is none."""
+    return held[_nearest(np.isin(held, range(1, len(ACTIVITIES) + 1)))].astype(int)
+
+
+def _nearest(marked: np.ndarray) -> np.ndarray:
+    """For each frame, the nearest one that is marked; any of two that are as near."""
+    places = np.flatnonzero(marked)
+    number = np.interp(np.arange(len(marked)), places, np.arange(len(places)))
+    return places[np.ceil(number - 0.5).astype(int)]
+
+
+def _stretches(sequence: _Sequence) -> Iterator[tuple[int, int]]:
+    """First frame, and the one after the last, of every stretch of one activity that has valid frames."""
+    bounds = [0, *(np.flatnonzero(np.diff(sequence.activities)) + 1).tolist(), len(sequence.activities)]
     for start, stop in pairwise(bounds):
-        if labels[start]:
+        if sequence.valid[start:stop].any():
             yield start, stop
+
+
+def _filled(sequence: _Sequence, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Joints and pixels of a stretch; frames that cannot be filmed take those of the nearest valid one."""
+    joints, pixels = sequence.joints[start:stop], sequence.pixels[start:stop]
+    valid = sequence.valid[start:stop]
+    finite = np.isfinite(joints).all(axis=(1, 2)) & np.isfinite(pixels).all(axis=(1, 2))
+    filmed = valid | finite & (joints[..., 2] >= _NEAREST).all(axis=1)
+    source = np.where(filmed, np.arange(len(valid)), _nearest(valid))
+    return joints[source], pixels[source]
 
 
 def _takes(sequence: _Sequence, detector: str | None) -> list[Take]:
     camera = sequence.lens.camera
-    pixels = torch.from_numpy(sequence.pixels).float()
     takes = []
-    for start, stop in _runs(sequence.labels):
-        joints = torch.from_numpy(sequence.joints[start:stop]).float()
+    for start, stop in _stretches(sequence):
+        joints, pixels = (torch.from_numpy(array).float() for array in _filled(sequence, start, stop))
         takes.append(
             Take(
                 name=f"{sequence.name}@{start}",
                 subject=sequence.name,
-                action=ACTIVITIES[sequence.labels[start] - 1],
+                action=ACTIVITIES[sequence.activities[start] - 1],
                 fps=FPS,
                 cameras=camera[None],
                 joints=camera.camera_to_world(joints),
-                detections={} if detector is None else {detector: pixels[None, start:stop]},
+                detections={} if detector is None else {detector: pixels[None]},
+                scored=torch.from_numpy(sequence.valid[start:stop]),
             )
         )
     return takes
@@ -242,15 +270,15 @@ def _check(path: Path) -> Checked:
 
 
 def _fact(sequence: _Sequence) -> str:
-    lengths = [stop - start for start, stop in _runs(sequence.labels)]
+    lengths = [stop - start for start, stop in _stretches(sequence)]
     camera = sequence.lens.camera
     fx, fy = camera.focal.tolist()
     lens = "with distortion" if bool((camera.radial != 0).any()) else "no distortion"
     return (
-        f"{sequence.name}: {sum(lengths)} valid of {len(sequence.labels)} frames, in {len(lengths)} takes of "
-        f"up to {max(lengths)}; focal lengths {fx:.1f}, {fy:.1f} px ({lens}), fitted with a median error of "
-        f"{sequence.lens.residual:.2f} px; the universal skeleton is {sequence.scale:.3f} times as large and "
-        f"moved by {1000 * sequence.shift:.1f} mm (median)"
+        f"{sequence.name}: {sequence.valid.sum()} valid of {len(sequence.valid)} frames, in {len(lengths)} "
+        f"takes of up to {max(lengths)}; focal lengths {fx:.1f}, {fy:.1f} px ({lens}), fitted with a median "
+        f"error of {sequence.lens.residual:.2f} px; the universal skeleton is {sequence.scale:.3f} times as "
+        f"large and moved by {1000 * sequence.shift:.1f} mm (median)"
     )
 
 
