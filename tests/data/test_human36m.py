@@ -28,7 +28,7 @@ from human36m_files import (
 
 from spgnet.data.human36m import HUMAN36M_FORMAT
 from spgnet.data.human36m_files import JOINTS
-from spgnet.data.takes import Take
+from spgnet.data.takes import Split, Take
 from spgnet.rigs import human36m_rig
 from spgnet.skeleton import HUMAN36M
 
@@ -83,11 +83,14 @@ def assert_same(takes: list[Take], motion: Motion) -> None:
     """The takes, in whatever order, are these sequences."""
     names = [f"{subject}/{name}" for subject, sequences in motion.items() for name in sequences]
     assert sorted(take.name for take in takes) == sorted(names)
+    places = {subject: human36m_rig(subject).position for subject in motion}
     for take in takes:
         subject, name = take.name.split("/")
-        torch.testing.assert_close(take.joints, motion[subject][name], rtol=0, atol=1e-6)
+        assert take.joints is not None
+        assert take.joints.shape == motion[subject][name].shape
+        assert float((take.joints - motion[subject][name]).abs().max()) < 1e-6
         assert (take.subject, take.action, take.fps) == (subject, name.split(" ")[0], 50.0)
-        torch.testing.assert_close(take.cameras.position, human36m_rig(subject).position)
+        assert torch.equal(take.cameras.position, places[subject])
         assert take.uncaptured == ()
 
 
@@ -186,6 +189,16 @@ def test_actions_have_the_fields_names(tmp_path, motion):
     assert {take.action for take in takes} == set(ACTIONS)
 
 
+def test_detections_of_a_whole_subject_or_of_single_sequences_are_missed(tmp_path, motion):
+    write_prepared(tmp_path, motion, ())
+    table = pixels(motion)
+    del table["S9"], table["S11"]["Photo"], table["S11"]["Posing 1"]
+    write_2d(tmp_path, table)
+    message = r"cpn\.npz: S9 is missing; .*cpn\.npz: lacks the sequences S11/Photo, S11/Posing 1$"
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path, "test", "cpn")
+
+
 def test_a_missing_detector_is_told_with_those_that_are_there(tmp_path, motion):
     write_prepared(tmp_path, motion)
     with pytest.raises(ValueError, match=r"by 'hrnet' \(it has: cpn_ft_h36m_dbb, gt\)$"):
@@ -272,7 +285,9 @@ def test_check_tells_every_fault_at_once_and_load_those_of_its_split(tmp_path, e
     train.append("S8/Eating 1 has joints")
     test = ["S11/Photo holds NaN or infinity in 1 frames, the first is frame 2", "S9/Posing"]
     test += ["S11/Greeting camera 58860488 has 4 frames, the motion has", "those of S9/Waiting in camera"]
-    for split, detector, told, untold in (("train", None, train, test), ("test", "cpn", test, train)):
+    splits: list[tuple[Split, str | None, list[str], list[str]]]
+    splits = [("train", None, train, test), ("test", "cpn", test, train)]
+    for split, detector, told, untold in splits:
         with pytest.raises(ValueError, match=r"h36m\.npz: ") as error:
             load(tmp_path, split, detector)
         assert all(fault in str(error.value) for fault in told)

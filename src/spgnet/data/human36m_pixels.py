@@ -64,9 +64,8 @@ def read_pixels(file: Path, motion: Sequences, faults: list[str]) -> Sequences:
         if isinstance(sequences, dict)
         for name, cameras in sequences.items()
     }
-    pixels, missing = {}, [name for name in motion if name not in held]
-    if missing:
-        faults.append(f"{file}: lacks {len(missing)} sequences of {len(motion)}: {', '.join(missing)}")
+    faults += [f"{file}: {fault}" for fault in _missing(list(motion), held)]
+    pixels = {}
     for name in (name for name in motion if name in held):
         found = _faults(held[name], len(motion[name]))
         faults += [f"{file}: {name} {fault}" for fault in found]
@@ -74,6 +73,15 @@ def read_pixels(file: Path, motion: Sequences, faults: list[str]) -> Sequences:
             cut = np.stack([camera[: len(motion[name])] for camera in held[name]])
             pixels[name] = torch.from_numpy(cut.astype(np.float32))
     return pixels
+
+
+def _missing(names: list[str], held: dict[str, Any]) -> list[str]:
+    """Which subjects are not there at all, and which sequences of the others."""
+    there = {subject_of(name) for name in held}
+    absent = dict.fromkeys(subject_of(name) for name in names if subject_of(name) not in there)
+    lacking = [name for name in names if name not in held and subject_of(name) in there]
+    faults = [f"{subject} is missing" for subject in absent]
+    return [*faults, f"lacks the sequences {', '.join(lacking)}"] if lacking else faults
 
 
 def _table(arrays: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
