@@ -116,38 +116,48 @@ def _entries(lines: _Lines) -> list[_Lines]:
 
 
 def _bone(path: Path, name: str, lines: _Lines, length: float, radians: bool) -> Bone:
-    fields = {words[0].lower(): (number, words[1:]) for number, words in lines}
-
-    def vector(key: str, default: list[str] | None = None) -> Float[np.ndarray, " 3"]:
-        number, words = fields.get(key, (0, default or []))
-        try:
-            values = np.array([float(word) for word in words[:3]])
-        except ValueError:
-            values = np.zeros(0)
-        if len(values) != 3 or not np.isfinite(values).all():
-            raise ValueError(f"{path}: bone {name!r} needs three numbers for {key!r} (line {number or '?'})")
-        return values
-
-    root = name == "root"
-    letters = (fields.get("axis", (0, []))[1] or [""])[-1].lower()
-    if sorted(letters) != ["x", "y", "z"]:
-        raise ValueError(f"{path}: bone {name!r} needs an axis that ends with an order like XYZ")
-    order = tuple("xyz".index(letter) for letter in letters)
-    angles = vector("orientation", ["0", "0", "0"]) if root else vector("axis")
-    dof = tuple(word.lower() for word in fields.get("order" if root else "dof", (0, []))[1])
-    unknown = set(dof) - set(_TURNS) - (set(_SHIFTS) if root else set())
+    fields, root = _Fields(path, name, lines), name == "root"
+    order = fields.order("axis")
+    angles = fields.vector("orientation" if root else "axis", optional=root)
+    offset = fields.vector("position", optional=True) if root else fields.vector("direction")
+    scale = 1.0 if root else fields.number("length")
+    dof = tuple(word.lower() for word in fields.words("order" if root else "dof"))
+    unknown = sorted(set(dof) - set(_TURNS) - (set(_SHIFTS) if root else set()))
     if unknown:
-        raise ValueError(f"{path}: bone {name!r} has degrees of freedom that are not read: {sorted(unknown)}")
-    if root:
-        offset = vector("position", ["0", "0", "0"]) / length
-    else:
-        scale = fields.get("length", (0, ["?"]))[1][:1]
+        raise ValueError(f"{path}: bone {name!r} has degrees of freedom that are not read: {unknown}")
+    axis = _rotation((angles if radians else np.radians(angles))[None], order)[0]
+    return Bone(name, "", offset * scale / length, axis, order, dof)
+
+
+class _Fields:
+    """The lines of a bone, by their first words."""
+
+    def __init__(self, path: Path, name: str, lines: _Lines) -> None:
+        self.where = f"{path}: bone {name!r}"
+        self.fields = {words[0].lower(): words[1:] for _, words in lines}
+
+    def words(self, key: str) -> list[str]:
+        return self.fields.get(key, [])
+
+    def number(self, key: str) -> float:
         try:
-            offset = vector("direction") * float(scale[0]) / length
-        except (ValueError, IndexError):
-            raise ValueError(f"{path}: bone {name!r} needs a direction and a length") from None
-    axis = _rotation(angles[None] if radians else np.radians(angles)[None], order)[0]
-    return Bone(name, "", offset, axis, order, dof)
+            return float(self.words(key)[0])
+        except (IndexError, ValueError):
+            raise ValueError(f"{self.where} needs a number for {key!r}") from None
+
+    def vector(self, key: str, *, optional: bool = False) -> Float[np.ndarray, " 3"]:
+        words = self.words(key) or (["0", "0", "0"] if optional else [])
+        try:
+            x, y, z = (float(word) for word in words[:3])
+        except ValueError:
+            raise ValueError(f"{self.where} needs three numbers for {key!r}") from None
+        return np.array([x, y, z])
+
+    def order(self, key: str) -> tuple[int, ...]:
+        letters = (self.words(key) or [""])[-1].lower()
+        if sorted(letters) != ["x", "y", "z"]:
+            raise ValueError(f"{self.where} needs an axis that ends with an order like XYZ")
+        return tuple("xyz".index(letter) for letter in letters)
 
 
 def _hung(path: Path, bones: dict[str, Bone], lines: _Lines) -> list[Bone]:

@@ -117,10 +117,7 @@ Axis = Float[np.ndarray, " 3"]
 
 def _rest_axes(points: Points, joint_map: JointMap) -> tuple[Axis, Axis] | None:
     """Ahead and up in the axes of the head, from the rest pose; None if nobody can stand like it."""
-    still = Points(
-        points.names, points.rest[None], np.eye(3)[None, None].repeat(len(points.names), 1), points.rest, 1
-    )
-    rest = {name: place[0] for name, place in named_joints(still, joint_map).items()}
+    rest = {name: place[0] for name, place in named_joints(points.at_rest(), joint_map).items()}
     heights = [rest[name][2] for name in ("left_ankle", "left_knee", "left_hip", "thorax")]
     across = rest["left_hip"] - rest["right_hip"]
     standing = stature({name: place[None] for name, place in rest.items()})

@@ -2,8 +2,8 @@
 
 Rotations are in degrees and apply in the order in which the channels are listed, each about the axes that the
 ones before have turned. A position channel gives the joint's place relative to its parent: it replaces that
-coordinate of ``OFFSET``, as files that write both have it. A joint below the root whose positions lie nearer
-to zero than to its offset (along the offset, in the median frame) has positions that are added to it.
+coordinate of ``OFFSET``, as files that write both have it. Only if the positions of a joint below the root
+stay near zero, by the length of its offset, are they added to the offset.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from spgnet.data.mocap.text import read_lines
 _CHANNELS = {
     f"{axis}{kind}": (kind, number) for number, axis in enumerate("xyz") for kind in ("position", "rotation")
 }
+
+
+_STILL = 0.05
+"""Positions that stay within this share of the offset's length around zero are added to it."""
 
 
 @dataclass
@@ -124,7 +128,7 @@ def _motion(
         raise ValueError(f"{path}: 'Frames:' says {count}, and there are {len(rows)} lines of values")
     # Frame times are written with few digits: 0.0083333 is 120 frames per second, not 120.0005.
     fps = 1 / step
-    return _numbers(path, rows, channels), round(fps) if abs(fps - round(fps)) < 2e-3 * fps else fps
+    return _numbers(path, rows, channels), float(round(fps)) if abs(fps - round(fps)) < 5e-4 * fps else fps
 
 
 def _numbers(path: Path, rows: list[tuple[int, str]], channels: int) -> Float[np.ndarray, "frames channels"]:
@@ -175,8 +179,7 @@ def _local(
     local = np.tile(offset, (frames, 1))
     for axis, column in positions.items():
         local[:, axis] = column
-    along = np.median(local[:, list(positions)] @ offset[list(positions)]) if positions else 0.0
-    added = joint.parent >= 0 and 2 * along < (offset[list(positions)] ** 2).sum()
-    if added:
-        local[:, list(positions)] += offset[list(positions)]
+    moved, given = list(positions), offset[list(positions)]
+    if joint.parent >= 0 and np.abs(local[:, moved]).max(initial=0) < _STILL * np.linalg.norm(given):
+        local[:, moved] += given
     return local

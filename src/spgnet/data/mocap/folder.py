@@ -53,7 +53,9 @@ def load_mocap_folder(path: Path, split: Split) -> list[MotionClip]:
     Raises:
         ValueError: there is nothing to read, or files are broken; the message lists files and faults.
     """
-    clips, faults = _read(path, split)
+    splits, faults = _entries(path, [split])
+    clips, broken = _read(splits[split])
+    faults += broken
     if faults:
         raise ValueError(f"{path}: {_listed(faults)}")
     return clips
@@ -61,29 +63,33 @@ def load_mocap_folder(path: Path, split: Split) -> list[MotionClip]:
 
 def check_mocap_folder(path: Path) -> Checked:
     """What is in a folder, clip by clip, and what is wrong with it."""
-    facts, faults = [], []
     kinds = Counter(file.suffix.lower() for file in _files(path))
-    facts.append(f"files: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items())) or 'none'}")
-    for split in get_args(Split):
-        clips, broken = _read(path, split)
-        faults += [fault for fault in broken if fault not in faults]
-        seconds = sum(len(clip) / clip.fps for clip in clips)
-        rates = ", ".join(f"{fps:g}" for fps in sorted({clip.fps for clip in clips}))
-        people = len({clip.subject for clip in clips})
-        facts.append(
-            f"{split}: {len(clips)} clips of {people} subjects, {seconds / 60:.1f} minutes"
-            + (f" at {rates} frames per second" if clips else "")
-        )
-        guessed = sorted({joint for clip in clips for joint in clip.uncaptured})
-        if guessed:
-            facts.append(f"{split}: joints that are guesses: {', '.join(guessed)}")
+    facts = [f"files: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items())) or 'none'}"]
+    splits, faults = _entries(path, get_args(Split))
+    for split, entries in splits.items():
+        clips, broken = _read(entries)
+        faults += broken
+        facts += _facts(split, clips)
     return Checked(facts, faults)
 
 
-def _read(path: Path, split: Split) -> tuple[list[MotionClip], list[str]]:
-    """The clips of a split, and all faults."""
-    entries, faults = _entries(path, split)
-    clips = []
+def _facts(split: Split, clips: Sequence[MotionClip]) -> list[str]:
+    if not clips:
+        return [f"{split}: no clips"]
+    minutes = sum(len(clip) / clip.fps for clip in clips) / 60
+    rates = ", ".join(f"{fps:g}" for fps in sorted({clip.fps for clip in clips}))
+    people = len({clip.subject for clip in clips})
+    facts = [
+        f"{split}: {len(clips)} clips of {people} subjects, {minutes:.1f} minutes at {rates} frames "
+        "per second"
+    ]
+    guessed = {joint for clip in clips for joint in clip.uncaptured}
+    return facts + ([f"{split}: joints that are guesses: {', '.join(sorted(guessed))}"] if guessed else [])
+
+
+def _read(entries: Sequence[_Entry]) -> tuple[list[MotionClip], list[str]]:
+    """The clips, and the faults of those that cannot be read."""
+    clips, faults = [], []
     for entry in entries:
         try:
             clips.append(entry.read())
@@ -106,20 +112,42 @@ def _is_archive(file: Path) -> bool:
         return False
 
 
-def _entries(path: Path, split: Split) -> tuple[list[_Entry], list[str]]:
-    """The clips of a split, not read yet, and the faults of what had to be read to know them."""
-    own = [name for name in get_args(Split) if (path / name).is_dir()]
-    files = _files(path / split if own else path)
+def _entries(path: Path, splits: Sequence[Split]) -> tuple[dict[Split, list[_Entry]], list[str]]:
+    """The clips of splits, not read yet, and the faults of what had to be read to know them."""
     if not _files(path):
-        return [], ["there are no .bvh, .amc or .npz files in it"]
+        return {split: [] for split in splits}, [f"{path}: there are no .bvh, .amc or .npz files in it"]
+    if any((path / name).is_dir() for name in get_args(Split)):
+        below = {split: _entries_below(path / split, path) for split in splits}
+        faults = [fault for _, broken in below.values() for fault in broken]
+        return {split: entries for split, (entries, _) in below.items()}, faults
+    entries, faults = _entries_below(path, path)
+    recordings = sorted({entry.name.partition("#")[0] for entry in entries})
+    chosen = {name: _split_of(place, len(recordings)) for place, name in enumerate(recordings)}
+    sorted_out = {
+        split: [e for e in entries if chosen[e.name.partition("#")[0]] == split] for split in splits
+    }
+    return sorted_out, faults
+
+
+def _split_of(place: int, count: int) -> Split:
+    """The split of one of so many clips, where the folder does not say it."""
+    if count >= 10:
+        place, count = place % 10, 10
+    last: tuple[Split, ...] = ("validation", "test") if count > 2 else ("validation",) if count > 1 else ()
+    after = place - (count - len(last))
+    return last[after] if after >= 0 else "train"
+
+
+def _entries_below(top: Path, folder: Path) -> tuple[list[_Entry], list[str]]:
+    """The clips below a folder, and the faults of what had to be read to know them."""
     entries: list[_Entry] = []
     faults: list[str] = []
-    for file in files:
+    for file in _files(top):
         try:
-            entries += _entries_of(file, path, path / split if own else path)
+            entries += _entries_of(file, folder, top)
         except ValueError as error:
             faults.append(str(error))
-    return (entries if own else _share(entries, split)), list(dict.fromkeys(faults))
+    return entries, list(dict.fromkeys(faults))
 
 
 def _entries_of(file: Path, folder: Path, top: Path) -> list[_Entry]:
@@ -146,25 +174,6 @@ def _choices(file: Path, folder: Path) -> JointsFile:
     above = [parent for parent in file.parents if parent == folder or folder in parent.parents]
     found = [parent / name for parent in above for name in NAMES if (parent / name).is_file()]
     return read_joints_file(found[0]) if found else JointsFile()
-
-
-def _share(entries: Sequence[_Entry], split: Split) -> list[_Entry]:
-    """The clips of a split, where the folder does not say it."""
-    recordings = sorted({entry.name.partition("#")[0] for entry in entries})
-    count = len(recordings)
-    last = {"validation": 1, "test": 0} if count > 2 else {"validation": 0, "test": count}
-    chosen = {
-        name: next(
-            (
-                part
-                for part, offset in last.items()
-                if (place % 10 == 9 - offset if count >= 10 else 1 < count == place + 1 + offset)
-            ),
-            "train",
-        )
-        for place, name in enumerate(recordings)
-    }
-    return [entry for entry in entries if chosen[entry.name.partition("#")[0]] == split]
 
 
 def _listed(faults: Sequence[str]) -> str:

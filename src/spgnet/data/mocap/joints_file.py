@@ -53,7 +53,8 @@ def read_joints_file(path: Path) -> JointsFile:
     if faults:
         raise ValueError(f"{path}: {'; '.join(faults)}")
     joints = {key: _mix(value) for key, value in said.items() if key in HUMAN36M.names}
-    return JointsFile(joints, **{key: value for key, value in said.items() if key not in joints})
+    numbers = {key: float(said[key]) for key in ("unit", "fps") if key in said}
+    return JointsFile(joints, said.get("head", ""), up=said.get("up"), **numbers)
 
 
 def _mix(value: str | list[str]) -> Mix:

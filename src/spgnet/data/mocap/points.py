@@ -35,6 +35,11 @@ class Points:
         """How the part that moves with a point is turned in every frame."""
         return self.turns[:, self.names.index(name)]
 
+    def at_rest(self) -> Points:
+        """The rest pose as a single frame."""
+        turns = np.tile(np.eye(3), (1, len(self.names), 1, 1))
+        return replace(self, places=self.rest[None], turns=turns)
+
     def scaled(self, unit: float) -> Points:
         """The same in another unit of length."""
         return replace(self, places=self.places * unit, rest=self.rest * unit)

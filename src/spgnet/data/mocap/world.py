@@ -73,8 +73,8 @@ def _unit(points: Points, joint_map: JointMap) -> float:
 
 
 def _up(points: Points, joint_map: JointMap) -> Up:
-    moving = _axis(points.places, points, joint_map)
-    resting = _axis(points.rest[None], points, joint_map)
+    moving = _axis(points, joint_map)
+    resting = _axis(points.at_rest(), joint_map)
     up = moving or resting
     if up is None or resting not in (up, None):
         fault = "the rest pose and the motion do not agree" if up else "nobody stands upright"
@@ -84,12 +84,9 @@ def _up(points: Points, joint_map: JointMap) -> Up:
     return up
 
 
-def _axis(places: Float[np.ndarray, "frames points 3"], points: Points, joint_map: JointMap) -> Up | None:
+def _axis(points: Points, joint_map: JointMap) -> Up | None:
     """The axis along which the thorax is above the ankles, or None if it is not clear."""
-    seen = Points(
-        points.names, places, np.eye(3)[None, None].repeat(len(points.names), 1), points.rest, points.fps
-    )
-    joints = {name: _place(seen, joint_map, name) for name in ("thorax", "left_ankle", "right_ankle")}
+    joints = {name: _place(points, joint_map, name) for name in ("thorax", "left_ankle", "right_ankle")}
     rise = joints["thorax"] - (joints["left_ankle"] + joints["right_ankle"]) / 2
     mean = (rise / np.linalg.norm(rise, axis=-1, keepdims=True).clip(1e-12)).mean(axis=0)
     return "y" if mean[1] > _CLEAR else "z" if mean[2] > _CLEAR else None
