@@ -1,7 +1,9 @@
 """Self-occlusion: which joints a camera cannot see because the person's own body is in front of them.
 
 The body is a set of capsules, one around each bone. A joint is hidden where the line of sight to it passes
-through the capsule of a bone that does not meet the joint's own bones, nearer to the camera than the joint.
+through the capsule of a bone that does not meet the joint's own bones, nearer to the camera than the joint:
+the place where the line comes closest to the bone is more than the capsule's radius before the joint. So a
+joint that touches a limb from behind, or lies within its capsule, is not hidden by it.
 """
 
 from __future__ import annotations
@@ -32,10 +34,8 @@ def hidden_joints(joints: Float[Tensor, "*batch 17 3"]) -> Bool[Tensor, "*batch 
     """Which joints of poses in the camera frame (metres) are hidden behind the person's own body."""
     parents, children = (list(ends) for ends in zip(*HUMAN36M.bones, strict=True))
     radii = joints.new_tensor([RADII[HUMAN36M.kinds[child]] for child in children])
-    start, along = (
-        joints[..., None, parents, :],
-        joints[..., None, children, :] - joints[..., None, parents, :],
-    )
+    start = joints[..., None, parents, :]
+    along = joints[..., None, children, :] - start
     sight = joints[..., :, None, :]
     on_sight, on_bone = _closest(sight, start, along)
     gap = (on_sight[..., None] * sight - (start + on_bone[..., None] * along)).norm(dim=-1)
