@@ -9,6 +9,7 @@ from spgnet import metrics
 from spgnet.data.views import Views
 from spgnet.evaluation import METRICS, Evaluation, evaluate, frame_values, lift_views, validation_mpjpe
 from spgnet.models import LiftingNetwork, SPGNetConfig, build_model
+from spgnet.skeleton import HUMAN36M
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +96,76 @@ def test_tables_have_a_row_an_action_and_two_averages(result):
     assert len(lines) == 2 + len(result.actions) + 2
     assert lines[-1].startswith("| mean over frames | ")
     assert set(result.to_json()) == {"actions", "mean_over_actions", "mean_over_frames", "frames"}
+
+
+@pytest.fixture(scope="module")
+def sparse(views) -> Views:
+    """The same views, of which about every third frame is scored, now and then three in a row."""
+    random = torch.Generator().manual_seed(1)
+    scored = torch.rand(len(views.joints), generator=random) < 0.35
+    scored[views.starts] = True
+    return replace(views, scored=scored)
+
+
+def test_frames_that_are_not_scored_count_in_no_metric(model, sparse):
+    """Whatever their truth is."""
+    whatever = torch.where(sparse.scored[:, None, None], sparse.joints, 9e3)
+    spoilt = replace(sparse, joints=whatever)
+    assert evaluate(model, spoilt) == evaluate(model, sparse)
+    assert validation_mpjpe(model, spoilt) == validation_mpjpe(model, sparse)
+
+
+def test_values_of_scored_frames_are_those_where_every_frame_is_scored(model, views, sparse):
+    """Velocity and acceleration where the frames they need are scored too; bones have a mean of their own."""
+    predicted = lift_views(model, views, flip=False)
+    values, every = frame_values(predicted, sparse), frame_values(predicted, views)
+    assert set(values) == set(METRICS)
+    scored = sparse.scored.tolist()
+    for name in METRICS:
+        needs = {"velocity": 2, "acceleration": 3}.get(name, 1)
+        have = [
+            frame
+            for view in range(len(views))
+            for frame in range(views.frames_of(view).start + needs - 1, views.frames_of(view).stop)
+            if all(scored[frame - back] for back in range(needs))
+        ]
+        assert 0 < len(have) < len(scored)
+        assert values[name].isfinite().nonzero().flatten().tolist() == have
+        if name != "bone_deviation":
+            assert torch.equal(values[name][have], every[name][have])
+
+
+def test_bone_deviation_is_that_of_the_scored_frames(model, sparse):
+    predicted = lift_views(model, sparse, flip=False)
+    value = frame_values(predicted, sparse)["bone_deviation"]
+    for view in range(len(sparse)):
+        frames = [f for f in range(len(predicted))[sparse.frames_of(view)] if sparse.scored[f]]
+        expected = metrics.bone_length_deviation(predicted[frames], HUMAN36M).mean()
+        torch.testing.assert_close(value[frames], expected.expand(len(frames)))
+
+
+def test_means_are_over_scored_frames_and_their_number_is_told(model, views, sparse):
+    result = evaluate(model, sparse)
+    assert result.frames == int(sparse.scored.sum()) < len(views.joints)
+    errors = metrics.mpjpe(lift_views(model, views, flip=True), views.joints)[sparse.scored]
+    assert result.mean_over_frames["mpjpe"] == pytest.approx(errors.mean().item(), rel=1e-5)
+    errors = metrics.mpjpe(lift_views(model, views, flip=False), views.joints)[sparse.scored]
+    assert validation_mpjpe(model, sparse) == pytest.approx(errors.mean().item(), rel=1e-5)
+
+
+def test_frames_that_are_not_scored_are_input(model, sparse):
+    """The network sees them beside the scored ones."""
+    still = replace(sparse, screen=torch.where(sparse.scored[:, None, None], sparse.screen, 0.0))
+    scores = [evaluate(model, views).mean_over_frames["mpjpe"] for views in (sparse, still)]
+    assert abs(scores[0] - scores[1]) > 0.1
+
+
+def test_pck_and_auc_count_the_fields_joints_and_of_those_the_captured_ones(views):
+    predicted = views.joints.clone()
+    predicted[:, [HUMAN36M.names.index(name) for name in ("spine", "nose")], 1] += 1.0
+    assert frame_values(predicted, views)["pck"].min() == 100
+    predicted[:, HUMAN36M.names.index("left_wrist"), 1] += 1.0
+    for lacking, share in (((), 13 / 14), (("left_wrist", "nose"), 1.0), (("head_top",), 12 / 13)):
+        values = frame_values(predicted, replace(views, uncaptured=lacking))
+        torch.testing.assert_close(values["pck"], torch.full_like(values["pck"], 100 * share))
+        torch.testing.assert_close(values["auc"], torch.full_like(values["auc"], 100 * share * 30 / 31))

@@ -246,6 +246,27 @@ def test_a_perfect_pose_has_all_joints_correct_and_misses_only_the_threshold_of_
     assert_is(metrics.auc(target, target), [3000 / 31] * 3)
 
 
+def test_pck_and_auc_of_chosen_joints_are_those_of_the_naive_twins_over_them():
+    """The root is 2 m off as well, and does not count: poses are still relative to it."""
+    predicted, target = poses(12, noise=0.05)
+    predicted = predicted + 2
+    chosen = [3, 16, 10]
+    distances = np.array([joint_distances(p, t) for p, t in zip(predicted, target, strict=True)])[:, chosen]
+    below = [100 * (distances < 5 * step).mean(axis=1) for step in range(31)]
+    assert 0 < np.mean(below[30]) < 100
+    assert_is(metrics.pck(predicted, target, joints=chosen), below[30].tolist())
+    assert_is(metrics.auc(predicted, target, joints=chosen), np.mean(below, axis=0).tolist())
+
+
+def test_the_field_counts_fourteen_joints():
+    """mpii_get_pck_auc_joint_groups.m: head, neck, both shoulders, elbows, wrists, hips, knees, ankles."""
+    middle = {"head_top", "thorax"}
+    sides = {"shoulder", "elbow", "wrist", "hip", "knee", "ankle"}
+    expected = middle | {f"{side}_{kind}" for side in ("left", "right") for kind in sides}
+    assert len(metrics.PCK_JOINTS) == 14
+    assert {HUMAN36M.names[joint] for joint in metrics.PCK_JOINTS} == expected
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**31), noise=st.floats(0.01, 0.3))
 def test_pck_grows_with_its_threshold_and_bounds_auc(seed, noise):

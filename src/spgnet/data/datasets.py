@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spgnet.data.human36m import HUMAN36M_FORMAT
+from spgnet.data.humaneva import HUMANEVA_FORMAT
+from spgnet.data.mpi_inf_3dhp import MPI_INF_3DHP_FORMAT
 from spgnet.data.take_files import TAKE_FILES_FORMAT
 from spgnet.data.takes import DatasetFormat
 
-FORMATS: tuple[DatasetFormat, ...] = (TAKE_FILES_FORMAT,)
+FORMATS: tuple[DatasetFormat, ...] = (
+    HUMAN36M_FORMAT,
+    HUMANEVA_FORMAT,
+    MPI_INF_3DHP_FORMAT,
+    TAKE_FILES_FORMAT,
+)
+"""In the order in which a path is tried."""
 
 
 def find_format(path: Path) -> DatasetFormat:
