@@ -1,6 +1,7 @@
 """HumanEva-I in VideoPose3D's layout: files that the tests write, read back."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from spgnet.data.humaneva import HUMANEVA_FORMAT
 from spgnet.data.humaneva_cameras import published_rig
 from spgnet.data.procedural import procedural_clips
+from spgnet.data.takes import Split
 from spgnet.keypoints.sets import KEYPOINT_NAMES
 from spgnet.skeleton import HUMAN36M
 
@@ -104,7 +106,8 @@ def copy(table: dict) -> dict:
 def write(folder, motion, **detections):
     np.savez_compressed(folder / "data_3d_humaneva15.npz", positions_3d=motion)
     for name, pixels in detections.items():
-        layout = {"layout_name": "coco", "num_joints": 17} if name == "detectron_pt_coco" else METADATA
+        coco = {"layout_name": "coco", "num_joints": 17}
+        layout: Any = coco if name == "detectron_pt_coco" else METADATA
         np.savez_compressed(folder / f"data_2d_humaneva15_{name}.npz", positions_2d=pixels, metadata=layout)
     return folder
 
@@ -122,7 +125,8 @@ def test_the_folder_and_its_motion_file_are_recognised(written, tmp_path):
 
 
 def test_training_is_on_train_and_the_test_on_validate_of_three_actions(written):
-    for split, folder in (("train", "Train"), ("test", "Validate")):
+    folders: dict[Split, str] = {"train": "Train", "test": "Validate"}
+    for split, folder in folders.items():
         takes = HUMANEVA_FORMAT.load(written, split, None)
         expected = {f"{folder}/S{n}/{chunk}" for n in (1, 2, 3) for chunk in CHUNKS[:4]}
         assert {take.name for take in takes} == expected
@@ -137,6 +141,7 @@ def test_training_is_on_train_and_the_test_on_validate_of_three_actions(written)
 def test_every_joint_lands_under_its_name(written, motion):
     for take in HUMANEVA_FORMAT.load(written / "data_3d_humaneva15.npz", "test", None):
         part, _, chunk = take.name.rpartition("/")
+        assert take.joints is not None
         for index, name in enumerate(JOINTS):
             np.testing.assert_allclose(
                 take.joints[:, NAMES.index(name)], motion[part][chunk][:, index], atol=1e-6
@@ -146,6 +151,7 @@ def test_every_joint_lands_under_its_name(written, motion):
 def test_lacking_joints_are_half_way_between_captured_ones_and_not_scored(written):
     (take, *_) = HUMANEVA_FORMAT.load(written, "train", "gt")
     assert take.uncaptured == ("spine", "nose")
+    assert take.joints is not None
     for joints in (take.joints, take.detections["gt"]):
         pelvis, thorax, top = (joints[..., NAMES.index(n), :] for n in ("pelvis", "thorax", "head_top"))
         torch.testing.assert_close(joints[..., NAMES.index("spine"), :], (pelvis + thorax) / 2)
@@ -156,6 +162,7 @@ def test_fitted_cameras_project_the_motion_onto_its_exact_2d(written):
     captured = [NAMES.index(name) for name in JOINTS]
     for split in ("train", "test"):
         for take in HUMANEVA_FORMAT.load(written, split, "gt"):
+            assert take.joints is not None
             pixels = take.cameras[:, None].world_to_image(take.joints)
             assert (pixels - take.detections["gt"])[:, :, captured].abs().max() < 0.05
 
