@@ -53,8 +53,8 @@ def load_mocap_folder(path: Path, split: Split) -> list[MotionClip]:
     Raises:
         ValueError: there is nothing to read, or files are broken; the message lists files and faults.
     """
-    splits, faults = _entries(path, [split])
-    clips, broken = _read(splits[split])
+    (entries,), faults = _entries(path, [split])
+    clips, broken = _read(entries)
     faults += broken
     if faults:
         raise ValueError(f"{path}: {_listed(faults)}")
@@ -65,8 +65,9 @@ def check_mocap_folder(path: Path) -> Checked:
     """What is in a folder, clip by clip, and what is wrong with it."""
     kinds = Counter(file.suffix.lower() for file in _files(path))
     facts = [f"files: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items())) or 'none'}"]
-    splits, faults = _entries(path, get_args(Split))
-    for split, entries in splits.items():
+    splits = get_args(Split)
+    parts, faults = _entries(path, splits)
+    for split, entries in zip(splits, parts, strict=True):
         clips, broken = _read(entries)
         faults += broken
         facts += _facts(split, clips)
@@ -112,21 +113,21 @@ def _is_archive(file: Path) -> bool:
         return False
 
 
-def _entries(path: Path, splits: Sequence[Split]) -> tuple[dict[Split, list[_Entry]], list[str]]:
-    """The clips of splits, not read yet, and the faults of what had to be read to know them."""
+def _entries(path: Path, splits: Sequence[Split]) -> tuple[list[list[_Entry]], list[str]]:
+    """The clips of each split, not read yet, and the faults of what had to be read to know them."""
     if not _files(path):
-        return {split: [] for split in splits}, [f"{path}: there are no .bvh, .amc or .npz files in it"]
+        return [[] for _ in splits], [f"{path}: there are no .bvh, .amc or .npz files in it"]
     if any((path / name).is_dir() for name in get_args(Split)):
-        below = {split: _entries_below(path / split, path) for split in splits}
-        faults = [fault for _, broken in below.values() for fault in broken]
-        return {split: entries for split, (entries, _) in below.items()}, faults
+        below = [_entries_below(path / split, path) for split in splits]
+        return [entries for entries, _ in below], [fault for _, faults in below for fault in faults]
     entries, faults = _entries_below(path, path)
-    recordings = sorted({entry.name.partition("#")[0] for entry in entries})
+    recordings = sorted({_recording(entry) for entry in entries})
     chosen = {name: _split_of(place, len(recordings)) for place, name in enumerate(recordings)}
-    sorted_out = {
-        split: [e for e in entries if chosen[e.name.partition("#")[0]] == split] for split in splits
-    }
-    return sorted_out, faults
+    return [[e for e in entries if chosen[_recording(e)] == split] for split in splits], faults
+
+
+def _recording(entry: _Entry) -> str:
+    return entry.name.partition("#")[0]
 
 
 def _split_of(place: int, count: int) -> Split:
