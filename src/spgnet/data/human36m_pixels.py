@@ -93,7 +93,7 @@ def _table(arrays: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
 def _layout_faults(metadata: dict[str, Any]) -> list[str]:
     """Why the joints are not the 17 of Human3.6M."""
     name, sides = metadata.get("layout_name"), metadata.get("keypoints_symmetry")
-    if name not in (None, _LAYOUT) or (name is None and sides is None):
+    if name not in (None, _LAYOUT) or (name is None and not isinstance(sides, list | tuple)):
         return [f"has 2D joints of the layout {name!r}, expected {_LAYOUT!r}: Human3.6M's 17 joints"]
     faults = []
     if metadata.get("num_joints", len(HUMAN36M)) != len(HUMAN36M):
