@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from spgnet.figures.canvas import SERIES, bare, pyplot
+from spgnet.figures.canvas import SERIES, SIDES, bare, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +48,7 @@ def column_chart(panels: Sequence[Columns], label: str) -> Figure:
             _columns(axes, places, groups, width, name, SERIES[number])
         axes.set_xticks(range(len(panel.groups)), panel.groups)
         axes.set_title(panel.title, fontsize=10)
+        axes.margins(y=0.1)
     all_axes[0, 0].set_ylabel(label)
     figure.legend(
         *all_axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
@@ -63,20 +64,21 @@ def _columns(
         [value - min(seeds) for value, seeds in zip(means, groups, strict=True)],
         [max(seeds) - value for value, seeds in zip(means, groups, strict=True)],
     ]
-    axes.bar(places, means, width * 0.92, yerr=reach, label=name, color=color, error_kw={"elinewidth": 1})
+    bar = {"elinewidth": 1, "capsize": 2.5, "capthick": 1}
+    axes.bar(places, means, width * 0.92, yerr=reach, label=name, color=color, error_kw=bar)
     for place, value, top in zip(places, means, reach[1], strict=True):
         axes.annotate(
-            f"{value:.1f}", (place, value + top), (0, 2), textcoords="offset points", ha="center", fontsize=8
+            f"{value:.1f}", (place, value + top), (0, 3), textcoords="offset points", ha="center", fontsize=8
         )
 
 
 def bone_length_chart(
     names: Sequence[str], lengths: Sequence[Sequence[float]], frames: Sequence[int], title: str
 ) -> Figure:
-    """A line for every bone: its length in metres in each of the frames, named at the line's end.
+    """A line for every bone: its length in metres in each of the frames, named beside the line's end.
 
     Args:
-        names: of the bones.
+        names: of the bones; those that begin with ``left_`` and ``right_`` have the colours of their side.
         lengths: for each frame, of every bone, in metres.
         frames: their numbers.
         title: above the chart.
@@ -84,31 +86,55 @@ def bone_length_chart(
     figure, axes = pyplot().subplots(figsize=(7.2, 5.0), layout="constrained")
     bare(axes)
     columns = list(zip(*lengths, strict=True))
-    ends = _spread([column[-1] for column in columns], 0.016)
-    for number, (name, column) in enumerate(zip(names, columns, strict=True)):
-        style = "-" if number < len(SERIES) else "--" if number < 2 * len(SERIES) else ":"
-        color = SERIES[number % len(SERIES)]
-        axes.plot(range(len(frames)), column, style, color=color, marker="o", markersize=3, linewidth=1.5)
-        axes.annotate(
-            name.replace("_", " "), (len(frames) - 0.85, ends[number]), color=color, fontsize=8, va="center"
-        )
+    top = 1.05 * max(map(max, columns))
+    ends = _spread([column[-1] for column in columns], gap=top / 28)
+    for name, column, end in zip(names, columns, ends, strict=True):
+        color = SIDES.get(name.split("_")[0], SIDES["middle"])
+        axes.plot(range(len(frames)), column, color=color, marker="o", markersize=3, linewidth=1.3)
+        _name_end(axes, name.replace("_", " "), (len(frames) - 1.0, column[-1]), end, color)
     axes.set_xticks(range(len(frames)), [str(frame) for frame in frames])
-    axes.set(xlabel="frame", ylabel="bone length [m]", xlim=(-0.2, len(frames) + 0.6), ylim=(0, None))
+    axes.set(xlabel="frame", ylabel="bone length [m]", xlim=(-0.2, len(frames) - 0.9), ylim=(0, top))
     axes.set_title(title, fontsize=10)
     return figure
 
 
+def _name_end(axes: Any, name: str, end: tuple[float, float], height: float, color: str) -> None:
+    """Write a line's name to the right of the axes at a height, and lead from the line's end to it."""
+    lead = {
+        "arrowstyle": "-",
+        "color": color,
+        "linewidth": 0.6,
+        "relpos": (0, 0.5),
+        "shrinkA": 1,
+        "shrinkB": 3,
+    }
+    axes.annotate(
+        name,
+        end,
+        (1.04, height),
+        textcoords=axes.get_yaxis_transform(),
+        annotation_clip=False,
+        arrowprops=lead,
+        color=color,
+        fontsize=8,
+        va="center",
+    )
+
+
 def _spread(places: Sequence[float], gap: float) -> list[float]:
-    """The places moved apart to at least ``gap``, in their order, about where they were."""
+    """The places moved apart to at least ``gap``, in their order, by the least squared distance in all.
+
+    Neighbours that are too close form a block of equal gaps, which lies where its members are on average;
+    blocks that come too close are joined.
+    """
     order = sorted(range(len(places)), key=places.__getitem__)
-    moved = [places[number] for number in order]
-    for _ in range(200):
-        for lower in range(len(moved) - 1):
-            lack = gap - (moved[lower + 1] - moved[lower])
-            if lack > 1e-6:
-                moved[lower] -= lack / 2
-                moved[lower + 1] += lack / 2
-    return [moved[order.index(number)] for number in range(len(places))]
+    blocks: list[list[float]] = []
+    for rank, number in enumerate(order):
+        blocks.append([places[number] - rank * gap])
+        while len(blocks) > 1 and mean(blocks[-2]) > mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    level = [mean(block) for block in blocks for _ in block]
+    return [level[order.index(number)] + order.index(number) * gap for number in range(len(places))]
 
 
 def hidden_chart(
@@ -126,18 +152,25 @@ def hidden_chart(
     bare(axes)
     counts = sorted(shares)
     values = [[seed[count] for seed in errors] for count in counts]
-    axes.fill_between(counts, [min(v) for v in values], [max(v) for v in values], color=SERIES[0], alpha=0.25)
-    axes.plot(counts, [mean(v) for v in values], color=SERIES[0], marker="o")
-    for count, value in zip(counts, values, strict=True):
+    low, high = [min(seeds) for seeds in values], [max(seeds) for seeds in values]
+    axes.fill_between(
+        counts, low, high, color=SERIES[0], alpha=0.25, linewidth=0, label="lowest to highest seed"
+    )
+    axes.plot(
+        counts, [mean(seeds) for seeds in values], color=SERIES[0], marker="o", label="mean of the seeds"
+    )
+    for count, top in zip(counts, high, strict=True):
         axes.annotate(
             f"{100 * shares[count]:.0f} %",
-            (count, max(value)),
-            (0, 4),
+            (count, top),
+            (0, 6),
             textcoords="offset points",
             ha="center",
             fontsize=8,
         )
+    axes.margins(y=0.12)
     axes.set(xlabel="joints hidden by the body (above: share of the frames)", ylabel=label, ylim=(0, None))
     axes.set_xticks(counts)
+    axes.legend(loc="lower right", frameon=False, fontsize=8)
     axes.set_title(title, fontsize=10)
     return figure

@@ -35,7 +35,7 @@ class Panel:
     pixels: Float[Tensor, "17 2"]
     predicted: Float[Tensor, "17 3"]
     true: Float[Tensor, "17 3"]
-    hidden: Bool[Tensor, 17]
+    hidden: Bool[Tensor, " 17"]
     error: float
 
 
@@ -51,7 +51,7 @@ def draw_pose(
 
 def panel_figure(panels: Sequence[Panel]) -> Figure:
     """A row for each frame: the 2D input, and true and lifted pose from the camera and from its side."""
-    figure = pyplot().figure(figsize=(8.6, 2.9 * len(panels)), layout="constrained")
+    figure = pyplot().figure(figsize=(8.6, 0.6 + 2.15 * len(panels)), layout="constrained")
     views = (("from the camera", 0.0), ("from 45° beside it", 45.0), ("from 90° beside it", 90.0))
     for row, panel in enumerate(panels):
         image = figure.add_subplot(len(panels), 4, 4 * row + 1)
@@ -62,11 +62,19 @@ def panel_figure(panels: Sequence[Panel]) -> Figure:
             space = figure.add_subplot(len(panels), 4, 4 * row + column)
             draw_turned(space, panel, angle)
             space.set_title(title if not row else "", fontsize=9)
-    figure.suptitle(
-        "grey: truth · colours: lifted (left orange, right blue) · rings: joints that the body hides",
-        fontsize=9,
-    )
+    figure.legend(handles=_explained(), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     return figure
+
+
+def _explained() -> list[Any]:
+    """What the colours and rings are, for a legend."""
+    line = pyplot().Line2D
+    ring = {"linestyle": "", "marker": "o", "markersize": 8, "markerfacecolor": "none", "color": "black"}
+    return [
+        line([], [], color=TRUTH, linewidth=4.0, label="truth"),
+        *(line([], [], color=color, linewidth=1.6, label=f"lifted, {side}") for side, color in SIDES.items()),
+        line([], [], **ring, label="hidden by the body"),
+    ]
 
 
 def draw_image(axes: Any, panel: Panel) -> None:
