@@ -100,10 +100,8 @@ def assert_same(take: Take, twin: Take) -> None:
     for field in fields(Camera)[:7]:
         ours, theirs = getattr(take.cameras, field.name), getattr(twin.cameras, field.name)
         torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=1e-6)
-    if take.joints is None or twin.joints is None:
-        assert take.joints is twin.joints
-    else:
-        assert torch.equal(take.joints, twin.joints)
+    for ours, theirs in ((take.joints, twin.joints), (take.scored, twin.scored)):
+        assert ours is theirs if ours is None or theirs is None else torch.equal(ours, theirs)
     assert_same_detections(take.detections, twin.detections)
 
 
@@ -117,6 +115,13 @@ def test_a_take_comes_back_as_it_was(tmp_path):
     save_take(tmp_path / "walk-1.npz", take)
     assert_same(load_take(tmp_path / "walk-1.npz", "cpn"), take)
     assert [path.name for path in tmp_path.iterdir()] == ["walk-1.npz"]
+
+
+def test_which_frames_are_scored_comes_back(tmp_path):
+    take = the_take(scored=torch.tensor([True, False, True, True, False, False]))
+    save_take(tmp_path / "walk-1.npz", take)
+    assert_same(load_take(tmp_path / "walk-1.npz", "cpn"), take)
+    assert film_takes([load_take(tmp_path / "walk-1.npz")]).scored_frames().sum() == 2 * 3
 
 
 def test_a_take_without_joints_comes_back_with_all_its_detections(tmp_path):
@@ -239,6 +244,9 @@ def test_neither_joints_nor_detections_is_a_fault(tmp_path):
         ("action", np.array(["walk"]), "action has shape (1,), expected ()"),
         ("uncaptured", np.array("nose"), "uncaptured has shape (), expected (joints)"),
         ("uncaptured", np.array(7), "uncaptured holds int64, expected text"),
+        ("scored", np.ones(4, bool), "scored has shape (4,), expected (5)"),
+        ("scored", np.ones(5), "scored holds float64, expected booleans"),
+        ("scored", np.zeros(5, bool), "no frame is scored"),
         ("uncaptured", np.array(["neck", "pelvis"]), "joints that may be missing: neck, pelvis"),
         ("rotation", 1.01 * the_arrays()["rotation"], "rotation holds matrices that are no rotations"),
         ("rotation", -the_arrays()["rotation"], "rotation holds matrices that are no rotations"),

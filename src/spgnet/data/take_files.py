@@ -12,6 +12,7 @@
 ``subject``         text                  who moves
 ``action``          text                  what they do; results are grouped by it
 ``uncaptured``      [n] texts, optional   names of joints whose 3D positions are guesses
+``scored``          [T], optional         booleans: which frames are scored; the others are input alone
 ================== ===================== ==========================================================
 
 A folder holds such files in the sub-folders ``train``, ``validation`` and ``test``; not all need be there.
@@ -36,7 +37,7 @@ from spgnet.files import whole_file
 from spgnet.skeleton import HUMAN36M
 
 PREFIX = "detections_"
-_NUMBERS, _TEXT = "fiu", "U"
+_NUMBERS, _TEXT, _BOOLEANS = "fiu", "U", "b"
 _LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "joints": (_NUMBERS, ("T", len(HUMAN36M), 3)),
     "camera_matrix": (_NUMBERS, ("C", 3, 3)),
@@ -48,10 +49,12 @@ _LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "subject": (_TEXT, ()),
     "action": (_TEXT, ()),
     "uncaptured": (_TEXT, ("joints",)),
+    "scored": (_BOOLEANS, ("T",)),
 }
 """Kinds (numpy's letters) and shape of each array but the detections; T frames, C cameras."""
 _DETECTIONS = (_NUMBERS, ("C", "T", len(HUMAN36M), 2))
-_OPTIONAL = ("joints", "distortion", "uncaptured")
+_OPTIONAL = ("joints", "distortion", "uncaptured", "scored")
+_KIND_NAMES = {_NUMBERS: "numbers", _TEXT: "text", _BOOLEANS: "booleans"}
 
 
 def save_take(path: Path, take: Take) -> None:
@@ -76,8 +79,7 @@ def save_take(path: Path, take: Take) -> None:
         "uncaptured": np.array(take.uncaptured, dtype=str),
         **{PREFIX + name: pixels for name, pixels in take.detections.items()},
     }
-    if take.joints is not None:
-        arrays["joints"] = take.joints
+    arrays |= {name: value for name in ("joints", "scored") if (value := getattr(take, name)) is not None}
     arrays = {name: np.asarray(value) for name, value in arrays.items()}
     with whole_file(path, ending=".npz") as temporary:
         np.savez_compressed(temporary, **arrays)
@@ -110,6 +112,7 @@ def load_take(path: Path, detector: str | None = None) -> Take:
             joints=_single(arrays["joints"]) if "joints" in arrays else None,
             detections={name: _single(arrays[PREFIX + name]) for name in wanted},
             uncaptured=tuple(name for name in HUMAN36M.names if name in lacking),
+            scored=torch.from_numpy(arrays["scored"]) if "scored" in arrays else None,
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
@@ -154,7 +157,7 @@ def _layout_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
     for key, (kinds, shape) in _layout(arrays).items():
         array = arrays[key]
         if array.dtype.kind not in kinds:
-            yield f"{key} holds {array.dtype}, expected {'text' if kinds == _TEXT else 'numbers'}"
+            yield f"{key} holds {array.dtype}, expected {_KIND_NAMES[kinds]}"
         if array.ndim == len(shape):
             for letter, size in zip(shape, array.shape, strict=True):
                 sizes.setdefault(letter, size if isinstance(letter, str) else letter)
