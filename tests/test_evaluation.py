@@ -1,5 +1,7 @@
 """Evaluation: averages are what they say, and a perfect prediction is perfect."""
 
+import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +9,17 @@ import torch
 
 from spgnet import metrics
 from spgnet.data.views import Views
-from spgnet.evaluation import METRICS, Evaluation, evaluate, frame_values, lift_views, validation_mpjpe
+from spgnet.evaluation import (
+    METRICS,
+    Evaluation,
+    evaluate,
+    frame_values,
+    lift_views,
+    scored_bones,
+    scored_joints,
+    shown,
+    validation_mpjpe,
+)
 from spgnet.models import LiftingNetwork, SPGNetConfig, build_model
 from spgnet.skeleton import HUMAN36M
 
@@ -169,3 +181,89 @@ def test_pck_and_auc_count_the_fields_joints_and_of_those_the_captured_ones(view
         values = frame_values(predicted, replace(views, uncaptured=lacking))
         torch.testing.assert_close(values["pck"], torch.full_like(values["pck"], 100 * share))
         torch.testing.assert_close(values["auc"], torch.full_like(values["auc"], 100 * share * 30 / 31))
+
+
+GUESSED = ("spine", "nose", "left_wrist")
+
+
+@pytest.fixture(scope="module")
+def lacking(views) -> Views:
+    """The same views, whose truth is a guess for three joints."""
+    return replace(views, uncaptured=GUESSED)
+
+
+def test_moving_joints_that_were_not_captured_changes_no_metric(model, lacking):
+    """Neither their guesses, nor what is predicted for them, nor where they are seen."""
+    guessed = torch.tensor([name in GUESSED for name in HUMAN36M.names])[:, None]
+    predicted = lift_views(model, lacking, flip=False)
+    values = frame_values(predicted, lacking)
+    moved = replace(
+        lacking,
+        joints=torch.where(guessed, lacking.joints + 0.7, lacking.joints),
+        screen=torch.where(guessed, lacking.screen - 0.3, lacking.screen),
+    )
+    wild = torch.where(guessed, predicted + torch.randn_like(predicted), predicted)
+    for name, value in frame_values(wild, moved).items():
+        torch.testing.assert_close(value, values[name], rtol=0, atol=0, equal_nan=True)
+
+
+def test_moving_captured_joints_changes_every_metric(model, lacking):
+    predicted = lift_views(model, lacking, flip=False)
+    values = frame_values(predicted, lacking)
+    noise = 0.3 * torch.randn(predicted.shape, generator=torch.Generator().manual_seed(0))
+    for name, value in frame_values(predicted + noise, lacking).items():
+        assert not torch.allclose(value, values[name], equal_nan=True), name
+
+
+def test_metrics_of_captured_joints_are_those_of_their_naive_twins(model, lacking):
+    predicted = lift_views(model, lacking, flip=False)
+    values = frame_values(predicted, lacking)
+    known = [joint for joint, name in enumerate(HUMAN36M.names) if name not in GUESSED]
+    assert scored_joints(lacking) == known
+    frame = 5
+    errors = (predicted - predicted[:, :1] - lacking.joints + lacking.joints[:, :1])[frame].norm(dim=-1)
+    expected = 1000 * sum(errors[joint].item() for joint in known) / 14
+    assert values["mpjpe"][frame].item() == pytest.approx(expected, rel=1e-5)
+    camera, frames = lacking.cameras[0], lacking.frames_of(0)
+    seen = camera.screen_to_image(lacking.screen[frames])
+    apart = (camera.camera_to_image(predicted[frames]) - seen)[frame].norm(dim=-1)
+    expected = sum(apart[joint].item() for joint in known) / 14
+    assert values["reprojection"][frame].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_bones_count_where_both_ends_were_captured(model, lacking):
+    names = {HUMAN36M.bone_names[bone] for bone in scored_bones(lacking)}
+    assert set(HUMAN36M.bone_names) - names == {"spine", "thorax", "nose", "head_top", "left_wrist"}
+    predicted = lift_views(model, lacking, flip=False)
+    frames = lacking.frames_of(0)
+    every = metrics.bone_length_deviation(predicted[frames], HUMAN36M)
+    expected = sum(every[HUMAN36M.bone_names.index(name)].item() for name in names) / 11
+    value = frame_values(predicted, lacking)["bone_deviation"][0]
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_where_all_was_captured_all_counts(views):
+    assert scored_joints(views) == list(range(17))
+    assert scored_bones(views) == list(range(16))
+
+
+def test_a_metric_without_a_value_is_none_in_json_and_a_dash_in_tables(model, views):
+    frame = one_view(views, 0)
+    single = replace(frame, joints=frame.joints[:1], screen=frame.screen[:1], lengths=torch.tensor([1]))
+    result = evaluate(model, single)
+    (action,) = result.actions
+    plain = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    for row in (plain["actions"][action], plain["mean_over_actions"], plain["mean_over_frames"]):
+        assert {name for name, value in row.items() if value is None} == {"velocity", "acceleration"}
+        assert set(row) == set(METRICS)
+    assert plain["frames"] == 1
+    lines = result.to_markdown(("mpjpe", "velocity")).splitlines()[2:]
+    assert [line.split(" | ")[2] for line in lines] == ["– |"] * 3
+    assert all("–" not in line.split(" | ")[1] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (math.nan, "–"), (0.0, "0.0"), (12.34, "12.3"), (99.96, "100.0")]
+)
+def test_a_figure_is_shown_with_one_digit_and_none_as_a_dash(value, text):
+    assert shown(value) == text

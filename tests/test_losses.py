@@ -9,11 +9,14 @@ import torch
 from spgnet.data.windows import Batch
 from spgnet.losses import (
     LossWeights,
+    UnlabelledWeights,
+    bone_length_prior,
     kinematic_loss,
     pose_loss,
     reprojection_loss,
     total,
     trajectory_loss,
+    unlabelled_losses,
     weighted_losses,
 )
 from spgnet.models import Lifted
@@ -116,3 +119,96 @@ def test_gradients_are_finite_for_people_in_the_camera_centre_and_for_perfect_pr
 def test_weights_that_cannot_be_are_refused(weights):
     with pytest.raises(ValueError, match="finite and not negative"):
         LossWeights(**weights)
+
+
+def test_the_bone_length_prior_compares_the_mean_length_of_each_bone():
+    """A mean over bones of what is a mean over samples and frames."""
+    unlabelled, labelled = torch.randn(3, 2, 17, 3), 1.3 * torch.randn(5, 2, 17, 3)
+    differences = []
+    for parent, child in HUMAN36M.bones:
+        means = []
+        for poses in (unlabelled, labelled):
+            frames = poses.reshape(-1, 17, 3).tolist()
+            means.append(sum(distance(frame[parent], frame[child]) for frame in frames) / len(frames))
+        differences.append(abs(means[0] - means[1]))
+    expected = sum(differences) / len(differences)
+    assert bone_length_prior(unlabelled, labelled).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_bone_length_prior_sees_neither_how_people_move_nor_single_frames():
+    torch.manual_seed(0)
+    pose, turn = torch.randn(4, 2, 17, 3), torch.linalg.qr(torch.randn(3, 3))[0]
+    assert bone_length_prior(pose @ turn + 2, pose).item() == pytest.approx(0, abs=1e-6)
+    assert bone_length_prior(pose.flip(0), pose).item() == pytest.approx(0, abs=1e-6)
+    half = torch.cat((0.5 * pose, 1.5 * pose))
+    assert bone_length_prior(half, pose).item() == pytest.approx(0, abs=1e-6)
+    assert bone_length_prior(1.1 * pose, pose).item() > 0.05
+
+
+def test_unlabelled_terms_are_their_losses_times_their_weights(batch):
+    torch.manual_seed(0)
+    lifted = Lifted(batch.pose + 0.1 * torch.randn_like(batch.pose), batch.root + 0.2)
+    known = Lifted(1.2 * batch.pose, batch.root)
+    weights = UnlabelledWeights(reprojection=3.0, bone_lengths=0.5)
+    terms = unlabelled_losses(lifted, batch, known, weights)
+    assert list(terms) == ["unlabelled_reprojection", "unlabelled_bone_lengths"]
+    expected = reprojection_loss(lifted.joints, batch.seen, batch.cameras)
+    assert terms["unlabelled_reprojection"].item() == pytest.approx(3 * expected.item())
+    expected = bone_length_prior(lifted.pose, known.pose)
+    assert terms["unlabelled_bone_lengths"].item() == pytest.approx(0.5 * expected.item())
+    assert min(term.item() for term in terms.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "names"),
+    [
+        (UnlabelledWeights(reprojection=0.0), ["unlabelled_bone_lengths"]),
+        (UnlabelledWeights(bone_lengths=0.0), ["unlabelled_reprojection"]),
+        (UnlabelledWeights(reprojection=0.0, bone_lengths=0.0), []),
+    ],
+)
+def test_an_unlabelled_term_of_weight_zero_is_left_out(batch, weights, names):
+    lifted = Lifted(batch.pose, batch.root)
+    assert list(unlabelled_losses(lifted, batch, lifted, weights)) == names
+    assert weights.any == bool(names)
+
+
+def test_true_joints_have_no_unlabelled_loss_and_are_not_looked_at(batch):
+    """Blotted-out truth changes neither the terms nor their gradients."""
+    gradients = []
+    for truth in (batch.joints, torch.full_like(batch.joints, torch.nan)):
+        pose = (batch.pose + 0.1).requires_grad_()
+        root = batch.root.clone().requires_grad_()
+        blotted = Batch(batch.screen, batch.seen, truth, batch.cameras)
+        total(
+            unlabelled_losses(Lifted(pose, root), blotted, Lifted(batch.pose, root), UnlabelledWeights())
+        ).backward()
+        assert pose.grad is not None
+        assert root.grad is not None
+        gradients.append(torch.cat((pose.grad, root.grad), dim=2))
+    assert gradients[0].isfinite().all()
+    assert gradients[0].abs().max() > 0
+    assert torch.equal(*gradients)
+    perfect = Lifted(batch.pose, batch.root)
+    terms = unlabelled_losses(perfect, batch, perfect, UnlabelledWeights())
+    assert total(terms).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_bone_length_prior_teaches_both_halves_of_a_batch():
+    unlabelled, labelled = torch.randn(2, 1, 17, 3), torch.randn(3, 1, 17, 3)
+    unlabelled.requires_grad_()
+    labelled.requires_grad_()
+    bone_length_prior(unlabelled, labelled).backward()
+    for half in (unlabelled, labelled):
+        assert half.grad is not None
+        assert half.grad.isfinite().all()
+        assert half.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{"reprojection": -1.0}, {"bone_lengths": math.nan}, {"warm_up": -1}, {"bone_lengths": math.inf}],
+)
+def test_unlabelled_weights_that_cannot_be_are_refused(weights):
+    with pytest.raises(ValueError, match="weights of unlabelled data must be finite and not negative"):
+        UnlabelledWeights(**weights)

@@ -18,7 +18,7 @@ from spgnet import training
 from spgnet.data.procedural import procedural_clips
 from spgnet.data.views import Views
 from spgnet.data.wild import wild_views
-from spgnet.losses import LossWeights
+from spgnet.losses import LossWeights, UnlabelledWeights
 from spgnet.models import SPGNetConfig
 from spgnet.recipes import GUIDED, RECIPES, TrainConfig
 from spgnet.runs import read_log
@@ -279,3 +279,140 @@ def test_nothing_is_written_when_the_data_are_too_short(views, tmp_path):
     with pytest.raises(ValueError, match="too few frames"):
         train(replace(CONFIG, run_length=10_000, batch_size=20_000), tmp_path / "run", views, views)
     assert not (tmp_path / "run").exists()
+
+
+def same_model(one: Path, two: Path) -> bool:
+    """Whether two files of weights hold the same network; one may hold an optimizer's state, too."""
+    a, b = (
+        {name: value for name, value in load_file(path).items() if name.startswith("model.")}
+        for path in (one, two)
+    )
+    assert a
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+SEMI = replace(CONFIG, unlabelled=UnlabelledWeights(warm_up=1), epochs=3)
+UNLABELLED_TERMS = {"loss/unlabelled_reprojection", "loss/unlabelled_bone_lengths"}
+
+
+@pytest.fixture(scope="module")
+def halves(views) -> tuple[Views, Views]:
+    """Views with labels, and others whose joints are blotted out."""
+    labelled, unlabelled = views.with_labels(0.5)
+    assert unlabelled is not None
+    return labelled, unlabelled
+
+
+@pytest.fixture(scope="module")
+def semi(views, halves, tmp_path_factory) -> Path:
+    """A run that learnt from both and was never interrupted."""
+    run = tmp_path_factory.mktemp("semi")
+    labelled, unlabelled = halves
+    assert train(SEMI, run, labelled, views, unlabelled=unlabelled)
+    return run
+
+
+def test_views_without_labels_join_training_after_the_warm_up(semi):
+    log = read_log(semi)
+    assert not UNLABELLED_TERMS & log[0].keys()
+    for entry in log[1:]:
+        assert entry.keys() >= UNLABELLED_TERMS
+        parts = [value for name, value in entry.items() if name.startswith("loss/")]
+        assert entry["loss"] == pytest.approx(sum(parts))
+        assert all(entry[name] > 0 for name in UNLABELLED_TERMS)
+
+
+def test_what_the_joints_of_unlabelled_views_are_never_matters(views, halves, semi, tmp_path):
+    """Blotted out, true and wrong joints give the same weights to the bit."""
+    labelled, unlabelled = halves
+    for name, joint in (("zero", 0.0), ("far", 1e6)):
+        other = replace(unlabelled, joints=torch.full_like(unlabelled.joints, joint))
+        train(SEMI, tmp_path / name, labelled, views, unlabelled=other)
+        assert same_weights(semi, tmp_path / name)
+
+
+def test_what_unlabelled_views_show_does_matter(views, halves, semi, tmp_path):
+    labelled, unlabelled = halves
+    train(
+        SEMI,
+        tmp_path / "run",
+        labelled,
+        views,
+        unlabelled=replace(unlabelled, screen=0.9 * unlabelled.screen),
+    )
+    assert not same_weights(semi, tmp_path / "run")
+
+
+def test_until_the_warm_up_ends_training_is_as_without_unlabelled_views(views, halves, tmp_path):
+    labelled, unlabelled = halves
+    config = replace(SEMI, epochs=2, unlabelled=UnlabelledWeights(warm_up=2))
+    train(config, tmp_path / "with", labelled, views, unlabelled=unlabelled)
+    train(config, tmp_path / "without", labelled, views)
+    assert same_weights(tmp_path / "with", tmp_path / "without")
+    assert history(tmp_path / "with") == history(tmp_path / "without")
+
+
+def test_weights_of_zero_leave_unlabelled_views_out(views, halves, tmp_path):
+    labelled, unlabelled = halves
+    config = replace(
+        SEMI, epochs=2, unlabelled=UnlabelledWeights(reprojection=0.0, bone_lengths=0.0, warm_up=0)
+    )
+    train(config, tmp_path / "with", labelled, views, unlabelled=unlabelled)
+    train(config, tmp_path / "without", labelled, views)
+    assert same_weights(tmp_path / "with", tmp_path / "without")
+    assert history(tmp_path / "with") == history(tmp_path / "without")
+
+
+@pytest.mark.parametrize("stop_at", [6, 9, 13])
+def test_a_run_with_unlabelled_views_resumes_to_the_bit(views, halves, semi, tmp_path, stop_at):
+    labelled, unlabelled = halves
+
+    def interrupt(entry) -> None:
+        if entry["step"] == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    run = tmp_path / "run"
+    assert not train(SEMI, run, labelled, views, unlabelled=unlabelled, on_step=interrupt)
+    assert train(SEMI, run, labelled, views, unlabelled=unlabelled, resume=True)
+    assert same_weights(semi, run)
+    assert history(semi) == history(run)
+
+
+def test_unlabelled_views_that_are_too_short_are_refused_before_anything_is_written(halves, tmp_path):
+    labelled, unlabelled = halves
+    short = unlabelled.select([0])
+    short = replace(
+        short, joints=short.joints[:1], screen=short.screen[:1], lengths=torch.ones_like(short.lengths)
+    )
+    with pytest.raises(ValueError, match="too few frames"):
+        train(SEMI, tmp_path / "run", labelled, None, unlabelled=short)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_views_to_validate_on_the_best_weights_are_the_last(views, tmp_path):
+    lowest = replace(CONFIG, epochs=3, learning_rate=0.05, decay=1.0)
+    best = []
+    train(
+        lowest,
+        tmp_path / "run",
+        views,
+        None,
+        on_epoch=lambda entry: best.append((tmp_path / "run/best.safetensors").read_bytes()),
+    )
+    assert all("validation_mpjpe" not in entry for entry in read_log(tmp_path / "run"))
+    assert same_model(tmp_path / "run/best.safetensors", tmp_path / "run/last.safetensors")
+    assert len(set(best)) == 3
+
+
+def test_a_run_without_views_to_validate_on_resumes_to_the_bit(views, tmp_path):
+    train(CONFIG, tmp_path / "straight", views, None)
+    stop_at_6 = lambda entry: os.kill(os.getpid(), signal.SIGTERM) if entry["step"] == 6 else None  # noqa: E731
+    assert not train(CONFIG, tmp_path / "run", views, None, on_step=stop_at_6)
+    assert train(CONFIG, tmp_path / "run", views, None, resume=True)
+    assert same_weights(tmp_path / "straight", tmp_path / "run")
+    assert history(tmp_path / "straight") == history(tmp_path / "run")
+
+
+def test_validation_does_not_change_what_is_learnt(views, straight, tmp_path):
+    train(CONFIG, tmp_path / "run", views, None)
+    assert same_model(straight / "last.safetensors", tmp_path / "run/last.safetensors")
