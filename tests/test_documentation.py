@@ -7,22 +7,70 @@ from pathlib import Path
 
 import pytest
 
-from spgnet.benchmark import METHODS, BenchmarkConfig, results_table
 from spgnet.lifting.weights import manifest
 from spgnet.recipes import GUIDED, GUIDED_WITH_DROPOUT, RECIPES
+from spgnet.reproduction.artefacts import ARTEFACTS
+from spgnet.reproduction.methods import NOT_RUN
+from spgnet.reproduction.page import results_page
+from spgnet.reproduction.pictures import picture_endings
+from spgnet.reproduction.tables import comparison
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_benchmark_s_tables_are_those_of_the_recorded_runs():
-    recorded = json.loads((ROOT / "docs/open_benchmark.json").read_text())
-    config = BenchmarkConfig()
-    assert recorded["motion"] == "captured"
-    assert len(recorded["runs"]) == len(METHODS) * len(config.inputs) * config.seeds
-    table = results_table(recorded["runs"])
-    assert table in (ROOT / "README.md").read_text()
-    assert table in (ROOT / "docs/open_benchmark.md").read_text()
+RESULTS = ROOT / "docs/results.json"
+
+
+def test_the_results_page_is_made_of_the_recorded_results():
+    results = json.loads(RESULTS.read_text())
+    assert (ROOT / "docs/results.md").read_text() == results_page(results)
+    for result in results:
+        assert result["motion"] == "captured"
+        for ending in picture_endings(result):
+            assert (ROOT / f"docs/results/{result['artefact']}{ending}.png").exists()
+
+
+def test_every_recorded_figure_has_its_command_commit_and_three_seeds():
+    results = json.loads(RESULTS.read_text())
+    assert {result["artefact"] for result in results} == set(ARTEFACTS)
+    for result in results:
+        about = ARTEFACTS[result["artefact"]]
+        ran = {(run["method"], run["seen"], run["seed"]) for run in result["runs"]}
+        assert ran == {
+            (method, seen, seed) for method in about.methods for seen in about.seen for seed in range(3)
+        }
+        for run in result["runs"]:
+            assert run["command"][:2] == ["spgnet", "reproduce"]
+            assert re.fullmatch(r"[0-9a-f]{12}", run["commit"])  # a commit, and nothing changed since
+
+
+def test_the_readme_s_table_is_that_of_the_recorded_results():
+    (result,) = (r for r in json.loads(RESULTS.read_text()) if r["artefact"] == "figure4a")
+    assert comparison(result, ARTEFACTS["figure4a"]) in (ROOT / "README.md").read_text()
+
+
+def test_the_reasons_for_quoting_are_those_that_the_tables_print():
+    page = (ROOT / "docs/reproduce.md").read_text()
+    for column, reason in NOT_RUN.items():
+        assert f"| {column} | {reason} |" in page
+
+
+def test_the_example_of_one_s_own_data_works(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    section = (ROOT / "docs/datasets.md").read_text().partition("A worked example")[2]
+    example = re.search(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    assert example
+    exec(compile(example[1], "docs/datasets.md", "exec"), {})
+    code, output = command("data", "check", "my_data")
+    assert code is None
+    assert "no faults" in output
+    options = ("--data.takes", "my_data", "--data.input", "detected", "--data.detector", "rtmpose")
+    quick = ("--epochs", "1", "--steps-per-epoch", "2", "--channels", "8", "--trajectory-channels", "4")
+    assert command("train", "demo", *options, *quick, "--out", "runs/mine")[0] is None
+    code, output = command("evaluate", "runs/mine")
+    assert code is None
+    assert "turning" in output
 
 
 def test_the_accuracy_on_real_video_is_that_of_the_manifest():

@@ -91,6 +91,9 @@ def evaluate(model: LiftingNetwork, views: Views, *, flip: bool = True) -> Evalu
         flip: average with the result for the mirrored input, as the field does.
     """
     values = frame_values(lift_views(model, views, flip=flip), views)
+    if not model.has_trajectory:
+        for name in ("trajectory", "reprojection"):
+            values[name] = torch.full_like(values[name], torch.nan)
     numbers = {action: number for number, action in enumerate(dict.fromkeys(views.actions))}
     of_view = torch.tensor([numbers[action] for action in views.actions], device=views.lengths.device)
     of_frame = of_view.repeat_interleave(views.lengths)

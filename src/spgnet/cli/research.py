@@ -115,7 +115,10 @@ def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> Non
 def load_weights(path: Path) -> tuple[DataConfig, LiftingNetwork]:
     """The network of a run or of VideoPose3D's checkpoint, and the data that the run was trained on."""
     if path.suffix == ".bin":
-        return DataConfig(), load_videopose3d(path)
+        network = load_videopose3d(path)
+        if network.config.joints != "human36m17":
+            raise ValueError(f"{path}: puts out HumanEva's joints; only Human3.6M's can be evaluated")
+        return DataConfig(), network
     config, model = load_run(path)
     return config.data, model
 

@@ -101,10 +101,16 @@ METHODS: dict[str, Method] = {
 """By the name that their run folders have."""
 
 NOT_RUN: dict[str, str] = {
-    "Sun [22]": "works on images: regresses bones from the picture, not from 2D joints",
-    "Yang [30]": "works on images: a network on the picture, trained against a discriminator",
-    "Lee [13]": "",
-    "Xu [28]": "",
-    "Hossain [7]": "",
+    "Sun [22]": "works on images, not on 2D poses",
+    "Yang [30]": "works on images, with adversarial training on pictures of other data sets",
+    "Lee [13]": "works on images, through its own 2D network; we know of no published code",
+    "Xu [28]": "a pipeline that corrects the 2D, lifts and refines; we know of no published code",
+    "Hossain [7]": "its authors report a fault in the evaluation behind their paper's figures "
+    "(github.com/rayat137/Pose_3D, issue 3)",
 }
 """The paper's other columns, which are quoted, and why they do not run here."""
+
+REMARKS: dict[str, str] = {
+    "Cai [2]": "printed: probably with their pose refinement; here: without",
+}
+"""What to know about a row that runs here."""

@@ -10,7 +10,7 @@ from spgnet.evaluation import METRICS, metric_headings
 from spgnet.experiments import mean_and_spread
 from spgnet.paper import PaperTable, audit
 from spgnet.reproduction.artefacts import ARTEFACTS, SEEN_LABELS, Artefact, Seen
-from spgnet.reproduction.methods import METHODS, NOT_RUN
+from spgnet.reproduction.methods import METHODS, NOT_RUN, REMARKS
 from spgnet.tables import markdown_table
 
 PRINTED_ACTIONS = (
@@ -64,7 +64,7 @@ def beside_the_paper(result: dict[str, Any], about: Artefact, table: PaperTable)
         mark = "" if row.verdict == "matches" else f" ({row.mean:.2f})"
         key = ours.get(column)
         measured = "–" if key is None else seeds_of(result, key, about.seen[0], metric)
-        remark = NOT_RUN.get(column, "another table's row" if key is None else "")
+        remark = (NOT_RUN | REMARKS).get(column, "")
         lines.append([column.replace("Our", "SPGNet"), f"{row.printed:.1f}{mark}", measured, remark])
     header = [
         f"{table.name}, Protocol {table.protocol}",
