@@ -6,6 +6,7 @@ from spgnet.models.network import Lifted, LiftingNetwork
 from spgnet.models.rays import RayNet, RayNetConfig
 from spgnet.models.spgnet import SPGNet, SPGNetConfig
 from spgnet.models.stgcn import STGCN, STGCNConfig
+from spgnet.models.transformer import Transformer, TransformerConfig
 from spgnet.models.videopose3d import VideoPose3D, VideoPose3DConfig
 
 __all__ = [
@@ -23,13 +24,23 @@ __all__ = [
     "SPGNet",
     "SPGNetConfig",
     "STGCNConfig",
+    "Transformer",
+    "TransformerConfig",
     "VideoPose3D",
     "VideoPose3DConfig",
     "build_model",
     "kind_of",
 ]
 
-ModelConfig = SPGNetConfig | RayNetConfig | MartinezConfig | STGCNConfig | AttentionConfig | VideoPose3DConfig
+ModelConfig = (
+    SPGNetConfig
+    | RayNetConfig
+    | MartinezConfig
+    | STGCNConfig
+    | AttentionConfig
+    | TransformerConfig
+    | VideoPose3DConfig
+)
 """Any network's configuration: a new network goes in here and into the table below."""
 
 NETWORKS: dict[type, type] = {
@@ -38,6 +49,7 @@ NETWORKS: dict[type, type] = {
     MartinezConfig: Martinez,
     STGCNConfig: STGCN,
     AttentionConfig: Attention,
+    TransformerConfig: Transformer,
     VideoPose3DConfig: VideoPose3D,
 }
 """The network of each configuration."""
