@@ -1,7 +1,7 @@
 """``spgnet reproduce``: every table and figure, end to end, at a miniature size."""
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,59 +9,54 @@ import pytest
 from PIL import Image
 
 from spgnet.data import sources
-from spgnet.models import AttentionConfig, MartinezConfig, SPGNetConfig, STGCNConfig
-from spgnet.reproduction import facts, methods
 from spgnet.reproduction.artefacts import ARTEFACTS, Name
-from spgnet.reproduction.methods import METHODS
+from spgnet.runs import read_config, read_log
 from spgnet.skeleton import HUMAN36M
 
-TINY = {
-    SPGNetConfig: SPGNetConfig((3,), channels=8, trajectory_channels=4),
-    MartinezConfig: MartinezConfig(8, 4),
-    STGCNConfig: STGCNConfig(frames=1, channels=4, trajectory_channels=4),
-    AttentionConfig: AttentionConfig(layers=2, channels=8, trajectory_channels=4, squeeze=4),
-}
 QUICK = ("--epochs", "2", "--steps-per-epoch", "2", "--seeds", "2")
 
 
-@pytest.fixture
-def spgnet(monkeypatch, tmp_path, command):
-    """Run the command in an empty folder, with little motion and tiny networks."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def little_motion(monkeypatch):
     monkeypatch.setattr(sources, "PROCEDURAL_CLIPS", {"train": 3, "validation": 1, "test": 4})
-    monkeypatch.setattr(facts, "FEWEST", 3)
-    for name, method in METHODS.items():
-        small, paper = (
-            replace(recipe, model=TINY[type(recipe.model)], batch_size=16)
-            for recipe in (method.small, method.paper)
-        )
-        monkeypatch.setitem(methods.METHODS, name, replace(method, small=small, paper=paper))
-    return command
 
 
-def result(name: str, kind: str = "generated-small") -> dict[str, Any]:
-    return json.loads(Path(f"runs/reproduce/{name}-{kind}.json").read_text())
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    """Where the runs of most tests go, so that tables share them as a user's do."""
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture
+def reproduce(spgnet, out) -> Callable[[str], tuple[dict[str, Any], str]]:
+    """Reproduce a table or figure on generated motion: its results, and what was printed."""
+
+    def run(name: str) -> tuple[dict[str, Any], str]:
+        code, output = spgnet("reproduce", name, "--data", "open", "--out", str(out), *QUICK)
+        assert code is None
+        return json.loads((out / f"{name}-generated-small.json").read_text()), output
+
+    return run
 
 
 @pytest.mark.parametrize("name", get_args(Name))
-def test_every_table_and_figure_runs_on_open_data_and_says_how_it_was_made(spgnet, name):
-    code, output = spgnet("reproduce", name, "--data", "open", *QUICK)
-    assert code is None
-    about, made = ARTEFACTS[name], result(name)
+def test_every_table_and_figure_runs_on_open_data_and_says_how_it_was_made(reproduce, out, name):
+    made, output = reproduce(name)
+    about = ARTEFACTS[name]
     ran = {(run["method"], run["seen"], run["seed"]) for run in made["runs"]}
     assert ran == {(m, s, n) for m in about.methods for s in about.seen for n in range(2)}
     for run in made["runs"]:
-        assert run["command"][1:3] == ["reproduce", name]
+        assert run["command"][1] == "reproduce"
         assert {"commit", "seconds", "evaluation"} <= run.keys()
     assert made["command"].startswith(f"spgnet reproduce {name} --data open")
-    text = Path(f"runs/reproduce/{name}-generated-small.md").read_text()
+    text = (out / f"{name}-generated-small.md").read_text()
     assert text.strip() in output.replace("\r", "")
-    pictures = sorted(path.name for path in Path("runs/reproduce").glob("*.png"))
+    pictures = sorted(path.name for path in out.glob(f"{name}*.png"))
     expected = [] if name.startswith(("table", "semi")) else [f"{name}-generated-small.png"]
     expected += [f"{name}-generated-small-hidden.png"] if name == "figure6" else []
     assert pictures == sorted(expected)
     for picture in pictures:
-        with Image.open(Path("runs/reproduce") / picture) as image:
+        with Image.open(out / picture) as image:
             assert min(image.size) > 300
 
 
@@ -73,15 +68,14 @@ def test_tables_share_their_runs(spgnet):
     assert len(list(Path().rglob("last.safetensors"))) == len(weights) + 2  # Liu et al., two seeds
 
 
-def test_our_rows_stand_beside_the_printed_ones_with_the_audit_s_marks(spgnet):
-    spgnet("reproduce", "table1", "--data", "open", *QUICK)
-    lines = Path("runs/reproduce/table1-generated-small.md").read_text().splitlines()
+def test_our_rows_stand_beside_the_printed_ones_with_the_audit_s_marks(reproduce, out):
+    runs = [run for run in reproduce("table1")[0]["runs"] if run["method"] == "spgnet"]
+    lines = (out / "table1-generated-small.md").read_text().splitlines()
     rows = {
         line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:5]]
         for line in lines
         if "|" in line
     }
-    runs = [run for run in result("table1")["runs"] if run["method"] == "spgnet"]
     errors = [run["evaluation"]["mean_over_actions"]["mpjpe"] for run in runs]
     measured = f"{sum(errors) / 2:.1f} ± {abs(errors[0] - errors[1]) / 2:.1f}"
     assert rows["SPGNet"] == ["45.3", measured, ""]
@@ -90,9 +84,8 @@ def test_our_rows_stand_beside_the_printed_ones_with_the_audit_s_marks(spgnet):
     assert all(rows[quoted][1] == "–" and rows[quoted][2] for quoted in ("Sun [22]", "Lee [13]", "Xu [28]"))
 
 
-def test_figure_5_shows_seven_frames_of_sixteen_bones_of_one_walk(spgnet):
-    spgnet("reproduce", "figure5", "--data", "open", *QUICK)
-    bones = result("figure5")["bones"]
+def test_figure_5_shows_seven_frames_of_sixteen_bones_of_one_walk(reproduce):
+    bones = reproduce("figure5")[0]["bones"]
     assert bones["names"] == list(HUMAN36M.bone_names)
     assert len(bones["frames"]) == len(set(bones["frames"])) == 7
     assert [len(lengths) for lengths in bones["predicted"]] == [16] * 7
@@ -101,9 +94,8 @@ def test_figure_5_shows_seven_frames_of_sixteen_bones_of_one_walk(spgnet):
     assert all(max(lengths) - min(lengths) < 1e-4 for lengths in true)  # generated bones are constant
 
 
-def test_figure_6_counts_every_frame_once(spgnet):
-    spgnet("reproduce", "figure6", "--data", "open", *QUICK)
-    hidden = result("figure6")["hidden"]
+def test_figure_6_counts_every_frame_once(reproduce):
+    hidden = reproduce("figure6")[0]["hidden"]
     assert 0.8 < sum(hidden["shares"].values()) <= 1 + 1e-6
     assert len(hidden["panels"]) == 3
     counts = [sum(panel["hidden"]) for panel in hidden["panels"]]
@@ -111,19 +103,14 @@ def test_figure_6_counts_every_frame_once(spgnet):
     assert counts[0] < counts[-1]
 
 
-def test_training_with_few_labels_sees_a_tenth_of_the_clips_and_the_others_as_2d(spgnet):
-    spgnet("reproduce", "semi", "--data", "open", *QUICK)
-    logs = {
-        name: json.loads(
-            Path(f"runs/reproduce/generated-small/exact/{name}-seed0/log.jsonl").read_text().splitlines()[-1]
-        )
-        for name in ("labels-10", "semi-10", "spgnet")
-    }
+def test_training_with_few_labels_sees_a_tenth_of_the_clips_and_the_others_as_2d(reproduce, out):
+    reproduce("semi")
+    runs = {name: out / f"generated-small/exact/{name}-seed0" for name in ("labels-10", "semi-10", "spgnet")}
     extra = {"loss/unlabelled_reprojection", "loss/unlabelled_bone_lengths"}
-    assert extra <= logs["semi-10"].keys()
-    assert not extra & (logs["labels-10"].keys() | logs["spgnet"].keys())
-    config = json.loads(Path("runs/reproduce/generated-small/exact/semi-10-seed0/config.json").read_text())
-    assert config["data"]["labels"] == 0.1
+    for name, run in runs.items():
+        assert read_config(run).data.labels == (1.0 if name == "spgnet" else 0.1)
+        assert (extra <= read_log(run)[-1].keys()) == (name == "semi-10")
+        assert not extra & read_log(run)[0].keys()  # the first epoch warms up
 
 
 def test_without_human36m_it_says_where_to_get_it_and_what_else_there_is(spgnet, tmp_path):
