@@ -1,0 +1,135 @@
+"""Where views come from: motion, recorded takes, and takes without 3D."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from spgnet.data.archive import save_motion_archive
+from spgnet.data.config import DataConfig
+from spgnet.data.procedural import procedural_clips
+from spgnet.data.sources import check_data, load_training_data, load_validation, load_views
+from spgnet.data.take_files import save_take
+from spgnet.data.takes import Take
+from spgnet.data.views import Views
+from spgnet.rigs import random_rig
+
+
+def take(seed: int, *, labelled: bool = True) -> Take:
+    """Two cameras, a second of motion, and what a detector saw: 4 pixels to the right of the truth."""
+    (clip,) = procedural_clips(1, seed=seed, seconds=1.0, fps=50.0)
+    cameras = replace(random_rig(2, seed=seed, distance=(4.0, 5.0)), convention="opencv")
+    pixels = cameras[:, None].world_to_image(clip.joints)
+    pixels = pixels + torch.tensor([4.0, 0.0])
+    joints = clip.joints if labelled else None
+    return Take(f"take{seed}", "Ada", clip.action, 50.0, cameras, joints, {"mine": pixels})
+
+
+@pytest.fixture
+def recorded(tmp_path) -> DataConfig:
+    """Three takes for training, one of them without 3D, and one for the test."""
+    for split, each in (
+        ("train", take(0)),
+        ("train", take(1)),
+        ("train", take(2, labelled=False)),
+        ("test", take(3)),
+    ):
+        (tmp_path / split).mkdir(exist_ok=True)
+        save_take(tmp_path / split / f"{each.name}.npz", each)
+    return DataConfig(takes=tmp_path, input="detected", detector="mine")
+
+
+def test_takes_without_3d_are_apart_and_their_joints_unknown(recorded):
+    labelled, unlabelled = load_training_data(recorded)
+    assert isinstance(labelled, Views)
+    assert unlabelled is not None
+    assert (len(labelled), len(unlabelled)) == (4, 2)
+    assert labelled.joints.isfinite().all()
+    assert unlabelled.joints.isnan().all()
+    assert unlabelled.screen.isfinite().all()
+
+
+def test_labels_that_are_not_used_join_the_takes_without_3d(recorded):
+    labelled, unlabelled = load_training_data(replace(recorded, labels=0.5))
+    assert isinstance(labelled, Views)
+    assert unlabelled is not None
+    assert (len(labelled), len(unlabelled)) == (2, 4)
+    assert unlabelled.joints.isnan().all()
+    assert set(labelled.names) | set(unlabelled.names) == {"take0", "take1", "take2"}
+
+
+def test_detected_projected_and_noisy_input_differ_as_they_say(recorded):
+    detected = load_views(recorded, "test")
+    projected = load_views(replace(recorded, input="projected"), "test")
+    noisy = load_views(replace(recorded, input="noisy"), "test")
+    assert torch.equal(detected.joints, projected.joints)
+    moved = detected.cameras[0].screen_to_image(detected.screen) - detected.cameras[0].screen_to_image(
+        projected.screen
+    )
+    assert torch.allclose(moved, torch.tensor([4.0, 0.0]).expand_as(moved), atol=1e-2)
+    assert not torch.allclose(noisy.screen, projected.screen)
+
+
+def test_a_split_that_is_not_there_is_none_to_validate_on_and_a_fault_to_test_on(recorded):
+    assert load_validation(recorded) is None
+    with pytest.raises(ValueError, match="no takes with known 3D motion for the split 'validation'"):
+        load_views(recorded, "validation")
+
+
+def test_takes_without_3d_cannot_be_projected(recorded):
+    with pytest.raises(ValueError, match="take2"):
+        load_training_data(replace(recorded, input="projected"))
+
+
+def test_one_s_own_motion_is_filmed_like_the_benchmark_s(tmp_path):
+    save_motion_archive(tmp_path / "mine.npz", procedural_clips(8, seed=0, seconds=2.0, fps=30.0))
+    data = DataConfig(motion=tmp_path)
+    splits = {split: load_views(data, split) for split in ("train", "validation", "test")}
+    names = [{name.partition("@")[0] for name in views.names} for views in splits.values()]
+    assert sum(map(len, names)) == len(set.union(*names)) == 8
+    assert {views.fps for views in splits.values()} == {50.0}
+    again = load_views(data, "train")
+    assert torch.equal(again.screen, splits["train"].screen)
+
+
+def test_motion_too_short_to_film_is_a_fault(tmp_path):
+    save_motion_archive(tmp_path / "mine.npz", procedural_clips(3, seed=0, seconds=0.5))
+    with pytest.raises(ValueError, match="no clip of the split 'train' lasts a second"):
+        load_views(DataConfig(motion=tmp_path), "train")
+
+
+def test_what_a_path_holds_is_told(recorded, tmp_path):
+    name, checked = check_data(tmp_path)
+    assert name == "take files"
+    assert not checked.faults
+    mocap = tmp_path / "mocap"
+    mocap.mkdir()
+    save_motion_archive(mocap / "mine.npz", procedural_clips(3, seed=0, seconds=1.0))
+    assert check_data(mocap)[0] == "motion capture"
+    with pytest.raises(ValueError, match="nowhere: no such file or folder"):
+        check_data(Path("nowhere"))
+
+
+def test_the_benchmark_s_archives_are_checked_by_their_sums(real_motion, tmp_path):
+    name, checked = check_data(real_motion)
+    assert "open benchmark" in name
+    assert len(checked.facts) == 6
+    assert not checked.faults
+    (tmp_path / "bandai.npz").write_bytes(b"other")
+    assert len(check_data(tmp_path)[1].faults) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"input": "detected"}, "needs recorded takes"),
+        ({"labels": 0.0}, r"labels must be a share in \(0, 1\], got 0.0"),
+        ({"motion": Path("a"), "takes": Path("b")}, "either motion or takes"),
+        ({"input": "wild", "labels": 0.5}, "wild samples are drawn from motion"),
+        ({"input": "wild", "takes": Path("b")}, "wild samples are drawn from motion"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options, fault):
+    with pytest.raises(ValueError, match=fault):
+        DataConfig(**options)
