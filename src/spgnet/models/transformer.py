@@ -166,7 +166,7 @@ def attended(
     value: Float[Tensor, "*batch keys e"],
     leaning: Float[Tensor, "heads queries keys"] | None = None,
 ) -> Float[Tensor, "*batch queries e"]:
-    """Scaled dot-product attention; for so few keys faster on a CPU than PyTorch's own."""
+    """Scaled dot-product attention; PyTorch's own is no faster on a CPU for so few keys."""
     likeness = query @ key.mT * query.shape[-1] ** -0.5
     weights = (likeness if leaning is None else likeness + leaning).softmax(dim=-1)
     return weights.to(value.dtype) @ value
