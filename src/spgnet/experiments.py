@@ -20,7 +20,7 @@ from spgnet.data.takes import Split
 from spgnet.data.views import Views
 from spgnet.evaluation import evaluate
 from spgnet.recipes import TrainConfig
-from spgnet.runs import check_resumable, load_run, read_json, read_log, write_json
+from spgnet.runs import check_resumable, git_commit, load_run, read_json, read_log, write_json
 from spgnet.training import Machine, Report, pick_device, train
 
 RunReport = Callable[[str, dict[str, Any]], None]
@@ -158,6 +158,7 @@ def train_and_evaluate(
     result = {
         "command": environment["command"],
         "commit": environment["commit"],
+        "evaluated_at": git_commit(),
         "seconds": round(sum(entry["seconds"] for entry in read_log(folder)), 1),
         "evaluation": evaluate(model.to(device), views.to(device)).to_json(),
     }

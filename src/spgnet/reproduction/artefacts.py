@@ -23,7 +23,6 @@ class Artefact:
         seen: the 2D inputs that they run with.
         metrics: what its table shows.
         tables: the paper's printed tables that stand beside it, as (name, protocol).
-        minutes: how long it took on the open benchmark on two cores, if nothing had been run before.
     """
 
     title: str
@@ -31,7 +30,6 @@ class Artefact:
     seen: tuple[Seen, ...]
     metrics: tuple[str, ...]
     tables: tuple[tuple[str, int], ...] = ()
-    minutes: int = 0
 
     def printed(self) -> list[PaperTable]:
         """The paper's tables that stand beside it."""
