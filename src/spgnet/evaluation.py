@@ -98,7 +98,7 @@ def evaluate(model: LiftingNetwork, views: Views, *, flip: bool = True) -> Evalu
     of_view = torch.tensor([numbers[action] for action in views.actions], device=views.lengths.device)
     of_frame = of_view.repeat_interleave(views.lengths)
     actions = {action: _means(values, of_frame == number) for action, number in numbers.items()}
-    over_actions = {name: sum(row[name] for row in actions.values()) / len(actions) for name in METRICS}
+    over_actions = {name: _mean([row[name] for row in actions.values()]) for name in METRICS}
     frames = int(views.scored_frames().sum())
     return Evaluation(actions, over_actions, _means(values, of_frame >= 0), frames)
 
@@ -107,7 +107,9 @@ def validation_mpjpe(model: LiftingNetwork, views: Views) -> float:
     """MPJPE over all scored frames in mm, without flips: the figure to watch in training."""
     model.eval()
     predicted = lift_views(model, views, flip=False)
-    return metrics.mpjpe(predicted, views.joints)[views.scored_frames()].mean().item()
+    joints = scored_joints(views)
+    errors = metrics.mpjpe(predicted[:, joints], views.joints[:, joints])
+    return errors[views.scored_frames()].mean().item()
 
 
 def lift_views(model: LiftingNetwork, views: Views, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
@@ -168,6 +170,12 @@ def scored_bones(views: Views) -> list[int]:
     """The bones between them."""
     known = scored_joints(views)
     return [bone for bone, ends in enumerate(HUMAN36M.bones) if set(ends) <= set(known)]
+
+
+def _mean(values: list[float]) -> float:
+    """The mean of the actions that have a value; NaN if none has."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
 
 
 def _without_nan(values: Any) -> Any:

@@ -70,3 +70,17 @@ def test_too_few_frames_are_refused(views):
     )
     with pytest.raises(ValueError, match="too few frames: a sample needs 3 in a row, the longest clip has 2"):
         WindowSampler(short, run=3, context=(0, 0))
+
+
+@pytest.mark.parametrize("run", [1, 2, 3])
+def test_every_output_frame_is_scored(views, run):
+    scored = torch.ones(len(views.joints), dtype=torch.bool)
+    scored[::5] = False
+    sampler = WindowSampler(replace(views, scored=scored), run=run, context=(1, 1))
+    naive = [
+        frame
+        for view in range(len(views))
+        for frame in range(views.frames_of(view).start, views.frames_of(view).stop - run + 1)
+        if all(frame + later in set(scored.nonzero().flatten().tolist()) for later in range(run))
+    ]
+    assert sampler.starts.tolist() == naive

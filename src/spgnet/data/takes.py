@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,13 +64,18 @@ class Take:
         if self.joints is None and not self.detections:
             return ["it has neither 3D joints nor 2D detections"]
         faults, cameras = [], len(self.cameras.focal)
-        if not self.fps > 0:
+        if not 0 < self.fps < math.inf:
             faults.append(f"fps is {self.fps}, expected a positive number")
         if self.joints is not None:
             if self.joints.ndim != 3 or self.joints.shape[1:] != (len(HUMAN36M), 3) or not len(self.joints):
                 return [f"joints have shape {tuple(self.joints.shape)}, expected [frames, 17, 3]"]
             faults += _not_finite("joints", self.joints)
         for name, pixels in self.detections.items():
+            if pixels.ndim != 4 or not pixels.numel():
+                return [
+                    *faults,
+                    f"detections {name!r} have shape {tuple(pixels.shape)}, expected 4 dimensions",
+                ]
             expected = (cameras, len(self), len(HUMAN36M), 2)
             if pixels.shape != expected:
                 faults.append(f"detections {name!r} have shape {tuple(pixels.shape)}, expected {expected}")

@@ -46,12 +46,12 @@ class WindowSampler:
 
     Args:
         views: the data.
-        run: consecutive output frames per sample.
+        run: consecutive output frames per sample, all of them scored.
         context: input frames before the first and after the last output frame. Where a window reaches
             over the end of its view, the view's first or last frame is repeated.
 
     Raises:
-        ValueError: no view has as many frames as a run.
+        ValueError: no view has as many scored frames in a row as a run.
     """
 
     def __init__(self, views: Views, *, run: int, context: tuple[int, int]) -> None:
@@ -60,7 +60,11 @@ class WindowSampler:
         self.first, self.last = views.starts[view], (views.starts + views.lengths - 1)[view]
         self.view = view
         frame = torch.arange(len(view), device=view.device)
-        self.starts = frame[frame + run - 1 <= self.last]
+        whole = frame + run - 1 <= self.last
+        if views.scored is not None:
+            unscored = torch.cat((frame.new_zeros(1), (~views.scored).cumsum(0)))
+            whole &= unscored[(frame + run).clamp(max=len(frame))] == unscored[:-1]
+        self.starts = frame[whole]
         if not len(self.starts):
             longest = int(views.lengths.max())
             raise ValueError(f"too few frames: a sample needs {run} in a row, the longest clip has {longest}")

@@ -1,4 +1,4 @@
-"""What all figures share: matplotlib without a window, colours, and writing a figure to a file."""
+"""What all figures share: a canvas without a window, colours, and writing a figure to a file."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ SIDES = {"left": "#d95f02", "right": "#1b7fb8", "middle": "#4d4d4d"}
 TRUTH = "#b8b8b8"
 
 
-def pyplot() -> Any:
-    """matplotlib's pyplot, drawing into memory.
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches, which belongs to no window.
 
     Raises:
         ValueError: matplotlib is missing; the message names the extra.
     """
     try:
-        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
     except ImportError:
         raise ValueError("figures need matplotlib; install it with: pip install 'spgnet[figures]'") from None
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    return pyplot
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def bare(axes: Any) -> None:
@@ -41,7 +41,6 @@ def bare(axes: Any) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as an image (of the kind that the path ends in) and close it."""
+    """Write a figure as an image (of the kind that the path ends in)."""
     with whole_file(path, ending=path.suffix) as temporary:
         figure.savefig(temporary, dpi=150)
-    pyplot().close(figure)

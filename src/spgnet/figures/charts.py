@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from spgnet.figures.canvas import SERIES, SIDES, bare, pyplot
+from spgnet.figures.canvas import SERIES, SIDES, bare, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,14 +32,8 @@ class Columns:
 
 def column_chart(panels: Sequence[Columns], label: str) -> Figure:
     """Clustered columns: the seeds' mean, its figure, and a bar from the lowest to the highest seed."""
-    figure, all_axes = pyplot().subplots(
-        1,
-        len(panels),
-        figsize=(1.2 + 3.4 * len(panels), 3.4),
-        squeeze=False,
-        sharey=True,
-        layout="constrained",
-    )
+    figure = new_figure(1.2 + 3.4 * len(panels), 3.4)
+    all_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)
     for axes, panel in zip(all_axes[0], panels, strict=True):
         bare(axes)
         width = 0.8 / len(panel.series)
@@ -83,7 +77,8 @@ def bone_length_chart(
         frames: their numbers.
         title: above the chart.
     """
-    figure, axes = pyplot().subplots(figsize=(7.2, 5.0), layout="constrained")
+    figure = new_figure(7.2, 5.0)
+    axes = figure.subplots()
     bare(axes)
     columns = list(zip(*lengths, strict=True))
     top = 1.05 * max(map(max, columns))
@@ -148,7 +143,8 @@ def hidden_chart(
         label: of the error's axis.
         title: above the chart.
     """
-    figure, axes = pyplot().subplots(figsize=(5.4, 3.6), layout="constrained")
+    figure = new_figure(5.4, 3.6)
+    axes = figure.subplots()
     bare(axes)
     counts = sorted(shares)
     values = [[seed[count] for seed in errors] for count in counts]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spgnet.figures.canvas import SIDES, TRUTH, pyplot
+from spgnet.figures.canvas import SIDES, TRUTH, new_figure
 from spgnet.skeleton import HUMAN36M
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def draw_pose(
 
 def panel_figure(panels: Sequence[Panel]) -> Figure:
     """A row for each frame: the 2D input, and true and lifted pose from the camera and from its side."""
-    figure = pyplot().figure(figsize=(8.6, 0.6 + 2.15 * len(panels)), layout="constrained")
+    figure = new_figure(8.6, 0.6 + 2.15 * len(panels))
     views = (("from the camera", 0.0), ("from 45° beside it", 45.0), ("from 90° beside it", 90.0))
     for row, panel in enumerate(panels):
         image = figure.add_subplot(len(panels), 4, 4 * row + 1)
@@ -68,12 +68,16 @@ def panel_figure(panels: Sequence[Panel]) -> Figure:
 
 def _explained() -> list[Any]:
     """What the colours and rings are, for a legend."""
-    line = pyplot().Line2D
+    from matplotlib.lines import Line2D
+
     ring = {"linestyle": "", "marker": "o", "markersize": 8, "markerfacecolor": "none", "color": "black"}
     return [
-        line([], [], color=TRUTH, linewidth=4.0, label="truth"),
-        *(line([], [], color=color, linewidth=1.6, label=f"lifted, {side}") for side, color in SIDES.items()),
-        line([], [], **ring, label="hidden by the body"),
+        Line2D([], [], color=TRUTH, linewidth=4.0, label="truth"),
+        *(
+            Line2D([], [], color=color, linewidth=1.6, label=f"lifted, {side}")
+            for side, color in SIDES.items()
+        ),
+        Line2D([], [], **ring, label="hidden by the body"),
     ]
 
 
