@@ -80,6 +80,7 @@ def methods(comparison: Comparison) -> dict[str, TrainConfig]:
 def main() -> None:
     comparison = tyro.cli(Comparison, description=__doc__)
     torch.set_num_threads(1)
+    comparison.out.mkdir(parents=True, exist_ok=True)
     rows = []
     for kind in comparison.inputs:
         data = DataConfig(comparison.motion, input=kind)
