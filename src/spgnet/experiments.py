@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
-from multiprocessing import get_context
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from statistics import mean
+from types import FrameType
 from typing import Any
 
 import torch
@@ -21,7 +24,7 @@ from spgnet.data.views import Views
 from spgnet.evaluation import evaluate
 from spgnet.recipes import TrainConfig
 from spgnet.runs import check_resumable, git_commit, load_run, read_json, read_log, write_json
-from spgnet.training import Machine, Report, pick_device, train
+from spgnet.training import Accelerator, Machine, Report, pick_device, train
 
 RunReport = Callable[[str, dict[str, Any]], None]
 
@@ -45,7 +48,7 @@ def run_experiments(
     experiments: Sequence[Experiment],
     *,
     jobs: int = 1,
-    machine: Machine | None = None,
+    accelerator: Accelerator = "auto",
     on_progress: RunReport = lambda run, entry: None,
 ) -> list[dict[str, Any]]:
     """The results of experiments, in their order; those that are done are read, the others run.
@@ -53,56 +56,72 @@ def run_experiments(
     Args:
         experiments: what to run.
         jobs: how many to run at once, each in a process of its own with a share of the cores.
-        machine: where to train.
+        accelerator: what computes.
         on_progress: called with a run's name and a line of its log (of one job alone), or its results.
 
     Raises:
         KeyboardInterrupt: training was stopped, after a checkpoint.
         ValueError: a folder holds a run of another configuration.
     """
-    machine = machine or Machine()
     results: dict[int, dict[str, Any]] = {}
+
+    def finish(number: int, result: dict[str, Any]) -> None:
+        results[number] = result
+        on_progress(experiments[number].name, result["evaluation"]["mean_over_actions"])
+
     if jobs == 1:
         for number, each in enumerate(experiments):
-            results[number] = run_experiment(
-                each, machine, lambda entry, of=each: on_progress(of.name, entry)
-            )
-            on_progress(each.name, results[number]["evaluation"]["mean_over_actions"])
-    else:
-        with _workers(jobs) as pool:
-            numbers = {
-                pool.submit(run_experiment, each, machine): number for number, each in enumerate(experiments)
-            }
-            for done in as_completed(numbers):
-                results[numbers[done]] = done.result()
-                name = experiments[numbers[done]].name
-                on_progress(name, done.result()["evaluation"]["mean_over_actions"])
+            report = partial(on_progress, each.name)
+            finish(number, run_experiment(each, accelerator, report))
+        return [results[number] for number in range(len(experiments))]
+    waiting, running = list(enumerate(experiments)), {}
+    with _workers(jobs) as pool:
+        while waiting or running:
+            while (
+                waiting and len(running) < jobs
+            ):  # no more at once: what is handed over cannot be called off
+                number, each = waiting.pop(0)
+                running[pool.submit(run_experiment, each, accelerator)] = number
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                finish(running.pop(done), done.result())
     return [results[number] for number in range(len(experiments))]
 
 
 @contextmanager
 def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that share the cores; work that has not begun is dropped when one of them fails."""
+    """Processes that share the cores, and that a SIGTERM of this process stops as Ctrl-C does."""
     threads = max(1, torch.get_num_threads() // jobs)
     pool = ProcessPoolExecutor(
         jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
     )
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for child in active_children():
+            child.terminate()
+        raise KeyboardInterrupt
+
+    here = threading.current_thread() is threading.main_thread()  # no other thread may set handlers
+    previous = signal.signal(signal.SIGTERM, stop) if here else None
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+        if here:
+            signal.signal(signal.SIGTERM, previous)
 
 
 def run_experiment(
-    experiment: Experiment, machine: Machine | None = None, on_epoch: Report = lambda entry: None
+    experiment: Experiment, accelerator: Accelerator = "auto", on_epoch: Report = lambda entry: None
 ) -> dict[str, Any]:
     """The result of one experiment; see :func:`run_experiments`."""
     data = experiment.recipe.data
 
     def load(split: Split) -> Views | TrainingData | None:
-        return _loaded(data, split)
+        return _loaded(data if split == "train" else replace(data, labels=1.0), split)
 
-    return train_and_evaluate(experiment.recipe, experiment.folder, load, machine=machine, on_epoch=on_epoch)
+    return train_and_evaluate(
+        experiment.recipe, experiment.folder, load, accelerator=accelerator, on_epoch=on_epoch
+    )
 
 
 @lru_cache(maxsize=4)
@@ -119,7 +138,7 @@ def train_and_evaluate(
     load: Callable[[Split], Views | TrainingData | None],
     *,
     evaluate_on: Split = "test",
-    machine: Machine | None = None,
+    accelerator: Accelerator = "auto",
     on_epoch: Report = lambda entry: None,
 ) -> dict[str, Any]:
     """The evaluation of a run, with the command, commit and seconds of its training.
@@ -131,7 +150,7 @@ def train_and_evaluate(
         folder: the run folder.
         load: gives the data of a split, if they are needed.
         evaluate_on: the split to evaluate on.
-        machine: where to train.
+        accelerator: what computes.
         on_epoch: called with every line of the log.
 
     Raises:
@@ -139,22 +158,16 @@ def train_and_evaluate(
         ValueError: the folder holds a run of another configuration.
     """
     done = folder / "evaluation.json"
-    started = (folder / "config.json").exists()
-    if done.exists():
+    if (folder / "config.json").exists():
         check_resumable(folder, recipe)
+    if done.exists():
         return read_json(done)
-    data, validation = load("train"), load("validation")
-    labelled, unlabelled = data if isinstance(data, TrainingData) else (data, None)
-    assert labelled is not None
-    assert not isinstance(validation, TrainingData)
-    options = {"machine": machine, "on_epoch": on_epoch, "unlabelled": unlabelled}
-    if not train(recipe, folder, labelled, validation, resume=started, **options):
-        raise KeyboardInterrupt
+    if len(read_log(folder)) < recipe.epochs:
+        _train(recipe, folder, load, accelerator, on_epoch)
     _, model = load_run(folder)
     views = load(evaluate_on)
     assert isinstance(views, Views)
-    device = pick_device((machine or Machine()).accelerator)
-    environment = read_json(folder / "environment.json")
+    device, environment = pick_device(accelerator), read_json(folder / "environment.json")
     result = {
         "command": environment["command"],
         "commit": environment["commit"],
@@ -166,11 +179,34 @@ def train_and_evaluate(
     return result
 
 
+def _train(
+    recipe: TrainConfig,
+    folder: Path,
+    load: Callable[[Split], Views | TrainingData | None],
+    accelerator: Accelerator,
+    on_epoch: Report,
+) -> None:
+    """Train from the start, or from where training was stopped."""
+    data, validation = load("train"), load("validation")
+    labelled, unlabelled = data if isinstance(data, TrainingData) else (data, None)
+    assert labelled is not None
+    assert not isinstance(validation, TrainingData)
+    finished = train(
+        recipe,
+        folder,
+        labelled,
+        validation,
+        unlabelled=unlabelled,
+        resume=(folder / "config.json").exists(),
+        machine=Machine(accelerator),
+        on_epoch=on_epoch,
+    )
+    if not finished:
+        raise KeyboardInterrupt
+
+
 def mean_and_spread(values: Sequence[float]) -> str:
-    """Mean of the seeds' results, and half the range between them, as text."""
+    """Mean of the seeds' results, and half the range between them, as text; a single one as it is."""
+    if len(values) == 1:
+        return f"{values[0]:.1f}"
     return f"{mean(values):.1f} ± {(max(values) - min(values)) / 2:.1f}"
-
-
-def slug(name: str) -> str:
-    """A name as part of a file's name."""
-    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())

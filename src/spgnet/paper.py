@@ -16,6 +16,10 @@ ROUNDING = 0.05
 """Half a unit of the last printed digit, in millimetres."""
 
 
+BONE_SPREAD = 0.065
+"""Section 4.5 on Figure 5: "the errors are all within 0.065 meters", of sixteen bones in seven frames."""
+
+
 @dataclass(frozen=True)
 class PaperTable:
     """One printed table. Table 3 holds two, one for each protocol.

@@ -184,8 +184,15 @@ def _environment() -> dict[str, Any]:
 @cache
 def git_commit() -> str | None:
     """The commit of the source tree that this package was started from, if it is one; ``+`` marks changes."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--abbrev=12"]
+    here = Path(__file__)
     try:
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        _git(here.parent, "ls-files", "--error-unmatch", here.name)  # and not in somebody else's tree
+        changed = _git(here.parent, "status", "--porcelain", "--untracked-files=no")
+        return _git(here.parent, "rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -198,6 +198,8 @@ def sampler_of(
     """What draws samples from the data, on a device."""
     window = {"run": config.run_length, "context": network.context}
     if isinstance(data, Views):
+        if network.sees != "screen":
+            raise ValueError(f"views are given in screen coordinates, and this model takes {network.sees}")
         return WindowSampler(data.to(device), **window)
     if not isinstance(config.model, RayNetConfig):
         raise ValueError("wild samples are rays, which this model does not take; train a RayNet on them")

@@ -126,7 +126,7 @@ def load_weights(path: Path) -> tuple[DataConfig, LiftingNetwork]:
 def evaluation_stem(options: EvaluateOptions, data: DataConfig) -> Path:
     """Where results go, less the ending: into the run's folder, or beside the checkpoint."""
     recorded = (
-        (data.takes.stem, *((data.detector,) if data.input == "detected" else ())) if data.takes else ()
+        (data.takes.name, *((data.detector,) if data.input == "detected" else ())) if data.takes else ()
     )
     flip = () if options.flip else ("no-flip",)
     name = "-".join(("evaluation", options.split, *recorded, data.input, *flip))

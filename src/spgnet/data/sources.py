@@ -54,7 +54,7 @@ def load_views(data: DataConfig, split: Split, *, seed: int = 0, trained_wild: b
         ValueError: a file of the split is missing or broken, or the data set has no such split.
     """
     if data.takes is not None:
-        views = _recorded(data, data.takes, split, seed)
+        views, _ = _recorded(data, data.takes, split, seed)
         if views is None:
             raise ValueError(f"{data.takes}: has no takes with known 3D motion for the split {split!r}")
         return views
@@ -74,7 +74,7 @@ def load_validation(data: DataConfig) -> Views | None:
         ValueError: a file of the split is missing or broken.
     """
     if data.takes is not None:
-        return _recorded(data, data.takes, "validation", seed=0)
+        return _recorded(data, data.takes, "validation", seed=0)[0]
     return load_views(data, "validation")
 
 
@@ -86,10 +86,13 @@ def load_training_data(data: DataConfig) -> TrainingData:
     """
     if data.input == "wild":
         return TrainingData(_wild_clips(data))
-    labelled, unlabelled = load_views(data, "train").with_labels(data.labels)
-    if data.takes is not None:
-        unseen = _recorded(data, data.takes, "train", seed=0, labelled=False)
-        unlabelled = unseen if unlabelled is None else unlabelled if unseen is None else unlabelled + unseen
+    if data.takes is None:
+        return TrainingData(*load_views(data, "train").with_labels(data.labels))
+    views, unseen = _recorded(data, data.takes, "train", seed=0)
+    if views is None:
+        raise ValueError(f"{data.takes}: has no takes with known 3D motion for the split 'train'")
+    labelled, unlabelled = views.with_labels(data.labels)
+    unlabelled = unseen if unlabelled is None else unlabelled if unseen is None else unlabelled + unseen
     return TrainingData(labelled, unlabelled)
 
 
@@ -133,13 +136,14 @@ def _wild_clips(data: DataConfig) -> list[MotionClip]:
     return captured + procedural_clips(data.generated, seed=4, seconds=WILD_SECONDS, fps=FPS)
 
 
-def _recorded(
-    data: DataConfig, path: Path, split: Split, seed: int, *, labelled: bool = True
-) -> Views | None:
+def _recorded(data: DataConfig, path: Path, split: Split, seed: int) -> tuple[Views | None, Views | None]:
+    """The views of takes whose 3D is known, and those of the others."""
     detector = data.detector if data.input == "detected" else None
     takes = find_format(path).load(path, split, detector)
-    takes = [take for take in takes if (take.joints is not None) == labelled]
-    return film_takes(takes, detector=detector, noise=_noise(data), seed=seed) if takes else None
+    parts = [[take for take in takes if (take.joints is None) == unknown] for unknown in (False, True)]
+    options = {"detector": detector, "noise": _noise(data), "seed": seed}
+    known, unknown = (film_takes(part, **options) if part else None for part in parts)
+    return known, unknown
 
 
 def _noise(data: DataConfig) -> DetectorNoise | None:

@@ -185,8 +185,9 @@ def _value_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
 
 
 def _are_intrinsics(matrices: np.ndarray) -> bool:
-    fixed = matrices[:, [1, 2, 2, 2], [0, 0, 1, 2]]
-    return bool((fixed == [0, 0, 0, 1]).all() and (matrices[:, [0, 1], [0, 1]] > 0).all())
+    fixed, focal = matrices[:, [1, 2, 2, 2], [0, 0, 1, 2]], matrices[:, [0, 1], [0, 1]]
+    straight = np.abs(matrices[:, 0, 1]) < 1e-3 * focal[:, 0]
+    return bool((fixed == [0, 0, 0, 1]).all() and (focal > 0).all() and straight.all())
 
 
 def _are_rotations(matrices: np.ndarray) -> bool:
@@ -198,7 +199,7 @@ def _are_rotations(matrices: np.ndarray) -> bool:
 _SOUND: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
     "camera_matrix": (
         _are_intrinsics,
-        "holds matrices that are not [fx s cx; 0 fy cy; 0 0 1] with positive f",
+        "holds matrices that are not [fx 0 cx; 0 fy cy; 0 0 1] with positive f",
     ),
     "distortion": (lambda lens: lens.shape[1] <= 5, "has more than k1, k2, p1, p2, k3"),
     "rotation": (_are_rotations, "holds matrices that are no rotations"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -100,7 +101,8 @@ class Views:
 
     def select(self, views: Sequence[int]) -> Views:
         """Some of the views, in the given order."""
-        frames = torch.cat([torch.arange(len(self.joints))[self.frames_of(view)] for view in views])
+        places = [self.frames_of(view) for view in views]
+        frames = torch.cat([torch.arange(place.start, place.stop) for place in places])
         index = torch.tensor(views)
         return replace(
             self,
@@ -131,19 +133,21 @@ class Views:
         )
 
     def with_labels(self, share: float) -> tuple[Views, Views | None]:
-        """The views of a share of the clips, and those of the others, whose joints are blotted out (NaN).
+        """The views of a share of the recordings, and those of the others, their joints blotted out (NaN).
 
-        Clips are taken in an order that is random and always the same, so that a larger share holds a
-        smaller one; at least one keeps its labels.
+        A recording is a clip with all its pieces (``name#1``, ``name@250``) and cameras. Recordings are
+        taken in an order that is random and always the same, so that a larger share holds a smaller one; at
+        least one keeps its labels.
         """
         if share == 1:
             return self, None
-        clips = list(dict.fromkeys(self.names))
-        order = torch.randperm(len(clips), generator=torch.Generator().manual_seed(0)).tolist()
-        kept = {clips[number] for number in order[: max(1, round(share * len(clips)))]}
+        recording = [re.split("[#@]", name)[0] for name in self.names]
+        names = list(dict.fromkeys(recording))
+        order = torch.randperm(len(names), generator=torch.Generator().manual_seed(0)).tolist()
+        kept = {names[number] for number in order[: max(1, round(share * len(names)))]}
         numbers = range(len(self))
-        labelled = self.select([view for view in numbers if self.names[view] in kept])
-        rest = [view for view in numbers if self.names[view] not in kept]
+        labelled = self.select([view for view in numbers if recording[view] in kept])
+        rest = [view for view in numbers if recording[view] not in kept]
         if not rest:
             return labelled, None
         others = self.select(rest)

@@ -18,7 +18,7 @@ from spgnet.lifting.motion import Motion
 from spgnet.lifting.timing import at_times, bridged, nearest_frames, steady_grid
 from spgnet.lifting.weights import load_weights
 from spgnet.models import RayNet
-from spgnet.models.sequence import CHUNK, lift_sequence
+from spgnet.models.sequence import lift_sequence
 
 
 class Lifter:
@@ -62,7 +62,7 @@ class Lifter:
         keypoint_set: KeypointSetName | None = None,
         smoothing: float = SMOOTHING,
         flip: bool = True,
-        chunk: int = CHUNK,
+        chunk: int | None = None,
         on_progress: Callable[[int], None] = lambda frames: None,
     ) -> Motion:
         """The 3D motion of one person.
@@ -86,7 +86,7 @@ class Lifter:
             keypoint_set: which keypoints an array holds.
             smoothing: standard deviation of the filter against jitter, in seconds; 0 turns it off.
             flip: average with the result for the mirrored input (twice the time, a little more accurate).
-            chunk: frames to compute at once; the result does not depend on it.
+            chunk: frames to compute at once; the result does not depend on it. By default, the network's.
             on_progress: called with the number of frames lifted.
 
         Raises:

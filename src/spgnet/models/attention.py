@@ -221,6 +221,7 @@ class Attention(LiftingNetwork):
         super().__init__()
         self.receptive_field = config.receptive_field
         self.context = (self.receptive_field // 2, self.receptive_field // 2)
+        self.chunk = max(1, 2**25 // (self.receptive_field * config.channels))  # about 1 GB
         self.pose = PoseAttention(config)
         self.trajectory = TemporalEncoder(
             2 * len(HUMAN36M),

@@ -45,6 +45,8 @@ class LiftingNetwork(nn.Module):
     sees: Literal["screen", "rays", "image"] = "screen"
     receptive_field: int
     context: tuple[int, int]
+    chunk: int = 4096
+    """Output frames of a sequence to compute at once; fewer where each needs much memory."""
     has_trajectory: bool = True
     """Whether the root means anything; weights of others may come without."""
     trajectory: nn.Module

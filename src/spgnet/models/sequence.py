@@ -11,9 +11,6 @@ from torch import Tensor
 from spgnet.models.network import LiftingNetwork
 from spgnet.skeleton import HUMAN36M
 
-CHUNK = 4096
-"""Output frames computed at once."""
-
 
 @torch.no_grad()
 def lift_sequence(
@@ -22,7 +19,7 @@ def lift_sequence(
     *,
     flip: bool = True,
     stride: int = 1,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     on_progress: Callable[[int], None] = lambda frames: None,
 ) -> Float[Tensor, "frames 17 3"]:
     """Joints relative to the camera, in metres, for every frame of a sequence.
@@ -34,7 +31,7 @@ def lift_sequence(
         screen: the 17 joints of each frame, in the channels that the network takes.
         flip: average with the result for the mirrored input, mirrored back.
         stride: frames from one that an output looks at to the next, for clips of a high frame rate.
-        chunk: output frames to compute at once; the result does not depend on it.
+        chunk: output frames to compute at once; the result does not depend on it. By default, the network's.
         on_progress: called with the number of frames done.
 
     Raises:
@@ -46,7 +43,7 @@ def lift_sequence(
     if not bool(screen.isfinite().all()):
         broken = (~screen.isfinite()).flatten(1).any(dim=1)
         raise ValueError(f"2D input holds NaN or infinity in {int(broken.sum())} of {len(screen)} frames")
-    (before, after), weight = model.context, next(model.parameters())
+    (before, after), weight, chunk = model.context, next(model.parameters()), chunk or model.chunk
     pieces = []
     for start in range(0, len(screen), chunk):
         stop = min(start + chunk, len(screen))

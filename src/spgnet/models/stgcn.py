@@ -210,6 +210,7 @@ class STGCN(LiftingNetwork):
     def __init__(self, config: STGCNConfig) -> None:
         super().__init__()
         self.receptive_field, self.context = config.frames, (config.frames // 2, config.frames // 2)
+        self.chunk = max(1, 2**18 // (config.frames * config.channels))  # about 1 GB
         self.pose = PoseGraph(config)
         self.trajectory = TemporalEncoder(
             2 * len(HUMAN36M),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from spgnet.experiments import Experiment
 from spgnet.recipes import TrainConfig
 from spgnet.reproduction.artefacts import ARTEFACTS, Artefact, Name, Seen
 from spgnet.reproduction.methods import METHODS, Size
-from spgnet.training import Machine
+from spgnet.training import Accelerator
 
 WHERE_TO_GET = (
     "Human3.6M is needed: apply for it at http://vision.imar.ro/human3.6m (free for academic use), put the "
@@ -50,7 +50,8 @@ class ReproduceConfig:
     """Steps of every epoch; by default those of the recipes."""
     jobs: int = 1
     """Runs at once, in processes that share the cores."""
-    machine: Machine = field(default_factory=Machine)
+    accelerator: Accelerator = "auto"
+    """What computes."""
 
     def __post_init__(self) -> None:
         faults = [
@@ -111,7 +112,7 @@ class ReproduceConfig:
         """Method, 2D input and seed of every run that the table or figure needs."""
         return [
             (method, seen, seed)
-            for seed in range(self.seeds)
             for seen in self.about.seen
+            for seed in range(self.seeds)
             for method in self.about.methods
         ]

@@ -31,6 +31,8 @@ def bone_facts(config: ReproduceConfig) -> dict[str, Any]:
     """Bone lengths, predicted and true, in seven frames of a walk by the last test subject who walks."""
     views = load_views(config.source("detected"), "test")
     walks = [view for view, action in enumerate(views.actions) if action in WALKS]
+    if not walks:
+        raise ValueError(f"figure5 needs a walk, and the test split has none called {' or '.join(WALKS)}")
     view = walks[-1]
     chosen = views.select([view])
     frames = torch.linspace(0, len(chosen.joints) - 1, FRAMES + 2).round().long()[1:-1]
@@ -111,7 +113,7 @@ def _typical(
 
 
 def _lifted(config: ReproduceConfig, views: Views, seed: int) -> Tensor:
-    device = pick_device(config.machine.accelerator)
+    device = pick_device(config.accelerator)
     _, model = load_run(config.experiment("spgnet", "detected", seed).folder)
     return lift_views(model.to(device), views.to(device), flip=True).cpu()
 

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from spgnet.data.open_benchmark import is_open_benchmark
 from spgnet.experiments import RunReport, run_experiments
+from spgnet.figures.canvas import new_figure
 from spgnet.reproduction.config import ReproduceConfig
 from spgnet.reproduction.facts import bone_facts, hidden_facts
 from spgnet.reproduction.pictures import draw
@@ -32,9 +34,18 @@ def reproduce(
         KeyboardInterrupt: training was stopped, after a checkpoint.
         ValueError: data are missing or broken, or a folder holds runs of another configuration.
     """
+    if config.motion is not None and config.motion.is_dir() and not is_open_benchmark(config.motion):
+        raise ValueError(
+            f"{config.motion}: not the open benchmark's archives; "
+            "motion of your own can be trained on with spgnet train"
+        )
+    if config.artefact.startswith("figure"):
+        new_figure(1.0, 1.0)  # matplotlib is missed now, and not after hours of training
     runs = config.runs()
     experiments = [config.experiment(*run) for run in runs]
-    results = run_experiments(experiments, jobs=config.jobs, machine=config.machine, on_progress=on_progress)
+    results = run_experiments(
+        experiments, jobs=config.jobs, accelerator=config.accelerator, on_progress=on_progress
+    )
     result: dict[str, Any] = {
         "artefact": config.artefact,
         "motion": config.motion_kind,
