@@ -3,10 +3,12 @@
 import importlib
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from spgnet.cli.commands import parse
 from spgnet.lifting.weights import manifest
 from spgnet.recipes import GUIDED, GUIDED_WITH_DROPOUT, RECIPES
 from spgnet.reproduction.artefacts import ARTEFACTS
@@ -114,3 +116,17 @@ def test_links_to_files_and_sections_lead_somewhere(page):
             headings = re.findall(r"^#+ (.+)$", linked.read_text(), flags=re.MULTILINE)
             anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
             assert section in anchors, f"{page.name}: {target}"
+
+
+def commands_in(page: Path) -> list[list[str]]:
+    """The arguments of every ``spgnet`` command line of a page."""
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("spgnet ")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_are_understood_as_they_are_written(page):
+    for arguments in commands_in(page):
+        if "--help" not in arguments and "…" not in arguments:
+            parse(arguments)
