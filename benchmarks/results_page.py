@@ -44,9 +44,24 @@ def main() -> None:
 def take_over(runs: Path, kind: str) -> None:
     files = [runs / f"{name}-{kind}.json" for name in ARTEFACTS]
     found: list[dict[str, Any]] = [read_json(file) for file in files if file.exists()]
+    for result in found:
+        for run in result["runs"]:
+            run["evaluation"] = shown_metrics(run["evaluation"])
     lines = ",\n".join(json.dumps(rounded(result)) for result in found)
     (DOCS / "results").mkdir(exist_ok=True)
     write_text(DOCS / "results.json", f"[\n{lines}\n]\n")
+
+
+def shown_metrics(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """An evaluation with the metrics that tables show."""
+    shown = {metric for about in ARTEFACTS.values() for metric in about.metrics}
+
+    def kept(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if name in shown}
+
+    actions = {action: kept(values) for action, values in evaluation["actions"].items()}
+    means = {name: kept(evaluation[name]) for name in ("mean_over_actions", "mean_over_frames")}
+    return {"actions": actions, **means, "frames": evaluation["frames"]}
 
 
 def rounded(value: Any) -> Any:

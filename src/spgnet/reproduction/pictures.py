@@ -17,6 +17,12 @@ from spgnet.reproduction.tables import scores, two_d
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+GROUPS = {
+    "pavllo": "Baseline",
+    "kinematic": "Baseline*",
+    **{f"spgnet-{frames}": f"J = {frames}" for frames in (27, 81, 243)},
+}
+"""What methods are called in the paper's Figure 4."""
 PROTOCOLS = {"mpjpe": "Protocol 1 (MPJPE)", "p_mpjpe": "Protocol 2 (P-MPJPE)"}
 
 
@@ -52,7 +58,7 @@ def figures(result: dict[str, Any]) -> dict[str, Figure]:
 
 def _columns(result: dict[str, Any]) -> Figure:
     about = ARTEFACTS[result["artefact"]]
-    groups = tuple(METHODS[key].name.removeprefix("SPGNet, ").split(" (")[0] for key in about.methods)
+    groups = tuple(GROUPS.get(key, METHODS[key].name) for key in about.methods)
     panels = [
         Columns(
             title=f"2D: {two_d(result, seen)}",
