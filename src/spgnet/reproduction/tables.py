@@ -144,8 +144,8 @@ def hidden_table(hidden: dict[str, Any]) -> str:
     header = ["hidden joints", "share of the frames [%]", "MPJPE (P1) [mm]"]
     behind, seen = (mean_and_spread([seed[name] for seed in hidden["joints"]]) for name in ("hidden", "seen"))
     return _aligned(header, lines, numbers=(0, 1, 2)) + (
-        f"\nPoses with more hidden joints are other poses. Joint by joint: hidden joints are {behind} mm off, and "
-        f"the same joints where they are seen {seen} mm.\n"
+        "\nPoses with more hidden joints are other poses, too. Joint by joint: hidden joints are "
+        f"{behind} mm off, and the same joints where they are seen {seen} mm.\n"
     )
 
 
