@@ -157,15 +157,15 @@ def hidden_chart(
     )
     for count, top in zip(counts, high, strict=True):
         axes.annotate(
-            f"{100 * shares[count]:.0f} %",
+            f"{100 * shares[count]:.{0 if shares[count] >= 0.01 else 1}f} %",
             (count, top),
             (0, 6),
             textcoords="offset points",
             ha="center",
             fontsize=8,
         )
-    axes.margins(y=0.12)
-    axes.set(xlabel="joints hidden by the body (above: share of the frames)", ylabel=label, ylim=(0, None))
+    axes.set(xlabel="joints hidden by the body (above: share of the frames)", ylabel=label)
+    axes.set_ylim(0, 1.15 * max(high))
     axes.set_xticks(counts)
     axes.legend(loc="lower right", frameon=False, fontsize=8)
     axes.set_title(title, fontsize=10)
