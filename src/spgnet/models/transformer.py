@@ -13,6 +13,9 @@ as they were embedded, so that
 
 Joints go in relative to the pelvis, which is what the pose is asked for, with the pelvis beside them. For the
 trajectory, VideoPose3D's encoder stands beside the network, as in SPGNet.
+
+That attention is what makes it accurate is not shown: in single short runs of prototypes on the open
+benchmark's validation split, one without any attention, the frame token's path alone, was as accurate.
 """
 
 from __future__ import annotations
