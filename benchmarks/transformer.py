@@ -24,7 +24,7 @@ from spgnet.data.takes import Split
 from spgnet.data.views import Views
 from spgnet.data.windows import WindowSampler
 from spgnet.evaluation import evaluate, metric_headings
-from spgnet.experiments import mean_and_spread, slug
+from spgnet.experiments import mean_and_spread
 from spgnet.losses import total, weighted_losses
 from spgnet.models import SPGNetConfig, build_model
 from spgnet.models.transformer import TransformerConfig
@@ -91,7 +91,10 @@ def main() -> None:
             for name, recipe in recipes.items():
                 steps = round(comparison.seconds / comparison.epochs / costs[name])
                 recipe = replace(recipe, seed=seed, steps_per_epoch=steps)
-                result = trained_and_scored(recipe, comparison.out / f"{kind}-{slug(name)}-seed{seed}", views)
+                folder = (
+                    comparison.out / f"{kind}-{name.lower().replace(', ', '-').replace(' ', '-')}-seed{seed}"
+                )
+                result = trained_and_scored(recipe, folder, views)
                 rows.append({"input": kind, "method": name, "seed": seed, **result})
                 score = result["test"]["mean_over_actions"]["mpjpe"]
                 print(kind, name, f"seed {seed}: {score:.1f} mm, {result['seconds']:.0f} s", flush=True)
