@@ -7,7 +7,7 @@ from typing import Literal
 
 from spgnet.data.config import DataConfig
 from spgnet.losses import LossWeights, UnlabelledWeights
-from spgnet.models import MartinezConfig, ModelConfig, RayNetConfig, SPGNetConfig
+from spgnet.models import MartinezConfig, ModelConfig, RayNetConfig, SPGNetConfig, TransformerConfig
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,15 @@ RECIPES: dict[str, TrainConfig] = {
     "paper-81": _paper(4),
     "paper-27": _paper(3),
     "small-27": _SMALL,
+    "transformer": replace(
+        _SMALL,
+        model=TransformerConfig(),
+        epochs=12,
+        steps_per_epoch=340,
+        batch_size=64,
+        decay=0.75,
+        precision="bf16-mixed",
+    ),
     "demo": replace(
         _SMALL,
         model=SPGNetConfig(filter_widths=(3, 3, 3), channels=128, trajectory_channels=64, dropout=0.0),
@@ -142,6 +151,7 @@ RECIPE_DESCRIPTIONS = {
     "paper-81": "The paper's SPGNet with J = 81.",
     "paper-27": "The paper's SPGNet with J = 27.",
     "small-27": "SPGNet for a CPU: J = 27, 256 channels, a few minutes.",
+    "transformer": "A transformer over time and joints for a CPU: J = 9, a few minutes.",
     "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
     "wild": "The shipped weights: any camera, a real detector's errors and gaps (J = 27, 256 channels).",
     "wild-live": "The same, looking at past frames only.",
