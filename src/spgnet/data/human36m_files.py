@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spgnet.data.object_arrays import read_object_arrays
+from spgnet.data.object_arrays import array_faults, read_object_arrays
 from spgnet.skeleton import HUMAN36M
 
 ACTIONS = (
@@ -228,19 +228,6 @@ def _cdf_positions(content: bytes) -> np.ndarray:
     if values.dtype.kind != "f" or values.shape[-1:] != (96,) or values.shape[:-2] not in ((), (1,)):
         raise ValueError(f"has a 'Pose' of {values.dtype} {values.shape}, expected floats (1, frames, 96)")
     return (values.reshape(-1, 32, 3) / 1000).astype(np.float32)
-
-
-def array_faults(value: Any, shape: tuple[int, int]) -> list[str]:
-    """What is wrong with an array that should have floating point numbers and the shape [T, *shape]."""
-    if not isinstance(value, np.ndarray) or value.ndim != 3 or value.shape[1:] != shape or not len(value):
-        found = f"shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-        return [f"has {found}, expected {('frames', *shape)}"]
-    if value.dtype.kind != "f":
-        return [f"holds {value.dtype}, expected floating point numbers"]
-    broken = ~np.isfinite(value).all(axis=(1, 2))
-    if broken.any():
-        return [f"holds NaN or infinity in {broken.sum()} frames, the first is frame {broken.argmax()}"]
-    return []
 
 
 def _motion_faults(values: Any) -> list[str]:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from spgnet.camera import Camera
-from spgnet.data.human36m_files import Sequences, array_faults, sequence_name, subject_of
-from spgnet.data.object_arrays import read_object_arrays
+from spgnet.data.human36m_files import Sequences, sequence_name, subject_of
+from spgnet.data.object_arrays import array_faults, read_object_arrays
 from spgnet.rigs import human36m_rig
 from spgnet.skeleton import HUMAN36M
 

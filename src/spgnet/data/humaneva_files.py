@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spgnet.data.humaneva_cameras import calibration
-from spgnet.data.object_arrays import read_object_arrays
+from spgnet.data.object_arrays import array_faults, read_object_arrays
 from spgnet.keypoints.sets import points_to_human36m
 from spgnet.skeleton import HUMAN36M
 
@@ -73,18 +73,6 @@ def _table(arrays: dict[str, Any], key: str) -> dict[str, Any]:
     return arrays[key]
 
 
-def _array_faults(value: Any, shape: tuple[int, int]) -> list[str]:
-    if not isinstance(value, np.ndarray) or value.ndim != 3 or value.shape[1:] != shape or not len(value):
-        found = f"shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-        return [f"has {found}, expected {('frames', *shape)}"]
-    if value.dtype.kind != "f":
-        return [f"holds {value.dtype}, expected floating point numbers"]
-    broken = ~np.isfinite(value).all(axis=(1, 2))
-    if broken.any():
-        return [f"holds NaN or infinity in {broken.sum()} frames, the first is frame {broken.argmax()}"]
-    return []
-
-
 def read_motion(file: Path, subjects: list[str], faults: list[str]) -> Chunks:
     """The motion of the chunks that the field evaluates; faults are added to the list.
 
@@ -124,7 +112,7 @@ def _naming(file: Path, error: ValueError) -> str:
 
 
 def _motion_faults(values: Any) -> list[str]:
-    faults = _array_faults(values, (len(JOINTS), 3))
+    faults = array_faults(values, (len(JOINTS), 3))
     if not faults and np.abs(values).max() > _FARTHEST:
         return [f"has joints {np.abs(values).max():.0f} from the origin, expected metres"]
     return faults
@@ -165,7 +153,7 @@ def _pixel_faults(held: Any, count: int, frames: int) -> list[str]:
         return [f"has {len(held)} cameras, expected {len(cameras)}"]
     faults = []
     for camera, values in zip(cameras, held, strict=True):
-        found = _array_faults(values, (count, 2))
+        found = array_faults(values, (count, 2))
         if not found and len(values) < frames:
             found = [f"has {len(values)} frames, the motion has {frames}"]
         faults += [f"{camera} {fault}" for fault in found]
