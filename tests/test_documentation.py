@@ -104,6 +104,18 @@ def test_the_ablation_s_table_is_that_of_the_recorded_runs(monkeypatch):
     assert ablation.table(rows) in (ROOT / "docs/weights.md").read_text()
 
 
+def test_the_transformer_s_table_is_that_of_the_recorded_runs(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    comparison = importlib.import_module("transformer")
+    rows = json.loads((ROOT / "docs/transformer.json").read_text())
+    assert {row["method"] for row in rows} == set(
+        comparison.methods(comparison.Comparison(Path(), ablation=True))
+    )
+    assert {row["seed"] for row in rows} == {0, 1, 2}
+    assert all(re.fullmatch(r"[0-9a-f]{12}", row["commit"]) for row in rows)
+    assert comparison.table(rows) in (ROOT / "docs/open_benchmark.md").read_text()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_and_sections_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text().replace("\n", " ")):
