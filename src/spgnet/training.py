@@ -6,7 +6,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -105,7 +106,7 @@ def train(
         if fabric.is_global_zero:
             save_checkpoint(run / "last.safetensors", config.model, progress, network, adam)
 
-    with StopSignal() as stop:
+    with StopSignal() as stop, parting(fabric):
         for epoch in range(progress.step // steps, config.epochs):
             began = time.monotonic()
             order = shuffled(len(sampler), config.seed, epoch)
@@ -164,6 +165,16 @@ def _launched(machine: Machine, config: TrainConfig) -> Fabric:
     fabric = _fabric(machine.accelerator, devices=machine.devices, precision=config.precision)
     fabric.launch()
     return fabric
+
+
+@contextmanager
+def parting(fabric: Fabric) -> Iterator[None]:
+    """After it, the processes of a run wait for each other and part: one that ends while it is still
+    connected may crash."""
+    yield
+    if fabric.world_size > 1:
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def pick_device(accelerator: Accelerator) -> torch.device:
