@@ -22,15 +22,14 @@ import torch
 import tyro
 
 from spgnet.data.config import DataConfig, Input
-from spgnet.data.open_benchmark import open_benchmark_facts
+from spgnet.data.dataset import Views
 from spgnet.data.sources import load_views
-from spgnet.data.takes import Split
-from spgnet.data.views import Views
-from spgnet.evaluation import METRICS, evaluate, metric_headings
+from spgnet.datasets.open_benchmark import open_benchmark_facts
+from spgnet.datasets.takes import Split
+from spgnet.evaluation import METRICS, evaluate, markdown_table, metric_headings
 from spgnet.lifting.weights import load_weights, manifest, sha256, weights_file
 from spgnet.models import LiftingNetwork
-from spgnet.runs import git_commit, write_json
-from spgnet.tables import markdown_table
+from spgnet.training.runs import git_commit, write_json
 
 ORIGINS: dict[str, tuple[Split, str]] = {
     "Bandai-Namco": ("test", "bandai"),

@@ -12,16 +12,15 @@ from typing import Any
 import tyro
 
 from spgnet.data.config import DataConfig, Input
+from spgnet.data.dataset import Views
 from spgnet.data.sources import load_views
-from spgnet.data.takes import Split
-from spgnet.data.views import Views
-from spgnet.evaluation import metric_headings
-from spgnet.experiments import mean_and_spread, train_and_evaluate
-from spgnet.losses import LossWeights
+from spgnet.datasets.takes import Split
+from spgnet.evaluation import markdown_table, metric_headings
 from spgnet.models import SPGNetConfig
-from spgnet.recipes import RECIPES
-from spgnet.runs import write_json, write_text
-from spgnet.tables import markdown_table
+from spgnet.training.experiments import mean_and_spread, train_and_evaluate
+from spgnet.training.losses import LossWeights
+from spgnet.training.recipes import RECIPES
+from spgnet.training.runs import write_json, write_text
 
 COLUMNS = ("mpjpe", "p_mpjpe", "trajectory", "reprojection", "bone_deviation")
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from spgnet.camera import Camera
-from spgnet.distortion import DISTORT
-from spgnet.rigs import human36m_rig
+from spgnet.geometry.camera import Camera
+from spgnet.geometry.distortion import DISTORT
+from spgnet.geometry.rigs import human36m_rig
 
 Reading = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From normalised points, radial and tangential coefficients to distorted points."""

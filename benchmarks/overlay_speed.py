@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spgnet.camera import opencv_camera
-from spgnet.data.procedural import procedural_clips
+from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.rigs import look_at
 from spgnet.lifting.motion import Motion
-from spgnet.rigs import look_at
+from spgnet.synthetic.procedural import procedural_clips
 from spgnet.video import VideoWriter
 from spgnet.view.overlay import Overlay, write_overlay
 

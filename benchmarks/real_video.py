@@ -20,13 +20,13 @@ import torch
 import tyro
 
 from spgnet import metrics
+from spgnet.evaluation import markdown_table
+from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 from spgnet.keypoints import Keypoints, load_people
 from spgnet.lifting import Lifter
-from spgnet.lifting.rigid import make_rigid
+from spgnet.lifting.inputs import at_times
+from spgnet.lifting.postprocess import make_rigid
 from spgnet.lifting.streaming import lift_live
-from spgnet.lifting.timing import at_times
-from spgnet.skeleton import HUMAN36M, Skeleton
-from spgnet.tables import markdown_table
 
 SCORED = tuple(
     f"{side}_{joint}"

@@ -19,19 +19,18 @@ import torch
 import tyro
 
 from spgnet.data.config import DataConfig, Input
+from spgnet.data.dataset import Views
+from spgnet.data.samples import WindowSampler
 from spgnet.data.sources import load_views
-from spgnet.data.takes import Split
-from spgnet.data.views import Views
-from spgnet.data.windows import WindowSampler
-from spgnet.evaluation import evaluate, metric_headings
-from spgnet.experiments import mean_and_spread
-from spgnet.losses import total, weighted_losses
+from spgnet.datasets.takes import Split
+from spgnet.evaluation import evaluate, markdown_table, metric_headings
 from spgnet.models import SPGNetConfig, build_model
-from spgnet.models.transformer import TransformerConfig
-from spgnet.recipes import GUIDED_WITH_DROPOUT, RECIPES, TrainConfig
-from spgnet.runs import load_run, read_json, read_log, write_json, write_text
-from spgnet.tables import markdown_table
-from spgnet.training import Machine, train
+from spgnet.models.baselines.transformer import TransformerConfig
+from spgnet.training.experiments import mean_and_spread
+from spgnet.training.loop import Machine, train
+from spgnet.training.losses import total, weighted_losses
+from spgnet.training.recipes import GUIDED_WITH_DROPOUT, RECIPES, TrainConfig
+from spgnet.training.runs import load_run, read_json, read_log, write_json, write_text
 
 COLUMNS = ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation")
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -30,13 +30,13 @@ import tyro
 from real_video import OURS, SCORED
 
 from spgnet import metrics
-from spgnet.camera import Camera
 from spgnet.camera_files import load_camera
 from spgnet.detection import RtmDetector, detect_video, select_people
+from spgnet.evaluation import markdown_table
+from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints
-from spgnet.keypoints.sets import KEYPOINT_NAMES
+from spgnet.keypoints.keypoints import KEYPOINT_NAMES
 from spgnet.lifting import Lifter, make_rigid
-from spgnet.tables import markdown_table
 
 CAMERAS = (1, 3)
 LONGEST_LAG = 8

@@ -18,19 +18,16 @@ from typing import Any
 import torch
 import tyro
 
-from spgnet.data.procedural import procedural_clips
-from spgnet.data.sources import load_clips, load_training_data
-from spgnet.data.staging import FPS
-from spgnet.data.wild import wild_views
-from spgnet.data.wildness import Wildness
-from spgnet.evaluation import evaluate, metric_headings
-from spgnet.experiments import mean_and_spread
+from spgnet.data.domain_randomization import Wildness, wild_views
+from spgnet.data.sources import FPS, load_clips, load_training_data
+from spgnet.evaluation import evaluate, markdown_table, metric_headings
 from spgnet.models import LiftingNetwork
-from spgnet.models.sequence import lift_sequence
-from spgnet.recipes import RECIPES, TrainConfig
-from spgnet.runs import git_commit, load_run, read_json, write_json, write_text
-from spgnet.tables import markdown_table
-from spgnet.training import train
+from spgnet.models.network import lift_sequence
+from spgnet.synthetic.procedural import procedural_clips
+from spgnet.training.experiments import mean_and_spread
+from spgnet.training.loop import train
+from spgnet.training.recipes import RECIPES, TrainConfig
+from spgnet.training.runs import git_commit, load_run, read_json, write_json, write_text
 
 VIEWS = 120
 """Of 100 frames each, for both kinds of motion."""

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from spgnet import cli
-from spgnet.data.procedural import procedural_clips
-from spgnet.data.views import Views, film
-from spgnet.motion import standing_pieces
-from spgnet.rigs import human36m_rig
+from spgnet.data.dataset import Views, film
+from spgnet.geometry.motion_clip import standing_pieces
+from spgnet.geometry.rigs import human36m_rig
+from spgnet.synthetic.procedural import procedural_clips
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 SHARED = Path(__file__).resolve().parents[2] / "shared"

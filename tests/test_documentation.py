@@ -10,12 +10,12 @@ import pytest
 
 from spgnet.cli.commands import parse
 from spgnet.lifting.weights import manifest
-from spgnet.recipes import GUIDED, GUIDED_WITH_DROPOUT, RECIPES
 from spgnet.reproduction.artefacts import ARTEFACTS
+from spgnet.reproduction.figures import picture_endings
 from spgnet.reproduction.methods import NOT_RUN
 from spgnet.reproduction.page import results_page
-from spgnet.reproduction.pictures import picture_endings
 from spgnet.reproduction.tables import comparison
+from spgnet.training.recipes import GUIDED, GUIDED_WITH_DROPOUT, RECIPES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -83,7 +83,7 @@ def test_the_accuracy_on_real_video_is_that_of_the_manifest():
 
 
 def test_the_tables_of_the_weights_are_those_of_the_manifest(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.syspath_prepend(ROOT / "scripts")
     tables = importlib.import_module("weights_tables").tables(manifest())
     assert len(tables) == 3
     page = (ROOT / "docs/weights.md").read_text()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spgnet import metrics
-from spgnet.data.views import Views
+from spgnet.data.dataset import Views
 from spgnet.evaluation import (
     METRICS,
     Evaluation,
@@ -20,8 +20,8 @@ from spgnet.evaluation import (
     shown,
     validation_mpjpe,
 )
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import LiftingNetwork, SPGNetConfig, build_model
-from spgnet.skeleton import HUMAN36M
 
 
 @pytest.fixture(scope="module")

@@ -15,18 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spgnet.checkpoint import Progress, save_checkpoint
 from spgnet.data.config import DataConfig
-from spgnet.data.noise import DetectorNoise
-from spgnet.data.open_benchmark import open_benchmark_facts
-from spgnet.data.procedural import procedural_clips
+from spgnet.data.dataset import Views, film
 from spgnet.data.sources import load_views
-from spgnet.data.views import Views, film
+from spgnet.datasets.open_benchmark import open_benchmark_facts
 from spgnet.evaluation import METRICS, evaluate
+from spgnet.geometry.rigs import human36m_rig
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.weights import manifest, sha256
 from spgnet.models import Lifted, LiftingNetwork, RayNet, RayNetConfig, build_model
-from spgnet.rigs import human36m_rig
-from spgnet.skeleton import HUMAN36M
+from spgnet.synthetic.detector_noise import DetectorNoise
+from spgnet.synthetic.procedural import procedural_clips
+from spgnet.training.checkpoint import Progress, save_checkpoint
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "generalisation.py"
 ACTIONS = ["sit", "walk", "squat"]

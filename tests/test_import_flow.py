@@ -7,15 +7,18 @@ import spgnet
 
 PACKAGE = Path(spgnet.__file__).parent
 LEVELS = (
-    {"files", "skeleton", "distortion", "camera", "rigs", "motion", "occlusion", "paper"},
-    {"data", "keypoints", "video", "camera_files"},
+    {"errors", "extras", "files"},
+    {"geometry"},
+    {"keypoints", "video", "camera_files", "synthetic"},
+    {"datasets"},
     {"models"},
-    {"losses", "alignment", "metrics", "recipes", "tables"},
-    {"checkpoint", "videopose3d", "runs", "evaluation", "training", "experiments"},
-    {"detection", "lifting"},
-    {"figures", "export", "view"},
-    {"capture", "reproduction"},
-    {"demo", "cli"},
+    {"data"},
+    {"metrics", "evaluation"},
+    {"training"},
+    {"detection", "lifting", "reproduction"},
+    {"export", "view"},
+    {"capture"},
+    {"cli"},
 )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spgnet import metrics
-from spgnet.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import HUMAN36M
 
 
 def poses(*batch: int, seed: int = 0, noise: float = 0.1, dtype=torch.float64):

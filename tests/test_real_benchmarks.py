@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifting.people import camera, filmed, lifter
-from spgnet.camera import opencv_camera
 from spgnet.data.config import DataConfig
+from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion
 from spgnet.lifting.streaming import lift_live
-from spgnet.recipes import RECIPES
-from spgnet.skeleton import HUMAN36M
+from spgnet.training.recipes import RECIPES
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 law = settings(max_examples=20, deadline=None)
@@ -30,7 +30,7 @@ seeds = st.integers(0, 2**31)
 def script(name: str) -> ModuleType:
     """A benchmark as a module; they import each other as scripts of one folder do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+        patch.setattr(sys, "path", [str(BENCHMARKS), str(BENCHMARKS.parent / "scripts"), *sys.path])
         return importlib.import_module(name)
 
 

@@ -1,4 +1,4 @@
-"""Evaluation: every metric of a network on views, by action and on average."""
+"""Evaluation: every metric of a network on data, by action and on average."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spgnet import metrics
-from spgnet.data.views import Views
+from spgnet.data.dataset import Views
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import LiftingNetwork
-from spgnet.models.sequence import lift_sequence
-from spgnet.skeleton import HUMAN36M
-from spgnet.tables import markdown_table
+from spgnet.models.network import lift_sequence
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, labels: int) -> str:
+    """A Markdown table whose first ``labels`` columns are text, and the others numbers, set to the right."""
+    rule = ["---"] * labels + ["---:"] * (len(header) - labels)
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *rows))
 
 
 class Metric(NamedTuple):

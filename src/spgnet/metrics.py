@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spgnet.alignment import scale_align, similarity_align
-from spgnet.skeleton import HUMAN36M, Skeleton
+from spgnet.geometry.alignment import scale_align, similarity_align
+from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 
 MILLIMETRES = 1000.0
 """Millimetres in a metre."""

@@ -7,11 +7,11 @@ import pytest
 
 from lifting.people import camera, filmed, lifter
 from spgnet.capture import people
-from spgnet.checkpoint import Progress, save_checkpoint
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, save_keypoints
-from spgnet.keypoints.sets import KEYPOINT_NAMES
+from spgnet.keypoints.keypoints import KEYPOINT_NAMES
 from spgnet.models import RayNetConfig
-from spgnet.skeleton import HUMAN36M
+from spgnet.training.checkpoint import Progress, save_checkpoint
 from spgnet.video import VideoWriter
 
 

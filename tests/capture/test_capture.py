@@ -96,7 +96,7 @@ def test_a_known_height_scales_the_motion(spgnet, clip):
 
 
 def test_rigid_motion_has_constant_bones(spgnet, clip):
-    from spgnet.skeleton import HUMAN36M
+    from spgnet.geometry.skeleton import HUMAN36M
 
     spgnet("lift", "walk.npz", "--rigid")
     import torch

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from spgnet.data.archive import save_motion_archive
 from spgnet.data.config import DataConfig
-from spgnet.data.procedural import procedural_clips
+from spgnet.data.dataset import Views
 from spgnet.data.sources import check_data, load_training_data, load_validation, load_views
-from spgnet.data.take_files import save_take
-from spgnet.data.takes import Take
-from spgnet.data.views import Views
-from spgnet.rigs import random_rig
+from spgnet.datasets.archive import save_motion_archive
+from spgnet.datasets.take_files import save_take
+from spgnet.datasets.takes import Take
+from spgnet.geometry.rigs import random_rig
+from spgnet.synthetic.procedural import procedural_clips
 
 
 def take(seed: int, *, labelled: bool = True) -> Take:

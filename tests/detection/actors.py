@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spgnet.detection.similarity import keypoint_box, overlap
+from spgnet.detection.tracking import keypoint_box, overlap
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.video import Frame
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from spgnet.detection import RtmDetector, detect_video
-from spgnet.detection.rtm import _what_is_missing
-from spgnet.detection.wheels import cache_folder
+from spgnet.detection.detector import _what_is_missing
+from spgnet.detection.downloads import cache_folder
 from spgnet.video import Frame, open_frames
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

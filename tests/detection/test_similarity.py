@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.detection.similarity import (
+from spgnet.detection.tracking import (
     best_assignment,
     clarity,
     clothes,
@@ -19,7 +19,7 @@ from spgnet.detection.similarity import (
     overlap,
     pose_likeness,
 )
-from spgnet.keypoints.sets import KEYPOINT_NAMES
+from spgnet.keypoints.keypoints import KEYPOINT_NAMES
 
 law = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**31)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from spgnet.camera import opencv_camera
-from spgnet.data.procedural import procedural_clips
+from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.rigs import look_at
 from spgnet.lifting.motion import Motion
-from spgnet.rigs import look_at
+from spgnet.synthetic.procedural import procedural_clips
 
 
 def _motion(action: int, seconds: float = 2.0) -> Motion:

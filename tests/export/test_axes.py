@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spgnet.export.axes import y_up_to_z_up, z_up_to_y_up
+from spgnet.export.sampling import y_up_to_z_up, z_up_to_y_up
 
 seeds = st.integers(0, 2**31)
 

@@ -10,8 +10,8 @@ import torch
 
 from spgnet.export import export
 from spgnet.export.armature import rigid_joints
-from spgnet.export.axes import y_up_to_z_up, z_up_to_y_up
-from spgnet.skeleton import HUMAN36M
+from spgnet.export.sampling import y_up_to_z_up, z_up_to_y_up
+from spgnet.geometry.skeleton import HUMAN36M
 
 NUMBER = r"-?\d+\.\d+"
 

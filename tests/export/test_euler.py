@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.export.euler import zxy_angles
+from spgnet.export.bvh import zxy_angles
 
 law = settings(max_examples=50, deadline=None)
 right_angles = st.integers(-4, 4).map(lambda quarters: quarters * math.pi / 2)

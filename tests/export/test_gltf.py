@@ -11,8 +11,8 @@ import torch
 
 from spgnet.export import export, export_people
 from spgnet.export.armature import NODES
-from spgnet.export.axes import y_up_to_z_up
-from spgnet.skeleton import HUMAN36M
+from spgnet.export.sampling import y_up_to_z_up
+from spgnet.geometry.skeleton import HUMAN36M
 
 COMPONENTS = {5121: "u1", 5126: "<f4"}
 SIZES = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}

@@ -13,14 +13,15 @@ from spgnet.export.armature import (
     NODES,
     PARENTS,
     forward_kinematics,
+    joint_quaternions,
+    joint_rotations,
     node_offsets,
     rest_directions,
     rigid_joints,
     steady_lengths,
 )
-from spgnet.export.axes import z_up_to_y_up
-from spgnet.export.rotations import joint_quaternions, joint_rotations
-from spgnet.skeleton import HUMAN36M
+from spgnet.export.sampling import z_up_to_y_up
+from spgnet.geometry.skeleton import HUMAN36M
 
 law = settings(max_examples=30, deadline=None)
 NAMES = [node.name for node in NODES]

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import spgnet.export.c3d
-from spgnet.camera import opencv_camera
 from spgnet.export import export, export_people
-from spgnet.export.axes import y_up_to_z_up
-from spgnet.export.text import rows
-from spgnet.skeleton import HUMAN36M
+from spgnet.export.sampling import y_up_to_z_up
+from spgnet.export.tables import rows
+from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.skeleton import HUMAN36M
 
 TRC_KEYS = [
     "DataRate",

@@ -24,8 +24,7 @@ from written_files import (
 )
 
 from spgnet.keypoints import load_people, save_keypoints
-from spgnet.keypoints.keypoints import KeypointSetName
-from spgnet.keypoints.sets import KEYPOINT_NAMES
+from spgnet.keypoints.keypoints import KEYPOINT_NAMES, KeypointSetName
 
 
 @pytest.mark.parametrize(("form", "write", "keypoint_set"), WRITERS)

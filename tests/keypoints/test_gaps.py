@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import CausalFiller, drop_unsure, fill_gaps
 from spgnet.keypoints.gaps import TORSO
-from spgnet.skeleton import HUMAN36M
 
 law = settings(max_examples=60, deadline=None)
 

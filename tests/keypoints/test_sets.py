@@ -9,10 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, points_to_human36m, to_human36m
-from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KeypointSetName
-from spgnet.keypoints.sets import KEYPOINT_NAMES, SOURCES
-from spgnet.skeleton import HUMAN36M
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KEYPOINT_NAMES, SOURCES, KeypointSetName
 
 SETS = list(KEYPOINT_COUNTS)
 ROOT = Path(__file__).parents[2]

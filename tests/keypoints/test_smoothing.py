@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import OneEuroFilter, load_people, smooth, to_human36m
 from spgnet.keypoints.smoothing import SMOOTHING, half_power
-from spgnet.skeleton import HUMAN36M
 
 law = settings(max_examples=30, deadline=None)
 rates = st.sampled_from([15.0, 25.0, 30.0, 60.0, 120.0, 240.0])

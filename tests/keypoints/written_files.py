@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from spgnet.keypoints import Keypoints
-from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KeypointSetName
-from spgnet.keypoints.sets import KEYPOINT_NAMES
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KEYPOINT_NAMES, KeypointSetName
 
 SIZE = (1280, 720)
 FPS = 25.0

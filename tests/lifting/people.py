@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from spgnet.camera import Camera, opencv_camera
-from spgnet.data.procedural import procedural_clips
+from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.keypoints import Keypoints
 from spgnet.lifting import Lifter
 from spgnet.models import RayNet, RayNetConfig
+from spgnet.synthetic.procedural import procedural_clips
 
 SIZE = (720, 1280)
 

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.camera import opencv_camera
-from spgnet.data.articulation import bone_vectors
-from spgnet.data.procedural import procedural_clips
-from spgnet.lifting.height import scale_to_height, stature
+from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.skeleton import HUMAN36M
+from spgnet.lifting.postprocess import scale_to_height, stature
+from spgnet.synthetic.articulation import bone_vectors
+from spgnet.synthetic.procedural import procedural_clips
 
 AHEAD = np.array([0, 0, 4], np.float32)
 TO_CAMERA = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from spgnet.camera import UPRIGHT, opencv_camera
-from spgnet.data.procedural import procedural_clips
-from spgnet.lifting.level import ANKLE_HEIGHT, find_up, level, place_on_floor
+from spgnet.geometry.camera import UPRIGHT, opencv_camera
 from spgnet.lifting.motion import Motion
+from spgnet.lifting.postprocess import ANKLE_HEIGHT, find_up, level, place_on_floor
+from spgnet.synthetic.procedural import procedural_clips
 
 ANKLES = [3, 6]
 CLIPS = {clip.action: clip for clip in procedural_clips(8, seed=2, seconds=8.0)}

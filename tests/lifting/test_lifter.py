@@ -9,13 +9,20 @@ import torch
 
 from lifting.people import SIZE, camera, filmed, folding_camera, lifter
 from spgnet import lifting
-from spgnet.camera import Camera, opencv_camera
 from spgnet.camera_files import save_camera
+from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.keypoints import Keypoints, smooth
 from spgnet.lifting import Lifter, inputs
-from spgnet.lifting.inputs import network_input, seen_joints
-from spgnet.lifting.timing import at_times, bridged, nearest_frames, steady_grid, steps_between
-from spgnet.models.sequence import lift_sequence
+from spgnet.lifting.inputs import (
+    at_times,
+    bridged,
+    nearest_frames,
+    network_input,
+    seen_joints,
+    steady_grid,
+    steps_between,
+)
+from spgnet.models.network import lift_sequence
 
 
 def test_there_are_as_many_frames_out_as_in_and_the_input_is_kept():

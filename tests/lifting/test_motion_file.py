@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from spgnet.camera import opencv_camera
+from spgnet.geometry.camera import opencv_camera
 from spgnet.lifting.motion import Motion, load_motion, save_motion
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from spgnet.camera import opencv_camera
-from spgnet.data.procedural import procedural_clips
+from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.rigs import look_at
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.rigid import make_rigid, typical_bone_lengths
-from spgnet.rigs import look_at
-from spgnet.skeleton import HUMAN36M
+from spgnet.lifting.postprocess import make_rigid, typical_bone_lengths
+from spgnet.synthetic.procedural import procedural_clips
 
 
 def filmed(joints: torch.Tensor) -> Motion:

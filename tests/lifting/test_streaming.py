@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from lifting.people import SIZE, camera, filmed, folding_camera, lifter
-from spgnet.camera import opencv_camera
 from spgnet.camera_files import save_camera
+from spgnet.geometry.camera import opencv_camera
 from spgnet.keypoints import Keypoints, OneEuroFilter, fill_gaps, to_human36m
 from spgnet.lifting import Lifter, StreamingLifter
 from spgnet.lifting.inputs import network_input
 from spgnet.lifting.streaming import LivePose, lift_live, motion_of
-from spgnet.models.sequence import lift_sequence
+from spgnet.models.network import lift_sequence
 
 
 def with_gaps(keypoints: Keypoints) -> Keypoints:

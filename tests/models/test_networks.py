@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import LiftingNetwork, MartinezConfig, SPGNetConfig, build_model
-from spgnet.models.sequence import lift_sequence
-from spgnet.skeleton import HUMAN36M
+from spgnet.models.network import lift_sequence
 
 SMALL = SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=4)
 CAUSAL = SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=4, causal=True)

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import RayNet, RayNetConfig
+from spgnet.models.network import lift_sequence
 from spgnet.models.rays import DETECTED, SPINE, SPINE_BETWEEN, crop, place, towards
-from spgnet.models.sequence import lift_sequence
 from spgnet.models.streaming import SequenceStream
-from spgnet.skeleton import HUMAN36M
 
 
 def network(widths: tuple[int, ...] = (3, 3), *, causal: bool = False) -> RayNet:

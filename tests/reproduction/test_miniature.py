@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 import pytest
 
-from data.human36m_files import make_motion, write_prepared
-from spgnet.paper import paper_tables
+from datasets.human36m_files import make_motion, write_prepared
 from spgnet.reproduction.artefacts import Name
+from spgnet.reproduction.paper import paper_tables
 from spgnet.reproduction.tables import PRINTED_ACTIONS
-from spgnet.runs import read_config, read_log
+from spgnet.training.runs import read_config, read_log
 
 QUICK = ("--epochs", "1", "--steps-per-epoch", "2", "--seeds", "1")
 

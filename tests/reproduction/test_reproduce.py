@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from spgnet.data import sources
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.reproduction.artefacts import ARTEFACTS, Name
-from spgnet.runs import read_config, read_log
-from spgnet.skeleton import HUMAN36M
+from spgnet.training.runs import read_config, read_log
 
 QUICK = ("--epochs", "2", "--steps-per-epoch", "2", "--seeds", "2")
 

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from spgnet.camera import Camera, opencv_camera
-from spgnet.data.procedural import procedural_clips
+from spgnet.geometry.camera import Camera, opencv_camera
+from spgnet.geometry.rigs import look_at
 from spgnet.lifting.motion import Motion
-from spgnet.rigs import look_at
+from spgnet.synthetic.procedural import procedural_clips
 
 
 def camera() -> Camera:

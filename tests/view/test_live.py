@@ -8,7 +8,7 @@ import torch
 from browser import chromium, difference, seen
 from filmed import people
 
-from spgnet.camera import opencv_camera
+from spgnet.geometry.camera import opencv_camera
 from spgnet.lifting.streaming import LivePose
 from spgnet.view.live import TRAIL, LiveDisplay
 

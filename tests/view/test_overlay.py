@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.camera import Camera, opencv_camera
-from spgnet.data.procedural import procedural_clips
+from spgnet.geometry.camera import Camera, opencv_camera
+from spgnet.geometry.rigs import look_at
 from spgnet.lifting.motion import Motion
-from spgnet.rigs import look_at
+from spgnet.synthetic.procedural import procedural_clips
 from spgnet.video import open_frames
 from spgnet.view.drawing import mix
 from spgnet.view.overlay import Overlay, OverlayStyle, draw_overlay, layout, write_overlay

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.camera import opencv_camera
-from spgnet.view.viewpoint import Floor, frame_points
+from spgnet.geometry.camera import opencv_camera
+from spgnet.view.panel import Floor, frame_points
 
 law = settings(max_examples=25, deadline=None)
 

@@ -1,16 +1,25 @@
-"""What a calibration file says about one camera, and the camera that it makes."""
+"""What a calibration file says about one camera, as JSON, YAML, XML or TOML, and the camera that it makes.
+
+OpenCV's ``FileStorage`` and ROS write a small part of YAML: top-level keys with a number, a text, or a
+matrix of rows, columns and data. That part is read here; no YAML library is needed.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import roma
 import torch
 
-from spgnet.camera import UPRIGHT, Camera, opencv_camera
+from spgnet.errors import InputError
+from spgnet.geometry.camera import UPRIGHT, Camera, opencv_camera
 
 _MATRIX = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "intrinsicMat", "K", "mtx", "k")
 _DISTORTION = (
@@ -56,12 +65,12 @@ def calibration_from_keys(values: Mapping[str, Any]) -> Calibration:
     """The calibration that the entries of a file spell out, by any of the names in use for them.
 
     Raises:
-        ValueError: entries are missing, or the lens is not a pinhole with OpenCV's five coefficients.
+        InputError: entries are missing, or the lens is not a pinhole with OpenCV's five coefficients.
     """
     matrix, distortion = _find(values, _MATRIX), _find(values, _DISTORTION)
     missing = [names[0] for names, value in ((_MATRIX, matrix), (_DISTORTION, distortion)) if value is None]
     if missing:
-        raise ValueError(f"lacks {' and '.join(missing)}")
+        raise InputError(f"lacks {' and '.join(missing)}")
     model = str(values.get("distortion_model", "plumb_bob"))
     if model not in ("plumb_bob", "rational_polynomial") or values.get("fisheye_model", 0):
         refuse_fisheye(model if model != "plumb_bob" else "fisheye_model")
@@ -70,7 +79,7 @@ def calibration_from_keys(values: Mapping[str, Any]) -> Calibration:
         return Calibration(matrix, distortion, None if size is None else np.ravel(size)[::-1])
     rotation, position = _find(values, _ROTATION), _find(values, _POSITION)
     if (rotation is None) != (position is None):
-        raise ValueError("rotation (world to camera) and position (the camera's centre) belong together")
+        raise InputError("rotation (world to camera) and position (the camera's centre) belong together")
     return Calibration(matrix, distortion, _size(values), rotation, position)
 
 
@@ -78,9 +87,9 @@ def refuse_fisheye(model: str) -> None:
     """Say that a fisheye lens is not supported.
 
     Raises:
-        ValueError: always.
+        InputError: always.
     """
-    raise ValueError(
+    raise InputError(
         f"fisheye lenses ({model}) are not supported: undistort the video, or calibrate as a pinhole"
     )
 
@@ -89,7 +98,7 @@ def camera_from(calibration: Calibration, image_size: tuple[int, int] | None) ->
     """The camera of a calibration; a given image size stands in where the calibration has none.
 
     Raises:
-        ValueError: a value has the wrong shape, is not finite or cannot be; every fault is named.
+        InputError: a value has the wrong shape, is not finite or cannot be; every fault is named.
     """
     matrix, faults = _numbers("camera_matrix", calibration.matrix, (3, 3))
     lens, lens_faults = _lens(calibration.distortion)
@@ -99,7 +108,7 @@ def camera_from(calibration: Calibration, image_size: tuple[int, int] | None) ->
         faults = ["the last row of camera_matrix is not 0 0 1 (is it transposed?)"]
     faults = faults + lens_faults + size_faults + pose_faults
     if faults:
-        raise ValueError("; ".join(faults))
+        raise InputError("; ".join(faults))
     return opencv_camera(matrix, lens, size, rotation=rotation, position=position)
 
 
@@ -171,3 +180,148 @@ def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
     if not more and np.linalg.norm(position) > _FARTHEST:
         more = [f"the camera is {np.linalg.norm(position):.0f} m from the origin: is it in millimetres?"]
     return rotation, position, faults + more
+
+
+_TOP_LEVEL = re.compile(r"^([A-Za-z_]\w*):(.*(?:\n(?:[ \t\]-].*)?)*)", re.MULTILINE)
+"""A key at the start of a line, and all that is indented (or a list) below it."""
+
+
+def json_entries(text: str) -> dict[str, Any]:
+    """The entries of a JSON object; OpenCV's matrices become arrays.
+
+    Raises:
+        InputError: not a JSON object.
+    """
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"not readable JSON ({error})") from None
+    assert isinstance(values, dict), "the text begins with a brace"
+    return {
+        name: _opencv_matrix(value) if isinstance(value, dict) else value for name, value in values.items()
+    }
+
+
+def xml_entries(text: str) -> dict[str, Any]:
+    """The entries of OpenCV's XML.
+
+    Raises:
+        InputError: not such XML.
+    """
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise InputError(f"not readable XML ({error})") from None
+    return {
+        node.tag: _opencv_matrix({part.tag: part.text or "" for part in node})
+        if node.get("type_id") == "opencv-matrix"
+        else _scalar(node.text or "")
+        for node in root
+    }
+
+
+def yaml_entries(text: str) -> dict[str, Any]:
+    """The entries of OpenCV's YAML or of ROS's ``camera_info``.
+
+    Raises:
+        InputError: a matrix lacks its rows, columns or data.
+    """
+    entries: dict[str, Any] = {}
+    for key, rest in _TOP_LEVEL.findall(re.sub(r"\s#.*", "", text)):
+        inner = dict(re.findall(r"^[ \t]+(rows|cols|data):((?:(?!\n[ \t]+\w+:)[\s\S])*)", rest, re.MULTILINE))
+        if inner:
+            entries[key] = _opencv_matrix(inner)
+        elif rest.strip().startswith(("[", "- ")):
+            entries[key] = _floats(rest)
+        else:
+            entries[key] = _scalar(rest)
+    return entries
+
+
+def toml_calibration(text: str, name: str | None) -> Calibration:
+    """One camera of a TOML file as Pose2Sim, Caliscope and Anipose write them.
+
+    The file has a section for each camera: size, matrix, distortions, and ``rotation`` (a Rodrigues vector,
+    world to camera) with ``translation`` in metres. Extrinsics that are absent or all zero are unknown.
+
+    Raises:
+        InputError: not TOML, no camera in it, or not exactly one that the name could mean.
+    """
+    try:
+        sections = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"not readable TOML ({error})") from None
+    cameras = {key: value for key, value in sections.items() if isinstance(value, dict) and "matrix" in value}
+    if not cameras:
+        raise InputError("holds no camera: no section has a matrix")
+    key = _choose(cameras, name)
+    section = cameras[key]
+    if section.get("fisheye", False):
+        refuse_fisheye(f"fisheye = true in {key}")
+    if "distortions" not in section:
+        raise InputError(f"{key} lacks distortions")
+    rotation, position = _opencv_pose(section)
+    return Calibration(
+        section["matrix"], section["distortions"], section.get("size"), rotation, position, name=key
+    )
+
+
+def _choose(cameras: dict[str, dict[str, Any]], name: str | None) -> str:
+    """The section that a name means: its own, or the only one that contains it."""
+    listed = f"the file holds {', '.join(cameras)}"
+    if name is None:
+        if len(cameras) > 1:
+            raise InputError(f"which camera? {listed}")
+        return next(iter(cameras))
+    called = {key: {key.lower(), str(section.get("name", key)).lower()} for key, section in cameras.items()}
+    wanted = name.lower()
+    exact = [key for key, names in called.items() if wanted in names]
+    alike = exact or [key for key, names in called.items() if any(wanted in full for full in names)]
+    if len(alike) != 1:
+        raise InputError(f"{name!r} names {'no camera' if not alike else ' and '.join(alike)}; {listed}")
+    return alike[0]
+
+
+def _opencv_pose(section: dict[str, Any]) -> tuple[Any, Any]:
+    """Rotation matrix and position from OpenCV's rotation vector and translation."""
+    try:
+        vector = torch.tensor(section.get("rotation", [0, 0, 0]), dtype=torch.float64).flatten()
+        translation = torch.tensor(section.get("translation", [0, 0, 0]), dtype=torch.float64).flatten()
+    except (ValueError, TypeError):
+        return None, None  # Caliscope writes a word where a camera was not placed
+    if len(vector) != 3 or len(translation) != 3:
+        raise InputError(
+            f"rotation and translation need 3 numbers each, got {vector.tolist()} and {translation.tolist()}"
+        )
+    if not bool(vector.any()) and not bool(translation.any()):
+        return None, None
+    rotation = roma.rotvec_to_rotmat(vector)
+    return rotation.numpy(), -(rotation.mT @ translation).numpy()
+
+
+def _opencv_matrix(parts: dict[str, Any]) -> np.ndarray | None:
+    """OpenCV's and ROS's way to write a matrix; None for something else that has entries."""
+    if not {"rows", "cols", "data"} & parts.keys():
+        return None
+    missing = [part for part in ("rows", "cols", "data") if part not in parts]
+    if missing:
+        raise InputError(f"a matrix lacks {' and '.join(missing)}")
+    rows, cols = int(parts["rows"]), int(parts["cols"])
+    data = _floats(parts["data"]) if isinstance(parts["data"], str) else parts["data"]
+    if len(data) != rows * cols:
+        raise InputError(f"a matrix of {rows} x {cols} has {len(data)} numbers")
+    return np.array(data, dtype=np.float64).reshape(rows, cols)
+
+
+def _floats(text: str) -> list[float]:
+    """Numbers separated by commas, spaces or list dashes; ``.Nan`` and ``.Inf`` are YAML's."""
+    words = re.split(r"[\s,]+", re.sub(r"(?m)^\s*-\s|[\[\]]", " ", text).strip())
+    return [float(re.sub(r"\.(?=nan|inf)", "", word.lower())) for word in words if word]
+
+
+def _scalar(text: str) -> float | str:
+    text = text.strip().strip("\"'")
+    try:
+        return float(text)
+    except ValueError:
+        return text

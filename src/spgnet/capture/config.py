@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 import tyro
 
+from spgnet.errors import InputError
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.smoothing import SMOOTHING
-from spgnet.lifting.height import check_height
+from spgnet.lifting.postprocess import check_height
 
 Format = Literal["bvh", "trc", "c3d", "glb", "gltf", "csv", "json"]
 Accelerator = Literal["cpu", "cuda", "mps"]
@@ -21,7 +22,7 @@ class CaptureConfig:
     """What to lift, how, and what to write.
 
     Raises:
-        ValueError: values are out of range or do not go together.
+        InputError: values are out of range or do not go together.
     """
 
     input: tyro.conf.Positional[str]
@@ -99,4 +100,4 @@ class CaptureConfig:
         if self.input.isdecimal() and not self.live and not Path(self.input).exists():
             faults.append(f"{self.input} is no file; to lift from webcam {self.input}, add --live")
         if faults:
-            raise ValueError("; ".join(faults))
+            raise InputError("; ".join(faults))

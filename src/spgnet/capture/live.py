@@ -16,17 +16,18 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
-from spgnet.camera import Camera
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.live_source import Excerpt, Seen, Source, open_source
 from spgnet.capture.outputs import check_outputs, save_found, write_outputs
 from spgnet.capture.people import Found, Report
 from spgnet.capture.run import made, on_floor
 from spgnet.detection import Detector
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
-from spgnet.lifting.height import scale_to_height
+from spgnet.lifting.postprocess import scale_to_height
 from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_of
 from spgnet.lifting.weights import manifest
 from spgnet.video.webcam import Webcam
@@ -66,7 +67,7 @@ def run_live(
         The files that were written, by what they are.
 
     Raises:
-        ValueError: the options do not go together, the input, the camera or the weights cannot be used, or
+        InputError: the options do not go together, the input, the camera or the weights cannot be used, or
             nobody was seen; the message is one line, and nothing is written.
         OSError: the output cannot be written.
     """
@@ -95,7 +96,7 @@ def check_live(config: CaptureConfig) -> None:
     """Refuse what cannot be done frame by frame.
 
     Raises:
-        ValueError: such options, all of them named.
+        InputError: such options, all of them named.
     """
     faults = {
         "--person all": config.person == "all",
@@ -105,7 +106,7 @@ def check_live(config: CaptureConfig) -> None:
     }
     if any(faults.values()):
         named = ", ".join(option for option, given in faults.items() if given)
-        raise ValueError(f"--live lifts one person in every frame as it comes; it does not go with {named}")
+        raise InputError(f"--live lifts one person in every frame as it comes; it does not go with {named}")
 
 
 def live_weights(name: str) -> str:
@@ -154,7 +155,7 @@ class Recording:
         """The motion, and the keypoints in all frames.
 
         Raises:
-            ValueError: there is no pose.
+            InputError: there is no pose.
         """
         self.poses += self.live.finish()
         motion = motion_of(self.poses, self.live)
@@ -238,7 +239,7 @@ def write_recording(
 ) -> dict[str, Path]:
     """Write what was lifted, on its floor and in the height that the user gives."""
     if not (recording.poses or recording.live.waiting):
-        raise ValueError(f"nobody was seen in {config.input} ({len(recording.times)} frames looked at)")
+        raise InputError(f"nobody was seen in {config.input} ({len(recording.times)} frames looked at)")
     motion, keypoints = recording.finish()
     if config.height is not None:
         motion = scale_to_height(motion, config.height)

@@ -10,11 +10,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from spgnet.camera import Camera
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import camera_of, find_people, is_keypoints, open_video
 from spgnet.detection import Detector, RtmDetector, Sighting, Tracker, TrackingConfig
-from spgnet.detection.similarity import keypoint_box
+from spgnet.detection.tracking import keypoint_box
+from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
 from spgnet.video import Frame, FrameSource
@@ -74,7 +74,7 @@ def open_source(config: CaptureConfig, detector: Detector | None) -> Source:
     """The frames of a webcam, a video, a folder of images, or a keypoint file.
 
     Raises:
-        ValueError: it cannot be read, or nobody of the number is in a keypoint file.
+        InputError: it cannot be read, or nobody of the number is in a keypoint file.
     """
     if is_keypoints(Path(config.input)):
         assert config.person != "all"

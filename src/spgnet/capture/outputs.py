@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.camera import opencv_intrinsics
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import Found, Report
+from spgnet.errors import InputError
 from spgnet.export import export, export_people
+from spgnet.geometry.camera import opencv_intrinsics
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion, save_motion
 from spgnet.video import FrameSource
@@ -32,7 +33,7 @@ def check_outputs(config: CaptureConfig) -> None:
     """Find out before the work whether its results could be written.
 
     Raises:
-        ValueError: a path is of another kind, its folder is missing, the input or the camera file would be
+        InputError: a path is of another kind, its folder is missing, the input or the camera file would be
             overwritten, or a library is missing.
     """
     faults = []
@@ -56,7 +57,7 @@ def check_outputs(config: CaptureConfig) -> None:
         if not find_spec(module)
     ]
     if faults:
-        raise ValueError("; ".join(faults))
+        raise InputError("; ".join(faults))
 
 
 def path_faults(option: str, path: Path, suffixes: tuple[str, ...], made: Path | None = None) -> list[str]:

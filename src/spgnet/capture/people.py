@@ -9,10 +9,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from spgnet.camera import Camera
 from spgnet.camera_files import find_camera
 from spgnet.capture.config import CaptureConfig
 from spgnet.detection import RtmDetector, Sighting, detect_video, select_people
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints, load_people
 from spgnet.video import Frame, FrameSource, open_frames
 
@@ -41,7 +42,7 @@ class Found(NamedTuple):
         """Only those whom the user wants lifted.
 
         Raises:
-            ValueError: nobody has that number.
+            InputError: nobody has that number.
         """
         largest = select_people(self.people, "largest")[0]
         kept = sorted(select_people(self.people, person), key=lambda one: one.track != largest.track)
@@ -52,7 +53,7 @@ def find_people(config: CaptureConfig, report: Report) -> Found:
     """Read or detect the people in the input; whatever is wrong with the camera shows first.
 
     Raises:
-        ValueError: the input or the camera cannot be used, or nobody is there.
+        InputError: the input or the camera cannot be used, or nobody is there.
     """
     path = Path(config.input)
     if is_keypoints(path):
@@ -64,7 +65,7 @@ def find_people(config: CaptureConfig, report: Report) -> Found:
             read_as=config.read_as,
         )
         if config.detect_every > 1:
-            raise ValueError(f"{path}: --detect-every is for videos")
+            raise InputError(f"{path}: --detect-every is for videos")
         return Found(people, None, *camera_of(people[0], None, config))
     video = open_video(config)
     camera = camera_of(None, video, config)
@@ -78,10 +79,10 @@ def open_video(config: CaptureConfig) -> FrameSource:
     """The video, folder of images or webcam that the user names.
 
     Raises:
-        ValueError: it cannot be read, or an option for keypoint files is given.
+        InputError: it cannot be read, or an option for keypoint files is given.
     """
     if config.keypoint_set or config.image_size or config.read_as != "auto":
-        raise ValueError(f"{config.input}: --keypoint-set, --image-size and --read-as are for keypoint files")
+        raise InputError(f"{config.input}: --keypoint-set, --image-size and --read-as are for keypoint files")
     return open_frames(config.input, image_fps=config.fps or 30.0)
 
 

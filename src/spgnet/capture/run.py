@@ -14,11 +14,9 @@ from spgnet.camera_files import is_placed
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.outputs import check_outputs, save_found, write_outputs
 from spgnet.capture.people import Found, Report, find_people
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting import Lifter, Motion
-from spgnet.lifting.height import scale_to_height
-from spgnet.lifting.level import level, place_on_floor
-from spgnet.lifting.rigid import make_rigid
-from spgnet.skeleton import HUMAN36M
+from spgnet.lifting.postprocess import level, make_rigid, place_on_floor, scale_to_height
 
 ENDS = ("elbow", "wrist", "knee", "ankle")
 LIMBS = [HUMAN36M.names.index(f"{side}_{end}") for side in ("left", "right") for end in ENDS]
@@ -47,7 +45,7 @@ def run_capture(config: CaptureConfig, report: Report = lambda stage, done, tota
         report: called with what is being done, how much of it is done, and how much there is.
 
     Raises:
-        ValueError: the input, the camera or the weights cannot be used, or nobody is there; the message is
+        InputError: the input, the camera or the weights cannot be used, or nobody is there; the message is
             one line.
         OSError: the output cannot be written.
     """

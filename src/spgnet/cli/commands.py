@@ -13,7 +13,8 @@ import tyro
 
 from spgnet.cli.motion import demo_command, export_command, lift_command, view_command
 from spgnet.cli.research import data_command, evaluate_command, reproduce_command, train_command
-from spgnet.recipes import RECIPES
+from spgnet.errors import InputError
+from spgnet.training.recipes import RECIPES
 
 
 def deferred(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
@@ -42,11 +43,11 @@ def parse(arguments: list[str]) -> Callable[[], None]:
     """The command that a command line asks for, ready to run.
 
     Raises:
-        ValueError: there is no such command, recipe or option, or a value is out of its range.
+        InputError: there is no such command, recipe or option, or a value is out of its range.
         SystemExit: help was asked for, and is printed.
     """
     if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] not in (*RECIPES, "-h", "--help"):
-        raise ValueError(f"no recipe {arguments[1]!r}; there are {', '.join(RECIPES)}")
+        raise InputError(f"no recipe {arguments[1]!r}; there are {', '.join(RECIPES)}")
     messages = StringIO()
     try:
         with redirect_stderr(messages):
@@ -59,7 +60,7 @@ def parse(arguments: list[str]) -> Callable[[], None]:
             )
     except SystemExit as stop:
         if stop.code:
-            raise ValueError(_without_box(messages.getvalue())) from None
+            raise InputError(_without_box(messages.getvalue())) from None
         raise
 
 

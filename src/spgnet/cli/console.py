@@ -14,7 +14,7 @@ from rich.table import Table
 
 from spgnet.capture.people import Report as WorkReport
 from spgnet.evaluation import METRICS, Evaluation, shown
-from spgnet.training import Report
+from spgnet.training.loop import Report
 
 console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
 """Of several processes that train together, the first one speaks."""

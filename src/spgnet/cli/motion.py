@@ -15,7 +15,8 @@ from spgnet.capture.live import run_live
 from spgnet.capture.outputs import path_faults, timed_images
 from spgnet.capture.run import travelled
 from spgnet.cli.console import console, work_progress
-from spgnet.demo import DemoConfig, run_demo
+from spgnet.cli.demo import DemoConfig, run_demo
+from spgnet.errors import InputError
 from spgnet.export import export_people
 from spgnet.lifting import Motion, load_motion
 from spgnet.video import open_frames
@@ -65,10 +66,10 @@ class ExportOptions:
 def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
     """Write a lifted motion in the format of another program: spgnet export motion.npz out.bvh."""
     if len(options.files) < 2:
-        raise ValueError("export needs a motion file and a file to write, as in: export motion.npz out.bvh")
+        raise InputError("export needs a motion file and a file to write, as in: export motion.npz out.bvh")
     *sources, target = options.files
     if target.resolve() in [source.resolve() for source in sources]:
-        raise ValueError(f"{target}: would overwrite the motion file")
+        raise InputError(f"{target}: would overwrite the motion file")
     export_people(load_motions(sources), target)
     say(f"written: {target}")
 
@@ -99,9 +100,9 @@ class ViewOptions:
 def view_command(options: tyro.conf.OmitArgPrefixes[ViewOptions]) -> None:
     """Look at lifted motions in the browser: play, scrub, turn; or write a page that works offline."""
     if not options.motions:
-        raise ValueError("view needs a motion file, as in: view out/motion.npz")
+        raise InputError("view needs a motion file, as in: view out/motion.npz")
     if options.html is not None and (faults := path_faults("--html", options.html, (".html", ".htm"))):
-        raise ValueError("; ".join(faults))
+        raise InputError("; ".join(faults))
     motions = load_motions(options.motions)
     video = None if options.video is None else open_frames(options.video)
     if video is not None:

@@ -11,13 +11,14 @@ import tyro
 from spgnet.cli.console import console, evaluation_table, training_progress
 from spgnet.data.config import DataConfig, Input
 from spgnet.data.sources import check_data, load_training_data, load_validation, load_views
+from spgnet.errors import InputError
 from spgnet.evaluation import evaluate
 from spgnet.models import LiftingNetwork
-from spgnet.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
+from spgnet.models.baselines.videopose3d import load_videopose3d
 from spgnet.reproduction import ReproduceConfig, reproduce
-from spgnet.runs import git_commit, load_run, write_json, write_text
-from spgnet.training import Accelerator, Machine, Report, frames_in, pick_device, train
-from spgnet.videopose3d import load_videopose3d
+from spgnet.training.loop import Accelerator, Machine, Report, frames_in, pick_device, train
+from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
+from spgnet.training.runs import git_commit, load_run, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def load_weights(path: Path) -> tuple[DataConfig, LiftingNetwork]:
     if path.suffix == ".bin":
         network = load_videopose3d(path)
         if network.config.joints != "human36m17":
-            raise ValueError(f"{path}: puts out HumanEva's joints; only Human3.6M's can be evaluated")
+            raise InputError(f"{path}: puts out HumanEva's joints; only Human3.6M's can be evaluated")
         return DataConfig(), network
     config, model = load_run(path)
     return config.data, model
@@ -180,7 +181,7 @@ def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:
     if checked.faults:
         for line in checked.faults:
             console.print(f"fault: {line}", soft_wrap=True, highlight=False, markup=False)
-        raise ValueError(f"{options.path}: {len(checked.faults)} faults, which are listed above")
+        raise InputError(f"{options.path}: {len(checked.faults)} faults, which are listed above")
     console.print("no faults")
 
 
@@ -189,7 +190,7 @@ def tensorboard_log(run: Path) -> Report:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise ValueError(
+        raise InputError(
             "TensorBoard is missing; install it with: pip install 'spgnet[tensorboard]'"
         ) from None
     writers: list[SummaryWriter] = []

@@ -1,1 +1,1 @@
-"""Data: loading and making motion, the views of virtual cameras on it, and training windows."""
+"""What training sees: the pose dataset, its samples, domain randomisation, and where the data come from."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from spgnet.data.wildness import Wildness
+from spgnet.data.domain_randomization import Wildness
+from spgnet.errors import InputError
 
 Input = Literal["projected", "noisy", "detected", "wild"]
 Rig = Literal["human36m", "random"]
@@ -17,7 +18,7 @@ class DataConfig:
     """Which data to train or evaluate on.
 
     Raises:
-        ValueError: a value is out of its range, or two do not go together.
+        InputError: a value is out of its range, or two do not go together.
     """
 
     motion: Path | None = None
@@ -28,7 +29,7 @@ class DataConfig:
     your own take files (docs/datasets.md)."""
     input: Input = "projected"
     """2D input: exact projections, projections with the errors of a detector, what a detector saw in recorded
-    takes, or rays of random people and cameras with a detector's errors and gaps (``spgnet.data.wild``; for
+    takes, or rays of random people and cameras with a detector's errors and gaps (``spgnet.data.domain_randomization``; for
     networks on rays)."""
     detector: str = "cpn_ft_h36m_dbb"
     """Whose detections, for the input "detected": the name in data_2d_h36m_NAME.npz, or in your own files."""
@@ -55,4 +56,4 @@ class DataConfig:
         if self.input == "wild" and (self.takes is not None or self.labels < 1):
             faults.append("wild samples are drawn from motion, all of it with labels")
         if faults:
-            raise ValueError("; ".join(faults))
+            raise InputError("; ".join(faults))

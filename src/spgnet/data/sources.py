@@ -1,28 +1,72 @@
-"""Where views come from: generated or captured motion under virtual cameras, or recorded takes."""
+"""Where training and evaluation data come from: generated or captured motion under virtual cameras, or recorded takes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from spgnet.data.config import DataConfig
-from spgnet.data.datasets import FORMATS, find_format
-from spgnet.data.mocap import check_mocap_folder, is_mocap_folder, load_mocap_folder
-from spgnet.data.noise import DetectorNoise
-from spgnet.data.open_benchmark import (
+from spgnet.data.config import DataConfig, Rig
+from spgnet.data.dataset import Views, film, film_takes
+from spgnet.data.domain_randomization import wild_views
+from spgnet.datasets.formats import FORMATS, find_format
+from spgnet.datasets.mocap import check_mocap_folder, is_mocap_folder, load_mocap_folder
+from spgnet.datasets.open_benchmark import (
     benchmark_clips,
     check_open_benchmark,
     free_clips,
     is_open_benchmark,
 )
-from spgnet.data.procedural import procedural_clips
-from spgnet.data.staging import FPS, staged
-from spgnet.data.takes import Checked, Split
-from spgnet.data.views import Views, film, film_takes
-from spgnet.data.wild import wild_views
-from spgnet.motion import MotionClip
+from spgnet.datasets.takes import Checked, Split
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
+from spgnet.geometry.motion_clip import MotionClip, standing_pieces
+from spgnet.geometry.rigs import human36m_rig, random_rig
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.synthetic.detector_noise import DetectorNoise
+from spgnet.synthetic.procedural import procedural_clips
+
+FPS = 50.0
+RADIUS = 1.5
+"""Half-width of the capture space in metres; clips that leave it are cut and centred anew."""
+SHORTEST = 1.0
+"""Seconds; shorter pieces are dropped."""
+SESSIONS: dict[Split, tuple[str, ...]] = {
+    "train": ("S1", "S5", "S6", "S7", "S8"),
+    "validation": ("S1", "S5", "S6", "S7", "S8"),
+    "test": ("S9", "S11"),
+}
+"""Human3.6M sessions whose camera rig films the clips of a split, in turn."""
+BONE_SPREAD = 0.08
+"""Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
+
+
+def staged(
+    clips: list[MotionClip], split: Split, rig: Rig, generator: torch.Generator
+) -> Iterator[tuple[MotionClip, Camera]]:
+    """Turn every clip at random, cut it to the capture space, vary training bodies, and assign a rig."""
+    sessions = cycle(SESSIONS[split])
+    for clip in clips:
+        angle = 2 * torch.pi * torch.rand((), generator=generator).item()
+        for piece in standing_pieces(clip.resampled(FPS).turned(angle), RADIUS, SHORTEST):
+            cameras = human36m_rig(next(sessions)) if rig == "human36m" else _random_rig(generator)
+            if split == "train":
+                piece = piece.with_bone_scales(random_bone_scales(generator))
+            yield piece, cameras
+
+
+def _random_rig(generator: torch.Generator) -> Camera:
+    return random_rig(4, seed=int(torch.randint(2**31, (), generator=generator)))
+
+
+def random_bone_scales(generator: torch.Generator) -> torch.Tensor:
+    """A factor for every bone, the same left and right, kept between 0.75 and 1.3."""
+    scale = (torch.randn(len(HUMAN36M), generator=generator) * BONE_SPREAD).exp().clamp(0.75, 1.3)
+    return scale[[min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]
+
 
 PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
 WILD_SECONDS = 5.0
@@ -51,19 +95,19 @@ def load_views(data: DataConfig, split: Split, *, seed: int = 0, trained_wild: b
         trained_wild: of the open benchmark's test split, give only what wild training does not draw on.
 
     Raises:
-        ValueError: a file of the split is missing or broken, or the data set has no such split.
+        InputError: a file of the split is missing or broken, or the data set has no such split.
     """
     if data.takes is not None:
         views, _ = _recorded(data, data.takes, split, seed)
         if views is None:
-            raise ValueError(f"{data.takes}: has no takes with known 3D motion for the split {split!r}")
+            raise InputError(f"{data.takes}: has no takes with known 3D motion for the split {split!r}")
         return views
     clips = load_clips(data, split, trained_wild=trained_wild or data.input == "wild")
     if data.input == "wild":
         return wild_views([clip.resampled(FPS) for clip in clips], seed=seed)
     filmed = list(staged(clips, split, data.rig, torch.Generator().manual_seed(seed)))
     if not filmed:
-        raise ValueError(f"{data.motion}: no clip of the split {split!r} lasts a second")
+        raise InputError(f"{data.motion}: no clip of the split {split!r} lasts a second")
     return film(filmed, noise=_noise(data), seed=seed)
 
 
@@ -71,7 +115,7 @@ def load_validation(data: DataConfig) -> Views | None:
     """The views to choose the best epoch by; None where a data set has no such split (Human3.6M).
 
     Raises:
-        ValueError: a file of the split is missing or broken.
+        InputError: a file of the split is missing or broken.
     """
     if data.takes is not None:
         return _recorded(data, data.takes, "validation", seed=0)[0]
@@ -82,7 +126,7 @@ def load_training_data(data: DataConfig) -> TrainingData:
     """What to train on.
 
     Raises:
-        ValueError: a file is missing or broken, or the data set has no training split.
+        InputError: a file is missing or broken, or the data set has no training split.
     """
     if data.input == "wild":
         return TrainingData(_wild_clips(data))
@@ -90,7 +134,7 @@ def load_training_data(data: DataConfig) -> TrainingData:
         return TrainingData(*load_views(data, "train").with_labels(data.labels))
     views, unseen = _recorded(data, data.takes, "train", seed=0)
     if views is None:
-        raise ValueError(f"{data.takes}: has no takes with known 3D motion for the split 'train'")
+        raise InputError(f"{data.takes}: has no takes with known 3D motion for the split 'train'")
     labelled, unlabelled = views.with_labels(data.labels)
     unlabelled = unseen if unlabelled is None else unlabelled if unseen is None else unlabelled + unseen
     return TrainingData(labelled, unlabelled)
@@ -100,7 +144,7 @@ def check_data(path: Path) -> tuple[str, Checked]:
     """What a data set or a folder of motion is called, what is there, and everything that is wrong.
 
     Raises:
-        ValueError: there is nothing, or nothing that is known.
+        InputError: there is nothing, or nothing that is known.
     """
     if path.is_dir() and is_open_benchmark(path):
         return "the open benchmark's motion archives", check_open_benchmark(path)
@@ -114,7 +158,7 @@ def load_clips(data: DataConfig, split: Split, *, trained_wild: bool = False) ->
     """The motion of a split in the world, as it was captured or generated; see :func:`load_views`.
 
     Raises:
-        ValueError: a file of the split is missing or broken.
+        InputError: a file of the split is missing or broken.
     """
     if data.motion is None:
         return _procedural(split)
@@ -152,7 +196,7 @@ def _noise(data: DataConfig) -> DetectorNoise | None:
 
 def _check_folder(motion: Path) -> None:
     if not motion.is_dir():
-        raise ValueError(f"{motion}: no such folder; expected the open benchmark's archives or motion files")
+        raise InputError(f"{motion}: no such folder; expected the open benchmark's archives or motion files")
 
 
 def _procedural(split: Split) -> list[MotionClip]:

@@ -1,12 +1,17 @@
-"""What a 2D detector does: it finds people, and the keypoints of each."""
+"""2D detectors: what one does, and the package's own, YOLOX and RTMPose of OpenMMLab, run by rtmlib on the CPU."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from spgnet.detection.downloads import Report, detector_weights, print_line
+from spgnet.errors import InputError
 from spgnet.keypoints import KeypointSetName
 
 
@@ -30,3 +35,69 @@ class Detector(Protocol):
     ) -> Float[np.ndarray, "people joints 3"]:
         """Keypoints of the person in each box: x and y in pixels, and a score in [0, 1]."""
         ...
+
+
+HEADLESS = "pip install 'spgnet[video-headless]' and then pip install --no-deps rtmlib"
+
+
+class RtmDetector:
+    """People by YOLOX-tiny, their 26 Halpe keypoints by RTMPose-s.
+
+    Args:
+        detector_dir: folder of the two ONNX files; else they are looked for (`detector_weights`).
+        box_score: the lowest score of a box, in [0, 1]. Low, so that small and back-lit people are found;
+            tracking drops what is none.
+        report: takes a line if weights are downloaded.
+
+    Raises:
+        InputError: rtmlib, ONNX Runtime or OpenCV cannot be imported, or the weights cannot be had.
+    """
+
+    keypoint_set: KeypointSetName = "halpe26"
+
+    def __init__(
+        self, detector_dir: Path | None = None, *, box_score: float = 0.3, report: Report = print_line
+    ) -> None:
+        try:
+            import onnxruntime  # noqa: F401 - rtmlib imports it only when it opens the weights
+            from rtmlib import YOLOX, RTMPose
+        except ImportError as error:
+            raise InputError(_what_is_missing(error)) from None
+        weights = detector_weights(detector_dir, report)
+        self._box_score = box_score
+        with contextlib.redirect_stdout(io.StringIO()):  # rtmlib tells what it loads
+            self._boxes = YOLOX(str(weights.boxes), model_input_size=(416, 416), backend="onnxruntime")
+            self._pose = RTMPose(str(weights.pose), model_input_size=(192, 256), backend="onnxruntime")
+
+    def boxes(self, image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "people 4"]:
+        """Boxes around people, the surest first (see `Detector`)."""
+        # Not by YOLOX's own call: it takes every box above 0.3 of these weights, which end in
+        # the suppression of overlapping boxes, and does not tell the scores.
+        prepared, ratio = self._boxes.preprocess(np.ascontiguousarray(image[..., ::-1]))  # BGR
+        found = np.asarray(self._boxes.inference(prepared)[0])[0]
+        found = found[found[:, 4] >= self._box_score]
+        found = found[np.argsort(-found[:, 4], kind="stable")]
+        boxes = found[:, :4].astype(np.float64) / ratio
+        return boxes[(boxes[:, 2:] - boxes[:, :2] > 1).all(axis=1)]
+
+    def pose(
+        self, image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "people 4"]
+    ) -> Float[np.ndarray, "people 26 3"]:
+        """Keypoints of the person in each box (see `Detector`)."""
+        if not len(boxes):
+            return np.zeros((0, 26, 3))
+        # RGB, as RTMPose was trained; rtmlib's examples pass BGR, which costs a little accuracy.
+        points, scores = self._pose(image, list(boxes))
+        return np.concatenate([points, np.clip(scores, 0, 1)[..., None]], axis=-1).astype(np.float64)
+
+
+def _what_is_missing(error: ImportError) -> str:
+    if "libGL" in str(error) or "libgthread" in str(error):
+        return (
+            f"OpenCV cannot be loaded ({error}): this machine has no display libraries; remove opencv-python "
+            f"and opencv-contrib-python (pip uninstall), then {HEADLESS}"
+        )
+    return (
+        f"the 2D detector's libraries are missing ({error}); install them with: pip install 'spgnet[video]', "
+        f"or without a display: {HEADLESS}"
+    )

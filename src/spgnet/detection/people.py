@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from spgnet.detection.detector import Detector
-from spgnet.detection.similarity import clarity
-from spgnet.detection.tracking import Sighting, Tracker, TrackingConfig
+from spgnet.detection.tracking import Sighting, Tracker, TrackingConfig, clarity
+from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, pick_person
 from spgnet.video import Frame, FrameSource, open_frames
 
@@ -33,7 +33,7 @@ def detect_video(
     """:func:`track_people` over what `open_frames` opens, or over an open source.
 
     Raises:
-        ValueError: it cannot be read, or there is no person in it.
+        InputError: it cannot be read, or there is no person in it.
     """
     frames = source if isinstance(source, FrameSource) else open_frames(source)
     looked_at = 0
@@ -46,7 +46,7 @@ def detect_video(
 
     people = track_people(frames, detector, config=config, detect_every=detect_every, on_frame=count)
     if not people:
-        raise ValueError(f"no person found in {frames.name} ({looked_at} frames looked at)")
+        raise InputError(f"no person found in {frames.name} ({looked_at} frames looked at)")
     return people
 
 
@@ -73,10 +73,10 @@ def track_people(
         each with all frames of the clip (a score of 0 in those without them). Empty if there is nobody.
 
     Raises:
-        ValueError: `detect_every` is not positive.
+        InputError: `detect_every` is not positive.
     """
     if detect_every < 1:
-        raise ValueError(f"detect_every must be 1 or more, got {detect_every}")
+        raise InputError(f"detect_every must be 1 or more, got {detect_every}")
     tracker, clip = Tracker(detector, config), _Clip()
     for index, frame in enumerate(frames):
         clip.times.append(frame.time)
@@ -94,7 +94,7 @@ def select_people(people: Sequence[Keypoints], which: Literal["largest", "all"] 
     """Some of the people: all, one by number, or the largest (area of the box, summed over the frames).
 
     Raises:
-        ValueError: nobody has that number; the numbers there are.
+        InputError: nobody has that number; the numbers there are.
     """
     return list(people) if which == "all" else [pick_person(people, which)]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spgnet.errors import InputError
 from spgnet.export.bvh import bvh_text
 from spgnet.export.c3d import write_c3d
 from spgnet.export.gltf import glb_bytes, gltf_text
@@ -59,7 +60,7 @@ def export(motion: Motion, path: Path, *, format: str | None = None) -> None:
         format: one of ``FORMATS``, if the suffix does not tell.
 
     Raises:
-        ValueError: the format is unknown or cannot hold the motion, its library is missing, or the folder
+        InputError: the format is unknown or cannot hold the motion, its library is missing, or the folder
             does not exist.
     """
     export_people([motion], path, format=format)
@@ -71,17 +72,17 @@ def export_people(motions: Sequence[Motion], path: Path, *, format: str | None =
     They share a clock: each person is there from its own first to its own last timestamp.
 
     Raises:
-        ValueError: as :func:`export`; or there is no motion, two have the same track, or the format holds
+        InputError: as :func:`export`; or there is no motion, two have the same track, or the format holds
             a single person.
     """
     name = (format or path.suffix).removeprefix(".").lower()
     known = ", ".join(f".{known}" for known in FORMATS)
     if name not in _FORMATS:
         shown = f"format {format!r}" if format else f"suffix {path.suffix!r}"
-        raise ValueError(f"{path}: unknown {shown}; motions are exported as {known}")
+        raise InputError(f"{path}: unknown {shown}; motions are exported as {known}")
     _check_people(motions, path, name)
     if not path.parent.is_dir():
-        raise ValueError(f"{path}: the folder {path.parent} does not exist")
+        raise InputError(f"{path}: the folder {path.parent} does not exist")
     with whole_file(path, f".{name}") as temporary:  # ezc3d insists on its suffix
         _FORMATS[name].write(motions, temporary, path.name)
 
@@ -89,12 +90,12 @@ def export_people(motions: Sequence[Motion], path: Path, *, format: str | None =
 def _check_people(motions: Sequence[Motion], path: Path, name: str) -> None:
     tracks = [motion.track for motion in motions]
     if not motions:
-        raise ValueError(f"{path}: there is no motion to export")
+        raise InputError(f"{path}: there is no motion to export")
     if len(motions) > 1 and not _FORMATS[name].several:
         several = ", ".join(f".{name}" for name, kind in _FORMATS.items() if kind.several)
-        raise ValueError(
+        raise InputError(
             f"{path}: a .{name} file holds one person and there are {len(motions)}; "
             f"write one file for each, or use {several}"
         )
     if len(set(tracks)) < len(tracks):
-        raise ValueError(f"{path}: each person needs a track number of its own, got {tracks}")
+        raise InputError(f"{path}: each person needs a track number of its own, got {tracks}")

@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spgnet.export.armature import NODES, PARENTS, node_offsets, steady_lengths
-from spgnet.export.axes import z_up_to_y_up
-from spgnet.export.euler import zxy_angles
-from spgnet.export.rotations import joint_rotations
-from spgnet.export.sampling import constant_rate, frame_rate
-from spgnet.export.text import rows
+from spgnet.export.armature import NODES, PARENTS, joint_rotations, node_offsets, steady_lengths
+from spgnet.export.sampling import constant_rate, frame_rate, z_up_to_y_up
+from spgnet.export.tables import rows
 from spgnet.lifting.motion import Motion
+
+_LOCK = 1e-6
+
+
+def zxy_angles(rotations: Float[Tensor, "frames nodes 3 3"]) -> Float[Tensor, "frames nodes 3"]:
+    """Angles (z, x, y) in radians with R = Rz(z) Rx(x) Ry(y), each as near as can be to the frame before.
+
+    Of the two triples of a rotation the one nearer to that of the frame before is taken, and full turns
+    are added. Where x is a right angle, so that only z + y or z - y matters, z is kept from before.
+    """
+    z, x = _first_angles(rotations)
+    # What is left of R after Rz(z), whatever z is, has (cos y, 0, sin y) as its first row.
+    cos, sin = z.cos(), z.sin()
+    y = torch.atan2(
+        cos * rotations[..., 0, 2] + sin * rotations[..., 1, 2],
+        cos * rotations[..., 0, 0] + sin * rotations[..., 1, 0],
+    )
+    one = torch.stack([z, x, y], dim=-1)
+    other = torch.stack([z + math.pi, math.pi - x, y + math.pi], dim=-1)
+    nearer = torch.where(_other_is_nearer(one, other).unsqueeze(-1), other, one)
+    return torch.from_numpy(np.unwrap(nearer.numpy(), axis=0))
+
+
+def _first_angles(rotations: Tensor) -> tuple[Tensor, Tensor]:
+    cos_x = torch.hypot(rotations[..., 0, 1], rotations[..., 1, 1])
+    x = torch.atan2(rotations[..., 2, 1], cos_x)
+    z = torch.atan2(-rotations[..., 0, 1], rotations[..., 1, 1])
+    return _kept(z, locked=cos_x < _LOCK), x
+
+
+def _kept(values: Tensor, *, locked: Tensor) -> Tensor:
+    """Values [frames, nodes], with those that are locked taken from the last frame that is not; else 0."""
+    frames = torch.arange(len(values)).unsqueeze(-1).expand_as(values)
+    last = torch.where(locked, -1, frames).cummax(dim=0).values
+    return torch.where(last >= 0, values.gather(0, last.clamp_min(0)), 0.0)
+
+
+def _other_is_nearer(one: Tensor, other: Tensor) -> Tensor:
+    """For each frame, whether the other triple continues what the frames before have begun with.
+
+    Two frames that both change their triples are as far apart as before, so each step can be judged alone.
+    """
+    stays, changes = _distance(one[1:], one[:-1]), _distance(other[1:], one[:-1])
+    crossings = (changes < stays - 1e-9).int().cumsum(dim=0)
+    start = torch.zeros_like(one[:1, ..., 0], dtype=torch.bool)
+    return torch.cat([start, crossings % 2 == 1])
+
+
+def _distance(after: Tensor, before: Tensor) -> Tensor:
+    """Sum of the angles between triples, full turns aside."""
+    return torch.remainder(after - before + math.pi, 2 * math.pi).sub(math.pi).abs().sum(dim=-1)
+
 
 CENTIMETRES = 100.0
 STUB = 0.2

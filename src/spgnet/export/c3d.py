@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spgnet.errors import InputError
 from spgnet.export.sampling import constant_rate, frame_rate
 from spgnet.export.tables import marker_names
 from spgnet.lifting.motion import Motion
@@ -23,17 +24,17 @@ def write_c3d(motions: Sequence[Motion], path: Path) -> None:
     a residual of -1 would hide them. Points of a person who is not there have residual -1.
 
     Raises:
-        ValueError: ezc3d is missing, or the motion has more frames than the format can count.
+        InputError: ezc3d is missing, or the motion has more frames than the format can count.
     """
     try:
         import ezc3d
     except ImportError:
-        raise ValueError("ezc3d is missing; install it with: pip install 'spgnet[export]'") from None
+        raise InputError("ezc3d is missing; install it with: pip install 'spgnet[export]'") from None
     fps = frame_rate(motions)
     people = constant_rate(motions, fps)
     frames = people.shape[1]
     if frames > MOST_FRAMES:
-        raise ValueError(f"C3D files hold at most {MOST_FRAMES} frames and this motion has {frames}")
+        raise InputError(f"C3D files hold at most {MOST_FRAMES} frames and this motion has {frames}")
     points = MILLIMETRES * people.transpose(3, 0, 2, 1).reshape(3, -1, frames)
     absent = np.isnan(points[0])
     file = ezc3d.c3d()

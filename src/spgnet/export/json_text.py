@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.camera import Camera
+from spgnet.geometry.camera import Camera
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.skeleton import HUMAN36M
 
 VERSION = 1
 

@@ -1,4 +1,4 @@
-"""Motions on a constant frame rate and one clock, for formats whose frames have no times of their own."""
+"""Motions on one clock at a constant frame rate, in the axes of file formats."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spgnet.lifting.motion import Motion
+
+
+def z_up_to_y_up(points: Float[np.ndarray, "*points 3"]) -> Float[np.ndarray, "*points 3"]:
+    """The same points with y up: x stays, y becomes -z and z becomes y. Units are kept."""
+    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
+
+
+def y_up_to_z_up(points: Float[np.ndarray, "*points 3"]) -> Float[np.ndarray, "*points 3"]:
+    """The inverse of :func:`z_up_to_y_up`: x stays, y becomes z and z becomes -y."""
+    return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1)
+
 
 JITTER = 0.25
 """How far a frame may be from its place in an even series, in frames, to be taken as it is."""

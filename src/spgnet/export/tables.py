@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 
-from spgnet.export.axes import z_up_to_y_up
-from spgnet.export.sampling import constant_rate, frame_rate
-from spgnet.export.text import rows
+from spgnet.export.sampling import constant_rate, frame_rate, z_up_to_y_up
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.skeleton import HUMAN36M
+
+BLOCK = 1024
+
+
+def rows(table: Float[np.ndarray, "rows columns"], formats: Sequence[str], delimiter: str) -> str:
+    """One line for each row, each column in its own ``%`` format, with a newline after every line."""
+    line = delimiter.join(formats) + "\n"
+    blocks = (table[first : first + BLOCK] for first in range(0, len(table), BLOCK))
+    return "".join(line * len(block) % tuple(block.ravel().tolist()) for block in blocks)
 
 
 def csv_text(motions: Sequence[Motion]) -> str:

@@ -1,10 +1,8 @@
 """2D keypoints: what detectors write, as the 17 joints that the networks see."""
 
-from spgnet.keypoints.files import KeypointFormat, load_people
+from spgnet.keypoints.files import KeypointFormat, load_people, save_keypoints
 from spgnet.keypoints.gaps import CausalFiller, drop_unsure, fill_gaps
-from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
-from spgnet.keypoints.own_file import save_keypoints
-from spgnet.keypoints.sets import points_to_human36m, to_human36m
+from spgnet.keypoints.keypoints import Keypoints, KeypointSetName, points_to_human36m, to_human36m
 from spgnet.keypoints.smoothing import OneEuroFilter, smooth
 from spgnet.keypoints.tracks import PersonLinker, link_people, pick_person
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from spgnet.errors import InputError
 from spgnet.keypoints.recording import (
     Person,
     Recording,
@@ -27,7 +28,7 @@ def openpose_recording(files: list[tuple[str, Any]]) -> Recording:
     for index, (name, content) in enumerate(files):
         number = _frame_of_name(name) if len(files) > 1 else index
         if number in frames:
-            raise ValueError(f"{name}: frame {number} is there twice; is the folder of one video?")
+            raise InputError(f"{name}: frame {number} is there twice; is the folder of one video?")
         people = _list(_field(content, "people", name), f"{name}: people")
         frames[number] = [_openpose_person(person, name) for person in people]
     return recording_of_frames(frames)
@@ -39,7 +40,7 @@ def _openpose_person(person: Any, name: str) -> Person:
     )
     if len(values) != 75:
         what = "COCO's 18 keypoints" if len(values) == 54 else f"{len(values)} numbers"
-        raise ValueError(f"{name}: pose_keypoints_2d has {what}, expected 75 numbers: the model BODY_25")
+        raise InputError(f"{name}: pose_keypoints_2d has {what}, expected 75 numbers: the model BODY_25")
     return Person(values.reshape(25, 3), _track(person.get("person_id"), name))
 
 
@@ -51,7 +52,7 @@ def alphapose_recording(content: Any) -> Recording:
         number = _frame_of_name(str(_field(entry, "image_id", what)))
         values = number_array(_field(entry, "keypoints", what), f"{what}: keypoints", ("numbers",))
         if len(values) % 3:
-            raise ValueError(f"{what}: keypoints has {len(values)} numbers, expected x, y, score of each")
+            raise InputError(f"{what}: keypoints has {len(values)} numbers, expected x, y, score of each")
         frames.setdefault(number, []).append(Person(values.reshape(-1, 3), _track(entry.get("idx"), what)))
     return recording_of_frames(frames)
 
@@ -75,7 +76,7 @@ def _mmpose_frames(content: Any) -> dict[int, list]:
         first = 1 if isinstance(content, dict) and "instance_info" in content else 0  # the demos count from 1
         numbers = [whole_number(_field(entry, "frame_id", "a frame"), "frame_id") for entry in entries]
         if len(set(numbers)) < len(numbers):
-            raise ValueError("a frame_id is there twice")
+            raise InputError("a frame_id is there twice")
         return {
             number - first: _list(entry["instances"], "instances")
             for number, entry in zip(numbers, entries, strict=True)
@@ -102,7 +103,7 @@ def rtmlib_recording(content: dict[str, Any]) -> Recording:
     """A recording from rtmlib's ``keypoints, scores`` of every frame, put under these two keys."""
     keypoints, scores = (_frames_of(content, key) for key in ("keypoints", "scores"))
     if len(keypoints) != len(scores):
-        raise ValueError(f"keypoints has {len(keypoints)} frames and scores {len(scores)}")
+        raise InputError(f"keypoints has {len(keypoints)} frames and scores {len(scores)}")
     frames = {
         frame: _rtmlib_people(positions, marks, f"frame {frame}")
         for frame, (positions, marks) in enumerate(zip(keypoints, scores, strict=True))
@@ -137,7 +138,7 @@ def mediapipe_recording(content: Any) -> Recording:
 
 def _mediapipe_person(landmarks: Any, what: str) -> Person:
     if len(_list(landmarks, what)) != 33:
-        raise ValueError(f"{what} has {len(landmarks)} landmarks, expected 33")
+        raise InputError(f"{what} has {len(landmarks)} landmarks, expected 33")
     values = [
         (_field(landmark, "x", what), _field(landmark, "y", what), landmark.get("visibility", 1.0))
         for landmark in landmarks
@@ -147,13 +148,13 @@ def _mediapipe_person(landmarks: Any, what: str) -> Person:
 
 def _field(mapping: Any, key: str, what: str) -> Any:
     if not isinstance(mapping, dict) or key not in mapping:
-        raise ValueError(f"{what}: expected an object with the key {key!r}")
+        raise InputError(f"{what}: expected an object with the key {key!r}")
     return mapping[key]
 
 
 def _list(value: Any, what: str) -> list:
     if not isinstance(value, list):
-        raise ValueError(f"{what}: expected a list, found {type(value).__name__}")
+        raise InputError(f"{what}: expected a list, found {type(value).__name__}")
     return value
 
 
@@ -161,7 +162,7 @@ def _frame_of_name(name: str) -> int:
     """The frame number in the name of an image or file: its last digits, ``video_000000000012_keypoints``."""
     digits = re.findall(r"\d+", re.sub(r"(_keypoints)?\.[a-z]+$", "", name, flags=re.IGNORECASE))
     if not digits:
-        raise ValueError(f"{name!r} has no frame number, expected one such as video_000000000012")
+        raise InputError(f"{name!r} has no frame number, expected one such as video_000000000012")
     return int(digits[-1])
 
 

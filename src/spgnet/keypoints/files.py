@@ -1,13 +1,16 @@
-"""Keypoint files of every kind we read, and which kind a file is (docs/keypoints.md)."""
+"""Keypoint files: every kind that is read, which kind a file is, and our own (docs/keypoints.md)."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from spgnet.errors import InputError
+from spgnet.files import whole_file
 from spgnet.keypoints.detector_json import (
     alphapose_recording,
     mediapipe_recording,
@@ -17,9 +20,74 @@ from spgnet.keypoints.detector_json import (
 )
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.npz_file import read_npz
-from spgnet.keypoints.own_file import KEYS, own_recording
-from spgnet.keypoints.recording import Options, Recording
+from spgnet.keypoints.recording import Options, Recording, facts_of, number_array, whole_number
 from spgnet.keypoints.table_file import table_recording
+
+KEYS = (
+    "keypoints",
+    "keypoint_set",
+    "timestamps",
+    "fps",
+    "image_size",
+    "camera_matrix",
+    "distortion",
+    "track",
+    "scores",
+)
+"""The keys that are read, of our own layout and of rtmlib's; all others are ignored."""
+
+
+def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
+    """Write one person's keypoints in single precision as ``.npz`` or ``.json``, whole or not at all.
+
+    Raises:
+        InputError: the path ends in something else.
+        OSError: it cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in (".npz", ".json"):
+        raise InputError(f"{path}: keypoints are saved as .npz or .json, not as {path.suffix or 'no suffix'}")
+    values: dict[str, Any] = {
+        "keypoints": keypoints.points.astype(np.float32),
+        "keypoint_set": keypoints.keypoint_set,
+        "timestamps": keypoints.timestamps.astype(np.float64),
+        "fps": keypoints.fps,
+        "image_size": np.array(keypoints.image_size),
+        "track": keypoints.track,
+    }
+    for name in ("camera_matrix", "distortion"):
+        if getattr(keypoints, name) is not None:
+            values[name] = getattr(keypoints, name).astype(np.float64)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        if path.suffix == ".npz":
+            np.savez_compressed(file, **values)
+        else:
+            plain = {name: _plain(value) for name, value in values.items()}
+            file.write(json.dumps(plain, allow_nan=False).encode())
+
+
+def own_recording(content: Mapping[str, Any], keypoint_set: KeypointSetName | None) -> Recording:
+    """The recording in our own keys, from .npz or JSON; the set is for one that does not name its own."""
+    if "keypoints" not in content:
+        found = ", ".join(sorted(content)) or "none"
+        raise InputError(f"no key 'keypoints' ({found} of the known keys), expected [frames, keypoints, 3]")
+    points = number_array(content["keypoints"], "keypoints", ("frames", "keypoints", 3))
+    track = content.get("track")
+    number = 1 if track is None else whole_number(track, "track")
+    facts = {"keypoint_set": keypoint_set, **facts_of(content)}
+    if facts["keypoint_set"] is None:
+        raise InputError("no key 'keypoint_set', expected the name of one: add it or give --keypoint-set")
+    return Recording({number: points}, **facts)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: NaN, which JSON has not, as null."""
+    if not isinstance(value, np.ndarray):
+        return value
+    plain: np.ndarray = value.astype(object)
+    plain[~np.isfinite(value)] = np.array(None, dtype=object)
+    return plain.tolist()
+
 
 KeypointFormat = Literal["spgnet", "csv", "openpose", "alphapose", "mmpose", "rtmlib", "mediapipe"]
 
@@ -58,21 +126,21 @@ def load_people(
         One person or more, all with the same frames, each seen in some of them.
 
     Raises:
-        ValueError: the file is not there, is of no known format or not of the one asked for, is damaged,
+        InputError: the file is not there, is of no known format or not of the one asked for, is damaged,
             lacks what the options do not give, contradicts them, or holds nobody.
     """
     path = Path(path)
     if not path.exists():
-        raise ValueError(f"{path}: no such file or folder")
+        raise InputError(f"{path}: no such file or folder")
     if read_as not in ("auto", *get_args(KeypointFormat)):
-        raise ValueError(f"no keypoint format {read_as!r}; there are {', '.join(get_args(KeypointFormat))}")
+        raise InputError(f"no keypoint format {read_as!r}; there are {', '.join(get_args(KeypointFormat))}")
     try:
         found, content = _opened(path)
         if read_as not in ("auto", found):
-            raise ValueError(f"it looks like {found}, not {read_as}: expected {EXPECTED[read_as]}")
+            raise InputError(f"it looks like {found}, not {read_as}: expected {EXPECTED[read_as]}")
         return _recording(found, content, keypoint_set).people(Options(keypoint_set, fps, image_size))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _opened(path: Path) -> tuple[KeypointFormat, Any]:
@@ -80,7 +148,7 @@ def _opened(path: Path) -> tuple[KeypointFormat, Any]:
     if path.is_dir():
         names = sorted(path.glob("*_keypoints.json"))
         if not names:
-            raise ValueError(f"no keypoints in this folder: expected {EXPECTED['openpose']}")
+            raise InputError(f"no keypoints in this folder: expected {EXPECTED['openpose']}")
         return "openpose", [(name.name, _json(name, f"{name.name}: ")) for name in names]
     suffix = path.suffix.lower()
     if suffix == ".npz":
@@ -93,7 +161,7 @@ def _opened(path: Path) -> tuple[KeypointFormat, Any]:
         found = _format_of_json(content)
         return found, [(path.name, content)] if found == "openpose" else content
     never = "pickles are never opened; " if suffix in (".pkl", ".pickle", ".pt", ".pth") else ""
-    raise ValueError(f"{never}expected .npz, .json, .csv or OpenPose's folder, not {suffix or 'no suffix'}")
+    raise InputError(f"{never}expected .npz, .json, .csv or OpenPose's folder, not {suffix or 'no suffix'}")
 
 
 def _recording(found: KeypointFormat, content: Any, keypoint_set: KeypointSetName | None) -> Recording:
@@ -138,13 +206,13 @@ def _format_of_json(content: Any) -> KeypointFormat:
     while isinstance(first, list):
         first = next((entry for entry in first if entry), None)
     if first is None and isinstance(content, list):
-        raise ValueError("it holds no person: an empty list")
+        raise InputError("it holds no person: an empty list")
     marks = _MARKS_OF_LISTS if isinstance(content, list) else _MARKS_OF_OBJECTS
     for key, found in marks.items():
         if isinstance(first, dict) and key in first:
             return found
     known = "; ".join(f"{name}: {text}" for name, text in EXPECTED.items() if "JSON" in text)
-    raise ValueError(f"JSON of no known format; expected one of {known}")
+    raise InputError(f"JSON of no known format; expected one of {known}")
 
 
 def _json(path: Path, prefix: str = "") -> Any:
@@ -152,11 +220,11 @@ def _json(path: Path, prefix: str = "") -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{prefix}not JSON, or truncated ({error})") from None
+        raise InputError(f"{prefix}not JSON, or truncated ({error})") from None
 
 
 def _text(path: Path, prefix: str = "") -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{prefix}not a text file: expected UTF-8") from None
+        raise InputError(f"{prefix}not a text file: expected UTF-8") from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from spgnet.skeleton import HUMAN36M
+from spgnet.errors import InputError
+from spgnet.geometry.skeleton import HUMAN36M
 
 UNSURE = 0.3
 """Confidence below which a joint counts as missing, unless told otherwise."""
@@ -49,11 +50,11 @@ def fill_gaps(
         times: of the frames, increasing, in any unit; if None, frames are equally far apart.
 
     Raises:
-        ValueError: no joint was ever seen.
+        InputError: no joint was ever seen.
     """
     seen = _seen(pixels, confidence)
     if not seen.any():
-        raise ValueError("no joint was seen in any frame")
+        raise InputError("no joint was seen in any frame")
     if not causal:
         return _at_centre(_interpolated(pixels, seen, np.arange(len(pixels)) if times is None else times))
     held = _held(pixels, seen)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from spgnet.errors import InputError
+
 _DAMAGED = (
     OSError,
     EOFError,
@@ -35,20 +37,20 @@ def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str,
         keys: which of them to read, where they are; if None, all. Others may hold anything.
 
     Raises:
-        ValueError: it is no ``.npz`` file, is damaged, or holds Python objects, which are never opened. The
+        InputError: it is no ``.npz`` file, is damaged, or holds Python objects, which are never opened. The
             message does not name the file.
     """
     if not zipfile.is_zipfile(path):
-        raise ValueError("not an .npz file, or a truncated one: expected a zip archive of arrays")
+        raise InputError("not an .npz file, or a truncated one: expected a zip archive of arrays")
     try:
         with Path(path).open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
             wanted = [name for name in archive.files if keys is None or name in keys]
             arrays = {name: archive[name] for name in wanted}
     except _DAMAGED as error:
         if "allow_pickle" in str(error):
-            raise ValueError("it holds pickled Python objects, which are never opened") from None
-        raise ValueError(f"a damaged .npz file ({error})") from None
+            raise InputError("it holds pickled Python objects, which are never opened") from None
+        raise InputError(f"a damaged .npz file ({error})") from None
     foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
     if foreign:
-        raise ValueError(f"not an .npz file: {', '.join(foreign)} in it is no array")
+        raise InputError(f"not an .npz file: {', '.join(foreign)} in it is no array")
     return arrays

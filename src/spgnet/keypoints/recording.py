@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 
+from spgnet.errors import InputError
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, Keypoints, KeypointSetName, present
 from spgnet.keypoints.tracks import link_people
 
@@ -59,7 +60,7 @@ class Recording:
         """Everyone in the recording, by number, with what the options add.
 
         Raises:
-            ValueError: the file and the options together lack something, contradict each other, or hold
+            InputError: the file and the options together lack something, contradict each other, or hold
                 nobody.
         """
         keypoint_set, timestamps, size = self._completed(options)
@@ -78,7 +79,7 @@ class Recording:
         ]
         seen = [person for person in people if person.present.any()]
         if not seen:
-            raise ValueError(NOBODY)
+            raise InputError(NOBODY)
         return seen
 
     def _completed(self, options: Options) -> tuple[KeypointSetName, np.ndarray, tuple[int, int]]:
@@ -99,7 +100,7 @@ class Recording:
         elif options.image_size not in (None, size):
             faults.append(f"its images are {_text(size)}, but --image-size says {_text(options.image_size)}")
         if faults:
-            raise ValueError("; ".join(faults))
+            raise InputError("; ".join(faults))
         assert timestamps is not None
         assert size is not None
         return cast(KeypointSetName, keypoint_set), timestamps, size
@@ -145,9 +146,9 @@ def recording_of_frames(frames: dict[int, list[Person]]) -> Recording:
     everyone = [person for people in shown.values() for person in people]
     counts = sorted({len(person.points) for person in everyone})
     if len(counts) > 1:
-        raise ValueError(f"people have {' and '.join(map(str, counts))} keypoints, expected one number")
+        raise InputError(f"people have {' and '.join(map(str, counts))} keypoints, expected one number")
     if not everyone:
-        raise ValueError("it holds no person: no keypoint in any frame has a position and a positive score")
+        raise InputError("it holds no person: no keypoint in any frame has a position and a positive score")
     first, span = frame_span(frames)
     people = [shown.get(first + frame, []) for frame in range(span)]
     numbers = _own_numbers(people) or link_people([_stacked(some, counts[0]) for some in people])
@@ -162,12 +163,12 @@ def frame_span(numbers: Iterable[int]) -> tuple[int, int]:
     """First frame number, and how many frames there are up to the last.
 
     Raises:
-        ValueError: the numbers leap as frame numbers do not.
+        InputError: the numbers leap as frame numbers do not.
     """
     known = sorted(set(numbers))
     span = known[-1] - known[0] + 1
     if known[0] < 0 or span > 1000 + 100 * len(known):
-        raise ValueError(
+        raise InputError(
             f"{len(known)} frames have numbers from {known[0]} to {known[-1]}, expected numbers that count "
             "frames"
         )
@@ -194,10 +195,10 @@ def number_array(value: Any, what: str, shape: tuple[int | str, ...]) -> np.ndar
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         kind = "an irregular list" if isinstance(value, list) and shape else repr(value)[:40]
-        raise ValueError(f"{what} is {kind}, {expected}") from None
+        raise InputError(f"{what} is {kind}, {expected}") from None
     lengths = zip(shape, array.shape, strict=False)
     if array.ndim != len(shape) or any(isinstance(n, int) and n != m for n, m in lengths):
-        raise ValueError(f"{what} has shape {list(array.shape)}, {expected}")
+        raise InputError(f"{what} has shape {list(array.shape)}, {expected}")
     return array
 
 
@@ -205,7 +206,7 @@ def whole_number(value: Any, what: str) -> int:
     """A value as a whole number, also if it was written as 3.0 or as text."""
     number = float(number_array(value, what, ()))
     if not number.is_integer():
-        raise ValueError(f"{what} is {number}, expected a whole number")
+        raise InputError(f"{what} is {number}, expected a whole number")
     return int(number)
 
 
@@ -219,24 +220,24 @@ def facts_of(content: Mapping[str, Any]) -> dict[str, Any]:
     """What the keys of our own layout say besides the keypoints, as arguments of :class:`Recording`.
 
     Raises:
-        ValueError: values of the wrong kind, all of them named.
+        InputError: values of the wrong kind, all of them named.
     """
     facts, faults = {}, []
     for key, (argument, read) in _FACTS.items():
         if content.get(key) is not None:
             try:
                 facts[argument] = read(content[key], key)
-            except ValueError as error:
+            except InputError as error:
                 faults.append(str(error))
     if faults:
-        raise ValueError("; ".join(faults))
+        raise InputError("; ".join(faults))
     return facts
 
 
 def _rate(value: Any, what: str) -> float:
     rate = float(number_array(value, what, ()))
     if not rate > 0:
-        raise ValueError(f"{what} is {rate}, expected a positive number")
+        raise InputError(f"{what} is {rate}, expected a positive number")
     return rate
 
 
@@ -244,7 +245,7 @@ def _distortion(value: Any, what: str) -> np.ndarray:
     """k1, k2, p1, p2 and k3, which OpenCV allows to be left out."""
     values = number_array(value, what, ("coefficients",))
     if len(values) not in (4, 5):
-        raise ValueError(f"{what} has {len(values)} numbers, expected k1, k2, p1, p2, k3")
+        raise InputError(f"{what} has {len(values)} numbers, expected k1, k2, p1, p2, k3")
     return np.append(values, 0.0)[:5]
 
 

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from spgnet.errors import InputError
+
 SMOOTHING = 0.02
 """Standard deviation of the Gaussian in seconds: half power at 6.6 Hz, at 25 fps at 7.8 Hz."""
 
@@ -33,10 +35,10 @@ def smooth(
         seconds: standard deviation of the Gaussian; 0 turns the filter off.
 
     Raises:
-        ValueError: ``seconds`` is negative or ``fps`` not positive.
+        InputError: ``seconds`` is negative or ``fps`` not positive.
     """
     if seconds < 0 or fps <= 0:
-        raise ValueError(f"smoothing over {seconds} s at {fps} fps: expected seconds >= 0 and fps > 0")
+        raise InputError(f"smoothing over {seconds} s at {fps} fps: expected seconds >= 0 and fps > 0")
     if len(pixels) < 2 or seconds == 0:
         return pixels.copy()
     kernel = _discrete_gaussian(seconds * fps)
@@ -74,14 +76,14 @@ class OneEuroFilter:
         speed_cutoff: cut-off in Hz of the low-pass on the speed itself.
 
     Raises:
-        ValueError: a setting is out of its range.
+        InputError: a setting is out of its range.
     """
 
     def __init__(
         self, length: float, *, min_cutoff: float = 2.0, beta: float = 10.0, speed_cutoff: float = 1.0
     ) -> None:
         if min(length, min_cutoff, speed_cutoff) <= 0 or beta < 0:
-            raise ValueError(
+            raise InputError(
                 f"1 € filter: expected length, min_cutoff, speed_cutoff > 0 and beta >= 0, got {length}, "
                 f"{min_cutoff}, {speed_cutoff} and {beta}"
             )
@@ -101,10 +103,10 @@ class OneEuroFilter:
             time: of the frame, in seconds, later than the one before.
 
         Raises:
-            ValueError: time does not increase.
+            InputError: time does not increase.
         """
         if not time > self._time:
-            raise ValueError(f"time does not increase: {time} s after {self._time} s")
+            raise InputError(f"time does not increase: {time} s after {self._time} s")
         step, self._time = time - self._time, time
         if math.isinf(step):
             self._pixels, self._velocity = pixels.astype(np.float64), np.zeros(pixels.shape)

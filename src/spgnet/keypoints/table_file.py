@@ -8,9 +8,9 @@ from typing import cast, get_args
 
 import numpy as np
 
-from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KeypointSetName
+from spgnet.errors import InputError
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KEYPOINT_NAMES, KeypointSetName
 from spgnet.keypoints.recording import Recording, facts_of, frame_span, missing, whole_number
-from spgnet.keypoints.sets import KEYPOINT_NAMES
 
 _SHOWN = 6
 """How many faults of a kind a message lists."""
@@ -24,19 +24,19 @@ def table_recording(text: str, keypoint_set: KeypointSetName | None) -> Recordin
     decimal commas or points) or tabs.
 
     Raises:
-        ValueError: columns are missing, cells are no numbers, or a person has two rows in one frame.
+        InputError: columns are missing, cells are no numbers, or a person has two rows in one frame.
     """
     lines = [line for line in enumerate(text.splitlines(), start=1) if line[1].strip(' \t,;"')]
     facts = _facts(" ".join(line for _, line in lines if _is_comment(line)))
     rows = [(number, line) for number, line in lines if not _is_comment(line)]
     if len(rows) < 2:
-        raise ValueError("an empty table, expected a row of column names and a row per frame")
+        raise InputError("an empty table, expected a row of column names and a row per frame")
     separator = max(",;\t", key=rows[0][1].count)
     header, *cells = _cells([line for _, line in rows], separator)
     columns = [name.strip().lower() for name in header]
     named = facts.get("keypoint_set") or keypoint_set or _set_of_columns(columns)
     if named not in get_args(KeypointSetName):
-        raise ValueError(f"no keypoint set {named!r}; there are {', '.join(get_args(KeypointSetName))}")
+        raise InputError(f"no keypoint set {named!r}; there are {', '.join(get_args(KeypointSetName))}")
     facts["keypoint_set"] = cast(KeypointSetName, named)
     wanted = _wanted_columns(columns, facts["keypoint_set"])
     table = _numbers(columns, cells, [number for number, _ in rows[1:]], separator == ";")
@@ -47,9 +47,9 @@ def _cells(lines: list[str], separator: str) -> list[list[str]]:
     try:
         cells = list(csv.reader(lines, delimiter=separator))
     except csv.Error as error:
-        raise ValueError(f"not a table ({error})") from None
+        raise InputError(f"not a table ({error})") from None
     if len(cells) != len(lines):
-        raise ValueError("not a table: a quotation mark is not closed")
+        raise InputError("not a table: a quotation mark is not closed")
     return cells
 
 
@@ -81,13 +81,13 @@ def _wanted_columns(columns: list[str], keypoint_set: KeypointSetName) -> list[t
     absent = [name for name in ("frame", *sum(wanted, ())) if name not in columns]
     if absent:
         more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
-        raise ValueError(
+        raise InputError(
             f"columns are missing: {', '.join(absent[:_SHOWN])}{more}; expected frame and "
             f"{', '.join(wanted[0])} and so on for the keypoints of {keypoint_set}"
         )
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
-        raise ValueError(f"columns are there twice: {', '.join(twice[:_SHOWN])}")
+        raise InputError(f"columns are there twice: {', '.join(twice[:_SHOWN])}")
     return wanted
 
 
@@ -109,7 +109,7 @@ def _numbers(
                     faults.append(f"line {line}, column {name}: {cell!r} is no number")
     if faults:
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise ValueError("; ".join(faults[:_SHOWN]) + more)
+        raise InputError("; ".join(faults[:_SHOWN]) + more)
     return table
 
 
@@ -129,7 +129,7 @@ def _recording(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], fact
     filled: set[tuple[int, int]] = set()
     for number, track, row in zip(numbers, tracks, points, strict=True):
         if (number, track) in filled:
-            raise ValueError(f"frame {number} is there twice for track {track}, expected one row per person")
+            raise InputError(f"frame {number} is there twice for track {track}, expected one row per person")
         filled.add((number, track))
         people.setdefault(track, missing(span, len(wanted)))[number - first] = row
     return Recording(people, first=first, times=_times(table, np.array(numbers) - first, span), **facts)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from spgnet.errors import InputError
 from spgnet.keypoints.keypoints import Keypoints, present
 
 
@@ -70,7 +71,7 @@ def pick_person(people: Sequence[Keypoints], person: int | Literal["largest"] = 
     """One of several people: by number, or who fills most of the image, summed over the frames.
 
     Raises:
-        ValueError: nobody has that number.
+        InputError: nobody has that number.
     """
     assert people
     if person == "largest":
@@ -79,7 +80,7 @@ def pick_person(people: Sequence[Keypoints], person: int | Literal["largest"] = 
         if one.track == person:
             return one
     numbers = ", ".join(str(one.track) for one in people)
-    raise ValueError(f"no person {person}; there are {numbers}")
+    raise InputError(f"no person {person}; there are {numbers}")
 
 
 def _box(points: np.ndarray) -> np.ndarray:

@@ -1,10 +1,8 @@
 """From 2D keypoints to 3D motion in metres."""
 
-from spgnet.lifting.height import scale_to_height
-from spgnet.lifting.level import level
 from spgnet.lifting.lifter import Lifter
 from spgnet.lifting.motion import Motion, load_motion, save_motion
-from spgnet.lifting.rigid import make_rigid
+from spgnet.lifting.postprocess import level, make_rigid, scale_to_height
 from spgnet.lifting.streaming import StreamingLifter
 
 __all__ = [

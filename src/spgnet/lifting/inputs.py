@@ -1,4 +1,4 @@
-"""What the lifters are given, made to fit: keypoints, their camera, and what the network sees of them."""
+"""What the lifters are given, made to fit: keypoints, their times, their camera, and what the network sees of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,81 @@ import torch
 from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
-from spgnet.camera import Camera
 from spgnet.camera_files import find_camera, fit_to_image
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints, KeypointSetName, drop_unsure, points_to_human36m
-from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, mean_fps
+
+UNEVEN = 0.25
+"""How far a frame may be from its place in a steady series, in frames, before the series is resampled."""
+SHORT = 0.2
+"""Seconds between two sightings of a joint that count as seen in between, where it is interpolated."""
+
+
+def steady_grid(
+    timestamps: Float[np.ndarray, " frames"], slowest: float
+) -> Float[np.ndarray, " steady"] | None:
+    """Times at a steady rate over the same span, or None if the clip's own are steady and fast enough.
+
+    Args:
+        timestamps: increasing, in seconds.
+        slowest: lowest frame rate that the network is for; a clip that is more than a tenth slower is
+            resampled to it.
+    """
+    if len(timestamps) < 2:
+        return None
+    first, last = float(timestamps[0]), float(timestamps[-1])
+    fps = mean_fps(timestamps)
+    even = np.linspace(first, last, len(timestamps))
+    if fps >= 0.9 * slowest and np.abs(timestamps - even).max() * fps <= UNEVEN:
+        return None
+    return np.linspace(first, last, max(2, round((last - first) * max(fps, slowest)) + 1))
+
+
+def at_times(
+    values: Float[np.ndarray, "frames ..."],
+    timestamps: Float[np.ndarray, " frames"],
+    wanted: Float[np.ndarray, " times"],
+) -> Float[np.ndarray, "times ..."]:
+    """Linear interpolation in time; before the first and after the last frame, that frame."""
+    after = np.clip(np.searchsorted(timestamps, wanted), 1, len(timestamps) - 1)
+    start, end = timestamps[after - 1], timestamps[after]
+    weight = np.clip((wanted - start) / (end - start), 0, 1).reshape(-1, *[1] * (values.ndim - 1))
+    return values[after - 1] * (1 - weight) + values[after] * weight
+
+
+def nearest_frames(
+    values: Bool[np.ndarray, "frames ..."],
+    timestamps: Float[np.ndarray, " frames"],
+    wanted: Float[np.ndarray, " times"],
+) -> Bool[np.ndarray, "times ..."]:
+    """The values of the frames nearest in time."""
+    middles = (timestamps[1:] + timestamps[:-1]) / 2
+    return values[np.searchsorted(middles, wanted)]
+
+
+def bridged(
+    seen: Bool[np.ndarray, "frames joints"], timestamps: Float[np.ndarray, " frames"]
+) -> Bool[np.ndarray, "frames joints"]:
+    """Which joints were seen in a frame, or shortly before it and shortly after it, :data:`SHORT` apart."""
+    frames = np.arange(len(seen))[:, None]
+    before = np.maximum.accumulate(np.where(seen, frames, -1), axis=0)
+    after = np.minimum.accumulate(np.where(seen, frames, len(seen))[::-1], axis=0)[::-1]
+    between = (before >= 0) & (after < len(seen))
+    span = timestamps[after.clip(max=len(seen) - 1)] - timestamps[before.clip(0)]
+    return between & (span <= SHORT + 1e-6)
+
+
+def steps_between(seconds: float, slowest: float) -> int:
+    """Into how many steps the time between two frames is cut for a network that wants them faster.
+
+    Args:
+        seconds: from one frame to the next.
+        slowest: lowest frame rate that the network is for; frames up to a tenth slower are left as they are.
+    """
+    return max(1, math.ceil(seconds * slowest - 0.1))
+
 
 BORDER = 0.02
 """How far outside the image, in its longer sides, a detection is believed."""
@@ -31,14 +102,14 @@ def given_keypoints(
     """One person's keypoints, of :class:`Keypoints` or of an array; another frame rate gives new times.
 
     Raises:
-        ValueError: what an array does not say is missing, or what is said contradicts the keypoints.
+        InputError: what an array does not say is missing, or what is said contradicts the keypoints.
     """
     if fps is not None:
         check_rate(fps)
     if isinstance(keypoints, np.ndarray):
         return keypoints_of(keypoints, fps, image_size, keypoint_set)
     if not isinstance(keypoints, Keypoints):
-        raise ValueError(
+        raise InputError(
             f"lift takes the keypoints of one person, or an array, not a {type(keypoints).__name__}; of "
             "several people, lift one after the other"
         )
@@ -51,7 +122,7 @@ def given_keypoints(
         if value is not None and value != own
     ]
     if faults:
-        raise ValueError("; ".join(faults))
+        raise InputError("; ".join(faults))
     return keypoints if fps is None else replace(keypoints, timestamps=np.arange(len(keypoints)) / fps)
 
 
@@ -59,20 +130,20 @@ def check_rate(fps: float) -> None:
     """Refuse what is no frame rate.
 
     Raises:
-        ValueError: it is not a positive number.
+        InputError: it is not a positive number.
     """
     if not (fps > 0 and math.isfinite(fps)):
-        raise ValueError(f"fps must be a positive number of frames per second, got {fps:g}")
+        raise InputError(f"fps must be a positive number of frames per second, got {fps:g}")
 
 
 def check_set(name: str) -> None:
     """Refuse a keypoint set that is not known.
 
     Raises:
-        ValueError: it is not; the known ones are listed.
+        InputError: it is not; the known ones are listed.
     """
     if name not in KEYPOINT_COUNTS:
-        raise ValueError(f"no keypoint set {name!r}; there are {', '.join(KEYPOINT_COUNTS)}")
+        raise InputError(f"no keypoint set {name!r}; there are {', '.join(KEYPOINT_COUNTS)}")
 
 
 def keypoints_of(
@@ -84,7 +155,7 @@ def keypoints_of(
     """Keypoints of an array.
 
     Raises:
-        ValueError: what an array does not say is missing.
+        InputError: what an array does not say is missing.
     """
     missing = [n for n, value in (("fps", fps), ("image_size", image_size)) if value is None]
     counts: list[KeypointSetName] = [
@@ -93,7 +164,7 @@ def keypoints_of(
     if keypoint_set is None and len(counts) != 1:
         missing.append("keypoint_set")
     if missing or image_size is None or fps is None:
-        raise ValueError(f"an array of keypoints does not say its {', '.join(missing)}; give it")
+        raise InputError(f"an array of keypoints does not say its {', '.join(missing)}; give it")
     return Keypoints(
         points=points.astype(np.float32),
         keypoint_set=keypoint_set or counts[0],
@@ -113,7 +184,7 @@ def given_camera(
         keypoints: whose intrinsics may serve.
 
     Raises:
-        ValueError: it is not one camera in OpenCV's convention, its file is faulty, or it is for an image of
+        InputError: it is not one camera in OpenCV's convention, its file is faulty, or it is for an image of
             another shape.
     """
     if not isinstance(camera, Camera):
@@ -124,7 +195,7 @@ def given_camera(
             keypoints_distortion=keypoints.distortion if keypoints else None,
         )
     if camera.focal.ndim != 1 or camera.convention != "opencv":
-        raise ValueError(
+        raise InputError(
             f"the camera must be a single one in OpenCV's convention, got {camera.focal[..., 0].numel()} in "
             f"{camera.convention!r} (Camera.to_convention converts those without tangential distortion)"
         )
@@ -146,7 +217,7 @@ def seen_joints(
     """The joints that were seen surely, where the lens can see, in pixels; NaN and 0 for the others.
 
     Raises:
-        ValueError: the lens has no ray for most of the joints that were detected.
+        InputError: the lens has no ray for most of the joints that were detected.
     """
     pieces, found, lost = [], 0, 0
     folds = share_without_rays(camera) > 0
@@ -158,7 +229,7 @@ def seen_joints(
         found += int((sure > 0).sum())
         lost += int((sure > confidence).sum())
     if 2 * lost > found:
-        raise ValueError(
+        raise InputError(
             f"undistortion did not converge for {lost} of {found} detected joints; check the camera's "
             "distortion coefficients"
         )

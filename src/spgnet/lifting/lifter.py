@@ -9,16 +9,25 @@ import numpy as np
 import torch
 from jaxtyping import Real
 
-from spgnet.camera import Camera
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints, KeypointSetName, fill_gaps, smooth
 from spgnet.keypoints.keypoints import mean_fps
 from spgnet.keypoints.smoothing import SMOOTHING
-from spgnet.lifting.inputs import given_camera, given_keypoints, network_input, seen_joints
+from spgnet.lifting.inputs import (
+    at_times,
+    bridged,
+    given_camera,
+    given_keypoints,
+    nearest_frames,
+    network_input,
+    seen_joints,
+    steady_grid,
+)
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.timing import at_times, bridged, nearest_frames, steady_grid
 from spgnet.lifting.weights import load_weights
 from spgnet.models import RayNet
-from spgnet.models.sequence import lift_sequence
+from spgnet.models.network import lift_sequence
 
 
 class Lifter:
@@ -45,7 +54,7 @@ class Lifter:
             device: PyTorch's name of what computes.
 
         Raises:
-            ValueError: there are no such weights, they do not take rays, or there is no such device.
+            InputError: there are no such weights, they do not take rays, or there is no such device.
         """
         check_device(device)
         model, found = load_weights(name)
@@ -90,7 +99,7 @@ class Lifter:
             on_progress: called with the number of frames lifted.
 
         Raises:
-            ValueError: the arguments do not fit each other, the camera cannot be used, or no joint was ever
+            InputError: the arguments do not fit each other, the camera cannot be used, or no joint was ever
                 seen.
         """
         keypoints = given_keypoints(keypoints, fps, image_size, keypoint_set)
@@ -127,12 +136,12 @@ def check_device(name: str) -> None:
     """Refuse a device that is not there.
 
     Raises:
-        ValueError: PyTorch does not know it, or this machine or this build of PyTorch has none.
+        InputError: PyTorch does not know it, or this machine or this build of PyTorch has none.
     """
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"no device {name!r}; expected cpu, cuda, cuda:1 or mps") from None
+        raise InputError(f"no device {name!r}; expected cpu, cuda, cuda:1 or mps") from None
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if device.type in counts and (device.index or 0) >= counts[device.type]:
-        raise ValueError(f"no device {name!r} here: PyTorch finds {counts[device.type]} of {device.type}")
+        raise InputError(f"no device {name!r} here: PyTorch finds {counts[device.type]} of {device.type}")

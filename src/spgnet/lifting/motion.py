@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from spgnet.camera import Camera, opencv_camera, opencv_intrinsics
+from spgnet.errors import InputError
 from spgnet.files import whole_file
+from spgnet.geometry.camera import Camera, opencv_camera, opencv_intrinsics
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import fault_of_times, mean_fps
 from spgnet.keypoints.npz_file import read_npz
-from spgnet.skeleton import HUMAN36M
 
 VERSION = 1
 _SHAPES = {
@@ -44,7 +45,7 @@ class Motion:
         weights: name of the weights that lifted it.
 
     Raises:
-        ValueError: shapes do not fit each other, or time does not increase.
+        InputError: shapes do not fit each other, or time does not increase.
     """
 
     joints: Float[np.ndarray, "frames 17 3"]
@@ -74,7 +75,7 @@ class Motion:
         if self.camera.focal.ndim != 1 or self.camera.convention != "opencv":
             faults.append("the camera must be a single one in OpenCV's convention")
         if not frames or faults:
-            raise ValueError("; ".join(faults) or "a motion needs a frame or more")
+            raise InputError("; ".join(faults) or "a motion needs a frame or more")
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -126,15 +127,15 @@ def load_motion(path: Path | str) -> Motion:
     """Read a motion file.
 
     Raises:
-        ValueError: the file is missing or damaged, is no motion file or one of another version of the layout,
+        InputError: the file is missing or damaged, is no motion file or one of another version of the layout,
             or its contents do not fit each other.
     """
     if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file")
+        raise InputError(f"{path}: no such file")
     try:
         return _motion(read_npz(path))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _motion(values: dict[str, np.ndarray]) -> Motion:
@@ -142,9 +143,9 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
     wanted = ("version", "joints", "confidence", "pixels", "timestamps", "camera_source", "weights", *_SHAPES)
     missing = [name for name in wanted if name not in values]
     if missing:
-        raise ValueError(f"not a motion file: it lacks {', '.join(missing)}")
+        raise InputError(f"not a motion file: it lacks {', '.join(missing)}")
     if values["version"].tolist() != VERSION:
-        raise ValueError(f"a motion file of version {values['version']}, expected version {VERSION}")
+        raise InputError(f"a motion file of version {values['version']}, expected version {VERSION}")
     faults = [
         f"{name} has shape {values[name].shape}, expected {shape}"
         for name, shape in _SHAPES.items()
@@ -153,7 +154,7 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
     numbers = ("joints", "confidence", "pixels", "timestamps", *_SHAPES)
     faults += [f"{name} holds no numbers" for name in numbers if values[name].dtype.kind not in "fiu"]
     if faults:
-        raise ValueError("; ".join(faults))
+        raise InputError("; ".join(faults))
     return Motion(
         joints=values["joints"].astype(np.float32),
         confidence=values["confidence"].astype(np.float32),
@@ -168,7 +169,7 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
 
 def _camera(values: dict[str, np.ndarray]) -> Camera:
     if not np.isfinite(values["image_size"]).all():
-        raise ValueError(f"image_size is {values['image_size'].tolist()}, expected pixels")
+        raise InputError(f"image_size is {values['image_size'].tolist()}, expected pixels")
     return opencv_camera(
         values["camera_matrix"],
         values["distortion"],

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
-from spgnet.camera import Camera
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
 from spgnet.keypoints import CausalFiller, Keypoints, KeypointSetName, OneEuroFilter
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
 from spgnet.lifting.inputs import (
@@ -21,11 +22,11 @@ from spgnet.lifting.inputs import (
     network_input,
     only_with_rays,
     share_without_rays,
+    steps_between,
     sure_joints,
 )
 from spgnet.lifting.lifter import Lifter
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.timing import steps_between
 from spgnet.models.streaming import SequenceStream
 
 PAUSE = 1.0
@@ -62,7 +63,7 @@ class StreamingLifter:
     It differs from :meth:`Lifter.lift`, which knows the whole clip: a joint that is not seen is held where
     it was instead of interpolated, and jitter is filtered by a 1 € filter, which does not look ahead, instead
     of a symmetric one. Apart from that it computes the same: the poses are those of
-    :func:`spgnet.models.sequence.lift_sequence` on the frames filled and filtered in that way.
+    :func:`spgnet.models.network.lift_sequence` on the frames filled and filtered in that way.
 
     The network wants frames at a rate that it was trained for. Where frames come more than a tenth slower
     than the lowest such rate, frames are put between the last one and the new one, by linear interpolation;
@@ -81,7 +82,7 @@ class StreamingLifter:
         flip: average with the result for the mirrored input (twice the time).
 
     Raises:
-        ValueError: the keypoint set is not known, the frame rate is not positive, or the camera cannot be
+        InputError: the keypoint set is not known, the frame rate is not positive, or the camera cannot be
             used.
     """
 
@@ -135,7 +136,7 @@ class StreamingLifter:
             at first, and more of them after a time without frames. None as long as nobody was seen.
 
         Raises:
-            ValueError: the frame does not fit the keypoint set, or time does not increase.
+            InputError: the frame does not fit the keypoint set, or time does not increase.
         """
         self._check(points, time)
         ready = self.finish() if time - self.time > PAUSE else []
@@ -164,12 +165,12 @@ class StreamingLifter:
     def _check(self, points: np.ndarray, time: float) -> None:
         expected = KEYPOINT_COUNTS[self.keypoint_set], 3
         if points.shape != expected:
-            raise ValueError(
+            raise InputError(
                 f"a frame of {self.keypoint_set} has shape {expected}: x, y and score of every keypoint; got "
                 f"{points.shape}"
             )
         if not time > self.time:
-            raise ValueError(f"time does not increase: {time} s after {self.time} s")
+            raise InputError(f"time does not increase: {time} s after {self.time} s")
 
     def _since_last(
         self, new: _Input
@@ -193,11 +194,11 @@ def _has_fold(camera: Camera) -> bool:
     """Whether a part of the image has no rays.
 
     Raises:
-        ValueError: most of it has none.
+        InputError: most of it has none.
     """
     share = share_without_rays(camera)
     if share > 0.5:
-        raise ValueError(
+        raise InputError(
             f"undistortion does not converge in {100 * share:.0f} % of the image; check the camera's "
             "distortion coefficients"
         )
@@ -223,7 +224,7 @@ def lift_live(
         flip: average with the result for the mirrored input.
 
     Raises:
-        ValueError: the camera cannot be used.
+        InputError: the camera cannot be used.
     """
     live = StreamingLifter(
         lifter,
@@ -243,10 +244,10 @@ def motion_of(poses: list[LivePose], live: StreamingLifter) -> Motion:
     """What was lifted live, as a motion.
 
     Raises:
-        ValueError: there is no pose.
+        InputError: there is no pose.
     """
     if not poses:
-        raise ValueError("nobody was seen, so there is no motion")
+        raise InputError("nobody was seen, so there is no motion")
     return Motion(
         joints=np.stack([pose.joints for pose in poses]),
         confidence=np.stack([pose.confidence for pose in poses]).astype(np.float32),

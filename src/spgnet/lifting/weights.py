@@ -9,8 +9,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from spgnet.checkpoint import load_model
+from spgnet.errors import InputError
 from spgnet.models import RayNet
+from spgnet.training.checkpoint import load_model
 
 FOLDER = files("spgnet").joinpath("weights")
 
@@ -27,7 +28,7 @@ def load_weights(name: str | Path) -> tuple[RayNet, str]:
         name: of weights in the package (``default``, ``live``), a run folder, or a safetensors file.
 
     Raises:
-        ValueError: there is nothing of that name, the file is damaged, or its network does not take rays.
+        InputError: there is nothing of that name, the file is damaged, or its network does not take rays.
     """
     file = weights_file(name)
     with as_file(file) as path:
@@ -39,14 +40,14 @@ def weights_file(name: str | Path) -> Path | Traversable:
     """The safetensors file of weights, named as for :func:`load_weights`.
 
     Raises:
-        ValueError: there is nothing of that name.
+        InputError: there is nothing of that name.
     """
     shipped = manifest()
     if str(name) in shipped:
         return FOLDER.joinpath(f"{name}.safetensors")
     path = Path(name)
     if not path.exists():
-        raise ValueError(
+        raise InputError(
             f"no weights {str(name)!r}: neither a file, a run folder, nor one of {', '.join(shipped)}"
         )
     return path / "best.safetensors" if path.is_dir() else path
@@ -60,7 +61,7 @@ def sha256(path: Path | Traversable) -> str:
 def _network(path: Path) -> RayNet:
     model = load_model(path)
     if not isinstance(model, RayNet):
-        raise ValueError(
+        raise InputError(
             f"{path}: a {type(model).__name__} does not take rays; train one with: spgnet train wild"
         )
     return model.eval()

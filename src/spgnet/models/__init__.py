@@ -1,13 +1,13 @@
 """The lifting networks and their configurations."""
 
-from spgnet.models.attention import Attention, AttentionConfig
-from spgnet.models.martinez import Martinez, MartinezConfig
+from spgnet.models.baselines.attention import Attention, AttentionConfig
+from spgnet.models.baselines.martinez import Martinez, MartinezConfig
+from spgnet.models.baselines.stgcn import STGCN, STGCNConfig
+from spgnet.models.baselines.transformer import Transformer, TransformerConfig
+from spgnet.models.baselines.videopose3d import VideoPose3D, VideoPose3DConfig
 from spgnet.models.network import Lifted, LiftingNetwork
 from spgnet.models.rays import RayNet, RayNetConfig
 from spgnet.models.spgnet import SPGNet, SPGNetConfig
-from spgnet.models.stgcn import STGCN, STGCNConfig
-from spgnet.models.transformer import Transformer, TransformerConfig
-from spgnet.models.videopose3d import VideoPose3D, VideoPose3DConfig
 
 __all__ = [
     "KINDS",

@@ -1,12 +1,16 @@
-"""What every lifting network has in common: 2D screen coordinates in, pose and trajectory out."""
+"""What every lifting network has in common: 2D input in, pose and trajectory out, and whole sequences through it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from spgnet.errors import InputError
+from spgnet.geometry.skeleton import HUMAN36M
 
 
 class Lifted(NamedTuple):
@@ -39,7 +43,7 @@ class LiftingNetwork(nn.Module):
         receptive_field: J, the number of input frames behind one output frame.
         context: how many of these come before and after the output frame.
         sees: what the input is: screen coordinates; rays, and whether each joint was seen; or VideoPose3D's
-            coordinates, whose origin is the middle of the image (``spgnet.data.views.Views``).
+            coordinates, whose origin is the middle of the image (``spgnet.data.dataset.Views``).
     """
 
     sees: Literal["screen", "rays", "image"] = "screen"
@@ -81,3 +85,64 @@ def rooted(output: Float[Tensor, "batch frames 51"]) -> Float[Tensor, "batch fra
     """A network's 3M outputs as root-relative joints."""
     joints = output.unflatten(-1, (-1, 3))
     return joints - joints[..., :1, :]
+
+
+class Norm(nn.BatchNorm1d):
+    """Batch norm of the last dimension over all that comes before it."""
+
+    def forward(self, input: Float[Tensor, "*nodes features"]) -> Float[Tensor, "*nodes features"]:
+        """Normalise every feature."""
+        return super().forward(input.reshape(-1, input.shape[-1])).view(input.shape)
+
+
+@torch.no_grad()
+def lift_sequence(
+    model: LiftingNetwork,
+    screen: Float[Tensor, "frames joints channels"],
+    *,
+    flip: bool = True,
+    stride: int = 1,
+    chunk: int | None = None,
+    on_progress: Callable[[int], None] = lambda frames: None,
+) -> Float[Tensor, "frames 17 3"]:
+    """Joints relative to the camera, in metres, for every frame of a sequence.
+
+    Before the first and after the last frame, that frame is repeated for the receptive field.
+
+    Args:
+        model: in evaluation mode.
+        screen: the 17 joints of each frame, in the channels that the network takes.
+        flip: average with the result for the mirrored input, mirrored back.
+        stride: frames from one that an output looks at to the next, for clips of a high frame rate.
+        chunk: output frames to compute at once; the result does not depend on it. By default, the network's.
+        on_progress: called with the number of frames done.
+
+    Raises:
+        InputError: there is no frame, a frame is not 17 joints of the network's channels, or a value is not
+            finite.
+    """
+    if screen.ndim != 3 or screen.shape[1:] != (len(HUMAN36M), model.channels) or not len(screen):
+        raise InputError(f"2D input has shape {tuple(screen.shape)}, expected [frames, 17, {model.channels}]")
+    if not bool(screen.isfinite().all()):
+        broken = (~screen.isfinite()).flatten(1).any(dim=1)
+        raise InputError(f"2D input holds NaN or infinity in {int(broken.sum())} of {len(screen)} frames")
+    (before, after), weight, chunk = model.context, next(model.parameters()), chunk or model.chunk
+    pieces = []
+    for start in range(0, len(screen), chunk):
+        stop = min(start + chunk, len(screen))
+        reach = start - before * stride, stop + after * stride
+        needed = torch.arange(*reach, device=screen.device).clamp(0, len(screen) - 1)
+        padded = screen[needed].to(weight)
+        joints = padded.new_empty(stop - start, len(HUMAN36M), 3)
+        for phase in range(min(stride, stop - start)):
+            joints[phase::stride] = _lift(model, padded[phase::stride], flip)
+        pieces.append(joints)
+        on_progress(stop)
+    return torch.cat(pieces)
+
+
+def _lift(model: LiftingNetwork, padded: Tensor, flip: bool) -> Tensor:
+    if not flip:
+        return model(padded.unsqueeze(0), dense=True).joints[0]
+    straight, mirrored = model(torch.stack((padded, HUMAN36M.flip(padded))), dense=True).joints
+    return (straight + HUMAN36M.flip(mirrored)) / 2

@@ -19,10 +19,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from spgnet.geometry.skeleton import HUMAN36M, TRUNK
 from spgnet.models.network import Lifted, LiftingNetwork
 from spgnet.models.spgnet import SPGNetConfig
 from spgnet.models.temporal import TemporalEncoder
-from spgnet.skeleton import HUMAN36M, TRUNK
 
 SPINE = HUMAN36M.names.index("spine")
 SPINE_BETWEEN = tuple(map(HUMAN36M.names.index, ("pelvis", "thorax")))

@@ -1,7 +1,7 @@
 """SPGNet: a pose encoder and a trajectory encoder over time.
 
 The network is VideoPose3D's (the paper's Baseline), and SPGNet differs from it by its losses alone: see
-:mod:`spgnet.losses` for the projector's guidance and the kinematic constraint.
+:mod:`spgnet.training.losses` for the projector's guidance and the kinematic constraint.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from math import prod
 from jaxtyping import Float
 from torch import Tensor
 
+from spgnet.errors import InputError
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.network import Lifted, LiftingNetwork, rooted
 from spgnet.models.temporal import TemporalEncoder
-from spgnet.skeleton import HUMAN36M
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class SPGNetConfig:
     """The temporal network; as it stands, the paper's: J = 243, 1024 channels, 16.95 M weights for the pose.
 
     Raises:
-        ValueError: a filter width is not odd and positive, or another value is out of its range.
+        InputError: a filter width is not odd and positive, or another value is out of its range.
     """
 
     filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
@@ -38,11 +39,11 @@ class SPGNetConfig:
 
     def __post_init__(self) -> None:
         if not self.filter_widths or any(w < 1 or w % 2 == 0 for w in self.filter_widths):
-            raise ValueError(f"filter widths must be odd and positive, got {self.filter_widths}")
+            raise InputError(f"filter widths must be odd and positive, got {self.filter_widths}")
         if min(self.channels, self.trajectory_channels) < 1:
-            raise ValueError(f"channels must be positive, got {self.channels} and {self.trajectory_channels}")
+            raise InputError(f"channels must be positive, got {self.channels} and {self.trajectory_channels}")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+            raise InputError(f"dropout must be in [0, 1), got {self.dropout}")
 
     @property
     def receptive_field(self) -> int:

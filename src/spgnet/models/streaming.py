@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.rays import Crop, RayNet, crop, place
 from spgnet.models.temporal import TemporalEncoder
-from spgnet.skeleton import HUMAN36M
 
 
 class Ring:
@@ -59,7 +59,7 @@ class EncoderStream:
 
 
 class SequenceStream:
-    """:func:`spgnet.models.sequence.lift_sequence`, one frame at a time.
+    """:func:`spgnet.models.network.lift_sequence`, one frame at a time.
 
     Args:
         model: in evaluation mode.

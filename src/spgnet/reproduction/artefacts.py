@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from spgnet.paper import PaperTable, paper_tables
+from spgnet.reproduction.paper import PaperTable, paper_tables
 
 Name = Literal["table1", "table2", "table3", "figure4a", "figure4b", "figure5", "figure6", "semi"]
 Seen = Literal["detected", "exact"]

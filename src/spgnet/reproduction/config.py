@@ -9,11 +9,12 @@ from typing import Literal
 import tyro
 
 from spgnet.data.config import DataConfig
-from spgnet.experiments import Experiment
-from spgnet.recipes import TrainConfig
+from spgnet.errors import InputError
 from spgnet.reproduction.artefacts import ARTEFACTS, Artefact, Name, Seen
 from spgnet.reproduction.methods import METHODS, Size
-from spgnet.training import Accelerator
+from spgnet.training.experiments import Experiment
+from spgnet.training.loop import Accelerator
+from spgnet.training.recipes import TrainConfig
 
 WHERE_TO_GET = (
     "Human3.6M is needed: apply for it at http://vision.imar.ro/human3.6m (free for academic use), put the "
@@ -27,7 +28,7 @@ class ReproduceConfig:
     """Reproduce a table or a figure of the paper: train or load, evaluate, print our rows beside the paper's.
 
     Raises:
-        ValueError: Human3.6M is asked for and not given, or a value is out of its range.
+        InputError: Human3.6M is asked for and not given, or a value is out of its range.
     """
 
     artefact: tyro.conf.Positional[Name]
@@ -64,9 +65,9 @@ class ReproduceConfig:
         if self.data == "open" and self.human36m is not None:
             faults.append("human36m is not for --data open")
         if faults:
-            raise ValueError("; ".join(faults))
+            raise InputError("; ".join(faults))
         if self.data == "human36m" and self.human36m is None:
-            raise ValueError(WHERE_TO_GET)
+            raise InputError(WHERE_TO_GET)
 
     @property
     def about(self) -> Artefact:

@@ -10,14 +10,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spgnet import metrics
+from spgnet.data.dataset import Views
 from spgnet.data.sources import load_views
-from spgnet.data.views import Views
+from spgnet.errors import InputError
 from spgnet.evaluation import lift_views
-from spgnet.occlusion import hidden_joints
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.reproduction.config import ReproduceConfig
-from spgnet.runs import load_run
-from spgnet.skeleton import HUMAN36M
-from spgnet.training import pick_device
+from spgnet.reproduction.occlusion import hidden_joints
+from spgnet.training.loop import pick_device
+from spgnet.training.runs import load_run
 
 WALKS = ("Walking", "walk", "walking")
 """What a walk is called in Human3.6M and in the open benchmark."""
@@ -33,7 +34,7 @@ def bone_facts(config: ReproduceConfig) -> dict[str, Any]:
     views = load_views(config.source("detected"), "test")
     walks = [view for view, action in enumerate(views.actions) if action in WALKS]
     if not walks:
-        raise ValueError(f"figure5 needs a walk, and the test split has none called {' or '.join(WALKS)}")
+        raise InputError(f"figure5 needs a walk, and the test split has none called {' or '.join(WALKS)}")
     view = walks[-1]
     chosen = views.select([view])
     frames = torch.linspace(0, len(chosen.joints) - 1, FRAMES + 2).round().long()[1:-1]

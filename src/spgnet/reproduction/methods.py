@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from spgnet.data.config import DataConfig
-from spgnet.losses import LossWeights
 from spgnet.models import AttentionConfig, MartinezConfig, ModelConfig, SPGNetConfig, STGCNConfig
-from spgnet.recipes import RECIPES, TrainConfig
+from spgnet.training.losses import LossWeights
+from spgnet.training.recipes import RECIPES, TrainConfig
 
 Size = Literal["paper", "small"]
 

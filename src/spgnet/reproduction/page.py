@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from spgnet.reproduction.artefacts import ARTEFACTS
-from spgnet.reproduction.pictures import picture_endings
+from spgnet.reproduction.figures import picture_endings
 from spgnet.reproduction.tables import report
 
 INTRODUCTION = """# Results
 
-This page is generated from `results.json` beside it by `python benchmarks/results_page.py` and is never
+This page is generated from `results.json` beside it by `python scripts/results_page.py` and is never
 edited by hand. Every figure of ours is that of a run whose command, commit and seed are in that file. **None
 of ours is a Human3.6M figure**: that data set is licensed, and we have not run it. They are from the [open
 benchmark](open_benchmark.md), with small networks and short training, and do not compare with the paper's,

@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from spgnet.data.open_benchmark import is_open_benchmark
-from spgnet.experiments import RunReport, run_experiments
-from spgnet.figures.canvas import new_figure
+from spgnet.datasets.open_benchmark import is_open_benchmark
+from spgnet.errors import InputError
+from spgnet.reproduction.charts import new_figure
 from spgnet.reproduction.config import ReproduceConfig
 from spgnet.reproduction.facts import bone_facts, hidden_facts
-from spgnet.reproduction.pictures import draw
+from spgnet.reproduction.figures import draw
 from spgnet.reproduction.tables import report
-from spgnet.runs import git_commit, write_json, write_text
+from spgnet.training.experiments import RunReport, run_experiments
+from spgnet.training.runs import git_commit, write_json, write_text
 
 
 def reproduce(
@@ -32,10 +33,10 @@ def reproduce(
 
     Raises:
         KeyboardInterrupt: training was stopped, after a checkpoint.
-        ValueError: data are missing or broken, or a folder holds runs of another configuration.
+        InputError: data are missing or broken, or a folder holds runs of another configuration.
     """
     if config.motion is not None and config.motion.is_dir() and not is_open_benchmark(config.motion):
-        raise ValueError(
+        raise InputError(
             f"{config.motion}: not the open benchmark's archives; "
             "motion of your own can be trained on with spgnet train"
         )

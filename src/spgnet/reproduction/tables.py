@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
-from spgnet.evaluation import METRICS, metric_headings
-from spgnet.experiments import mean_and_spread
-from spgnet.paper import BONE_SPREAD, PaperTable, audit
+from spgnet.evaluation import METRICS, markdown_table, metric_headings
 from spgnet.reproduction.artefacts import ARTEFACTS, SEEN_LABELS, Artefact, Seen
 from spgnet.reproduction.methods import METHODS, NOT_RUN, REMARKS
-from spgnet.tables import markdown_table
+from spgnet.reproduction.paper import BONE_SPREAD, PaperTable, audit
+from spgnet.training.experiments import mean_and_spread
 
 PRINTED_ACTIONS = (
     *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spgnet.errors import InputError
 from spgnet.video.frames import Frame, FrameSource, ffmpeg_name, focal_in_pixels, pyav
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class VideoFile(FrameSource):
     """A video file: rotated as it says, at its own times, and as far as it can be decoded.
 
     Raises:
-        ValueError: no picture in it can be decoded.
+        InputError: no picture in it can be decoded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,12 +111,12 @@ def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
     """The first frame that can be decoded.
 
     Raises:
-        ValueError: there is none.
+        InputError: there is none.
     """
     faults: list[str] = []
     for frame in decoded(container, stream, faults):
         return frame
-    raise ValueError(faults[0] if faults else "it ends before the first one")
+    raise InputError(faults[0] if faults else "it ends before the first one")
 
 
 def _open(path: Path) -> InputContainer:
@@ -123,12 +124,12 @@ def _open(path: Path) -> InputContainer:
     try:
         container = av.open(ffmpeg_name(path))
     except (av.error.FFmpegError, ValueError) as error:
-        raise ValueError(
+        raise InputError(
             f"{path}: not a readable video: damaged, cut short or of an unknown kind ({_reason(error)})"
         ) from None
     if container.format.name in NOT_VIDEOS:
         container.close()
-        raise ValueError(f"{path}: not a video but a text file")
+        raise InputError(f"{path}: not a video but a text file")
     return container
 
 
@@ -137,7 +138,7 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     for stream in container.streams.video:
         if not _is_cover(stream):
             return stream
-    raise ValueError(f"{path}: no video stream in this file")
+    raise InputError(f"{path}: no video stream in this file")
 
 
 def _is_cover(stream: VideoStream) -> bool:
@@ -149,8 +150,8 @@ def _is_cover(stream: VideoStream) -> bool:
 def _first_of_file(path: Path, container: InputContainer, stream: VideoStream) -> VideoFrame:
     try:
         return first_frame(container, stream)
-    except ValueError as error:
-        raise ValueError(f"{path}: no picture in this video can be decoded ({error})") from None
+    except InputError as error:
+        raise InputError(f"{path}: no picture in this video can be decoded ({error})") from None
 
 
 def decoded(container: InputContainer, stream: VideoStream, warnings: list[str]) -> Iterator[VideoFrame]:

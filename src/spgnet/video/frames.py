@@ -12,6 +12,8 @@ from types import ModuleType
 import numpy as np
 from jaxtyping import UInt8
 
+from spgnet.errors import InputError
+
 FILM_DIAGONAL = math.hypot(36.0, 24.0)
 """Diagonal in mm of 35 mm film, to which an "equivalent focal length" refers."""
 
@@ -72,10 +74,10 @@ def pyav() -> ModuleType:
     """PyAV, imported when it is needed.
 
     Raises:
-        ValueError: it is not installed.
+        InputError: it is not installed.
     """
     try:
         import av
     except ImportError as error:
-        raise ValueError(f"PyAV is missing ({error}); install it with: pip install 'spgnet[video]'") from None
+        raise InputError(f"PyAV is missing ({error}); install it with: pip install 'spgnet[video]'") from None
     return av

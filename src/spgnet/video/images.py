@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spgnet.errors import InputError
 from spgnet.video.frames import Frame, FrameSource, focal_in_pixels
 
 if TYPE_CHECKING:
@@ -23,16 +24,16 @@ class ImageFolder(FrameSource):
     """PNG and JPEG images of one size, in natural order, at a constant rate.
 
     Raises:
-        ValueError: no image there, one that cannot be read (also while iterating), or sizes that differ.
+        InputError: no image there, one that cannot be read (also while iterating), or sizes that differ.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
         if not fps > 0:
-            raise ValueError(f"{path}: the frame rate must be positive, got {fps:g}")
+            raise InputError(f"{path}: the frame rate must be positive, got {fps:g}")
         found = path.iterdir() if path.is_dir() else [path]
         kept = [file for file in found if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
         if not kept:
-            raise ValueError(f"{path}: no {', '.join(SUFFIXES)} image in this folder")
+            raise InputError(f"{path}: no {', '.join(SUFFIXES)} image in this folder")
         self.files = sorted(kept, key=lambda file: natural_order(file.name))
         first, equivalent = read_image(self.files[0])
         self.name = str(path)
@@ -49,7 +50,7 @@ class ImageFolder(FrameSource):
             image, _ = read_image(file)
             size = (image.shape[1], image.shape[0])
             if size != self.image_size:
-                raise ValueError(f"{file}: the image is {size}, expected {self.image_size} like the first")
+                raise InputError(f"{file}: the image is {size}, expected {self.image_size} like the first")
             yield Frame(image, index / self.fps)
 
 
@@ -68,7 +69,7 @@ def read_image(path: Path) -> tuple[np.ndarray, float | None]:
             return _rgb(pil_ops.exif_transpose(file)), float(equivalent) if equivalent else None
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's ways to say that a file is broken
         reason = str(error).splitlines()[0].replace(f" '{path}'", "")
-        raise ValueError(f"{path}: not a readable image ({reason})") from None
+        raise InputError(f"{path}: not a readable image ({reason})") from None
 
 
 def _rgb(picture: Picture) -> np.ndarray:
@@ -82,7 +83,7 @@ def _pillow() -> tuple[ModuleType, ModuleType]:
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise ValueError(
+        raise InputError(
             f"Pillow is missing ({error}); install it with: pip install 'spgnet[video]'"
         ) from None
     return Image, ImageOps

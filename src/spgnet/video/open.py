@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spgnet.errors import InputError
 from spgnet.video.files import VideoFile
 from spgnet.video.frames import FrameSource
 from spgnet.video.images import SUFFIXES, ImageFolder
@@ -19,7 +20,7 @@ def open_frames(source: str | Path, *, image_fps: float = 30.0) -> FrameSource:
         image_fps: frame rate of a folder of images, which says none.
 
     Raises:
-        ValueError: there is no such thing, or it has no readable picture; one line that names it.
+        InputError: there is no such thing, or it has no readable picture; one line that names it.
     """
     path = Path(source)
     if str(source).isdecimal() and not path.exists():
@@ -27,7 +28,7 @@ def open_frames(source: str | Path, *, image_fps: float = 30.0) -> FrameSource:
     if path.is_dir():
         return ImageFolder(path, image_fps)
     if not path.is_file():
-        raise ValueError(f"{path}: no such file, folder of images, or webcam number")
+        raise InputError(f"{path}: no such file, folder of images, or webcam number")
     if not path.stat().st_size:
-        raise ValueError(f"{path}: the file is empty")
+        raise InputError(f"{path}: the file is empty")
     return ImageFolder(path, image_fps) if path.suffix.lower() in SUFFIXES else VideoFile(path)

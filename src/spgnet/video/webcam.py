@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from threading import Event, Thread
 
+from spgnet.errors import InputError
 from spgnet.video.files import decoded, first_frame, picture
 from spgnet.video.frames import Frame, FrameSource, pyav
 
@@ -17,7 +18,7 @@ class Webcam(FrameSource):
     """The webcam of a number, from 0. It is opened at once and closed when iteration ends.
 
     Raises:
-        ValueError: this system's PyAV has no access to webcams, or this one cannot be opened.
+        InputError: this system's PyAV has no access to webcams, or this one cannot be opened.
     """
 
     def __init__(self, number: int) -> None:
@@ -25,13 +26,13 @@ class Webcam(FrameSource):
         av = pyav()
         driver = DRIVERS.get(sys.platform)
         if driver is None:
-            raise ValueError(f"{self.name}: webcams are supported on Linux, macOS and Windows only")
+            raise InputError(f"{self.name}: webcams are supported on Linux, macOS and Windows only")
         try:
             self._container = av.open(_device(driver, number), format=driver)
             self._stream = self._container.streams.video[0]
             image = picture(first_frame(self._container, self._stream))
         except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{self.name}: cannot be opened ({error}); is one connected, allowed for this program, "
                 "and not in use by another?"
             ) from None
@@ -103,5 +104,5 @@ def _device(driver: str, number: int) -> str:
 
     cameras = [device for device in enumerate_input_devices(driver) if "video" in device.media_types]
     if number >= len(cameras):
-        raise ValueError(f"this system lists {len(cameras)} webcams")
+        raise InputError(f"this system lists {len(cameras)} webcams")
     return f"video={cameras[number].name}"

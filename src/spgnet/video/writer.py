@@ -9,6 +9,7 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import UInt8
 
+from spgnet.errors import InputError
 from spgnet.video.frames import ffmpeg_name, pyav
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -27,7 +28,7 @@ class VideoWriter:
         fps: frames per second; nominal if `write` is given times.
 
     Raises:
-        ValueError: another suffix, no folder to write into, a rate that is not positive; while writing:
+        InputError: another suffix, no folder to write into, a rate that is not positive; while writing:
             frames of different sizes, or times that do not increase.
     """
 
@@ -40,7 +41,7 @@ class VideoWriter:
         if not 0 < fps < TICKS:
             faults.append(f"the frame rate must be positive, got {fps:g}")
         if faults:
-            raise ValueError(f"{path}: {'; '.join(faults)}")
+            raise InputError(f"{path}: {'; '.join(faults)}")
         self.path, self.fps = path, float(fps)
         self._partial = path.with_name(f".{path.name}.partial")
         self._container = self._stream = self._size = None
@@ -55,12 +56,12 @@ class VideoWriter:
             self._size = image.shape
             self._open(image.shape[1] + image.shape[1] % 2, image.shape[0] + image.shape[0] % 2)
         if image.shape != self._size:
-            raise ValueError(
+            raise InputError(
                 f"{self.path}: frame {self._count} has shape {image.shape}, expected {self._size} as before"
             )
         ticks = round((self._count / self.fps if time is None else time) * TICKS)
         if ticks <= self._last:
-            raise ValueError(f"{self.path}: the time of frame {self._count}, {time} s, is not after the last")
+            raise InputError(f"{self.path}: the time of frame {self._count}, {time} s, is not after the last")
         odd = ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0))
         frame = pyav().VideoFrame.from_ndarray(np.pad(image, odd, mode="edge"), format="rgb24")
         frame.pts, frame.time_base = ticks, Fraction(1, TICKS)
@@ -90,7 +91,7 @@ class VideoWriter:
         try:
             if self._container is None or self._stream is None:
                 if error is None:
-                    raise ValueError(f"{self.path}: no frame was written")
+                    raise InputError(f"{self.path}: no frame was written")
                 return
             try:
                 if error is None:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from spgnet.errors import InputError
+
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
 Picture = UInt8[np.ndarray, "_height _width 3"]
@@ -22,12 +24,12 @@ def opencv() -> Any:
     """The module ``cv2``.
 
     Raises:
-        ValueError: it is not installed.
+        InputError: it is not installed.
     """
     try:
         import cv2
     except ImportError:
-        raise ValueError("OpenCV is missing; install it with: pip install 'spgnet[video]'") from None
+        raise InputError("OpenCV is missing; install it with: pip install 'spgnet[video]'") from None
     return cv2
 
 

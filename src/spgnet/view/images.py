@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from spgnet.errors import InputError
 from spgnet.lifting.motion import Motion
 from spgnet.video import FrameSource
 from spgnet.view.drawing import opencv
@@ -39,7 +40,7 @@ def still(video: FrameSource, motions: Sequence[Motion]) -> Callable[[int], np.n
         its longer side 400 pixels or less, or None if there is none within a second.
 
     Raises:
-        ValueError: the motions cannot be shown, the video cannot be read or has other proportions than the
+        InputError: the motions cannot be shown, the video cannot be read or has other proportions than the
             images of the motions' camera, or OpenCV is missing.
     """
     times = common_clock(motions).times
@@ -66,13 +67,13 @@ def check_same_clip(video: FrameSource, motions: Sequence[Motion]) -> None:
     """Make sure that motions can have been lifted from a video: by the proportions of its pictures.
 
     Raises:
-        ValueError: they differ from those of a motion's camera by more than 2 %.
+        InputError: they differ from those of a motion's camera by more than 2 %.
     """
     width, height = video.image_size
     for motion in motions:
         across, down = (int(side) for side in motion.camera.image_size.tolist())
         if abs(width * down - height * across) > SAME_SHAPE * height * across:
-            raise ValueError(
+            raise InputError(
                 f"{video.name}: its pictures are {width} x {height} and those of the motion's camera "
                 f"{across} x {down}, other proportions; expected the video that the motion was lifted from"
             )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from spgnet.errors import InputError
 from spgnet.lifting.motion import Motion
 from spgnet.view.live_scene import Body, Filming, Spectator
 from spgnet.view.stage import common_clock, floor_height, person_numbers
@@ -50,7 +51,7 @@ def serve(
         The running view. It ends with its ``close``, or with the program.
 
     Raises:
-        ValueError: viser is missing, the address cannot be listened on, or there is no motion, or one that
+        InputError: viser is missing, the address cannot be listened on, or there is no motion, or one that
             cannot be shown (not finite, time does not increase).
     """
     viser = import_viser()
@@ -246,7 +247,7 @@ def import_viser() -> ModuleType:
     try:
         import viser
     except ImportError:
-        raise ValueError("viser is missing; install it with: pip install 'spgnet[view]'") from None
+        raise InputError("viser is missing; install it with: pip install 'spgnet[view]'") from None
     return viser
 
 
@@ -257,7 +258,7 @@ def free_port(host: str, port: int) -> int:
         with socket.create_server((host, port), family=family) as probe:
             return int(probe.getsockname()[1])
     except (OSError, OverflowError) as error:
-        raise ValueError(
+        raise InputError(
             f"cannot listen on {host}:{port} ({error}); choose another port, or 0 for any free one"
         ) from None
 

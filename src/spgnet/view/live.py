@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from spgnet.camera import Camera
+from spgnet.geometry.camera import Camera
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.streaming import LivePose
 from spgnet.view.interactive import free_port, import_viser
@@ -35,7 +35,7 @@ class LiveDisplay:
         port: the port to listen on; 0 takes any free one.
 
     Raises:
-        ValueError: viser is missing, or the port cannot be listened on.
+        InputError: viser is missing, or the port cannot be listened on.
     """
 
     def __init__(self, port: int = 8080) -> None:

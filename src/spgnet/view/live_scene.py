@@ -10,9 +10,9 @@ import roma
 import torch
 from jaxtyping import Float
 
-from spgnet.camera import Camera
+from spgnet.geometry.camera import Camera
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.skeleton import HUMAN36M
 from spgnet.view.stage import common_clock
 
 Colour = tuple[int, int, int]

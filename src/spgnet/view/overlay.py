@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from spgnet.errors import InputError
 from spgnet.lifting.motion import Motion
 from spgnet.video import VideoWriter
 from spgnet.view.drawing import Colour, Picture, disc, fitted, text
@@ -40,7 +41,7 @@ class OverlayStyle:
         sway: by how much the panel's view sways to both sides, in degrees; 0 keeps it still.
 
     Raises:
-        ValueError: the size is odd or too small, or the sway is out of range.
+        InputError: the size is odd or too small, or the sway is out of range.
     """
 
     width: int = 1920
@@ -50,11 +51,11 @@ class OverlayStyle:
 
     def __post_init__(self) -> None:
         if self.width % 2 or self.height % 2 or min(self.width, self.height) < 240:
-            raise ValueError(
+            raise InputError(
                 f"an overlay's width and height must be even and 240 or more, got {self.width}x{self.height}"
             )
         if not 0 <= self.sway <= 180:
-            raise ValueError(f"an overlay's sway must be between 0 and 180 degrees, got {self.sway}")
+            raise InputError(f"an overlay's sway must be between 0 and 180 degrees, got {self.sway}")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Overlay:
         layout: where things are in a frame.
 
     Raises:
-        ValueError: there is no motion, or the motions differ in their frames or cameras, or hold values
+        InputError: there is no motion, or the motions differ in their frames or cameras, or hold values
             that are not finite.
     """
 
@@ -147,10 +148,10 @@ class Overlay:
             A new RGB picture of even size.
 
         Raises:
-            ValueError: the image has not the size that the motions' camera has.
+            InputError: the image has not the size that the motions' camera has.
         """
         if image is not None and image.shape[1::-1] != self.image_size:
-            raise ValueError(
+            raise InputError(
                 f"frame {frame} has {image.shape[1]}x{image.shape[0]} pixels, but the motion's camera has "
                 f"{self.image_size[0]}x{self.image_size[1]}"
             )
@@ -204,7 +205,7 @@ def draw_overlay(
     """One frame of an overlay video; for a whole clip, make an :class:`Overlay` once.
 
     Raises:
-        ValueError: as :class:`Overlay` and :meth:`Overlay.draw`.
+        InputError: as :class:`Overlay` and :meth:`Overlay.draw`.
     """
     return Overlay(motions, style).draw(image, frame)
 
@@ -219,16 +220,16 @@ def write_overlay(path: Path, frames: Iterable[np.ndarray | None], overlay: Over
         fps: nominal frames per second of the result; every frame has the time of its own.
 
     Raises:
-        ValueError: there are more or fewer frames than the overlay has, or one has another size.
+        InputError: there are more or fewer frames than the overlay has, or one has another size.
     """
     with VideoWriter(path, fps) as video:
         count = 0
         for count, image in enumerate(frames, start=1):
             if count > len(overlay):
-                raise ValueError(f"{path}: the video has more than the {len(overlay)} frames of the motion")
+                raise InputError(f"{path}: the video has more than the {len(overlay)} frames of the motion")
             video.write(overlay.draw(image, count - 1), float(overlay.times[count - 1] - overlay.times[0]))
         if count < len(overlay):
-            raise ValueError(f"{path}: the video has {count} frames, the motion {len(overlay)}")
+            raise InputError(f"{path}: the video has {count} frames, the motion {len(overlay)}")
 
 
 def _check_together(motions: Sequence[Motion]) -> None:
@@ -236,12 +237,12 @@ def _check_together(motions: Sequence[Motion]) -> None:
     first = motions[0]
     for motion in motions[1:]:
         if not np.array_equal(motion.timestamps, first.timestamps):
-            raise ValueError(
+            raise InputError(
                 f"tracks {first.track} and {motion.track} have different frames; an overlay needs the "
                 "motions of one video, with all its frames"
             )
         if motion.camera.image_size.tolist() != first.camera.image_size.tolist():
-            raise ValueError(f"tracks {first.track} and {motion.track} have images of different sizes")
+            raise InputError(f"tracks {first.track} and {motion.track} have images of different sizes")
 
 
 def _shown(confidence: np.ndarray) -> np.ndarray:

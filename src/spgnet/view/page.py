@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
+from spgnet.errors import InputError
 from spgnet.files import whole_file
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.skeleton import HUMAN36M
 from spgnet.view.stage import common_clock, floor_height, person_numbers
 
 _SCRIPTS = ("page_data.js", "page_lens.js", "page_scene.js", "page_panel.js", "page_input.js", "page.js")
@@ -50,7 +51,7 @@ def write_page(
         image_megabytes: how much the images may take in the file; fewer per second are kept to fit.
 
     Raises:
-        ValueError: there is no motion, or one that cannot be shown (not finite, time does not increase), or
+        InputError: there is no motion, or one that cannot be shown (not finite, time does not increase), or
             images are given and OpenCV is missing.
         OSError: it cannot be written.
     """
@@ -150,7 +151,7 @@ def _jpeg(image: np.ndarray, size: int) -> bytes:
     try:
         import cv2
     except ImportError:
-        raise ValueError("opencv is missing; install it with: pip install 'spgnet[video]'") from None
+        raise InputError("opencv is missing; install it with: pip install 'spgnet[video]'") from None
     height, width = image.shape[:2]
     scale = min(1.0, size / max(height, width))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from spgnet.errors import InputError
 from spgnet.lifting.motion import Motion
 
 _TICK = 1e-3
@@ -41,12 +42,12 @@ def common_clock(motions: Sequence[Motion]) -> Clock:
     A person stays at a frame until their next one, but not for longer than two of their frame intervals.
 
     Raises:
-        ValueError: there is no motion, or one that cannot be shown: its joints, pixels or timestamps are
+        InputError: there is no motion, or one that cannot be shown: its joints, pixels or timestamps are
             not finite, or its timestamps do not increase.
     """
     faults = [f"track {motion.track}: {fault}" for motion in motions for fault in _faults(motion)]
     if faults or not motions:
-        raise ValueError("; ".join(faults) or "there is no motion to show")
+        raise InputError("; ".join(faults) or "there is no motion to show")
     every = np.sort(np.concatenate([motion.timestamps for motion in motions]))
     times = every[np.diff(every, prepend=-np.inf) > _TICK]
     frames = [_frames_at(times, motion.timestamps) for motion in motions]

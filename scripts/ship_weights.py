@@ -1,0 +1,140 @@
+"""Put the best weights of a run into the package, with their entry in the manifest.
+
+python scripts/ship_weights.py runs/wild default REAL VIDEO MOTION --detector DETECTOR
+
+REAL and VIDEO are the folders of real_video.py and two_cameras.py, MOTION that of the motion archives.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # the figures of the manifest are theirs
+
+import generalisation
+import real_video
+import two_cameras
+
+import spgnet
+from spgnet.evaluation import metric_headings
+from spgnet.lifting.weights import load_weights, manifest, sha256
+from spgnet.training.checkpoint import Progress, load_model, save_checkpoint
+from spgnet.training.recipes import TrainConfig
+from spgnet.training.runs import config_to_json, read_config, read_json, read_log, write_json
+
+WEIGHTS = Path(spgnet.__file__).parent / "weights"
+DATA = {
+    "data": "CMU Graphics Lab motion capture (all that the open benchmark lists but its validation split, "
+    "CMU 05: its training split, its CMU test subjects, acrobatics), and generated motion",
+    "licence": "CMU's data: free for research and commercial use; these weights: Apache-2.0, as the package",
+    "credit": "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created "
+    "with funding from NSF EIA-0196217.",
+}
+COMMANDS = {
+    "real_video": "python benchmarks/real_video.py REAL --weights NAME (--rigid, --every 4, --live)",
+    "two_cameras": "python benchmarks/two_cameras.py VIDEO REAL --weights NAME --detector DETECTOR",
+    "generalisation": "python benchmarks/generalisation.py MOTION --weights NAME",
+}
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What to ship."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    name: tyro.conf.Positional[str]
+    """Name of the weights in the package."""
+    real: tyro.conf.Positional[Path]
+    """Folder of the clips that they are measured on."""
+    video: tyro.conf.Positional[Path]
+    """Folder of the videos of two cameras."""
+    motion: tyro.conf.Positional[Path]
+    """Folder of the motion archives."""
+    detector: Path | None = None
+    """Folder of the two ONNX files of RTMPose; by default the package looks for them."""
+
+
+def main(shipment: Shipment) -> None:
+    config, log = read_config(shipment.run), read_log(shipment.run)
+    if config.data.motion is None or not config.data.generated:
+        raise ValueError(f"{shipment.run}: not trained on both kinds of motion that the manifest names")
+    best = min(log, key=lambda entry: entry["validation_mpjpe"])
+    environment = read_json(shipment.run / "environment.json")
+    recipe = config_to_json(config)
+    recipe["data"]["motion"] = "captured"
+    entry = DATA | {
+        "recipe": recipe,
+        "command": command_of(environment["command"], config),
+        "commit": environment["commit"],
+        "output_frames": best["step"] * config.batch_size,
+        "validation_mpjpe_mm": round(best["validation_mpjpe"], 1),
+        "real_video": on_real_video(shipment),
+        "two_cameras": on_two_cameras(shipment),
+        "generalisation": on_other_people(shipment),
+        "commands": COMMANDS,
+    }
+    target = WEIGHTS / f"{shipment.name}.safetensors"
+    save_checkpoint(target, config.model, Progress(), load_model(shipment.run / "best.safetensors"))
+    entry["sha256"] = sha256(target)
+    write_json(WEIGHTS / "manifest.json", manifest() | {shipment.name: entry})
+    print(json.dumps(entry, indent=2))
+
+
+def command_of(words: Sequence[str], config: TrainConfig) -> str:
+    """How to train again, wherever the motion and the run are."""
+    where = {words[place + 1] for place, word in enumerate(words) if word == "--out"}
+    kept = [word for word in words if word != "--out" and word not in where]
+    return " ".join("MOTION" if word == str(config.data.motion) else word for word in kept)
+
+
+def on_real_video(shipment: Shipment) -> dict[str, Any]:
+    """What ``real_video.py`` gives: plain, with constant bones, with few detections, and frame by frame."""
+    results: dict[str, Any] = {}
+    modes = {"plain": {}, "rigid": {"rigid": True}, "every 4": {"every": 4}, "live": {"live": True}}
+    for name, mode in modes.items():
+        rows = real_video.compared(real_video.Options(shipment.real, weights=str(shipment.run), **mode))
+        ours = [row for row in rows if row[1] == "spgnet"]
+        results[name] = {
+            clip: named(real_video.HEADINGS, values) for clip, _, values in ours + real_video.means(ours)
+        }
+    return results
+
+
+def on_two_cameras(shipment: Shipment) -> dict[str, float]:
+    """What ``two_cameras.py`` gives."""
+    options = two_cameras.Options(
+        shipment.video, shipment.real, weights=(str(shipment.run),), detector=shipment.detector
+    )
+    (values,) = two_cameras.measured(options).values()
+    return named(two_cameras.HEADINGS, values)
+
+
+def on_other_people(shipment: Shipment) -> dict[str, dict[str, float]]:
+    """What ``generalisation.py`` gives for Bandai-Namco's motion, by the 2D input."""
+    options = generalisation.Options(shipment.motion, weights=str(shipment.run))
+    model, _ = load_weights(shipment.run)
+    headings = metric_headings(generalisation.COLUMNS)
+    results: dict[str, dict[str, float]] = {}
+    for kind in generalisation.INPUTS:
+        row = generalisation.compared(model, kind, options)[0]
+        assert (row.origin, row.action) == ("Bandai-Namco", None)
+        results[kind] = named(headings, [row.values[column] for column in generalisation.COLUMNS])
+    return results
+
+
+def named(headings: Sequence[str], values: Sequence[float | None]) -> dict[str, float]:
+    return {
+        heading: round(value, 1) for heading, value in zip(headings, values, strict=True) if value is not None
+    }
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Shipment))

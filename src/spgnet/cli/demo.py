@@ -1,0 +1,57 @@
+"""The demo: a sample video to 3D motion, a page, an overlay video and a BVH file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from spgnet.capture import CaptureConfig, Captured, run_capture
+from spgnet.capture.people import Report
+from spgnet.detection import detector_weights, sample_calibration, sample_video
+from spgnet.errors import InputError
+
+SAMPLE = "pose2sim_cam01"
+CLIP = "pose2sim_cam01.npz"
+"""Keypoints of the sample video, in the package's folder ``samples``."""
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """What the demo does."""
+
+    out: Path = Path("demo")
+    """Folder to write to."""
+    offline: bool = False
+    """Fetch nothing: lift the keypoints that come with the package."""
+
+
+def run_demo(config: DemoConfig, report: Report, say: Callable[[str], None]) -> Captured:
+    """Fetch the sample video and the detector, lift, and write the results.
+
+    If one of them cannot be fetched, the keypoints of that video which come with the package are lifted.
+
+    Args:
+        config: what to do.
+        report: called with what is being done, how much of it is done, and how much there is.
+        say: called with lines for the user.
+    """
+    options = {
+        "out": config.out,
+        "export": ("bvh",),
+        "html": config.out / "page.html",
+        "overlay": config.out / "overlay.mp4",
+    }
+    if not config.offline:
+        try:
+            video, calibration = sample_video(SAMPLE, say), sample_calibration(say)
+            detector_weights(report=say)
+        except InputError as error:
+            say(f"cannot fetch the sample video and the detector ({error})")
+        else:
+            camera = {"camera": calibration, "camera_name": "cam01"}
+            return run_capture(CaptureConfig(str(video), **camera, **options), report)
+    say("lifting the keypoint clip that comes with the package; its overlay has no video behind it")
+    with as_file(files("spgnet").joinpath("samples", CLIP)) as clip:
+        return run_capture(CaptureConfig(str(clip), **options), report)

@@ -1,0 +1,1 @@
+"""Data sets: recorded motion and cameras, as their authors publish them and as users have them."""

@@ -1,0 +1,468 @@
+"""Human3.6M: its motion, its four cameras, and the detections that the field shares.
+
+- **Prepared:** ``data_3d_h36m.npz`` holds ``positions_3d``: by subject (``S1``) and then by sequence
+  (``Directions 1``) 32 joints [T, 32, 3] in metres, world frame, z up.
+- **As downloaded:** ``Poses_D3_Positions_S1.tgz`` and so on, or what they unpack to. A member, such as
+  ``S1/MyPoseFeatures/D3_Positions/Directions 1.cdf``, is a CDF file. Its variable ``Pose`` [1, T, 96] holds
+  the same in millimetres.
+
+``data_2d_h36m_NAME.npz`` holds ``positions_2d``: by subject (``S1``) and then by sequence (``Directions 1``)
+four arrays [T, 17, 2] in pixels, one a camera. ``metadata`` says what the joints are: ``layout_name`` (which
+VideoPose3D's script leaves out of ``gt``), ``num_joints``, and ``keypoints_symmetry``, the left and the right
+joints. Videos are a few frames longer than the captured motion.
+
+The protocol is the field's: train on S1, S5, S6, S7 and S8, test on S9 and S11, all 15 actions, without the
+corrupt sequence ``Directions`` of S11. There is no validation split. The files are described in
+:mod:`spgnet.datasets.human36m` and :mod:`spgnet.datasets.human36m`.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spgnet.datasets.object_arrays import array_faults, read_object_arrays
+from spgnet.datasets.takes import Checked, DatasetFormat, Split, Take
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
+from spgnet.geometry.rigs import human36m_rig
+from spgnet.geometry.skeleton import HUMAN36M
+
+ACTIONS = (
+    *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases"),
+    *("Sitting", "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking", "WalkTogether"),
+)
+"""The 15 actions by the field's names. Every subject performs each twice."""
+
+JOINTS = {
+    0: "pelvis",
+    1: "right_hip",
+    2: "right_knee",
+    3: "right_ankle",
+    6: "left_hip",
+    7: "left_knee",
+    8: "left_ankle",
+    12: "spine",
+    13: "thorax",
+    14: "nose",
+    15: "head_top",
+    17: "left_shoulder",
+    18: "left_elbow",
+    19: "left_wrist",
+    25: "right_shoulder",
+    26: "right_elbow",
+    27: "right_wrist",
+}
+"""Those of the 32 joints that the field uses. The others are repetitions, toes, fingers and the like."""
+
+CORRUPT = ("S11/Directions",)
+"""Sequences that the field leaves out since their recordings are damaged."""
+
+PREPARED = "data_3d_h36m.npz"
+_POSITIONS = ("MyPoseFeatures", "D3_Positions")
+_LARGEST = 64 * 2**20
+"""Bytes of one sequence; those of Human3.6M have less than five million."""
+_FARTHEST = 20.0
+"""Metres from the origin; joints beyond are in other units."""
+_THIGH = (0.25, 0.75)
+"""Metres; thighs of other lengths are in other units, or of other joints."""
+_KEPT = [next(place for place, held in JOINTS.items() if held == name) for name in HUMAN36M.names]
+
+Sequences = dict[str, Tensor]
+"""Joints by sequence (``S9/Directions 1``): [T, 17, 3] in metres, or [4, T, 17, 2] in pixels."""
+
+
+def sequence_name(name: str) -> str:
+    """A sequence's name as the field writes it; some files have ``TakingPhoto`` and ``WalkingDog``."""
+    return name.replace("TakingPhoto", "Photo").replace("WalkingDog", "WalkDog")
+
+
+def subject_of(sequence: str) -> str:
+    """The subject of a sequence: ``S9`` of ``S9/Directions 1``."""
+    return sequence.partition("/")[0]
+
+
+def action_of(sequence: str) -> str:
+    """The action of a sequence: ``Directions`` of ``Directions 1`` and of ``S9/Directions 1``."""
+    return sequence.rpartition("/")[2].split(" ")[0]
+
+
+def original_source(root: Path, subject: str) -> Path | None:
+    """A subject's folder of CDF files or its archive as downloaded; None if there is neither."""
+    archive = f"Poses_D3_Positions_{subject}"
+    for folder in (subject, f"{archive}/{subject}", archive):
+        if (root / folder).joinpath(*_POSITIONS).is_dir():
+            return (root / folder).joinpath(*_POSITIONS)
+    return root / f"{archive}.tgz" if (root / f"{archive}.tgz").is_file() else None
+
+
+class _Source(NamedTuple):
+    """A subject's sequences.
+
+    Attributes:
+        place: their file or folder.
+        sequences: what holds the joints, by the names of the sequences.
+        decode: turns that into joints [T, 32, 3] in metres; raises an InputError that says what is wrong.
+    """
+
+    place: Path
+    sequences: Any
+    decode: Callable[[Any], Any]
+
+
+def read_motion(root: Path, subjects: tuple[str, ...], faults: list[str]) -> Sequences:
+    """The motion of all sequences of some subjects, without the corrupt one; faults are added to the list.
+
+    Args:
+        root: the folder of the files, in any of the layouts.
+        subjects: whom to read; files of others stay closed where each has their own.
+        faults: where to tell what is wrong, a line each.
+    """
+    motion: Sequences = {}
+    try:
+        source_of = _prepared(root / PREPARED) if (root / PREPARED).is_file() else _original(root)
+    except InputError as error:
+        faults.append(str(error))
+        return motion
+    for subject in subjects:
+        try:
+            source = source_of(subject)
+        except InputError as error:
+            faults.append(str(error))
+            continue
+        if isinstance(source.sequences, dict) and source.sequences:
+            _read_subject(subject, source, motion, faults)
+        else:
+            faults.append(f"{source.place}: {subject} is missing")
+    return motion
+
+
+def _read_subject(subject: str, source: _Source, motion: Sequences, faults: list[str]) -> None:
+    held = {f"{subject}/{sequence_name(str(name))}": raw for name, raw in source.sequences.items()}
+    held = {name: raw for name, raw in held.items() if name not in CORRUPT}
+    faults += [f"{source.place}: {subject} {fault}" for fault in _incomplete(subject, list(held))]
+    for name, raw in held.items():
+        try:
+            values = source.decode(raw)
+        except InputError as error:
+            faults.append(f"{source.place}: {name} {error}")
+            continue
+        found = _motion_faults(values)
+        faults += [f"{source.place}: {name} {fault}" for fault in found]
+        if not found:
+            motion[name] = torch.from_numpy(values[:, _KEPT].astype(np.float32))
+
+
+def _incomplete(subject: str, names: list[str]) -> list[str]:
+    """What is missing of two sequences of every action, and what is there besides."""
+    faults = []
+    actions = [action_of(name) for name in names]
+    for action in ACTIONS:
+        expected = 2 - sum(action_of(name) == action for name in CORRUPT if name.startswith(f"{subject}/"))
+        if actions.count(action) != expected:
+            faults.append(f"has {actions.count(action)} sequences of {action}, expected {expected}")
+    unknown = sorted(set(actions) - set(ACTIONS))
+    return [*faults, f"has unknown actions: {', '.join(unknown)}"] if unknown else faults
+
+
+def _prepared(file: Path) -> Callable[[str], _Source]:
+    table = read_object_arrays(file).get("positions_3d")
+    if not isinstance(table, dict):
+        raise InputError(f"{file}: has no dictionary 'positions_3d'")
+    return lambda subject: _Source(file, table.get(subject), lambda values: values)
+
+
+def _original(root: Path) -> Callable[[str], _Source]:
+    _cdflib()  # told once if it is missing
+
+    def source_of(subject: str) -> _Source:
+        place = original_source(root, subject)
+        if place is None:
+            return _Source(root, {}, _cdf_positions)
+        if place.suffix == ".tgz":
+            return _Source(place, _members(place, subject), _cdf_positions)
+        files = sorted(place.glob("[!.]*.cdf"))
+        return _Source(place, {file.stem: file.read_bytes() for file in files}, _cdf_positions)
+
+    return source_of
+
+
+def _cdflib() -> Any:
+    try:
+        import cdflib
+    except ImportError:
+        raise InputError("cdflib is missing; install it with: pip install 'spgnet[datasets]'") from None
+    return cdflib
+
+
+def _members(archive: Path, subject: str) -> dict[str, bytes]:
+    """The CDF files in an archive. Nothing is unpacked to a path that the archive names."""
+    files = {}
+    try:
+        with tarfile.open(archive, "r:gz") as members:
+            for member in members:
+                path = PurePosixPath(member.name)
+                if member.isfile() and member.size <= _LARGEST and _is_position_file(path, subject):
+                    held = members.extractfile(member)
+                    assert held is not None  # it is a file
+                    files[path.stem] = held.read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{archive}: not a readable .tgz archive ({error})") from None
+    return files
+
+
+def _is_position_file(path: PurePosixPath, subject: str) -> bool:
+    return (
+        path.suffix == ".cdf"
+        and not path.name.startswith(".")
+        and path.parts[-3:-1] == _POSITIONS
+        and path.parts[-4:-3] in ((), (".",), (subject,))
+    )
+
+
+def _cdf_positions(content: bytes) -> np.ndarray:
+    """Joints [T, 32, 3] in metres of a CDF file, which its reader needs on disk."""
+    with tempfile.NamedTemporaryFile(suffix=".cdf") as file:
+        file.write(content)
+        file.flush()
+        try:
+            values = np.asarray(_cdflib().CDF(Path(file.name)).varget("Pose"))
+        except Exception as error:  # whatever the reader stumbles on
+            told = " ".join(str(error).replace(file.name, "it").split())
+            raise InputError(f"is no readable CDF file with a variable 'Pose' ({told})") from None
+    if values.dtype.kind != "f" or values.shape[-1:] != (96,) or values.shape[:-2] not in ((), (1,)):
+        raise InputError(f"has a 'Pose' of {values.dtype} {values.shape}, expected floats (1, frames, 96)")
+    return (values.reshape(-1, 32, 3) / 1000).astype(np.float32)
+
+
+def _motion_faults(values: Any) -> list[str]:
+    faults = array_faults(values, (32, 3))
+    if faults:
+        return faults
+    if np.abs(values).max() > _FARTHEST:
+        return [f"has joints {np.abs(values).max():.0f} from the origin, expected metres"]
+    thigh = float(np.median(np.linalg.norm(values[:, 2] - values[:, 1], axis=-1)))
+    if not _THIGH[0] < thigh < _THIGH[1]:
+        return [f"has thighs of a length of {thigh:.3g}, expected people in metres and Human3.6M's joints"]
+    return []
+
+
+CAMERAS = ("54138969", "55011271", "58860488", "60457274")
+"""The cameras, in the order of the archives and of :func:`spgnet.geometry.rigs.human36m_rig`."""
+
+_PIXELS = "data_2d_h36m_"
+_LAYOUT = "h36m"
+_SIDES = [[j for j in range(len(HUMAN36M)) if HUMAN36M.side(j) == side] for side in ("left", "right")]
+_FAR = 100.0
+"""Median distance in pixels from which 2D joints are those of something else."""
+_EVERY = 10
+"""Of so many frames one is compared with the projected 3D joints."""
+
+
+def pixel_file(root: Path, detector: str) -> Path:
+    """Where a detector's 2D joints are."""
+    return root / f"{_PIXELS}{detector}.npz"
+
+
+def detectors_in(root: Path) -> list[str]:
+    """The detectors whose 2D joints lie in a folder."""
+    return sorted(file.stem.removeprefix(_PIXELS) for file in root.glob(f"{_PIXELS}?*.npz"))
+
+
+def read_pixels(file: Path, motion: Sequences, faults: list[str]) -> Sequences:
+    """A detector's 2D joints [4, T, 17, 2] of sequences whose motion is known; faults are added to the list.
+
+    Frames beyond those of the motion are cut off.
+    """
+    try:
+        arrays = read_object_arrays(file)
+        table = _table_of(arrays, "positions_2d", file)
+        layout = _layout_faults(_table_of(arrays, "metadata", file))
+    except InputError as error:
+        faults.append(str(error))
+        return {}
+    if layout:
+        faults.append(f"{file}: {'; '.join(layout)}")
+        return {}
+    held: dict[str, Any] = {
+        f"{subject}/{sequence_name(str(name))}": cameras
+        for subject, sequences in table.items()
+        if isinstance(sequences, dict)
+        for name, cameras in sequences.items()
+    }
+    faults += [f"{file}: {fault}" for fault in _missing_pixels(list(motion), held)]
+    pixels = {}
+    for name in (name for name in motion if name in held):
+        found = _pixel_faults(held[name], len(motion[name]))
+        faults += [f"{file}: {name} {fault}" for fault in found]
+        if not found:
+            cut = np.stack([camera[: len(motion[name])] for camera in held[name]])
+            pixels[name] = torch.from_numpy(cut.astype(np.float32))
+    return pixels
+
+
+def _missing_pixels(names: list[str], held: dict[str, Any]) -> list[str]:
+    """Which subjects are not there at all, and which sequences of the others."""
+    there = {subject_of(name) for name in held}
+    absent = dict.fromkeys(subject_of(name) for name in names if subject_of(name) not in there)
+    lacking = [name for name in names if name not in held and subject_of(name) in there]
+    faults = [f"{subject} is missing" for subject in absent]
+    return [*faults, f"lacks the sequences {', '.join(lacking)}"] if lacking else faults
+
+
+def _table_of(arrays: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
+    if not isinstance(arrays.get(key), dict):
+        raise InputError(f"{file}: has no dictionary {key!r}")
+    return arrays[key]
+
+
+def _layout_faults(metadata: dict[str, Any]) -> list[str]:
+    """Why the joints are not the 17 of Human3.6M."""
+    name, sides = metadata.get("layout_name"), metadata.get("keypoints_symmetry")
+    if name not in (None, _LAYOUT) or (name is None and not isinstance(sides, list | tuple)):
+        return [f"has 2D joints of the layout {name!r}, expected {_LAYOUT!r}: Human3.6M's 17 joints"]
+    faults = []
+    if metadata.get("num_joints", len(HUMAN36M)) != len(HUMAN36M):
+        faults.append(f"has {metadata['num_joints']} joints, expected Human3.6M's {len(HUMAN36M)}")
+    if isinstance(sides, list | tuple) and _sorted(sides) != _sorted(_SIDES):
+        faults.append(f"has the left and right joints {sides}, expected Human3.6M's {_SIDES}")
+    return faults
+
+
+def _sorted(sides: Any) -> Any:
+    return [sorted(side, key=str) for side in sides if isinstance(side, list | tuple)]
+
+
+def _pixel_faults(cameras: Any, frames: int) -> list[str]:
+    if not isinstance(cameras, list | tuple | np.ndarray) or len(cameras) != len(CAMERAS):
+        return [f"holds no list of {len(CAMERAS)} cameras' joints"]
+    faults = []
+    for camera, values in zip(CAMERAS, cameras, strict=True):
+        cut = values[:frames] if isinstance(values, np.ndarray) and values.ndim else values
+        found = array_faults(cut, (len(HUMAN36M), 2))
+        if not found and len(cut) < frames:
+            found = [f"has {len(cut)} frames, the motion has {frames}"]
+        faults += [f"camera {camera} {fault}" for fault in found]
+    return faults
+
+
+def distances(motion: Sequences, pixels: Sequences) -> Sequences:
+    """Median distance [4] of 2D joints from the projected 3D joints by sequence, in pixels, a camera each."""
+    rigs = {subject: human36m_rig(subject)[:, None] for subject in {subject_of(name) for name in pixels}}
+    return {
+        name: _distance(rigs[subject_of(name)], motion[name][::_EVERY], seen[:, ::_EVERY])
+        for name, seen in pixels.items()
+    }
+
+
+def _distance(rig: Camera, joints: Tensor, pixels: Tensor) -> Tensor:
+    return (pixels - rig.world_to_image(joints)).norm(dim=-1).flatten(1).median(dim=1).values
+
+
+def far_faults(file: Path, apart: Sequences) -> list[str]:
+    """One fault if sequences are not what the cameras saw, by the result of :func:`distances`."""
+    far = [name for name, distance in apart.items() if float(distance.max()) > _FAR]
+    if not far:
+        return []
+    distance, camera = (part.item() for part in apart[far[0]].max(dim=0))
+    return [
+        f"{file}: 2D joints of {len(far)} sequences of {len(apart)} are far from the projected 3D joints: "
+        f"those of {far[0]} in camera {CAMERAS[int(camera)]} are off by {distance:.0f} pixels in the median, "
+        f"expected pixels of the cameras {', '.join(CAMERAS)} in this order"
+    ]
+
+
+FPS = 50.0
+SUBJECTS: dict[Split, tuple[str, ...]] = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
+_EVERYBODY = tuple(subject for subjects in SUBJECTS.values() for subject in subjects)
+TEST_FRAMES = 543_344
+"""Frames of the whole test split in all cameras, as VideoPose3D reports them (its issue 123)."""
+
+
+def _root(path: Path) -> Path:
+    return path.parent if path.name == PREPARED else path
+
+
+def _recognises(path: Path) -> bool:
+    root = _root(path)
+    return (root / PREPARED).is_file() or any(original_source(root, subject) for subject in _EVERYBODY)
+
+
+def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
+    root, faults = _root(path), []
+    if split not in SUBJECTS:
+        return []
+    if detector is not None and detector not in detectors_in(root):
+        names = ", ".join(detectors_in(root)) or "none"
+        raise InputError(f"{root}: has no detections by {detector!r} (it has: {names})")
+    motion = read_motion(root, SUBJECTS[split], faults)
+    detections: dict[str, Sequences] = {}
+    if detector is not None:
+        file = pixel_file(root, detector)
+        detections[detector] = read_pixels(file, motion, faults)
+        faults += far_faults(file, distances(motion, detections[detector]))
+    if faults:
+        raise InputError("; ".join(faults))
+    return _takes(motion, detections)
+
+
+def _takes(motion: Sequences, detections: dict[str, Sequences]) -> list[Take]:
+    rigs = {subject: human36m_rig(subject) for subject in {subject_of(name) for name in motion}}
+    return [
+        Take(
+            name=name,
+            subject=subject_of(name),
+            action=action_of(name),
+            fps=FPS,
+            cameras=rigs[subject_of(name)],
+            joints=joints,
+            detections={detector: pixels[name] for detector, pixels in detections.items()},
+        )
+        for name, joints in motion.items()
+    ]
+
+
+def _check(path: Path) -> Checked:
+    root, faults = _root(path), []
+    facts = [f"motion: {_kind(root)}", f"left out as the field does: {', '.join(CORRUPT)} (corrupt)"]
+    motion = read_motion(root, _EVERYBODY, faults)
+    facts += [_split_fact(split, motion) for split in SUBJECTS]
+    for detector in detectors_in(root):
+        file = pixel_file(root, detector)
+        apart = distances(motion, read_pixels(file, motion, faults))
+        faults += far_faults(file, apart)
+        if apart:
+            median = float(torch.stack(list(apart.values())).median())
+            facts.append(f"detections {detector}: {median:.2f} px from the projected 3D joints (median)")
+    if not detectors_in(root):
+        facts.append(f"detections: none ({pixel_file(root, 'NAME').name} would be)")
+    return Checked(facts, list(dict.fromkeys(faults)))
+
+
+def _kind(root: Path) -> str:
+    if (root / PREPARED).is_file():
+        return f"{PREPARED}, as VideoPose3D prepares it"
+    places = [original_source(root, subject) for subject in _EVERYBODY]
+    archives = sum(place is not None and place.suffix == ".tgz" for place in places)
+    folders = sum(place is not None for place in places) - archives
+    return f"as downloaded: {archives} archives and {folders} folders of subjects"
+
+
+def _split_fact(split: Split, motion: Sequences) -> str:
+    lengths = [len(joints) for name, joints in motion.items() if subject_of(name) in SUBJECTS[split]]
+    whole = f" (the field's test split has {TEST_FRAMES})" if split == "test" else ""
+    return (
+        f"{split} ({', '.join(SUBJECTS[split])}): {len(lengths)} sequences, "
+        f"{len(CAMERAS) * sum(lengths)} frames in all cameras{whole}"
+    )
+
+
+HUMAN36M_FORMAT = DatasetFormat("Human3.6M", _recognises, _load, _check)

@@ -1,0 +1,400 @@
+"""HumanEva-I as VideoPose3D's scripts prepare it.
+
+Where they stand is in VideoPose3D's ``humaneva_dataset.py``. Focal lengths and principal points can be found
+too, but not the distortion of all three lenses. It is not small (k1 of C1 is -0.29), so every lens is fitted
+to the 2D joints ``gt``, which are prepared with the 3D ones as their projections.
+
+``data_3d_humaneva15.npz`` holds ``positions_3d``: by ``Train/S1`` and then by ``Walking 1 chunk0``, 15 joints
+[T, 15, 3] in metres (world, z up). The script cuts sequences where the capture failed; a chunk is what lies
+between, and is a take here. ``data_2d_humaneva15_NAME.npz`` holds ``positions_2d``: in the same places three
+arrays, one a camera, [T, 15, 2] in pixels, or [T, 17, 2] where the detector was trained on COCO.
+
+The protocol is that of Pavllo et al. (2019): train on ``Train``, test on ``Validate``, of S1, S2 and S3, the
+actions Walk, Jog and Box.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import roma
+import torch
+from torch import Tensor
+
+from spgnet.datasets.lens_fit import LensFit, fit_lens
+from spgnet.datasets.object_arrays import array_faults, read_object_arrays
+from spgnet.datasets.takes import Checked, DatasetFormat, Split, Take
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.keypoints.keypoints import points_to_human36m
+
+_EXACT = 1.0
+"""Median distance in pixels up to which 2D joints are the projections of the 3D ones."""
+
+
+@cache
+def calibration() -> dict[str, Any]:
+    """The published calibration: pixels, millimetres, quaternions (w, x, y, z) from camera to world axes."""
+    return json.loads(files("spgnet.datasets").joinpath("humaneva_cameras.json").read_text())
+
+
+@cache
+def published_rig(subject: str) -> Camera:
+    """The three cameras of a subject, a batch of shape [3], with the published lenses, without distortion."""
+    lenses, poses = calibration()["intrinsics"], calibration()["extrinsics"][subject]
+
+    def stack(rows: list[dict[str, Any]], key: str) -> Tensor:
+        return torch.tensor([row[key] for row in rows], dtype=torch.float64)
+
+    quaternion = roma.quat_normalize(roma.quat_wxyz_to_xyzw(stack(poses, "quaternion")))
+    return Camera(
+        focal=stack(lenses, "focal"),
+        center=stack(lenses, "center"),
+        radial=torch.zeros(len(lenses), 3, dtype=torch.float64),
+        tangential=torch.zeros(len(lenses), 2, dtype=torch.float64),
+        rotation=roma.unitquat_to_rotmat(quaternion).mT,
+        position=stack(poses, "position") / 1000,
+        image_size=stack(lenses, "image_size"),
+        convention="opencv",
+    )
+
+
+def fitted_rig(subject: str, lenses: list[LensFit]) -> Camera:
+    """The three cameras of a subject with the fitted lenses."""
+    rig = published_rig(subject).to(torch.float32)
+    fitted = {
+        name: torch.stack([getattr(lens.camera, name) for lens in lenses])
+        for name in ("focal", "center", "radial", "tangential")
+    }
+    return replace(rig, **fitted)
+
+
+def fit_lenses(motion: dict[str, Tensor], exact: dict[str, Tensor], joints: list[int]) -> list[LensFit]:
+    """The lenses of the three cameras, each fitted to all chunks.
+
+    Args:
+        motion: joints [T, 17, 3] in metres, world frame, by chunk (``Train/S1/Walking 1 chunk0``).
+        exact: their projections [3, T, 17, 2] in pixels, of some of the chunks.
+        joints: which of the 17 are exact.
+
+    Raises:
+        InputError: the 2D joints are not projections of the 3D ones.
+    """
+    seen = [
+        published_rig(name.split("/")[1])[:, None].world_to_camera(motion[name].double())[:, :, joints]
+        for name in exact
+    ]
+    lenses = []
+    for number, camera in enumerate(calibration()["intrinsics"]):
+        points = torch.cat([chunk[number].reshape(-1, 3) for chunk in seen]).numpy()
+        pixels = torch.cat([chunk[number][:, joints].reshape(-1, 2) for chunk in exact.values()]).numpy()
+        lenses.append(fit_lens(points, pixels, tuple(camera["image_size"]), distorted=True))
+    faults = [
+        f"camera {camera['id']}: 2D joints are no projections of the 3D ones, the best lens misses them by "
+        f"{lens.residual:.1f} pixels (median)"
+        for camera, lens in zip(calibration()["intrinsics"], lenses, strict=True)
+        if not lens.residual <= _EXACT
+    ]
+    if faults:
+        raise InputError("; ".join(faults))
+    return lenses
+
+
+ACTIONS = {"Walking": "Walk", "Jog": "Jog", "Box": "Box"}
+"""The actions that the field evaluates, by the name that the archives give them."""
+JOINTS = (
+    "pelvis",
+    "thorax",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "head_top",
+)
+"""HumanEva's 15 joints, in the order of the archives; the last is the far end of the head."""
+UNCAPTURED = ("spine", "nose")
+"""Not among the 15: put half way between pelvis and thorax, and between thorax and the top of the head."""
+
+_FARTHEST = 20.0
+"""Metres from the origin; joints beyond are in other units."""
+
+Chunks = dict[str, Tensor]
+"""Joints by chunk (``Train/S1/Walking 1 chunk0``): [T, 17, 3] in metres, or [3, T, 17, 2] in pixels."""
+
+
+def _to_human36m(points: np.ndarray) -> np.ndarray:
+    """[..., 15, n] to [..., 17, n]."""
+    weights = np.zeros((len(HUMAN36M), len(JOINTS)))
+    middles = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head_top")}
+    for row, name in zip(weights, HUMAN36M.names, strict=True):
+        sources = middles.get(name, (name,))
+        row[[JOINTS.index(source) for source in sources]] = 1 / len(sources)
+    return weights @ points
+
+
+def _coco_to_human36m(pixels: np.ndarray) -> np.ndarray:
+    """COCO's 17 keypoints as our joints; the top of the head is as far from the nose as the thorax."""
+    seen = np.concatenate((pixels, np.ones_like(pixels[..., :1])), axis=-1)
+    joints, _ = points_to_human36m(seen, "coco17")
+    thorax, nose, top = (HUMAN36M.names.index(name) for name in ("thorax", "nose", "head_top"))
+    joints[..., top, :] = 2 * joints[..., nose, :] - joints[..., thorax, :]
+    return joints
+
+
+_LAYOUTS = {"humaneva15": (15, _to_human36m), "coco": (17, _coco_to_human36m)}
+"""By the layout's name in ``metadata``: how many 2D joints it has, and how they become ours."""
+
+
+def _table(arrays: dict[str, Any], key: str) -> dict[str, Any]:
+    if not isinstance(arrays.get(key), dict):
+        raise InputError(f"has no dictionary {key!r}")
+    return arrays[key]
+
+
+def read_motion(file: Path, subjects: list[str], faults: list[str]) -> Chunks:
+    """The motion of the chunks that the field evaluates; faults are added to the list.
+
+    Args:
+        file: the archive of 3D joints.
+        subjects: which of its parts, such as ``Train/S1``.
+        faults: where to tell what is wrong.
+    """
+    try:
+        table = _table(read_object_arrays(file), "positions_3d")
+    except InputError as error:
+        faults.append(_naming(file, error))
+        return {}
+    motion = {}
+    for subject in subjects:
+        chunks = table.get(subject)
+        if not isinstance(chunks, dict):
+            faults.append(f"{file}: {subject} is missing")
+            continue
+        for chunk, values in chunks.items():
+            if action_of(str(chunk)) is None:
+                continue
+            found = _motion_faults(values)
+            faults += [f"{file}: {subject}/{chunk} {fault}" for fault in found]
+            if not found:
+                motion[f"{subject}/{chunk}"] = torch.from_numpy(_to_human36m(values)).float()
+    return motion
+
+
+def action_of(chunk: str) -> str | None:
+    """The action of a chunk, ``Walk`` of ``Walking 1 chunk0``; None if the field leaves it out."""
+    return ACTIONS.get(chunk.split(" ")[0])
+
+
+def _naming(file: Path, error: InputError) -> str:
+    return str(error) if str(file) in str(error) else f"{file}: {error}"
+
+
+def _motion_faults(values: Any) -> list[str]:
+    faults = array_faults(values, (len(JOINTS), 3))
+    if not faults and np.abs(values).max() > _FARTHEST:
+        return [f"has joints {np.abs(values).max():.0f} from the origin, expected metres"]
+    return faults
+
+
+def read_pixels(file: Path, motion: Chunks, faults: list[str]) -> Chunks:
+    """A detector's 2D joints of chunks whose motion is known; faults are added to the list.
+
+    Frames beyond those of the motion are cut off.
+    """
+    try:
+        arrays = read_object_arrays(file)
+        table, layout = _table(arrays, "positions_2d"), _table(arrays, "metadata").get("layout_name")
+        if layout not in _LAYOUTS:
+            raise InputError(f"has 2D joints of the layout {layout!r}, expected {' or '.join(_LAYOUTS)}")
+    except InputError as error:
+        faults.append(_naming(file, error))
+        return {}
+    count, convert = _LAYOUTS[layout]
+    pixels = {}
+    for name, joints in motion.items():
+        subject, _, chunk = name.rpartition("/")
+        chunks = table.get(subject)
+        held: Any = chunks.get(chunk) if isinstance(chunks, dict) else None
+        found = _pixel_faults(held, count, len(joints))
+        faults += [f"{file}: {name} {fault}" for fault in found]
+        if not found:
+            cut = np.stack([camera[: len(joints)] for camera in held])
+            pixels[name] = torch.from_numpy(convert(cut.astype(np.float64))).float()
+    return pixels
+
+
+def _pixel_faults(held: Any, count: int, frames: int) -> list[str]:
+    cameras = [camera["id"] for camera in calibration()["intrinsics"]]
+    if not isinstance(held, list | tuple | np.ndarray):
+        return ["is missing"]
+    if len(held) != len(cameras):
+        return [f"has {len(held)} cameras, expected {len(cameras)}"]
+    faults = []
+    for camera, values in zip(cameras, held, strict=True):
+        found = array_faults(values, (count, 2))
+        if not found and len(values) < frames:
+            found = [f"has {len(values)} frames, the motion has {frames}"]
+        faults += [f"{camera} {fault}" for fault in found]
+    return faults
+
+
+FPS = 60.0
+SUBJECTS = ("S1", "S2", "S3")
+EXACT = "gt"
+"""The detector whose 2D joints are projections of the 3D ones. The cameras' lenses come from it."""
+
+_MOTION, _PIXELS = "data_3d_humaneva15.npz", "data_2d_humaneva15_"
+_FOLDERS: dict[Split, str] = {"train": "Train", "test": "Validate"}
+_CAPTURED = [joint for joint, name in enumerate(HUMAN36M.names) if name not in UNCAPTURED]
+_FAR = 100.0
+"""Median distance in pixels from which 2D joints are those of something else."""
+
+
+class _Part(NamedTuple):
+    """One split: what could be read of it, and every fault."""
+
+    motion: Chunks
+    detections: dict[str, Chunks]
+    lenses: list[LensFit]
+    faults: list[str]
+
+
+def _root(path: Path) -> Path:
+    return path.parent if path.name == _MOTION else path
+
+
+def _recognises(path: Path) -> bool:
+    return (_root(path) / _MOTION).is_file()
+
+
+def _pixel_file(root: Path, detector: str) -> Path:
+    return root / f"{_PIXELS}{detector}.npz"
+
+
+def _detectors(root: Path) -> list[str]:
+    return sorted(file.stem.removeprefix(_PIXELS) for file in root.glob(f"{_PIXELS}*.npz"))
+
+
+def _read_part(root: Path, split: Split, detectors: list[str]) -> _Part:
+    faults: list[str] = []
+    motion = read_motion(root / _MOTION, [f"{_FOLDERS[split]}/{subject}" for subject in SUBJECTS], faults)
+    if not motion:
+        faults = faults or [f"{root / _MOTION}: {_FOLDERS[split]} has no chunk of Walking, Jog or Box"]
+        return _Part({}, {}, [], faults)
+    wanted = dict.fromkeys((EXACT, *detectors))
+    detections = {name: read_pixels(_pixel_file(root, name), motion, faults) for name in wanted}
+    lenses = []
+    if detections[EXACT]:
+        try:
+            lenses = fit_lenses(motion, detections[EXACT], _CAPTURED)
+        except InputError as error:
+            faults.append(f"{_pixel_file(root, EXACT)}: {error}")
+    part = _Part(motion, detections, lenses, faults)
+    for name, distance in _distances(part).items():
+        if distance > _FAR:
+            faults.append(
+                f"{_pixel_file(root, name)}: 2D joints of {_FOLDERS[split]} are {distance:.0f} pixels from "
+                f"the projected 3D joints (median), expected pixels of the same chunks and cameras"
+            )
+    return part
+
+
+def _distances(part: _Part) -> dict[str, float]:
+    """Median distance in pixels between 2D and projected 3D joints of every detector."""
+    if not part.lenses:
+        return {}
+    exact = {
+        name: fitted_rig(_subject(name), part.lenses)[:, None].world_to_image(joints)
+        for name, joints in part.motion.items()
+    }
+    return {
+        detector: float(torch.cat([_apart(exact[name], chunks[name]) for name in chunks]).median())
+        for detector, chunks in part.detections.items()
+        if chunks
+    }
+
+
+def _apart(exact: Tensor, pixels: Tensor) -> Tensor:
+    """Distance of each captured joint, in one row."""
+    return (exact - pixels)[:, :, _CAPTURED].norm(dim=-1).flatten()
+
+
+def _subject(name: str) -> str:
+    return name.split("/")[1]
+
+
+def _takes(part: _Part, detector: str | None) -> list[Take]:
+    return [
+        Take(
+            name=name,
+            subject=_subject(name),
+            action=str(action_of(name.split("/")[2])),
+            fps=FPS,
+            cameras=fitted_rig(_subject(name), part.lenses),
+            joints=joints,
+            detections={} if detector is None else {detector: part.detections[detector][name]},
+            uncaptured=UNCAPTURED,
+        )
+        for name, joints in part.motion.items()
+    ]
+
+
+def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
+    root = _root(path)
+    if split not in _FOLDERS:
+        return []
+    if detector is not None and detector not in _detectors(root):
+        names = ", ".join(_detectors(root)) or "none"
+        raise InputError(f"{root}: has no detections by {detector!r} (it has: {names})")
+    part = _read_part(root, split, [] if detector is None else [detector])
+    if part.faults:
+        raise InputError("; ".join(part.faults))
+    return _takes(part, detector)
+
+
+def _check(path: Path) -> Checked:
+    root = _root(path)
+    facts, faults = [], []
+    for split, folder in _FOLDERS.items():
+        part = _read_part(root, split, _detectors(root))
+        frames = sum(map(len, part.motion.values()))
+        facts.append(f"{split} ({folder}): {len(part.motion)} chunks, {frames} frames of each camera")
+        facts += [f"{split}: {fact}" for fact in _lens_facts(part.lenses)]
+        facts += [
+            f"{split}: 2D joints {name}, {distance:.2f} px from the projected 3D joints (median)"
+            for name, distance in _distances(part).items()
+        ]
+        faults += part.faults
+    return Checked(facts, list(dict.fromkeys(faults)))
+
+
+def _lens_facts(lenses: list[LensFit]) -> list[str]:
+    if not lenses:
+        return []
+    return [
+        f"camera {camera['id']}: focal lengths {_rounded(lens.camera.focal.tolist())} px, fitted to {EXACT} "
+        f"(published: {_rounded(camera['focal'])})"
+        for camera, lens in zip(calibration()["intrinsics"], lenses, strict=True)
+    ]
+
+
+def _rounded(values: list[float]) -> str:
+    return ", ".join(f"{value:.1f}" for value in values)
+
+
+HUMANEVA_FORMAT = DatasetFormat("HumanEva-I", _recognises, _load, _check)

@@ -1,0 +1,185 @@
+"""BVH files: a skeleton of offsets and channels, and the channels' values in every frame.
+
+Rotations are in degrees and apply in the order in which the channels are listed, each about the axes that the
+ones before have turned. A position channel gives the joint's place relative to its parent: it replaces that
+coordinate of ``OFFSET``, as files that write both have it. Only if the positions of a joint below the root
+stay near zero, by the length of its offset, are they added to the offset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from spgnet.datasets.mocap.points import Points, read_lines, turn_about
+from spgnet.errors import InputError
+
+_CHANNELS = {
+    f"{axis}{kind}": (kind, number) for number, axis in enumerate("xyz") for kind in ("position", "rotation")
+}
+
+
+_STILL = 0.05
+"""Positions that stay within this share of the offset's length around zero are added to it."""
+
+
+@dataclass
+class _Joint:
+    name: str
+    parent: int
+    offset: list[float] = field(default_factory=list)
+    channels: list[tuple[str, int]] = field(default_factory=list)
+
+
+def read_bvh(path: Path) -> Points:
+    """Where every joint and every end site (``<joint>_end``) of a BVH file is, frame by frame.
+
+    Raises:
+        InputError: the file is no BVH file or is broken; the message names the line.
+    """
+    lines = read_lines(path)
+    start = next((i for i, line in enumerate(lines) if line.strip().lower() == "motion"), None)
+    if start is None:
+        raise InputError(f"{path}: not a BVH file: there is no line MOTION")
+    joints = _Hierarchy(path, lines[:start]).joints
+    values, fps = _motion(path, lines, start, sum(len(joint.channels) for joint in joints))
+    return _forward(joints, values, fps)
+
+
+class _Hierarchy:
+    """The joints of the lines above ``MOTION``, parents first."""
+
+    def __init__(self, path: Path, lines: list[str]) -> None:
+        self.path = path
+        self.joints: list[_Joint] = []
+        self.open: list[int] = []
+        self.next: int | None = None
+        for number, line in enumerate(lines, start=1):
+            for piece in line.replace("{", "\n{\n").replace("}", "\n}\n").split("\n"):
+                if piece.split():
+                    self._take(piece.split(), number)
+        if not self.joints or self.open or self.next is not None:
+            raise InputError(f"{path}: the hierarchy has no joints or a brace is not closed before MOTION")
+        bare = [joint.name for joint in self.joints if not joint.offset]
+        if bare:
+            raise InputError(f"{path}: joints without OFFSET: {', '.join(bare)}")
+
+    def _take(self, words: list[str], number: int) -> None:
+        keyword = words[0].lower()
+        if keyword in ("root", "joint", "end"):
+            parent = self.open[-1] if self.open else -1
+            name = f"{self.joints[parent].name}_end" if keyword == "end" else " ".join(words[1:])
+            self.next = len(self.joints)
+            self.joints.append(_Joint(name, parent))
+        elif keyword == "{" and self.next is not None:
+            self.open.append(self.next)
+            self.next = None
+        elif keyword == "}" and self.open:
+            self.open.pop()
+        elif keyword == "offset" and self.open:
+            self.joints[self.open[-1]].offset = self._offset(words, number)
+        elif keyword == "channels" and self.open:
+            self.joints[self.open[-1]].channels = self._channels(words, number)
+        elif keyword != "hierarchy":
+            raise InputError(
+                f"{self.path}: line {number} does not belong into a hierarchy: {' '.join(words)!r}"
+            )
+
+    def _offset(self, words: list[str], number: int) -> list[float]:
+        try:
+            offset = [float(word) for word in words[1:]]
+        except ValueError:
+            offset = []
+        if len(offset) != 3 or not np.isfinite(offset).all():
+            raise InputError(f"{self.path}: line {number}: OFFSET needs three numbers, got {words[1:]}")
+        return offset
+
+    def _channels(self, words: list[str], number: int) -> list[tuple[str, int]]:
+        names = [word.lower() for word in words[2:]]
+        unknown = [name for name in names if name not in _CHANNELS]
+        if unknown or words[1:2] != [str(len(names))]:
+            raise InputError(
+                f"{self.path}: line {number}: CHANNELS needs a count and as many names like Xposition or "
+                f"Zrotation, got {' '.join(words[1:])}"
+            )
+        return [_CHANNELS[name] for name in names]
+
+
+def _motion(
+    path: Path, lines: list[str], start: int, channels: int
+) -> tuple[Float[np.ndarray, "frames channels"], float]:
+    """The values of all frames, and frames per second."""
+    rows = [(i + 1, line) for i, line in enumerate(lines) if i > start and line.strip()]
+    header = [line.lower().replace(":", " ").split() for _, line in rows[:2]]
+    try:
+        (_, frames), (_, _, seconds) = header
+        count, step = int(frames), float(seconds)
+    except ValueError:
+        raise InputError(
+            f"{path}: below MOTION there must be 'Frames: N' and 'Frame Time: seconds'"
+        ) from None
+    if not (0 < step < np.inf):
+        raise InputError(f"{path}: the frame time is {step}, expected a positive number of seconds")
+    rows = rows[2:]
+    if not rows or len(rows) != count:
+        raise InputError(f"{path}: 'Frames:' says {count}, and there are {len(rows)} lines of values")
+    # Frame times are written with few digits: 0.0083333 is 120 frames per second, not 120.0005.
+    fps = 1 / step
+    return _numbers(path, rows, channels), float(round(fps)) if abs(fps - round(fps)) < 5e-4 * fps else fps
+
+
+def _numbers(path: Path, rows: list[tuple[int, str]], channels: int) -> Float[np.ndarray, "frames channels"]:
+    words = [line.split() for _, line in rows]
+    for (number, _), found in zip(rows, words, strict=True):
+        if len(found) != channels:
+            raise InputError(f"{path}: line {number} has {len(found)} values, the channels are {channels}")
+    try:
+        values = np.array([[float(word) for word in found] for found in words])
+    except ValueError as error:
+        raise InputError(f"{path}: a value is no number ({error})") from None
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(broken):
+        raise InputError(
+            f"{path}: {len(broken)} frames hold NaN or infinity, the first is line {rows[broken[0]][0]}"
+        )
+    return values.reshape(len(rows), channels)
+
+
+def _forward(joints: list[_Joint], values: Float[np.ndarray, "frames channels"], fps: float) -> Points:
+    """Forward kinematics of all frames at once."""
+    frames, columns = len(values), iter(values.T)
+    places = np.zeros((frames, len(joints), 3))
+    turns = np.empty((frames, len(joints), 3, 3))
+    rest = np.zeros((len(joints), 3))
+    for index, joint in enumerate(joints):
+        channels = [(kind, axis, next(columns)) for kind, axis in joint.channels]
+        local = _local(joint, {axis: column for kind, axis, column in channels if kind == "position"}, frames)
+        turn = np.broadcast_to(np.eye(3), (frames, 3, 3))
+        if joint.parent < 0:
+            places[:, index], rest[index] = local, joint.offset
+        else:
+            turn = turns[:, joint.parent]
+            places[:, index] = places[:, joint.parent] + np.einsum("fij,fj->fi", turn, local)
+            rest[index] = rest[joint.parent] + joint.offset
+        for kind, axis, column in channels:
+            if kind == "rotation":
+                turn = turn_about(turn, axis, np.radians(column))
+        turns[:, index] = turn
+    return Points(tuple(joint.name for joint in joints), places, turns, rest, fps)
+
+
+def _local(
+    joint: _Joint, positions: dict[int, Float[np.ndarray, " frames"]], frames: int
+) -> Float[np.ndarray, "frames 3"]:
+    """Where a joint is in the axes of its parent."""
+    offset = np.array(joint.offset)
+    local = np.tile(offset, (frames, 1))
+    for axis, column in positions.items():
+        local[:, axis] = column
+    moved, given = list(positions), offset[list(positions)]
+    if joint.parent >= 0 and np.abs(local[:, moved]).max(initial=0) < _STILL * np.linalg.norm(given):
+        local[:, moved] += given
+    return local

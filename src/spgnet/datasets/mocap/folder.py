@@ -1,0 +1,242 @@
+"""A folder of anyone's motion capture: BVH files, ASF/AMC files and motion archives.
+
+Splits: sub-folders ``train``, ``validation`` and ``test`` if there is any of them; files beside them are not
+used. Otherwise clips are split in the order of their names: of every ten the ninth is for validation and the
+tenth for the test. Of three to nine clips the last is for the test and the one before for validation; of two
+the second is for validation; a single one is for training. Pieces of one recording (``name#1`` in motion
+archives) count as one clip.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import numpy as np
+import torch
+
+from spgnet.datasets.archive import load_motion_archive
+from spgnet.datasets.mocap.asf_amc import RATE, read_amc, read_asf
+from spgnet.datasets.mocap.body import human36m_joints, in_world, on_floor
+from spgnet.datasets.mocap.bvh import read_bvh
+from spgnet.datasets.mocap.joint_maps import NAMES, JointsFile, choose_map, read_joints_file
+from spgnet.datasets.mocap.points import Points
+from spgnet.datasets.takes import Checked, Split
+from spgnet.errors import InputError
+from spgnet.geometry.motion_clip import MotionClip
+
+
+def read_clip(path: Path, choices: JointsFile, *, name: str, subject: str, action: str) -> MotionClip:
+    """The motion in a BVH or an AMC file, in metres, z up, at its own frame rate.
+
+    A first frame that is a pose to itself, as converters put before the motion, is left out: it is one from
+    which the joints jump by over 3 cm on average, ten times as far as in the median frame.
+
+    Raises:
+        InputError: the file is broken, or its skeleton, unit or axes are not clear; the message names it.
+    """
+    points = _points(path, choices)
+    try:
+        joint_map = choose_map(points.names, choices.joints, choices.head)
+        world = in_world(points, joint_map, unit=choices.unit, up=choices.up)
+        joints, guesses = human36m_joints(world, joint_map)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    joints = on_floor(joints[_lead_in(joints) :])
+    return MotionClip(
+        torch.from_numpy(joints).float(), choices.fps or points.fps, name, subject, action, guesses
+    )
+
+
+def skeleton_of(path: Path) -> Path:
+    """The ASF file of an AMC file: of the same beginning (``01.asf`` for ``01_02.amc``), or the only one.
+
+    Raises:
+        InputError: there is none, or it is not clear which it is.
+    """
+    skeletons = sorted(p for p in path.parent.iterdir() if p.suffix.lower() == ".asf" and p.name[0] != ".")
+    same = [p for p in skeletons if p.stem in (path.stem, path.stem.split("_")[0])]
+    if len(same or skeletons) != 1:
+        raise InputError(
+            f"{path}: its skeleton is not clear: expected {path.stem.split('_')[0]}.asf or a single "
+            f".asf file beside it, found {', '.join(p.name for p in skeletons) or 'none'}"
+        )
+    return (same or skeletons)[0]
+
+
+def _points(path: Path, choices: JointsFile) -> Points:
+    if path.suffix.lower() == ".bvh":
+        return read_bvh(path)
+    return read_amc(path, read_asf(skeleton_of(path)), choices.fps or RATE)
+
+
+def _lead_in(joints: np.ndarray) -> int:
+    """How many frames to leave out at the start: one, or none."""
+    if len(joints) < 3:
+        return 0
+    steps = np.linalg.norm(np.diff(joints - joints[:, :1], axis=0), axis=-1).mean(axis=1)
+    return int(steps[0] > max(0.03, 10 * float(np.median(steps[1:]))))
+
+
+_ENDINGS = (".bvh", ".amc", ".npz")
+_ARCHIVE = {f"{name}.npy" for name in ("root", "pose", "lengths", "clips")}
+MOST_FAULTS = 20
+"""So many faults are listed; the others are counted."""
+
+
+class _Entry(NamedTuple):
+    """A clip, read when it is asked for."""
+
+    name: str
+    read: Callable[[], MotionClip]
+
+
+def is_mocap_folder(path: Path) -> bool:
+    """Whether there is a BVH file, an AMC file or a motion archive in a folder or below it."""
+    return any(file.suffix.lower() != ".npz" or _is_archive(file) for file in _files(path))
+
+
+def load_mocap_folder(path: Path, split: Split) -> list[MotionClip]:
+    """The clips of a split, in metres, z up, each at its own frame rate.
+
+    A clip is named after its file, relative to the folder and without its ending. Its subject is CMU's number
+    before the underscore (``01`` of ``01_02``), otherwise the name of the folder that it is in; its action is
+    the sub-folder that it is in, otherwise its name without the number at its end. The clips of an archive
+    keep their own subjects and actions, and have the archive's name before theirs.
+
+    Raises:
+        InputError: there is nothing to read, or files are broken; the message lists files and faults.
+    """
+    (entries,), faults = _entries(path, [split])
+    clips, broken = _read(entries)
+    faults += broken
+    if faults:
+        raise InputError(f"{path}: {_listed(faults)}")
+    return clips
+
+
+def check_mocap_folder(path: Path) -> Checked:
+    """What is in a folder, clip by clip, and what is wrong with it."""
+    kinds = Counter(file.suffix.lower() for file in _files(path))
+    facts = [f"files: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items())) or 'none'}"]
+    splits = get_args(Split)
+    parts, faults = _entries(path, splits)
+    for split, entries in zip(splits, parts, strict=True):
+        clips, broken = _read(entries)
+        faults += broken
+        facts += _facts(split, clips)
+    return Checked(facts, faults)
+
+
+def _facts(split: Split, clips: Sequence[MotionClip]) -> list[str]:
+    if not clips:
+        return [f"{split}: no clips"]
+    minutes = sum(len(clip) / clip.fps for clip in clips) / 60
+    rates = ", ".join(f"{fps:g}" for fps in sorted({clip.fps for clip in clips}))
+    people = len({clip.subject for clip in clips})
+    facts = [
+        f"{split}: {len(clips)} clips of {people} subjects, {minutes:.1f} minutes at {rates} frames "
+        "per second"
+    ]
+    guessed = {joint for clip in clips for joint in clip.uncaptured}
+    return facts + ([f"{split}: joints that are guesses: {', '.join(sorted(guessed))}"] if guessed else [])
+
+
+def _read(entries: Sequence[_Entry]) -> tuple[list[MotionClip], list[str]]:
+    """The clips, and the faults of those that cannot be read."""
+    clips, faults = [], []
+    for entry in entries:
+        try:
+            clips.append(entry.read())
+        except InputError as error:
+            faults.append(str(error))
+    return clips, faults
+
+
+def _files(path: Path) -> list[Path]:
+    """All files of motion below a folder, in order."""
+    found = path.rglob("*") if path.is_dir() else []
+    return sorted(file for file in found if file.suffix.lower() in _ENDINGS and file.name[0] != ".")
+
+
+def _is_archive(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {*archive.namelist()} >= _ARCHIVE
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _entries(path: Path, splits: Sequence[Split]) -> tuple[list[list[_Entry]], list[str]]:
+    """The clips of each split, not read yet, and the faults of what had to be read to know them."""
+    if not _files(path):
+        return [[] for _ in splits], [f"{path}: there are no .bvh, .amc or .npz files in it"]
+    if any((path / name).is_dir() for name in get_args(Split)):
+        below = [_entries_below(path / split, path) for split in splits]
+        return [entries for entries, _ in below], [fault for _, faults in below for fault in faults]
+    entries, faults = _entries_below(path, path)
+    recordings = sorted({_recording(entry) for entry in entries})
+    chosen = {name: _split_of(place, len(recordings)) for place, name in enumerate(recordings)}
+    return [[e for e in entries if chosen[_recording(e)] == split] for split in splits], faults
+
+
+def _recording(entry: _Entry) -> str:
+    return entry.name.partition("#")[0]
+
+
+def _split_of(place: int, count: int) -> Split:
+    """The split of one of so many clips, where the folder does not say it."""
+    if count >= 10:
+        place, count = place % 10, 10
+    last: tuple[Split, ...] = ("validation", "test") if count > 2 else ("validation",) if count > 1 else ()
+    after = place - (count - len(last))
+    return last[after] if after >= 0 else "train"
+
+
+def _entries_below(top: Path, folder: Path) -> tuple[list[_Entry], list[str]]:
+    """The clips below a folder, and the faults of what had to be read to know them."""
+    entries: list[_Entry] = []
+    faults: list[str] = []
+    for file in _files(top):
+        try:
+            entries += _entries_of(file, folder, top)
+        except InputError as error:
+            faults.append(str(error))
+    return entries, list(dict.fromkeys(faults))
+
+
+def _entries_of(file: Path, folder: Path, top: Path) -> list[_Entry]:
+    name = file.relative_to(folder).with_suffix("").as_posix()
+    if file.suffix.lower() == ".npz":
+        clips = load_motion_archive(file)
+        named = [replace(clip, name=f"{name}/{clip.name}") for clip in clips]
+        return [_Entry(clip.name, partial(_same, clip)) for clip in named]
+    number = re.fullmatch(r"(\d+)_\d+.*", file.stem)
+    subject = number[1] if number else file.parent.name
+    inside = file.parent.relative_to(top).as_posix()
+    bare = re.sub(r"[\d_\-. ]+$", "", file.stem) or file.stem
+    action = bare if inside == "." else inside
+    choices = _choices(file, folder)
+    return [_Entry(name, partial(read_clip, file, choices, name=name, subject=subject, action=action))]
+
+
+def _same(clip: MotionClip) -> MotionClip:
+    return clip
+
+
+def _choices(file: Path, folder: Path) -> JointsFile:
+    """The user's choices of the nearest folder above a file."""
+    above = [parent for parent in file.parents if parent == folder or folder in parent.parents]
+    found = [parent / name for parent in above for name in NAMES if (parent / name).is_file()]
+    return read_joints_file(found[0]) if found else JointsFile()
+
+
+def _listed(faults: Sequence[str]) -> str:
+    more = len(faults) - MOST_FAULTS
+    return "; ".join(faults[:MOST_FAULTS]) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,286 @@
+"""The test set of MPI-INF-3DHP, as it is distributed: ``TS1`` to ``TS6``, each with ``annot_data.mat``.
+
+The files are MATLAB 7.3 (HDF5), whose arrays h5py gives with their axes reversed:
+
+======================= ================ ======================================================
+``annot2``              [T, 1, 17, 2]     pixels
+``annot3``              [T, 1, 17, 3]     millimetres, camera frame (x right, y down, z forward)
+``univ_annot3``         [T, 1, 17, 3]     the same, scaled to a skeleton of one height for all
+``valid_frame``         [T, 1]            1 where the frame is scored
+``activity_annotation`` [T, 1]            1 to 7, see :data:`ACTIVITIES`
+======================= ================ ======================================================
+
+**Which 3D.** The official evaluation (``mpii_test_predictions.m``, and the readme beside it) compares with
+``univ_annot3`` relative to its pelvis, and so does the field (SPIN, P-STMO and those that follow it); so do
+we. Only ``annot3`` is known to project onto ``annot2``. The pelvis is therefore that of ``annot3``, moved
+along its ray by the ratio of the two skeletons' sizes: scores relative to the pelvis are the official ones,
+and the joints still project onto ``annot2``.
+
+**Camera.** The published focal lengths of TS1 to TS4 differ between the official files (7.320 and 7.325 mm),
+so the intrinsics of every sequence are fitted to its ``annot2`` and ``annot3``. There is no use for the
+extrinsics: the world is that of a level camera at the origin.
+
+**Which frames.** A take is a stretch of one activity with all of its frames, of which the valid ones are
+scored. In TS1 to TS4 only about one frame in ten is valid (603 of the 6151 of TS1); the field's temporal
+networks see the frames between as well, and so do ours. What the files hold for a frame that is not valid is
+input only if it can be: where its 3D or 2D is not finite, or a joint is less than 0.3 m in front of the
+camera, it takes the values of the nearest valid frame of its stretch. A stretch without valid frames is left
+out. A frame that is not valid and has no activity from 1 to 7 belongs to that of the nearest frame that has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from spgnet.datasets.lens_fit import LensFit, fit_lens
+from spgnet.datasets.takes import Checked, DatasetFormat, Split, Take
+from spgnet.errors import InputError
+
+SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
+ACTIVITIES = (
+    "Standing/Walking",
+    "Exercising",
+    "Sitting",
+    "Reaching/Crouching",
+    "On the Floor",
+    "Sports",
+    "Miscellaneous",
+)
+"""Names of the activities 1 to 7."""
+JOINTS = (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
+"""Where each of our joints is among theirs: head top, neck, right arm, left arm, right leg, left leg, pelvis,
+spine, head (their list of "relevant" joints, which are those of Human3.6M)."""
+FPS = 25.0
+"""Frames per second that are assumed: the files do not say, and training videos have 25 or 50. No error
+depends on it but those per second."""
+
+_FOLDER, _FILE = "mpi_inf_3dhp_test_set", "annot_data.mat"
+_LAYOUT = {
+    "annot2": (1, 17, 2),
+    "annot3": (1, 17, 3),
+    "univ_annot3": (1, 17, 3),
+    "valid_frame": (1,),
+    "activity_annotation": (1,),
+}
+"""Shape of each array after its frames."""
+_EXACT, _BROKEN = 0.5, 20.0
+"""Median distance in pixels up to which 2D is exactly the projection of 3D, and from which it is none."""
+_NEAREST = 0.3
+"""Metres from the image plane at which a person can be filmed."""
+
+
+class _Sequence(NamedTuple):
+    """One sequence; joints [T, 17, 3] in metres, camera frame, and pixels [T, 17, 2], in our order."""
+
+    name: str
+    activities: np.ndarray
+    valid: np.ndarray
+    joints: np.ndarray
+    pixels: np.ndarray
+    lens: LensFit
+    scale: float
+    shift: float
+
+
+def _image_size(name: str) -> tuple[int, int]:
+    return (1920, 1080) if name in ("TS5", "TS6") else (2048, 2048)
+
+
+def _root(path: Path) -> Path:
+    return path / _FOLDER if (path / _FOLDER).is_dir() else path
+
+
+def _recognises(path: Path) -> bool:
+    return any((_root(path) / name / _FILE).is_file() for name in SEQUENCES)
+
+
+def _read_arrays(file: Path) -> dict[str, np.ndarray]:
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    try:
+        import h5py
+    except ImportError:
+        raise InputError("h5py is missing; install it with: pip install 'spgnet[datasets]'") from None
+    try:
+        with h5py.File(file, "r") as held:
+            return {key: np.asarray(held[key]) for key in _LAYOUT if isinstance(held.get(key), h5py.Dataset)}
+    except OSError as error:
+        raise InputError(f"{file}: not a readable MATLAB 7.3 file ({error})") from None
+
+
+def _layout_faults(arrays: dict[str, np.ndarray]) -> list[str]:
+    missing = [key for key in _LAYOUT if key not in arrays]
+    faults = [f"arrays {', '.join(missing)} are missing"] if missing else []
+    frames = next((arrays[key].shape[:1] for key in _LAYOUT if key in arrays), (0,))
+    for key, array in arrays.items():
+        if array.shape != (*frames, *_LAYOUT[key]):
+            faults.append(f"{key} has shape {array.shape}, expected {('frames', *_LAYOUT[key])}")
+        elif array.dtype.kind not in "fiub":
+            faults.append(f"{key} holds {array.dtype}, expected numbers")
+    return faults
+
+
+def _value_faults(arrays: dict[str, np.ndarray]) -> list[str]:
+    faults, valid = [], arrays["valid_frame"][:, 0] == 1
+    if not valid.any():
+        return ["no frame is valid"]
+    for key in ("annot2", "annot3", "univ_annot3"):
+        broken = ~np.isfinite(arrays[key]).all(axis=(1, 2, 3)) & valid
+        if broken.any():
+            first = int(broken.argmax())
+            faults.append(f"{key} holds NaN or infinity in {broken.sum()} valid frames, the first is {first}")
+    activities = set(arrays["activity_annotation"][valid, 0].tolist())
+    unknown = sorted(activities - set(range(1, len(ACTIVITIES) + 1)))
+    if unknown:
+        faults.append(f"activity_annotation holds {', '.join(f'{n:g}' for n in unknown)}, expected 1 to 7")
+    if faults:
+        return faults
+    for key in ("annot3", "univ_annot3"):
+        depth = arrays[key][valid][..., 2]
+        if depth.min() <= 0:
+            faults.append(f"{key} has joints behind the camera")
+        elif np.median(depth) < 100:
+            faults.append(f"{key} is {np.median(depth):.3g} from the camera, expected millimetres")
+    return faults
+
+
+def _read_sequence(root: Path, name: str) -> _Sequence:
+    """A sequence of the test set.
+
+    Raises:
+        InputError: the file is missing or broken. The message names it and every fault.
+    """
+    file = root / name / _FILE
+    arrays = _read_arrays(file)
+    faults = _layout_faults(arrays) or _value_faults(arrays)
+    if faults:
+        raise InputError(f"{file}: {'; '.join(faults)}")
+    valid = arrays["valid_frame"][:, 0] == 1
+    activities = _known_activities(arrays["activity_annotation"][:, 0])
+    real, universal = (arrays[key][:, 0, JOINTS] / 1000 for key in ("annot3", "univ_annot3"))
+    pixels = arrays["annot2"][:, 0, JOINTS].astype(np.float64)
+    joints, scale = _official(real, universal, valid)
+    shift = float(np.median(np.linalg.norm(joints - universal, axis=-1)[valid]))
+    try:
+        lens = _fit(real[valid].reshape(-1, 3), pixels[valid].reshape(-1, 2), _image_size(name))
+    except InputError as error:
+        raise InputError(f"{file}: annot2 is no projection of annot3: {error}") from None
+    if lens.residual > _BROKEN:
+        raise InputError(
+            f"{file}: annot2 is no projection of annot3: the best lens is off by {lens.residual:.1f} pixels"
+        )
+    return _Sequence(name, activities, valid, joints, pixels, lens, scale, shift)
+
+
+def _official(real: np.ndarray, universal: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, float]:
+    """The universal skeleton on the rays of the real one, and how large it is to the real one."""
+    pose, universal_pose = real - real[:, :1], universal - universal[:, :1]
+    scale = float((pose[valid] * universal_pose[valid]).sum() / (pose[valid] ** 2).sum())
+    return universal_pose + scale * real[:, :1], scale
+
+
+def _fit(points: np.ndarray, pixels: np.ndarray, image_size: tuple[int, int]) -> LensFit:
+    """A lens without distortion, unless one with it halves a residual that is not small."""
+    straight = fit_lens(points, pixels, image_size, distorted=False)
+    if straight.residual <= _EXACT:
+        return straight
+    bent = fit_lens(points, pixels, image_size, distorted=True)
+    return bent if bent.residual < straight.residual / 2 else straight
+
+
+def _known_activities(held: np.ndarray) -> np.ndarray:
+    """The activity of each frame, 1 to 7; that of the nearest frame that has one where there is none."""
+    return held[_nearest(np.isin(held, range(1, len(ACTIVITIES) + 1)))].astype(int)
+
+
+def _nearest(marked: np.ndarray) -> np.ndarray:
+    """For each frame, the nearest one that is marked; any of two that are as near."""
+    places = np.flatnonzero(marked)
+    number = np.interp(np.arange(len(marked)), places, np.arange(len(places)))
+    return places[np.ceil(number - 0.5).astype(int)]
+
+
+def _stretches(sequence: _Sequence) -> Iterator[tuple[int, int]]:
+    """First frame, and the one after the last, of every stretch of one activity that has valid frames."""
+    bounds = [0, *(np.flatnonzero(np.diff(sequence.activities)) + 1).tolist(), len(sequence.activities)]
+    for start, stop in pairwise(bounds):
+        if sequence.valid[start:stop].any():
+            yield start, stop
+
+
+def _filled(sequence: _Sequence, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Joints and pixels of a stretch; frames that cannot be filmed take those of the nearest valid one."""
+    joints, pixels = sequence.joints[start:stop], sequence.pixels[start:stop]
+    valid = sequence.valid[start:stop]
+    finite = np.isfinite(joints).all(axis=(1, 2)) & np.isfinite(pixels).all(axis=(1, 2))
+    filmed = valid | finite & (joints[..., 2] >= _NEAREST).all(axis=1)
+    source = np.where(filmed, np.arange(len(valid)), _nearest(valid))
+    return joints[source], pixels[source]
+
+
+def _takes(sequence: _Sequence, detector: str | None) -> list[Take]:
+    camera = sequence.lens.camera
+    takes = []
+    for start, stop in _stretches(sequence):
+        joints, pixels = (torch.from_numpy(array).float() for array in _filled(sequence, start, stop))
+        takes.append(
+            Take(
+                name=f"{sequence.name}@{start}",
+                subject=sequence.name,
+                action=ACTIVITIES[sequence.activities[start] - 1],
+                fps=FPS,
+                cameras=camera[None],
+                joints=camera.camera_to_world(joints),
+                detections={} if detector is None else {detector: pixels[None]},
+                scored=torch.from_numpy(sequence.valid[start:stop]),
+            )
+        )
+    return takes
+
+
+def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
+    if split != "test":
+        return []
+    if detector not in (None, "gt"):
+        raise InputError(f"{path}: has no detections by {detector!r} (it has: gt)")
+    sequences, faults = _read_all(path)
+    if faults:
+        raise InputError("; ".join(faults))
+    return [take for sequence in sequences for take in _takes(sequence, detector)]
+
+
+def _read_all(path: Path) -> tuple[list[_Sequence], list[str]]:
+    sequences, faults = [], []
+    for name in SEQUENCES:
+        try:
+            sequences.append(_read_sequence(_root(path), name))
+        except InputError as error:
+            faults.append(str(error))
+    return sequences, list(dict.fromkeys(faults))
+
+
+def _check(path: Path) -> Checked:
+    sequences, faults = _read_all(path)
+    return Checked([_fact(sequence) for sequence in sequences], faults)
+
+
+def _fact(sequence: _Sequence) -> str:
+    lengths = [stop - start for start, stop in _stretches(sequence)]
+    camera = sequence.lens.camera
+    fx, fy = camera.focal.tolist()
+    lens = "with distortion" if bool((camera.radial != 0).any()) else "no distortion"
+    return (
+        f"{sequence.name}: {sequence.valid.sum()} valid of {len(sequence.valid)} frames, in {len(lengths)} "
+        f"takes of up to {max(lengths)}; focal lengths {fx:.1f}, {fy:.1f} px ({lens}), fitted with a median "
+        f"error of {sequence.lens.residual:.2f} px; the universal skeleton is {sequence.scale:.3f} times as "
+        f"large and moved by {1000 * sequence.shift:.1f} mm (median)"
+    )
+
+
+MPI_INF_3DHP_FORMAT = DatasetFormat("MPI-INF-3DHP test set", _recognises, _load, _check)

@@ -1,0 +1,104 @@
+"""The open benchmark: real motion capture that is free to have, seen by Human3.6M's own cameras.
+
+``open_benchmark.json`` beside this file lists every clip of every split. No subject, clip or trial is in
+both training and test: training is on CMU subjects and test on other CMU subjects (from recordings that the
+training archives do not draw on) and on the Bandai-Namco dataset, another studio with other actors. Wild
+training, which made the weights in the package, draws on the CMU test subjects too (``free_groups``); what it
+made is tested on the other studio alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from spgnet.datasets.archive import load_motion_archive
+from spgnet.datasets.takes import Checked, Split
+from spgnet.errors import InputError
+from spgnet.geometry.motion_clip import MotionClip
+
+NON_COMMERCIAL = "bandai.npz"
+"""The archive that may be tested on, but not be trained on for commercial use."""
+
+
+def open_benchmark_facts() -> dict[str, Any]:
+    """The benchmark as it is written: SHA-256 of the ``archives``, and for each split its groups of clips."""
+    return json.loads(files("spgnet.datasets").joinpath("open_benchmark.json").read_text())
+
+
+def is_open_benchmark(motion: Path) -> bool:
+    """Whether a folder holds an archive of the benchmark's name."""
+    return any((motion / name).exists() for name in open_benchmark_facts()["archives"])
+
+
+def benchmark_clips(motion: Path, split: Split, *, trained_wild: bool = False) -> list[MotionClip]:
+    """The captured motion of a split.
+
+    Args:
+        motion: folder of the archives.
+        split: train, validation or test.
+        trained_wild: of the test split, give only what wild training does not draw on.
+
+    Raises:
+        InputError: an archive of the split is missing, broken or another one than the benchmark's.
+    """
+    groups = open_benchmark_facts()[split]
+    if trained_wild and split == "test":
+        groups = [group for group in groups if group["archive"] == NON_COMMERCIAL]
+    return _captured(motion, groups)
+
+
+def check_open_benchmark(motion: Path) -> Checked:
+    """Which archives are there, and which are missing or not the benchmark's."""
+    facts, faults = [], []
+    for name, sha256 in open_benchmark_facts()["archives"].items():
+        try:
+            clips = _benchmark_archive(motion / name, sha256)
+        except InputError as error:
+            faults.append(str(error))
+        else:
+            facts.append(f"{name}: {len(clips)} clips, {sum(map(len, clips))} frames")
+    return Checked(facts, faults)
+
+
+def free_clips(motion: Path) -> list[MotionClip]:
+    """The clips of :func:`free_groups`.
+
+    Raises:
+        InputError: an archive is missing, broken or another one than the benchmark's.
+    """
+    return _captured(motion, free_groups())
+
+
+def free_groups() -> list[dict[str, Any]]:
+    """The groups of clips that weights for any use may be trained on: all of CMU's but those of validation.
+
+    Networks trained on them are tested on the clips of the other studio, whose licence is non-commercial.
+    """
+    facts = open_benchmark_facts()
+    groups = facts["train"] + facts["wild"] + facts["test"]
+    return [group for group in groups if group["archive"] != NON_COMMERCIAL]
+
+
+def _captured(motion: Path, groups: list[dict[str, Any]]) -> list[MotionClip]:
+    sums = open_benchmark_facts()["archives"]
+    archives = {
+        name: {clip.name: clip for clip in _benchmark_archive(motion / name, sums[name])}
+        for name in dict.fromkeys(group["archive"] for group in groups)
+    }
+    return [replace(archives[g["archive"]][name], action=g["action"]) for g in groups for name in g["clips"]]
+
+
+def _benchmark_archive(path: Path, sha256: str) -> list[MotionClip]:
+    clips = load_motion_archive(path)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise InputError(
+            f"{path}: not the open benchmark's archive (SHA-256 {found[:12]}…, expected {sha256[:12]}…), "
+            "so results would not compare"
+        )
+    return clips

@@ -1,0 +1,278 @@
+"""Take files: anyone's own recordings, one ``.npz`` file of plain arrays (no pickles) a take.
+
+================== ===================== ==========================================================
+``joints``          [T, 17, 3]            metres, world frame (z up); without it, the take is unlabelled
+``camera_matrix``   [C, 3, 3]             intrinsics of each camera, pixels; skew is not modelled
+``distortion``      [C, n], optional      k1, k2, p1, p2, k3 of OpenCV, or the first n of them
+``rotation``        [C, 3, 3]             world to camera
+``translation``     [C, 3]                world to camera, metres (OpenCV's t: X_camera = R X_world + t)
+``image_size``      [C, 2]                width and height, pixels
+``detections_NAME`` [C, T, 17, 2]         optional: 2D joints in pixels, by the name of their detector
+``fps``             one number            frames per second
+``subject``         text                  who moves
+``action``          text                  what they do; results are grouped by it
+``uncaptured``      [n] texts, optional   names of joints whose 3D positions are guesses
+``scored``          [T], optional         booleans: which frames are scored; the others are input alone
+================== ===================== ==========================================================
+
+A folder holds such files in the sub-folders ``train``, ``validation`` and ``test``; not all need be there.
+The takes of a sub-folder have one frame rate, and those with 3D lack the same joints.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from spgnet.datasets.archive import read_plain_arrays
+from spgnet.datasets.takes import Checked, DatasetFormat, Split, Take
+from spgnet.errors import InputError
+from spgnet.files import whole_file
+from spgnet.geometry.camera import Camera, concatenate_cameras, opencv_camera
+from spgnet.geometry.skeleton import HUMAN36M
+
+PREFIX = "detections_"
+_NUMBERS, _TEXT, _BOOLEANS = "fiu", "U", "b"
+_LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
+    "joints": (_NUMBERS, ("T", len(HUMAN36M), 3)),
+    "camera_matrix": (_NUMBERS, ("C", 3, 3)),
+    "distortion": (_NUMBERS, ("C", "n")),
+    "rotation": (_NUMBERS, ("C", 3, 3)),
+    "translation": (_NUMBERS, ("C", 3)),
+    "image_size": (_NUMBERS, ("C", 2)),
+    "fps": (_NUMBERS, ()),
+    "subject": (_TEXT, ()),
+    "action": (_TEXT, ()),
+    "uncaptured": (_TEXT, ("joints",)),
+    "scored": (_BOOLEANS, ("T",)),
+}
+"""Kinds (numpy's letters) and shape of each array but the detections; T frames, C cameras."""
+_DETECTIONS = (_NUMBERS, ("C", "T", len(HUMAN36M), 2))
+_OPTIONAL = ("joints", "distortion", "uncaptured", "scored")
+_KIND_NAMES = {_NUMBERS: "numbers", _TEXT: "text", _BOOLEANS: "booleans"}
+
+
+def save_take(path: Path, take: Take) -> None:
+    """Write a take whose cameras have OpenCV's lens model, or no tangential distortion.
+
+    Raises:
+        InputError: the cameras have Human3.6M's lens model and tangential distortion.
+    """
+    cameras = take.cameras.to_convention("opencv")
+    count = len(cameras.focal)
+    matrix = torch.eye(3).repeat(count, 1, 1)
+    matrix[:, [0, 1], [0, 1]], matrix[:, :2, 2] = cameras.focal, cameras.center
+    arrays: dict[str, Any] = {
+        "camera_matrix": matrix,
+        "distortion": torch.cat((cameras.radial[:, :2], cameras.tangential, cameras.radial[:, 2:]), dim=-1),
+        "rotation": cameras.rotation,
+        "translation": -(cameras.rotation @ cameras.position[..., None])[..., 0],
+        "image_size": cameras.image_size,
+        "fps": take.fps,
+        "subject": take.subject,
+        "action": take.action,
+        "uncaptured": np.array(take.uncaptured, dtype=str),
+        **{PREFIX + name: pixels for name, pixels in take.detections.items()},
+    }
+    arrays |= {name: value for name in ("joints", "scored") if (value := getattr(take, name)) is not None}
+    arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    with whole_file(path, ending=".npz") as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def load_take(path: Path, detector: str | None = None) -> Take:
+    """Read a take file.
+
+    Args:
+        path: the file.
+        detector: whose 2D joints to take along, if it has them; None for none. A take without 3D joints
+            always brings all that it has.
+
+    Raises:
+        InputError: the file is damaged or not a take file; the message names it and every fault.
+    """
+    arrays = read_plain_arrays(path)
+    faults = list(_layout_faults(arrays)) or list(_value_faults(arrays))
+    if faults:
+        raise InputError(f"{path}: not a take file: {'; '.join(faults)}")
+    wanted = [name for name in _detectors(arrays) if name == detector or "joints" not in arrays]
+    lacking = arrays["uncaptured"].tolist() if "uncaptured" in arrays else []
+    try:
+        return Take(
+            name=path.stem,
+            subject=str(arrays["subject"]),
+            action=str(arrays["action"]),
+            fps=float(arrays["fps"]),
+            cameras=_cameras(arrays),
+            joints=_single(arrays["joints"]) if "joints" in arrays else None,
+            detections={name: _single(arrays[PREFIX + name]) for name in wanted},
+            uncaptured=tuple(name for name in HUMAN36M.names if name in lacking),
+            scored=torch.from_numpy(arrays["scored"]) if "scored" in arrays else None,
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _single(array: np.ndarray) -> torch.Tensor:
+    """The numbers, of whatever type and byte order, in single precision; too large ones become infinite."""
+    with np.errstate(over="ignore"):
+        return torch.from_numpy(array.astype(np.float32))
+
+
+def _cameras(arrays: dict[str, np.ndarray]) -> Camera:
+    rows = []
+    for number, matrix in enumerate(arrays["camera_matrix"]):
+        rotation, translation = arrays["rotation"][number], arrays["translation"][number]
+        width, height = (int(size) for size in arrays["image_size"][number])
+        lens = arrays["distortion"][number] if "distortion" in arrays else None
+        position = -rotation.T @ translation
+        rows.append(opencv_camera(matrix, lens, (width, height), rotation=rotation, position=position)[None])
+    return concatenate_cameras(rows)
+
+
+def _detectors(keys: Iterable[str]) -> list[str]:
+    """Whose detections are among arrays of these names."""
+    return sorted(key.removeprefix(PREFIX) for key in keys if key.startswith(PREFIX))
+
+
+def _layout(arrays: dict[str, np.ndarray]) -> dict[str, tuple[str, tuple[str | int, ...]]]:
+    """Kinds and shape of each array of a file that is looked at."""
+    known = {key: expected for key, expected in _LAYOUT.items() if key in arrays}
+    return known | {PREFIX + name: _DETECTIONS for name in _detectors(arrays)}
+
+
+def _layout_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+    """Every array that is missing, of a wrong kind or of a wrong shape."""
+    missing = [key for key in _LAYOUT if key not in arrays and key not in _OPTIONAL]
+    if missing:
+        yield f"arrays {', '.join(missing)} are missing"
+    if "joints" not in arrays and not _detectors(arrays):
+        yield f"it has neither joints nor {PREFIX}NAME"
+    sizes: dict[str | int, int] = {}
+    for key, (kinds, shape) in _layout(arrays).items():
+        array = arrays[key]
+        if array.dtype.kind not in kinds:
+            yield f"{key} holds {array.dtype}, expected {_KIND_NAMES[kinds]}"
+        if array.ndim == len(shape):
+            for letter, size in zip(shape, array.shape, strict=True):
+                sizes.setdefault(letter, size if isinstance(letter, str) else letter)
+        expected = tuple(sizes.get(letter, letter) for letter in shape)
+        if array.shape != expected:
+            yield f"{key} has shape {array.shape}, expected ({', '.join(map(str, expected))})"
+
+
+def _value_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+    """Every number and name that cannot be."""
+    broken = set()
+    for key, (kinds, _) in _layout(arrays).items():
+        if kinds == _NUMBERS and not np.isfinite(arrays[key]).all():
+            broken.add(key)
+            places = np.argwhere(~np.isfinite(arrays[key]))
+            yield f"{key} holds {len(places)} NaN or infinite numbers, the first at {places[0].tolist()}"
+        elif not arrays[key].size and key not in ("distortion", "uncaptured"):
+            yield f"{key} is empty"
+    for key, (are_sound, fault) in _SOUND.items():
+        if key in arrays and key not in broken and not are_sound(arrays[key]):
+            yield f"{key} {fault}"
+    unknown = set(arrays["uncaptured"].tolist() if "uncaptured" in arrays else []) - set(HUMAN36M.names[1:])
+    if unknown:
+        yield f"uncaptured names no joints that may be missing: {', '.join(sorted(unknown))}"
+
+
+def _are_intrinsics(matrices: np.ndarray) -> bool:
+    fixed, focal = matrices[:, [1, 2, 2, 2], [0, 0, 1, 2]], matrices[:, [0, 1], [0, 1]]
+    straight = np.abs(matrices[:, 0, 1]) < 1e-3 * focal[:, 0]
+    return bool((fixed == [0, 0, 0, 1]).all() and (focal > 0).all() and straight.all())
+
+
+def _are_rotations(matrices: np.ndarray) -> bool:
+    matrices = matrices.astype(np.float64)
+    unit = np.abs(matrices @ matrices.swapaxes(-1, -2) - np.eye(3)).max(initial=0) < 1e-3
+    return bool(unit and (np.linalg.det(matrices) > 0).all())
+
+
+_SOUND: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
+    "camera_matrix": (
+        _are_intrinsics,
+        "holds matrices that are not [fx 0 cx; 0 fy cy; 0 0 1] with positive f",
+    ),
+    "distortion": (lambda lens: lens.shape[1] <= 5, "has more than k1, k2, p1, p2, k3"),
+    "rotation": (_are_rotations, "holds matrices that are no rotations"),
+    "image_size": (lambda sizes: (sizes >= 1).all(), "holds sizes of less than a pixel"),
+    "fps": (lambda fps: fps > 0, "is not positive"),
+}
+"""What the values of an array must be, and what is said of it where they are not."""
+
+
+def _recognises(path: Path) -> bool:
+    files = [file for split in get_args(Split) for file in _files(path, split)]
+    return any("camera_matrix" in _members(file) for file in files)
+
+
+def _members(file: Path) -> list[str]:
+    """Names of the arrays in a file; none if it cannot be read."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return [member.removesuffix(".npy") for member in archive.namelist()]
+    except (zipfile.BadZipFile, OSError):
+        return []
+
+
+def _files(path: Path, split: Split) -> list[Path]:
+    return sorted(file for file in (path / split).glob("*.npz") if not file.name.startswith("."))
+
+
+def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
+    takes, faults = _read(path, split, detector)
+    for file, take in takes.items():
+        if detector is not None and detector not in take.detections:
+            names = ", ".join(_detectors(_members(file))) or "none"
+            faults.append(f"{file}: has no detections by {detector!r} (it has: {names})")
+    if faults:
+        raise InputError("; ".join(faults))
+    return list(takes.values())
+
+
+def _read(path: Path, split: Split, detector: str | None) -> tuple[dict[Path, Take], list[str]]:
+    """The takes of a split by their files, and the faults of the files, by themselves and together."""
+    takes, faults = {}, []
+    for file in _files(path, split):
+        try:
+            takes[file] = load_take(file, detector)
+        except InputError as error:
+            faults.append(str(error))
+    return takes, [*faults, *_differences(takes)]
+
+
+def _differences(takes: dict[Path, Take]) -> Iterator[str]:
+    """What takes of a split must have in common and have not: a line for each that is not as the first."""
+    labelled = {file: take for file, take in takes.items() if take.joints is not None}
+    common = (
+        ("fps", {file: f"{take.fps:g}" for file, take in takes.items()}),
+        ("uncaptured", {file: ", ".join(take.uncaptured) or "none" for file, take in labelled.items()}),
+    )
+    for what, values in common:
+        for file, value in values.items():
+            first, expected = next(iter(values.items()))
+            if value != expected:
+                yield f"{file}: {what} is {value}, but {expected} in {first.name}"
+
+
+def _check(path: Path) -> Checked:
+    facts, faults = [], []
+    for split in get_args(Split):
+        takes, wrong = _read(path, split, None)
+        faults += wrong
+        labelled = sum(take.joints is not None for take in takes.values())
+        frames = sum(len(take) * len(take.cameras.focal) for take in takes.values())
+        unknown = f" ({len(takes) - labelled} without 3D)" if labelled < len(takes) else ""
+        facts.append(f"{split}: {len(takes)} takes{unknown}, {frames} frames in all cameras")
+    return Checked(facts, faults)
+
+
+TAKE_FILES_FORMAT = DatasetFormat("take files", _recognises, _load, _check)

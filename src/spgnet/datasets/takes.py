@@ -1,0 +1,126 @@
+"""Takes: performances as data sets hold them, with the cameras that filmed them and what was seen in each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
+from spgnet.geometry.skeleton import HUMAN36M
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Take:
+    """One person's performance, filmed by one or several cameras at once.
+
+    Args:
+        name: unique within its data set.
+        subject: who moves.
+        action: what they do; results are grouped by it.
+        fps: frames per second.
+        cameras: the cameras, a batch of shape [cameras].
+        joints: the 17 Human3.6M joints in metres, world frame (z up); None if the motion is not known, in
+            which case the take can only be learnt from without labels.
+        detections: 2D joints in pixels by the name of what detected them, for every camera and frame.
+        uncaptured: names of the joints that the data set lacks, whose positions are guesses; they are not
+            scored.
+        scored: which frames are scored; None: all. The others are input alone.
+
+    Raises:
+        InputError: shapes do not agree, a value is not finite, no frame is scored, or there is neither 3D
+            nor 2D.
+    """
+
+    name: str
+    subject: str
+    action: str
+    fps: float
+    cameras: Camera
+    joints: Float[Tensor, "frames 17 3"] | None
+    detections: Mapping[str, Float[Tensor, "cameras frames 17 2"]] = field(default_factory=dict)
+    uncaptured: tuple[str, ...] = ()
+    scored: Bool[Tensor, " frames"] | None = None
+
+    def __post_init__(self) -> None:
+        faults = list(self._faults())
+        if faults:
+            raise InputError(f"take {self.name!r}: {'; '.join(faults)}")
+
+    def __len__(self) -> int:
+        """The number of frames."""
+        if self.joints is not None:
+            return len(self.joints)
+        return next(iter(self.detections.values())).shape[1]
+
+    def _faults(self) -> list[str]:
+        if self.joints is None and not self.detections:
+            return ["it has neither 3D joints nor 2D detections"]
+        faults, cameras = [], len(self.cameras.focal)
+        if not 0 < self.fps < math.inf:
+            faults.append(f"fps is {self.fps}, expected a positive number")
+        if self.joints is not None:
+            if self.joints.ndim != 3 or self.joints.shape[1:] != (len(HUMAN36M), 3) or not len(self.joints):
+                return [f"joints have shape {tuple(self.joints.shape)}, expected [frames, 17, 3]"]
+            faults += _not_finite("joints", self.joints)
+        for name, pixels in self.detections.items():
+            if pixels.ndim != 4 or not pixels.numel():
+                return [
+                    *faults,
+                    f"detections {name!r} have shape {tuple(pixels.shape)}, expected 4 dimensions",
+                ]
+            expected = (cameras, len(self), len(HUMAN36M), 2)
+            if pixels.shape != expected:
+                faults.append(f"detections {name!r} have shape {tuple(pixels.shape)}, expected {expected}")
+            faults += _not_finite(f"detections {name!r}", pixels)
+        if self.scored is not None and self.scored.shape != (len(self),):
+            faults.append(f"scored has shape {tuple(self.scored.shape)}, expected {(len(self),)}")
+        elif self.scored is not None and not bool(self.scored.any()):
+            faults.append("no frame is scored")
+        return faults
+
+
+def _not_finite(what: str, values: Tensor) -> list[str]:
+    broken = (~values.isfinite()).flatten(-2).any(dim=-1)
+    if not bool(broken.any()):
+        return []
+    first = int(broken.nonzero()[0, -1])
+    return [f"{what} hold NaN or infinity in {int(broken.sum())} frames, the first is frame {first}"]
+
+
+class Checked(NamedTuple):
+    """What was found in a data set.
+
+    Attributes:
+        facts: what is there, a line each.
+        faults: what is wrong, a line each; none if the data set can be used.
+    """
+
+    facts: list[str]
+    faults: list[str]
+
+
+class DatasetFormat(NamedTuple):
+    """A data set's files, and how to read them.
+
+    Attributes:
+        name: as its authors call it.
+        recognises: whether a path (a file or a folder) looks like it.
+        load: the takes of a split, with the 2D joints of the named detector (or without 2D if None). An
+            empty list where the data set has no such split. Raises a one-line InputError that names the file
+            and its faults; if it lacks the detector, one that lists those that it has.
+        check: everything that is there, and everything that is wrong.
+    """
+
+    name: str
+    recognises: Callable[[Path], bool]
+    load: Callable[[Path, Split, str | None], list[Take]]
+    check: Callable[[Path], Checked]

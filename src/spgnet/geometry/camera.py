@@ -1,0 +1,267 @@
+"""Cameras: from the world to the camera frame, to pixels, to normalised screen coordinates, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from spgnet.errors import InputError
+from spgnet.geometry.distortion import DISTORT, Convention, undistort
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Pinhole cameras with radial and tangential distortion and a pose in the world.
+
+    One object holds one camera or a batch: every field may have the same leading dimensions
+    ``*batch``, and indexing (``cameras[3]``, ``cameras[:, None]``) works on them. A method takes
+    points ``[*batch, n, 3]`` (or ``2``): n points for each camera; the leading dimensions of points and
+    cameras broadcast. Everything is differentiable.
+
+    Frames and units (see ``docs/conventions.md``): the world is in metres with z up; the camera frame is
+    in metres with x right, y down and z forward; pixels have their origin in the top left corner; screen
+    coordinates have theirs in the principal point, and half an image width as their unit in x and y.
+
+    Args:
+        focal: focal lengths (fx, fy) in pixels.
+        center: principal point (cx, cy) in pixels.
+        radial: distortion coefficients k1, k2, k3.
+        tangential: the two tangential coefficients, as the convention orders them.
+        rotation: world-to-camera rotation matrix.
+        position: the camera's centre in the world, in metres.
+        image_size: width and height in pixels.
+        convention: how the lens distorts. ``"human36m"`` is Algorithm 1 of the SPGNet paper, ``"opencv"``
+            is that of ``cv2.projectPoints``.
+    """
+
+    focal: Float[Tensor, "*batch 2"]
+    center: Float[Tensor, "*batch 2"]
+    radial: Float[Tensor, "*batch 3"]
+    tangential: Float[Tensor, "*batch 2"]
+    rotation: Float[Tensor, "*batch 3 3"]
+    position: Float[Tensor, "*batch 3"]
+    image_size: Float[Tensor, "*batch 2"]
+    convention: Convention = "human36m"
+
+    def __getitem__(self, index: Any) -> Camera:
+        """The camera or cameras at an index into the leading dimensions."""
+        return self._map(lambda value: value[index])
+
+    def to(self, target: torch.device | torch.dtype) -> Camera:
+        """The same cameras on another device or in another floating point type."""
+        return self._map(lambda value: value.to(target))
+
+    def _map(self, function: Any) -> Camera:
+        values = {f.name: function(getattr(self, f.name)) for f in fields(self) if f.name != "convention"}
+        return replace(self, **values)
+
+    def world_to_camera(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 3"]:
+        """World to camera frame, both in metres."""
+        return (points - self.position.unsqueeze(-2)) @ self.rotation.mT
+
+    def camera_to_world(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 3"]:
+        """Camera frame to world, both in metres."""
+        return points @ self.rotation + self.position.unsqueeze(-2)
+
+    def camera_to_image(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
+        """The projector: camera frame (metres) to pixels. Algorithm 1 of the paper, as corrected.
+
+        Points must lie in front of the camera (z > 0). In the Human3.6M convention the normalised point
+        is clamped to [-1, 1], as in line 3, which bounds the gradient where z is small.
+        """
+        xy = _normalise(points)
+        if self.convention == "human36m":
+            xy = xy.clamp(-1, 1)
+        distorted = DISTORT[self.convention](xy, self.radial.unsqueeze(-2), self.tangential.unsqueeze(-2))
+        return distorted * self.focal.unsqueeze(-2) + self.center.unsqueeze(-2)
+
+    def world_to_image(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
+        """World (metres) to pixels."""
+        return self.camera_to_image(self.world_to_camera(points))
+
+    def image_to_rays(self, pixels: Float[Tensor, "*points n 2"]) -> Float[Tensor, "*out n 2"]:
+        """Pixels to undistorted normalised points (x / z, y / z) of the camera frame.
+
+        Raises:
+            InputError: the distortion cannot be inverted at some pixels (they lie beyond the lens's fold).
+        """
+        rays, converged = self.try_image_to_rays(pixels)
+        if not bool(converged.all()):
+            worst = pixels.expand(rays.shape)[~converged][0].tolist()
+            raise InputError(
+                f"undistortion did not converge for {int((~converged).sum())} of {converged.numel()} points, "
+                f"the first at pixel ({worst[0]:.1f}, {worst[1]:.1f}); check the distortion coefficients"
+            )
+        return rays
+
+    def try_image_to_rays(
+        self, pixels: Float[Tensor, "*points n 2"]
+    ) -> tuple[Float[Tensor, "*out n 2"], Bool[Tensor, "*out n"]]:
+        """:meth:`image_to_rays`, and which pixels have a ray; the others' values mean nothing."""
+        distorted = (pixels - self.center.unsqueeze(-2)) / self.focal.unsqueeze(-2)
+        return undistort(distorted, self.radial.unsqueeze(-2), self.tangential.unsqueeze(-2), self.convention)
+
+    def image_to_screen(self, pixels: Float[Tensor, "*points n 2"]) -> Float[Tensor, "*out n 2"]:
+        """Pixels to screen coordinates: the principal point is at 0, and 2 is an image width in x and y."""
+        return (pixels - self.center.unsqueeze(-2)) * (2 / self.image_size[..., None, :1])
+
+    def screen_to_image(self, screen: Float[Tensor, "*points n 2"]) -> Float[Tensor, "*out n 2"]:
+        """Screen coordinates to pixels."""
+        return screen * (self.image_size[..., None, :1] / 2) + self.center.unsqueeze(-2)
+
+    def camera_to_screen(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
+        """Camera frame (metres) to screen coordinates: what the networks see."""
+        return self.image_to_screen(self.camera_to_image(points))
+
+    def flipped(self) -> Camera:
+        """The lens under which a pose mirrored left to right has the mirrored screen coordinates.
+
+        Its horizontal tangential term has the other sign. (The pose in the world is kept, though nothing
+        there is mirrored.)
+        """
+        return self.flipped_where(
+            torch.ones(self.focal.shape[:-1], dtype=torch.bool, device=self.focal.device)
+        )
+
+    def flipped_where(self, flip: Bool[Tensor, "*batch"]) -> Camera:
+        """:meth:`flipped`, for some cameras of the batch."""
+        horizontal = 0 if self.convention == "human36m" else 1
+        tangential = self.tangential.clone()
+        tangential[..., horizontal] *= torch.where(flip, -1, 1)
+        return replace(self, tangential=tangential)
+
+    def to_convention(self, convention: Convention) -> Camera:
+        """The same cameras written in the other distortion convention.
+
+        Raises:
+            InputError: the cameras have tangential distortion, which the two conventions model by
+                different polynomials, so that no exact conversion exists.
+        """
+        if convention != self.convention and bool((self.tangential != 0).any()):
+            raise InputError(
+                f"cameras with tangential distortion cannot be converted from the {self.convention!r} to the "
+                f"{convention!r} convention: their cross terms differ by a factor of two"
+            )
+        return replace(self, convention=convention)
+
+
+def concatenate_cameras(cameras: Sequence[Camera]) -> Camera:
+    """Batches of cameras of one convention, one after the other."""
+    assert len({batch.convention for batch in cameras}) == 1
+    names = ("focal", "center", "radial", "tangential", "rotation", "position", "image_size")
+    joined = {name: torch.cat([getattr(batch, name) for batch in cameras]) for name in names}
+    return Camera(**joined, convention=cameras[0].convention)
+
+
+def _normalise(points: Tensor) -> Tensor:
+    """(x / z, y / z), kept finite (and its gradient too) where z is zero."""
+    z = points[..., 2:]
+    return points[..., :2] / torch.where(z.abs() < 1e-6, 1e-6, z)
+
+
+UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0))
+"""World-to-camera rotation of a level camera that looks along the world's y axis."""
+
+
+def opencv_camera(
+    matrix: Any,
+    distortion: Any,
+    image_size: tuple[int, int],
+    *,
+    rotation: Any = UPRIGHT,
+    position: Any = None,
+) -> Camera:
+    """One camera from what calibration tools write.
+
+    Args:
+        matrix: the 3 x 3 intrinsics in pixels; skew is not modelled.
+        distortion: k1, k2, p1, p2, k3 of OpenCV, or only the first of them; None for no distortion.
+        image_size: width and height in pixels.
+        rotation: world to camera, 3 x 3.
+        position: the camera's centre in the world, in metres; the world's origin if None.
+
+    Raises:
+        InputError: a value is not finite, the focal lengths are not positive, or the distortion has more
+            than five coefficients.
+    """
+    values = _doubles(matrix)
+    lens = torch.zeros(5, dtype=torch.float64)
+    given = _doubles([] if distortion is None else distortion).flatten()
+    if len(given) > 5:
+        raise InputError(f"{len(given)} distortion coefficients; only k1, k2, p1, p2, k3 are supported")
+    lens[: len(given)] = given
+    camera = Camera(
+        focal=values.diagonal()[:2].clone(),
+        center=values[:2, 2].clone(),
+        radial=lens[[0, 1, 4]],
+        tangential=lens[[2, 3]],
+        rotation=_doubles(rotation),
+        position=_doubles([0, 0, 0] if position is None else position).flatten(),
+        image_size=torch.tensor(image_size, dtype=torch.float64),
+        convention="opencv",
+    )
+    numbers = (camera.focal, camera.center, lens, camera.rotation, camera.position)
+    if not all(bool(number.isfinite().all()) for number in numbers) or bool((camera.focal <= 0).any()):
+        raise InputError(f"camera values must be finite and focal lengths positive, got {values.tolist()}")
+    return camera.to(torch.float32)
+
+
+def _doubles(values: Any) -> Tensor:
+    """Values in double precision; those of an array, which may be read-only, are copied."""
+    return values.double() if isinstance(values, Tensor) else torch.tensor(values, dtype=torch.float64)
+
+
+def opencv_intrinsics(camera: Camera) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 5"]]:
+    """The 3 x 3 matrix in pixels and k1, k2, p1, p2, k3 of one camera in OpenCV's convention."""
+    assert camera.convention == "opencv"
+    camera = camera.to(torch.float64)
+    matrix = np.eye(3)
+    matrix[[0, 1], [0, 1]], matrix[:2, 2] = camera.focal.numpy(), camera.center.numpy()
+    k1, k2, k3 = camera.radial.tolist()
+    return matrix, np.array([k1, k2, *camera.tangential.tolist(), k3])
+
+
+_PADDING = 16
+"""Pixels by which codecs round the sides of an image up."""
+_SAME_SHAPE = 0.02
+"""Relative difference of aspect ratios up to which one image is a resized copy of another."""
+
+
+def is_placed(camera: Camera) -> bool:
+    """Whether the camera's place in the world is known: it is not simply upright at the origin."""
+    upright = torch.tensor(UPRIGHT, dtype=camera.rotation.dtype, device=camera.rotation.device)
+    return bool((camera.rotation != upright).any()) or bool((camera.position != 0).any())
+
+
+def fit_to_image(camera: Camera, image_size: tuple[int, int]) -> Camera:
+    """The same camera for an image of another size, as far as that can be known.
+
+    A difference of up to 16 pixels a side is a codec's padding, at the right and below: the intrinsics stay.
+    An image of the same shape (within 2 %) is a resized copy: focal lengths and principal point are scaled
+    by the ratio of the longer sides.
+
+    Args:
+        camera: a single camera.
+        image_size: width and height of the new image in pixels.
+
+    Raises:
+        InputError: the image is turned by 90 degrees, or has another shape.
+    """
+    width, height = camera.image_size.tolist()
+    size = torch.tensor(image_size, dtype=camera.image_size.dtype, device=camera.image_size.device)
+    sizes = f"the camera was calibrated for {width:.0f} x {height:.0f} pixels, the video has "
+    sizes += f"{image_size[0]} x {image_size[1]}"
+    if (width - height) * (image_size[0] - image_size[1]) < 0:
+        raise InputError(f"{sizes}: one of them is rotated; turn the video, or calibrate in its orientation")
+    if max(abs(image_size[0] - width), abs(image_size[1] - height)) <= _PADDING:
+        return replace(camera, image_size=size)
+    across, down = image_size[0] / width, image_size[1] / height
+    if abs(across / down - 1) > _SAME_SHAPE:
+        raise InputError(f"{sizes}: another shape, so the video is cropped; calibrate with videos like it")
+    factor = across if width > height else down
+    return replace(camera, focal=camera.focal * factor, center=camera.center * factor, image_size=size)

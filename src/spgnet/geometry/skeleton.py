@@ -1,0 +1,148 @@
+"""Skeletons: the joints of a pose, which joint hangs on which, and which are mirror images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spgnet.errors import InputError
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A tree of named joints.
+
+    Args:
+        names: one name per joint. A joint that has a twin on the other side is named
+            ``left_...`` or ``right_...``.
+        parents: index of the parent of each joint, and -1 for the root, which comes first.
+            Parents come before their children.
+
+    Raises:
+        InputError: the names and parents do not describe such a tree.
+    """
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.parents):
+            raise InputError(f"a skeleton of {len(self.names)} names has {len(self.parents)} parents")
+        if not self.names:
+            raise InputError("a skeleton has no joints")
+        if self.parents[0] != -1 or any(not 0 <= p < j for j, p in enumerate(self.parents) if j):
+            raise InputError(f"parents must be -1 for joint 0 and then earlier joints, got {self.parents}")
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise InputError(f"a skeleton has more than one joint called {name!r}")
+            if _twin(name) not in self.names:
+                raise InputError(f"joint {name!r} has no twin {_twin(name)!r}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """(parent, child) of each bone, in the order of the children: one fewer than joints."""
+        return tuple((parent, child) for child, parent in enumerate(self.parents) if parent >= 0)
+
+    @cached_property
+    def bone_names(self) -> tuple[str, ...]:
+        """Name of each bone: that of the joint at its far end."""
+        return tuple(self.names[child] for _, child in self.bones)
+
+    @cached_property
+    def mirror(self) -> tuple[int, ...]:
+        """For each joint, the index of its twin on the other side (itself on the midline)."""
+        return tuple(self.names.index(_twin(name)) for name in self.names)
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """Name of each joint without its side: ``"knee"`` for both knees."""
+        return tuple(name.removeprefix("left_").removeprefix("right_") for name in self.names)
+
+    def side(self, joint: int) -> str:
+        """``"left"``, ``"right"`` or ``"middle"``."""
+        prefix = self.names[joint].split("_")[0]
+        return prefix if prefix in ("left", "right") else "middle"
+
+    def bone_lengths(self, joints: Float[Tensor, "*batch joints 3"]) -> Float[Tensor, "*batch bones"]:
+        """Length of each bone, in the units of the joints."""
+        parents, children = zip(*self.bones, strict=True)
+        return (joints[..., children, :] - joints[..., parents, :]).norm(dim=-1)
+
+    def flip(self, joints: Float[Tensor, "*batch joints xyz"]) -> Float[Tensor, "*batch joints xyz"]:
+        """Mirror poses left to right: negate x and exchange the twins.
+
+        Works on 2D screen coordinates, whose x is 0 on the camera's axis, and on 3D poses
+        in the camera frame. It is its own inverse.
+        """
+        flipped = joints[..., self.mirror, :].clone()
+        flipped[..., 0].neg_()
+        return flipped
+
+    def with_bone_lengths(
+        self, joints: Float[Tensor, "*batch joints 3"], lengths: Float[Tensor, "*#batch bones"]
+    ) -> Float[Tensor, "*batch joints 3"]:
+        """The same poses and the same root with other bone lengths: every bone keeps its direction."""
+        parents, children = zip(*self.bones, strict=True)
+        bones = joints[..., children, :] - joints[..., parents, :]
+        bones = bones * (lengths / bones.norm(dim=-1).clamp_min(1e-9)).unsqueeze(-1)
+        placed = [joints[..., 0, :]]
+        for bone, (parent, _) in enumerate(self.bones):
+            placed.append(placed[parent] + bones[..., bone, :])
+        return torch.stack(placed, dim=-2)
+
+
+def _twin(name: str) -> str:
+    side, _, rest = name.partition("_")
+    other = {"left": "right", "right": "left"}.get(side)
+    return f"{other}_{rest}" if other else name
+
+
+HUMAN36M = Skeleton(
+    names=(
+        "pelvis",
+        "right_hip",
+        "right_knee",
+        "right_ankle",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+        "spine",
+        "thorax",
+        "nose",
+        "head_top",
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+        "right_shoulder",
+        "right_elbow",
+        "right_wrist",
+    ),
+    parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
+)
+"""The 17 joints of Human3.6M as the field uses them: input and output of every model here."""
+
+TRUNK = tuple(map(HUMAN36M.names.index, ("right_hip", "left_hip", "left_shoulder", "right_shoulder")))
+"""The joints around the trunk: where a person is in an image, whatever the limbs do."""
+
+BODY = {
+    "hip": 0.090,
+    "knee": 0.420,
+    "ankle": 0.412,
+    "spine": 0.258,
+    "thorax": 0.248,
+    "nose": 0.145,
+    "head_top": 0.150,
+    "shoulder": 0.185,
+    "elbow": 0.287,
+    "wrist": 0.265,
+}
+"""Bones of a person 1.75 m tall, in metres, by the joint at their far end: joint centres, as captured people
+have them. The captures themselves differ too much in what they call a hip or a shoulder (the generated
+motion's hips are Human3.6M's, 0.26 m apart) to learn from one what another lacks."""

@@ -1,0 +1,82 @@
+"""Martinez et al. (ICCV 2017), "A simple yet effective baseline": a residual MLP on single frames.
+
+It lifts a pose relative to its root. For the trajectory, which that paper does not predict, a second MLP
+of the same form stands beside it, as VideoPose3D does with its own network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spgnet.errors import InputError
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.models.network import Lifted, LiftingNetwork, rooted
+from spgnet.models.temporal import Layer
+
+
+@dataclass(frozen=True)
+class MartinezConfig:
+    """The residual MLP; as it stands, the published size: 1024 units, two blocks, 4.29 M weights.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    channels: int = 1024
+    """Width of the hidden layers of the pose network."""
+    trajectory_channels: int = 1024
+    """Width of the hidden layers of the trajectory network."""
+    blocks: int = 2
+    """Residual blocks of two layers each."""
+    dropout: float = 0.5
+    """Probability of dropping a hidden feature in training."""
+
+    def __post_init__(self) -> None:
+        if min(self.channels, self.trajectory_channels, self.blocks) < 1:
+            raise InputError(
+                "channels, trajectory_channels and blocks must be positive, got "
+                f"{self.channels}, {self.trajectory_channels} and {self.blocks}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout must be in [0, 1), got {self.dropout}")
+
+
+class ResidualMLP(nn.Module):
+    """A layer, residual blocks of two layers, and a linear output."""
+
+    def __init__(self, inputs: int, outputs: int, *, channels: int, blocks: int, dropout: float) -> None:
+        super().__init__()
+        self.first = Layer(inputs, channels, dropout)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(Layer(channels, channels, dropout), Layer(channels, channels, dropout))
+            for _ in range(blocks)
+        )
+        self.last = nn.Linear(channels, outputs)
+
+    def forward(self, x: Float[Tensor, "b t inputs"]) -> Float[Tensor, "b t outputs"]:
+        """Frame by frame."""
+        x = self.first(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.last(x)
+
+
+class Martinez(LiftingNetwork):
+    """See :class:`MartinezConfig` and :class:`LiftingNetwork`."""
+
+    receptive_field = 1
+    context = (0, 0)
+
+    def __init__(self, config: MartinezConfig) -> None:
+        super().__init__()
+        joints, shared = len(HUMAN36M), {"blocks": config.blocks, "dropout": config.dropout}
+        self.pose = ResidualMLP(2 * joints, 3 * joints, channels=config.channels, **shared)
+        self.trajectory = ResidualMLP(2 * joints, 3, channels=config.trajectory_channels, **shared)
+
+    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
+        """Lift screen coordinates; with single frames, ``dense`` makes no difference."""
+        features = screen.flatten(2)
+        return Lifted(rooted(self.pose(features)), self.trajectory(features).unsqueeze(-2))

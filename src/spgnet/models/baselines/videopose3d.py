@@ -1,0 +1,285 @@
+"""VideoPose3D (Pavllo et al., CVPR 2019): its network, and the reader of its authors' own checkpoints.
+
+The network is SPGNet's. What differs is around it: their coordinates have their origin in the middle of the
+image; weights without a trajectory are common; and some put out HumanEva's joints or take COCO's keypoints.
+:func:`spgnet.models.baselines.videopose3d.load_videopose3d` reads the weights.
+
+Such a file is a pickled dictionary of weights (``model_pos``, and ``model_traj`` after semi-supervised
+training), the optimizer's state and NumPy's random state. PyTorch's loader for weights reads it; it makes
+nothing but tensors and plain containers. For what the random state consists of it gets an inert stand-in, and
+any other name is refused. Both of PyTorch's formats are read, the old one and the one in a zip archive.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spgnet.datasets.humaneva import JOINTS
+from spgnet.errors import InputError
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.models.network import Lifted, LiftingNetwork, rooted
+from spgnet.models.spgnet import SPGNetConfig
+from spgnet.models.temporal import TemporalEncoder
+
+InputJoints = Literal["human36m17", "coco17"]
+OutputJoints = Literal["human36m17", "humaneva15"]
+INPUT_JOINTS = 17
+"""Joints of the input, in either order."""
+OUTPUT_JOINTS: dict[OutputJoints, int] = {"human36m17": 17, "humaneva15": 15}
+"""How many joints the network puts out, by the name of their order."""
+BETWEEN = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head_top")}
+"""The joints that HumanEva lacks, and the two that each is put in the middle of."""
+
+
+@dataclass(frozen=True)
+class VideoPose3DConfig(SPGNetConfig):
+    """SPGNet's network on VideoPose3D's coordinates, for weights of that project."""
+
+    trajectory: bool = True
+    """Predict where the person is; without, it can be evaluated and not trained."""
+    keypoints: InputJoints = "human36m17"
+    """Order of the input joints. COCO's have other twins, so such input is not to be mirrored by
+    ``Skeleton.flip``, and Human3.6M's joints are no substitute for it."""
+    joints: OutputJoints = "human36m17"
+    """What the pose encoder puts out. HumanEva's joints become Human3.6M's, the two that are missing (spine
+    and nose) halfway between their neighbours."""
+
+
+class NoTrajectory(nn.Module):
+    """Stands where a trajectory encoder would be: everybody is at the camera's centre."""
+
+    def __init__(self, receptive_field: int) -> None:
+        super().__init__()
+        self.receptive_field = receptive_field
+
+    def forward(
+        self, x: Float[Tensor, "b frames inputs"], *, dense: bool = False
+    ) -> Float[Tensor, "b kept 3"]:
+        """Zeros."""
+        return x.new_zeros(len(x), x.shape[1] - self.receptive_field + 1, 3)
+
+
+class VideoPose3D(LiftingNetwork):
+    """See :class:`VideoPose3DConfig` and :class:`LiftingNetwork`.
+
+    Attributes:
+        config: what it was made of.
+        has_trajectory: whether the root means anything. Without, it is zero.
+    """
+
+    sees = "image"
+    as_human36m: Tensor
+
+    def __init__(self, config: VideoPose3DConfig) -> None:
+        super().__init__()
+        self.config, self.has_trajectory = config, config.trajectory
+        self.receptive_field, self.context = config.receptive_field, config.context
+        shared = {"filter_widths": config.filter_widths, "dropout": config.dropout, "causal": config.causal}
+        inputs, outputs = 2 * INPUT_JOINTS, 3 * OUTPUT_JOINTS[config.joints]
+        self.pose = TemporalEncoder(inputs, outputs, channels=config.channels, **shared)
+        self.trajectory = (
+            TemporalEncoder(inputs, 3, channels=config.trajectory_channels, **shared)
+            if config.trajectory
+            else NoTrajectory(config.receptive_field)
+        )
+        self.register_buffer("as_human36m", human36m_of_humaneva(), persistent=False)
+
+    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
+        """Lift joints in VideoPose3D's coordinates, window by window or densely."""
+        features = screen.flatten(2)
+        pose, root = self.pose(features, dense=dense), self.trajectory(features, dense=dense)
+        if self.config.joints == "humaneva15":
+            pose = (self.as_human36m @ pose.unflatten(-1, (-1, 3))).flatten(2)
+        return Lifted(rooted(pose), root.unsqueeze(-2))
+
+    def start_trajectory_at(self, root: Float[Tensor, " 3"]) -> None:
+        """Let a fresh network place everybody around this point, in metres, in the camera frame.
+
+        Raises:
+            InputError: it has no trajectory to start.
+        """
+        if not self.has_trajectory:
+            raise InputError("a network without a trajectory cannot be trained here, only evaluated")
+        super().start_trajectory_at(root)
+
+
+def human36m_of_humaneva() -> Float[Tensor, "17 15"]:
+    """The weights by which HumanEva's 15 joints make Human3.6M's 17."""
+    weights = torch.zeros(len(HUMAN36M), len(JOINTS))
+    for joint, name in enumerate(HUMAN36M.names):
+        sources = BETWEEN.get(name, (name,))
+        weights[joint, [JOINTS.index(source) for source in sources]] = 1 / len(sources)
+    return weights
+
+
+_Weights = dict[str, Tensor]
+
+
+class _Ignored:
+    """Stands for what is not needed: takes anything, keeps nothing, does nothing."""
+
+    def __new__(cls, *_: Any) -> _Ignored:
+        return super().__new__(cls)
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+_IGNORED = (
+    "numpy.random.__RandomState_ctor",  # until NumPy 1.16
+    "numpy.random._pickle.__randomstate_ctor",
+    "numpy.random._pickle.__bit_generator_ctor",
+    "numpy.random._mt19937.MT19937",
+    "numpy.random.bit_generator.SeedSequence",
+    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.ndarray",
+    "numpy.dtype",
+)
+"""What a pickled ``RandomState`` names, by the versions of NumPy that wrote it."""
+
+
+def load_videopose3d(
+    path: Path | str,
+    *,
+    causal: bool = False,
+    keypoints: InputJoints = "human36m17",
+) -> VideoPose3D:
+    """The network of a checkpoint of VideoPose3D, in evaluation mode.
+
+    The size is that of the weights. Networks of the project's ``--dense`` ablation are not told apart, and
+    come out wrong.
+
+    Args:
+        path: such as ``pretrained_h36m_cpn.bin``.
+        causal: whether it was trained with ``--causal``, which the file does not say.
+        keypoints: the order of the 2D joints it was trained on, which the file does not say either:
+            ``"coco17"`` for the detections by Detectron without fine-tuning.
+
+    Raises:
+        InputError: the file is missing or damaged, names what no weights need, or holds no such network.
+            Nothing that it names has been run.
+    """
+    checkpoint = _read_checkpoint(Path(path))
+    pose, trajectory = (_weights(path, checkpoint, key) for key in ("model_pos", "model_traj"))
+    if pose is None:
+        raise InputError(f"{path}: holds no model_pos, the weights of VideoPose3D's network")
+    model = VideoPose3D(_config(path, pose, trajectory, causal, keypoints))
+    for encoder, weights in ((model.pose, pose), (model.trajectory, trajectory)):
+        if weights is not None:
+            _fill(path, encoder, weights)
+    return model.eval()
+
+
+def _read_checkpoint(path: Path) -> dict[Any, Any]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    try:
+        with torch.serialization.safe_globals([(_Ignored, name) for name in _IGNORED]):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load promises none in particular
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        fault = f"names {named[1]}, which no weights need" if named else _first_line(error)
+        raise InputError(f"{path}: not a checkpoint of VideoPose3D: {fault}; nothing was run") from None
+    if not isinstance(checkpoint, dict):
+        raise InputError(f"{path}: holds a {type(checkpoint).__name__}, expected a dictionary of weights")
+    return checkpoint
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def _weights(path: Path | str, checkpoint: dict[Any, Any], key: str) -> _Weights | None:
+    weights = checkpoint.get(key)
+    if weights is None:
+        return None
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise InputError(f"{path}: {key} is not a dictionary of tensors")
+    faults = [f"lacks {name}" for name in ("expand_conv.weight", "shrink.weight") if name not in weights]
+    flat = [name for name in _convolutions(weights) if weights[name].ndim != 3]
+    faults += [f"has {name} of {weights[name].ndim} dimensions, expected 3" for name in flat]
+    broken = [name for name, value in weights.items() if not bool(value.isfinite().all())]
+    faults += [f"has NaN or infinity in {name}" for name in broken]
+    if faults:
+        raise InputError(f"{path}: {key} {', '.join(faults)}")
+    return weights
+
+
+def _convolutions(weights: _Weights) -> list[str]:
+    wide = [f"layers_conv.{2 * i}.weight" for i in range(len(weights))]
+    return [name for name in ("expand_conv.weight", *wide, "shrink.weight") if name in weights]
+
+
+def _config(
+    path: Path | str,
+    pose: _Weights,
+    trajectory: _Weights | None,
+    causal: bool,
+    keypoints: InputJoints,
+) -> VideoPose3DConfig:
+    """The network that the shapes of the weights describe."""
+    channels, inputs, _ = pose["expand_conv.weight"].shape
+    outputs = len(pose["shrink.weight"])
+    joints: dict[int, OutputJoints] = {3 * count: order for order, count in OUTPUT_JOINTS.items()}
+    faults = []
+    if inputs != 2 * INPUT_JOINTS:
+        faults.append(f"takes {inputs} numbers a frame, expected {2 * INPUT_JOINTS} (17 joints)")
+    if outputs not in joints:
+        expected = " or ".join(map(str, joints))
+        faults.append(f"puts out {outputs} numbers a frame, expected {expected} (17 or 15 joints)")
+    if faults:
+        raise InputError(f"{path}: the network {' and '.join(faults)}")
+    try:
+        return VideoPose3DConfig(
+            filter_widths=tuple(pose[name].shape[2] for name in _convolutions(pose)[:-1]),
+            channels=channels,
+            trajectory_channels=channels if trajectory is None else len(trajectory["expand_conv.weight"]),
+            causal=causal,
+            trajectory=trajectory is not None,
+            keypoints=keypoints,
+            joints=joints[outputs],
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _fill(path: Path | str, encoder: torch.nn.Module, weights: _Weights) -> None:
+    ours = {_our_name(name): _our_shape(name, value) for name, value in weights.items()}
+    for name, value in encoder.state_dict().items():
+        if name.endswith("num_batches_tracked"):  # which PyTorch 0.4.0 did not count
+            ours.setdefault(name, value)
+    try:
+        encoder.load_state_dict(ours)
+    except RuntimeError as error:
+        fault = " ".join(str(error).split())
+        raise InputError(f"{path}: weights that do not make VideoPose3D's network: {fault}") from None
+
+
+def _our_name(name: str) -> str:
+    """What a weight of theirs is called in :class:`~spgnet.models.temporal.TemporalEncoder`."""
+    block, _, rest = name.partition(".")
+    ends = {"expand_conv": "first.linear", "expand_bn": "first.norm", "shrink": "last"}
+    if block in ends:
+        return f"{ends[block]}.{rest}"
+    number, _, rest = rest.partition(".")
+    part = {"layers_conv": "linear", "layers_bn": "norm"}.get(block)
+    if part is None or not number.isdecimal():
+        return name
+    pair, narrow = divmod(int(number), 2)
+    return f"pairs.{pair}.{'narrow' if narrow else 'wide'}.{part}.{rest}"
+
+
+def _our_shape(name: str, value: Tensor) -> Tensor:
+    """A convolution's [out, in, width] as a linear map of its taps, side by side: [out, width * in]."""
+    return value.transpose(1, 2).flatten(1) if "bn" not in name and value.ndim == 3 else value

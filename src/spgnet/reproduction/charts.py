@@ -1,0 +1,304 @@
+"""Charts and pose panels, drawn with matplotlib (the extra ``figures``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spgnet.errors import InputError
+from spgnet.files import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from spgnet.geometry.skeleton import HUMAN36M
+
+SERIES = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#bbbbbb")
+"""Colours that people who see colours differently can tell apart (Paul Tol's "bright")."""
+SIDES = {"left": "#d95f02", "right": "#1b7fb8", "middle": "#4d4d4d"}
+"""Colours of the body's left, right and middle."""
+TRUTH = "#b8b8b8"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches, which belongs to no window.
+
+    Raises:
+        InputError: matplotlib is missing; the message names the extra.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError("figures need matplotlib; install it with: pip install 'spgnet[figures]'") from None
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def bare(axes: Any) -> None:
+    """Leave only the axes that carry a scale, with a light grid behind."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as an image (of the kind that the path ends in)."""
+    with whole_file(path, ending=path.suffix) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """One panel of clustered columns.
+
+    Args:
+        title: above the panel.
+        groups: what stands along the axis.
+        series: what stands side by side in each group.
+        values: for each series and group, the values of the seeds.
+    """
+
+    title: str
+    groups: tuple[str, ...]
+    series: tuple[str, ...]
+    values: tuple[tuple[tuple[float, ...], ...], ...]
+
+
+def column_chart(panels: Sequence[Columns], label: str) -> Figure:
+    """Clustered columns: the seeds' mean, its figure, and a bar from the lowest to the highest seed."""
+    figure = new_figure(1.2 + 3.4 * len(panels), 3.4)
+    all_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)
+    for axes, panel in zip(all_axes[0], panels, strict=True):
+        bare(axes)
+        width = 0.8 / len(panel.series)
+        for number, (name, groups) in enumerate(zip(panel.series, panel.values, strict=True)):
+            places = [group + (number - (len(panel.series) - 1) / 2) * width for group in range(len(groups))]
+            _columns(axes, places, groups, width, name, SERIES[number])
+        axes.set_xticks(range(len(panel.groups)), panel.groups)
+        axes.set_title(panel.title, fontsize=10)
+        axes.margins(y=0.1)
+    all_axes[0, 0].set_ylabel(label)
+    figure.legend(
+        *all_axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
+    )
+    return figure
+
+
+def _columns(
+    axes: Any, places: list[float], groups: Sequence[Sequence[float]], width: float, name: str, color: str
+) -> None:
+    means = [mean(seeds) for seeds in groups]
+    reach = [
+        [value - min(seeds) for value, seeds in zip(means, groups, strict=True)],
+        [max(seeds) - value for value, seeds in zip(means, groups, strict=True)],
+    ]
+    bar = {"elinewidth": 1, "capsize": 2.5, "capthick": 1}
+    axes.bar(places, means, width * 0.92, yerr=reach, label=name, color=color, error_kw=bar)
+    for place, value, top in zip(places, means, reach[1], strict=True):
+        axes.annotate(
+            f"{value:.1f}", (place, value + top), (0, 3), textcoords="offset points", ha="center", fontsize=8
+        )
+
+
+def bone_length_chart(
+    names: Sequence[str], lengths: Sequence[Sequence[float]], frames: Sequence[int], title: str
+) -> Figure:
+    """A line for every bone: its length in metres in each of the frames, named beside the line's end.
+
+    Args:
+        names: of the bones; those that begin with ``left_`` and ``right_`` have the colours of their side.
+        lengths: for each frame, of every bone, in metres.
+        frames: their numbers.
+        title: above the chart.
+    """
+    figure = new_figure(7.2, 5.0)
+    axes = figure.subplots()
+    bare(axes)
+    columns = list(zip(*lengths, strict=True))
+    top = 1.05 * max(map(max, columns))
+    ends = _spread([column[-1] for column in columns], gap=top / 28)
+    for name, column, end in zip(names, columns, ends, strict=True):
+        color = SIDES.get(name.split("_")[0], SIDES["middle"])
+        axes.plot(range(len(frames)), column, color=color, marker="o", markersize=3, linewidth=1.3)
+        _name_end(axes, name.replace("_", " "), (len(frames) - 1.0, column[-1]), end, color)
+    axes.set_xticks(range(len(frames)), [str(frame) for frame in frames])
+    axes.set(xlabel="frame", ylabel="bone length [m]", xlim=(-0.2, len(frames) - 0.9), ylim=(0, top))
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
+def _name_end(axes: Any, name: str, end: tuple[float, float], height: float, color: str) -> None:
+    """Write a line's name to the right of the axes at a height, and lead from the line's end to it."""
+    lead = {
+        "arrowstyle": "-",
+        "color": color,
+        "linewidth": 0.6,
+        "relpos": (0, 0.5),
+        "shrinkA": 1,
+        "shrinkB": 3,
+    }
+    axes.annotate(
+        name,
+        end,
+        (1.04, height),
+        textcoords=axes.get_yaxis_transform(),
+        annotation_clip=False,
+        arrowprops=lead,
+        color=color,
+        fontsize=8,
+        va="center",
+    )
+
+
+def _spread(places: Sequence[float], gap: float) -> list[float]:
+    """The places moved apart to at least ``gap``, in their order, by the least squared distance in all.
+
+    Neighbours that are too close form a block of equal gaps, which lies where its members are on average;
+    blocks that come too close are joined.
+    """
+    order = sorted(range(len(places)), key=places.__getitem__)
+    blocks: list[list[float]] = []
+    for rank, number in enumerate(order):
+        blocks.append([places[number] - rank * gap])
+        while len(blocks) > 1 and mean(blocks[-2]) > mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    level = [mean(block) for block in blocks for _ in block]
+    return [level[order.index(number)] + order.index(number) * gap for number in range(len(places))]
+
+
+def hidden_chart(
+    errors: Sequence[dict[int, float]], shares: dict[int, float], label: str, title: str
+) -> Figure:
+    """Error by the number of hidden joints: a line for the mean of the seeds, a band from lowest to highest.
+
+    Args:
+        errors: for each seed, the mean error of the frames with each number of hidden joints.
+        shares: the share of the frames that have it.
+        label: of the error's axis.
+        title: above the chart.
+    """
+    figure = new_figure(5.4, 3.6)
+    axes = figure.subplots()
+    bare(axes)
+    counts = sorted(shares)
+    values = [[seed[count] for seed in errors] for count in counts]
+    low, high = [min(seeds) for seeds in values], [max(seeds) for seeds in values]
+    axes.fill_between(
+        counts, low, high, color=SERIES[0], alpha=0.25, linewidth=0, label="lowest to highest seed"
+    )
+    axes.plot(
+        counts, [mean(seeds) for seeds in values], color=SERIES[0], marker="o", label="mean of the seeds"
+    )
+    for count, top in zip(counts, high, strict=True):
+        axes.annotate(
+            f"{100 * shares[count]:.{0 if shares[count] >= 0.01 else 1}f} %",
+            (count, top),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    axes.set(xlabel="joints hidden by the body (above: share of the frames)", ylabel=label)
+    axes.set_ylim(0, 1.15 * max(high))
+    axes.set_xticks(counts)
+    axes.legend(loc="lower right", frameon=False, fontsize=8)
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One frame.
+
+    Args:
+        title: beside the row.
+        pixels: the 2D input.
+        predicted: the lifted pose in the camera frame, metres, relative to its root.
+        true: the true one.
+        hidden: which joints the body hides from the camera.
+        error: MPJPE in mm.
+    """
+
+    title: str
+    pixels: Float[Tensor, "17 2"]
+    predicted: Float[Tensor, "17 3"]
+    true: Float[Tensor, "17 3"]
+    hidden: Bool[Tensor, " 17"]
+    error: float
+
+
+def draw_pose(
+    axes: Any, joints: Float[Tensor, "17 d"], *, color: str | None = None, width: float = 2.0
+) -> None:
+    """Draw a pose into 2D or 3D axes, in one colour or in those of the body's sides."""
+    for parent, child in HUMAN36M.bones:
+        ends = joints[[parent, child]].T.tolist()
+        shade = color or SIDES[HUMAN36M.side(child)]
+        axes.plot(*ends, color=shade, linewidth=width, solid_capstyle="round")
+
+
+def panel_figure(panels: Sequence[Panel]) -> Figure:
+    """A row for each frame: the 2D input, and true and lifted pose from the camera and from its side."""
+    figure = new_figure(8.6, 0.6 + 2.15 * len(panels))
+    views = (("from the camera", 0.0), ("from 45° beside it", 45.0), ("from 90° beside it", 90.0))
+    for row, panel in enumerate(panels):
+        image = figure.add_subplot(len(panels), 4, 4 * row + 1)
+        draw_image(image, panel)
+        image.set_title("2D input" if not row else "", fontsize=9)
+        image.set_ylabel(panel.title, fontsize=9)
+        for column, (title, angle) in enumerate(views, start=2):
+            space = figure.add_subplot(len(panels), 4, 4 * row + column)
+            draw_turned(space, panel, angle)
+            space.set_title(title if not row else "", fontsize=9)
+    figure.legend(handles=_explained(), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    return figure
+
+
+def _explained() -> list[Any]:
+    """What the colours and rings are, for a legend."""
+    from matplotlib.lines import Line2D
+
+    ring = {"linestyle": "", "marker": "o", "markersize": 8, "markerfacecolor": "none", "color": "black"}
+    return [
+        Line2D([], [], color=TRUTH, linewidth=4.0, label="truth"),
+        *(
+            Line2D([], [], color=color, linewidth=1.6, label=f"lifted, {side}")
+            for side, color in SIDES.items()
+        ),
+        Line2D([], [], **ring, label="hidden by the body"),
+    ]
+
+
+def draw_image(axes: Any, panel: Panel) -> None:
+    """The 2D input, with a ring around every hidden joint."""
+    draw_pose(axes, panel.pixels)
+    hidden = panel.pixels[panel.hidden]
+    axes.scatter(*hidden.T.tolist(), s=60, facecolors="none", edgecolors="black", linewidths=1.2, zorder=3)
+    _frame(axes, panel.pixels)
+
+
+def draw_turned(axes: Any, panel: Panel, angle: float) -> None:
+    """Truth and lifted pose as seen by the camera after it went around the person by an angle in degrees."""
+    turn = math.radians(angle)
+    across = torch.tensor([[math.cos(turn), 0.0, math.sin(turn)], [0.0, 1.0, 0.0]])
+    true, predicted = panel.true @ across.T, panel.predicted @ across.T
+    draw_pose(axes, true, color=TRUTH, width=4.0)
+    draw_pose(axes, predicted, width=1.6)
+    _frame(axes, torch.cat((true, predicted)), least=1.0)
+
+
+def _frame(axes: Any, points: Tensor, least: float = 0.0) -> None:
+    low, high = points.amin(0), points.amax(0)
+    (x, y), radius = ((low + high) / 2).tolist(), max(0.56 * (high - low).max().item(), least)
+    axes.set(xlim=(x - radius, x + radius), ylim=(y + radius, y - radius), xticks=[], yticks=[])
+    axes.set_aspect("equal")

@@ -1,0 +1,1 @@
+"""Synthetic data: generated motion, and a simulated detector's joints and errors."""

@@ -1,0 +1,239 @@
+"""A simulated 2D pose detector: exact projections made as wrong as real detections are.
+
+The defaults were fitted to real detections by ``scripts/fit_noise.py``; ``docs/noise.md`` shows the fit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spgnet.errors import InputError
+from spgnet.geometry.skeleton import HUMAN36M
+
+_KINDS = HUMAN36M.kinds
+_ARM, _LEG = ("wrist", "elbow", "shoulder"), ("ankle", "knee", "hip")
+_LIMB_JOINTS = tuple(j for j, kind in enumerate(_KINDS) if kind in _ARM + _LEG)
+_MEASURED_AS = {
+    "pelvis": "hip",
+    "spine": "hip",
+    "thorax": "shoulder",
+    "nose": "shoulder",
+    "head_top": "shoulder",
+}
+
+
+def per_joint(
+    *, hip: float, knee: float, ankle: float, shoulder: float, elbow: float, wrist: float
+) -> tuple[float, ...]:
+    """One value for each of the 17 joints from those of the limbs.
+
+    Pelvis and spine take the value of the hips; thorax, nose and head_top that of the shoulders.
+    """
+    limbs = {"hip": hip, "knee": knee, "ankle": ankle, "shoulder": shoulder, "elbow": elbow, "wrist": wrist}
+    return tuple(limbs[_MEASURED_AS.get(kind, kind)] for kind in _KINDS)
+
+
+@dataclass(frozen=True)
+class DetectorNoise:
+    """How a 2D pose detector errs.
+
+    Sizes are in units of :func:`person_size` and, but for that of outliers, standard deviations per image
+    axis; times are in seconds. Defaults are fitted to real detections, those of the swaps assumed.
+
+    Args:
+        jitter: fast error of each of the 17 joints.
+        jitter_seconds: time in which the jitter's autocorrelation falls to 1 / e (0: white noise).
+        drift: slow error of each of the 17 joints; smooth in time.
+        drift_seconds: the drift's time constant s; its autocorrelation is (1 + t / s) exp(-t / s).
+        bias: error of each joint that stays the same throughout a sequence.
+        outlier_fraction: share of a joint's frames in which it is far off.
+        outlier_seconds: mean length of such a burst, in which the displacement is constant.
+        outlier_size: how far it is off then, in a random direction.
+        swap_fraction: share of frames in which left and right legs are exchanged, and likewise the arms. A
+            burst exchanges the ends alone, or the ends and middles, or the whole limbs, equally often.
+        swap_seconds: mean length of such a burst.
+        dropout_fraction: share of a joint's frames in which it is missing and interpolated in time.
+        dropout_seconds: mean length of such a burst.
+
+    Raises:
+        InputError: a fraction outside [0, 1], another value negative or not finite, or not 17 joints.
+    """
+
+    jitter: tuple[float, ...] = per_joint(
+        hip=0.0041, knee=0.0035, ankle=0.0046, shoulder=0.0044, elbow=0.0043, wrist=0.0058
+    )
+    jitter_seconds: float = 0.030
+    drift: tuple[float, ...] = per_joint(
+        hip=0.015, knee=0.015, ankle=0.010, shoulder=0.0097, elbow=0.014, wrist=0.012
+    )
+    drift_seconds: float = 0.15
+    bias: float = 0.0068
+    outlier_fraction: float = 0.021
+    outlier_seconds: float = 0.020
+    outlier_size: float = 0.018
+    swap_fraction: float = 0.002
+    swap_seconds: float = 0.1
+    dropout_fraction: float = 0.0028
+    dropout_seconds: float = 0.030
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            values = value if isinstance(value, tuple) else (value,)
+            if isinstance(value, tuple) and len(value) != len(HUMAN36M):
+                raise InputError(f"{field.name} must hold 17 values, one per joint, got {len(value)}")
+            highest = 1.0 if field.name.endswith("_fraction") else math.inf
+            if not all(0 <= number <= highest and math.isfinite(number) for number in values):
+                wanted = "in [0, 1]" if highest == 1 else "finite and not negative"
+                raise InputError(f"{field.name} must be {wanted}, got {value}")
+
+
+def person_size(points: Float[Tensor, "*batch 17 2"]) -> Float[Tensor, "*batch"]:
+    """How large a person is in the image, in pixels: the unit of a detector's error.
+
+    The longer side of the upright box around the twelve limb joints (hips to ankles, shoulders to wrists).
+    """
+    return box_size(points[..., _LIMB_JOINTS, :])
+
+
+def box_size(points: Float[Tensor, "*batch joints 2"]) -> Float[Tensor, "*batch"]:
+    """The longer side of the upright box around points, in their units."""
+    return (points.amax(dim=-2) - points.amin(dim=-2)).amax(dim=-1)
+
+
+def detect(
+    points: Float[Tensor, "*batch frames 17 2"],
+    noise: DetectorNoise,
+    *,
+    fps: float,
+    generator: torch.Generator,
+    scale: Float[Tensor, "*batch"] | None = None,
+) -> Float[Tensor, "*batch frames 17 2"]:
+    """What a detector would report for the exact image points of sequences.
+
+    Args:
+        points: pixels of the 17 Human3.6M joints. Leading dimensions hold independent sequences.
+        noise: how the detector errs.
+        fps: frames per second.
+        generator: source of all randomness, on the device of the points.
+        scale: factor of the size of each sequence's errors, but for exchanges of left and right.
+
+    Raises:
+        InputError: the frame rate is not positive.
+    """
+    if not fps > 0:
+        raise InputError(f"fps must be positive, got {fps}")
+    shape = points.shape[:-1]
+    swapped = _swapped_joints(shape, noise, fps, generator)
+    seen = torch.where(swapped.unsqueeze(-1), points[..., HUMAN36M.mirror, :], points)
+    error = _wander(shape, noise, fps, generator) + _outliers(shape, noise, fps, generator)
+    size = person_size(points) if scale is None else person_size(points) * scale.unsqueeze(-1)
+    seen = seen + error.to(points.dtype) * size[..., None, None]
+    missing, _ = bursts(shape, noise.dropout_fraction, noise.dropout_seconds * fps, generator)
+    return interpolated(seen, missing)
+
+
+def _wander(shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator) -> Tensor:
+    """Jitter, drift and bias, in units of the person's size; shape [*batch, frames, 17, 2]."""
+    device = generator.device
+    *batch, _, joints = shape
+    jitter = _correlated((*shape, 2), noise.jitter_seconds * fps, 1, generator)
+    drift = _correlated((*shape, 2), noise.drift_seconds * fps, 2, generator)
+    bias = torch.randn((*batch, 1, joints, 2), generator=generator, device=device)
+    return (
+        jitter * torch.tensor(noise.jitter, device=device).unsqueeze(-1)
+        + drift * torch.tensor(noise.drift, device=device).unsqueeze(-1)
+        + bias * noise.bias
+    )
+
+
+def _correlated(shape: Sequence[int], time: float, order: int, generator: torch.Generator) -> Tensor:
+    """Stationary Gaussian noise of unit variance, correlated along frames (the third dimension from the end).
+
+    White noise passes ``order`` times through a first-order low-pass filter with a time constant in frames:
+    once makes an AR(1) process, twice a smoother one. The first frame is drawn from the equilibrium, in
+    which the filter's input has a variance of 1 / gain and what it adds up correlates with that.
+    """
+    device = generator.device
+    decay = math.exp(-1 / time) if time else 0.0
+    gain = 1 - decay**2
+    noise = torch.randn(tuple(shape), generator=generator, device=device)
+    noise[..., 0, :, :] /= math.sqrt(gain)
+    noise = _low_pass(noise, decay)
+    if order == 1:
+        return noise * math.sqrt(gain)
+    start = torch.randn(noise[..., 0, :, :].shape, generator=generator, device=device)
+    noise[..., 0, :, :] = noise[..., 0, :, :] / gain + start * decay / gain**1.5
+    return _low_pass(noise, decay) * math.sqrt(gain**3 / (1 + decay**2))
+
+
+def _low_pass(signal: Tensor, decay: float) -> Tensor:
+    """y[t] = x[t] + decay * y[t - 1] along frames, by doubling the reach of the sum in every round."""
+    reach = 1
+    while reach < signal.shape[-3] and decay**reach > 1e-8:
+        later = signal[..., reach:, :, :] + decay**reach * signal[..., :-reach, :, :]
+        signal = torch.cat((signal[..., :reach, :, :], later), dim=-3)
+        reach *= 2
+    return signal
+
+
+def bursts(
+    shape: Sequence[int], fraction: float, mean_frames: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A two-state Markov chain along frames (the second dimension from the end), in its equilibrium.
+
+    At random frames the state is drawn anew: on with probability ``fraction``, whatever it was.
+
+    Returns:
+        Where the state is on, and for each frame the one at which its state was drawn.
+    """
+    device = generator.device
+    redraw_every = max(mean_frames * (1 - fraction), 1.0)
+    redraw = torch.rand(shape, generator=generator, device=device) < 1 / redraw_every
+    frame = torch.arange(shape[-2], device=device).unsqueeze(-1)
+    drawn = torch.where(redraw, frame, 0).cummax(dim=-2).values
+    state = torch.rand(shape, generator=generator, device=device) < fraction
+    return state.gather(-2, drawn), drawn
+
+
+def _outliers(shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator) -> Tensor:
+    """Displacement by outliers, in units of the person's size; shape [*batch, frames, 17, 2]."""
+    active, drawn = bursts(shape, noise.outlier_fraction, noise.outlier_seconds * fps, generator)
+    angle = 2 * math.pi * torch.rand(shape, generator=generator, device=generator.device).gather(-2, drawn)
+    offset = noise.outlier_size * torch.stack((angle.cos(), angle.sin()), dim=-1)
+    return torch.where(active.unsqueeze(-1), offset, 0.0)
+
+
+def _swapped_joints(
+    shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator
+) -> Tensor:
+    """Which joints have changed places with their twins."""
+    device = generator.device
+    limbs = (*shape[:-1], 2)
+    active, drawn = bursts(limbs, noise.swap_fraction, noise.swap_seconds * fps, generator)
+    reach = torch.randint(3, limbs, generator=generator, device=device).gather(-2, drawn)
+    limb = [int(kind in _ARM) for kind in _KINDS]
+    level = [(_ARM + _LEG).index(kind) % 3 if kind in _ARM + _LEG else 3 for kind in _KINDS]
+    return active[..., limb] & (reach[..., limb] >= torch.tensor(level, device=device))
+
+
+def interpolated(points: Tensor, missing: Tensor) -> Tensor:
+    """Missing joints filled in linearly in time from their neighbours, or from the one at an end.
+
+    A joint that is missing in all frames keeps its points: there is nothing to fill it from.
+    """
+    missing = missing & ~missing.all(dim=-2, keepdim=True)
+    frames = points.shape[-3]
+    frame = torch.arange(frames, device=points.device).unsqueeze(-1)
+    before = torch.where(missing, -1, frame).cummax(dim=-2).values
+    after = torch.where(missing, frames, frame).flip(-2).cummin(dim=-2).values.flip(-2)
+    left, right = torch.where(before < 0, after, before), torch.where(after == frames, before, after)
+    weight = (frame - left).to(points.dtype) / (right - left).clamp(min=1)
+    start, end = (points.gather(-3, index.unsqueeze(-1).expand_as(points)) for index in (left, right))
+    return start.lerp(end, weight.unsqueeze(-1))

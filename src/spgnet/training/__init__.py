@@ -1,0 +1,1 @@
+"""Training: losses, recipes, the loop, checkpoints, run folders and experiments."""

@@ -1,0 +1,159 @@
+"""The losses of Section 3.2, as ``docs/paper.md`` reads them. All take metres and camera-frame joints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spgnet.data.samples import Batch
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
+from spgnet.geometry.skeleton import HUMAN36M, Skeleton
+from spgnet.models import Lifted
+
+Scalar = Float[Tensor, ""]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Factors of the terms in the sum that training minimises; a term of weight zero is left out.
+
+    Raises:
+        InputError: a weight is negative or not finite, or all are zero.
+    """
+
+    pose: float = 1.0
+    """Equation 3: MPJPE of the root-relative pose."""
+    trajectory: float = 1.0
+    """Equation 4: error of the root, weighted by its inverse depth."""
+    kinematic: float = 0.0
+    """Equation 2: change of bone lengths between consecutive frames."""
+    reprojection: float = 0.0
+    """2D MPJPE: re-projected pose against input pose, in screen coordinates."""
+
+    def __post_init__(self) -> None:
+        weights = asdict(self).values()
+        if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
+            raise InputError(
+                f"loss weights must be finite and not negative, nor all zero, got {asdict(self)}"
+            )
+
+
+@dataclass(frozen=True)
+class UnlabelledWeights:
+    """Factors of the terms by which 2D without 3D joins training (Pavllo et al., CVPR 2019, Section 4).
+
+    Nothing of it counts where all training data have labels.
+
+    Raises:
+        InputError: a weight is negative or not finite.
+    """
+
+    reprojection: float = 1.0
+    """2D MPJPE of the re-projected pose at its predicted place, in screen coordinates."""
+    bone_lengths: float = 1.0
+    """Mean difference of the bone lengths between the unlabelled and the labelled half of a batch."""
+    warm_up: int = 1
+    """Epochs with labels alone, in which poses come near the truth."""
+
+    def __post_init__(self) -> None:
+        weights = (self.reprojection, self.bone_lengths, self.warm_up)
+        if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
+            raise InputError(f"weights of unlabelled data must be finite and not negative, got {weights}")
+
+    @property
+    def any(self) -> bool:
+        """Whether unlabelled data count at all."""
+        return self.reprojection > 0 or self.bone_lengths > 0
+
+
+def pose_loss(pose: Float[Tensor, "*batch joints 3"], true: Float[Tensor, "*batch joints 3"]) -> Scalar:
+    """Equation 3: mean distance of predicted and true joints of root-relative poses, in metres."""
+    return (pose - true).norm(dim=-1).mean()
+
+
+def trajectory_loss(root: Float[Tensor, "*batch 1 3"], true: Float[Tensor, "*batch 1 3"]) -> Scalar:
+    """Equation 4: mean distance of predicted and true roots, each divided by the true depth."""
+    return ((root - true).norm(dim=-1) / true[..., 2]).mean()
+
+
+def kinematic_loss(pose: Float[Tensor, "batch frames joints 3"], skeleton: Skeleton = HUMAN36M) -> Scalar:
+    """Equation 2: mean absolute change of predicted bone lengths from frame to frame, in metres.
+
+    A bone is counted once (the paper's 1/2 undoes counting it from both ends), and the first frame,
+    which has no predecessor, not at all.
+    """
+    return skeleton.bone_lengths(pose).diff(dim=1).abs().mean()
+
+
+def reprojection_loss(
+    joints: Float[Tensor, "batch frames joints 3"],
+    seen: Float[Tensor, "batch frames joints 2"],
+    cameras: Camera,
+) -> Scalar:
+    """2D MPJPE: mean distance of re-projected joints and 2D input, in screen coordinates.
+
+    A predicted joint that is less than 0.2 m ahead of the camera counts as zero: there, projection
+    explodes, and behind the camera its gradient points the wrong way.
+
+    Args:
+        joints: predicted joints relative to the camera: pose plus trajectory.
+        seen: the 2D input at the same frames.
+        cameras: one camera per sample, shape [batch].
+    """
+    ahead = joints[..., 2] > 0.2
+    inside = torch.where(ahead.unsqueeze(-1), joints, joints.new_tensor([0.0, 0.0, 1.0]))
+    distance = (cameras[:, None].camera_to_screen(inside) - seen).norm(dim=-1)
+    return torch.where(ahead, distance, 0.0).mean()
+
+
+def bone_length_prior(
+    unlabelled: Float[Tensor, "many frames joints 3"],
+    labelled: Float[Tensor, "some frames joints 3"],
+    skeleton: Skeleton = HUMAN36M,
+) -> Scalar:
+    """Mean over the bones of the difference of their mean predicted lengths in two batches, in metres."""
+    mean, expected = (skeleton.bone_lengths(pose).mean(dim=(0, 1)) for pose in (unlabelled, labelled))
+    return (mean - expected).abs().mean()
+
+
+def unlabelled_losses(
+    lifted: Lifted, batch: Batch, labelled: Lifted, weights: UnlabelledWeights
+) -> dict[str, Scalar]:
+    """Each term on unlabelled samples times its weight, for the terms whose weight is not zero.
+
+    Args:
+        lifted: what the network says of them.
+        batch: the samples; their joints are not looked at.
+        labelled: what it says of the labelled samples of the same step.
+        weights: of the terms.
+    """
+    terms = {
+        "reprojection": lambda: reprojection_loss(lifted.joints, batch.seen, batch.cameras),
+        "bone_lengths": lambda: bone_length_prior(lifted.pose, labelled.pose),
+    }
+    return {
+        f"unlabelled_{name}": getattr(weights, name) * term()
+        for name, term in terms.items()
+        if getattr(weights, name)
+    }
+
+
+def weighted_losses(lifted: Lifted, batch: Batch, weights: LossWeights) -> dict[str, Scalar]:
+    """Each term times its weight, for the terms whose weight is not zero; training minimises their sum."""
+    terms = {
+        "pose": lambda: pose_loss(lifted.pose, batch.pose),
+        "trajectory": lambda: trajectory_loss(lifted.root, batch.root),
+        "kinematic": lambda: kinematic_loss(lifted.pose),
+        "reprojection": lambda: reprojection_loss(lifted.joints, batch.seen, batch.cameras),
+    }
+    return {name: weight * terms[name]() for name, weight in asdict(weights).items() if weight}
+
+
+def total(losses: dict[str, Scalar]) -> Scalar:
+    """The sum of the terms."""
+    return torch.stack(list(losses.values())).sum()

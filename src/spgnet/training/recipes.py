@@ -1,0 +1,161 @@
+"""Training configurations, and the named ones: the paper's, and small ones for a CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from spgnet.data.config import DataConfig
+from spgnet.errors import InputError
+from spgnet.models import MartinezConfig, ModelConfig, RayNetConfig, SPGNetConfig, TransformerConfig
+from spgnet.training.losses import LossWeights, UnlabelledWeights
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that the result of a training run depends on.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    model: ModelConfig = field(default_factory=SPGNetConfig)
+    """The network."""
+    loss: LossWeights = field(default_factory=LossWeights)
+    """Weights of the loss terms."""
+    unlabelled: UnlabelledWeights = field(default_factory=UnlabelledWeights)
+    """Weights of the terms on 2D without 3D, where the data have such."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The motion to train on."""
+    epochs: int = 100
+    """Epochs to train."""
+    steps_per_epoch: int | None = None
+    """Steps in an epoch; by default as many as make one output frame of every frame of the data."""
+    batch_size: int = 1024
+    """Output frames in a batch."""
+    run_length: int = 2
+    """Consecutive output frames in a sample; the kinematic term compares neighbours."""
+    learning_rate: float = 1e-3
+    """Adam's rate in the first epoch."""
+    decay: float = 0.95
+    """Factor of the rate from epoch to epoch."""
+    clip: float | None = None
+    """Largest norm of the gradient; a larger one is scaled down."""
+    flip: bool = True
+    """Mirror a random half of the samples."""
+    seed: int = 0
+    """Seed of the weights, the order of the samples, flips and dropout."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Of the arithmetic, by Lightning Fabric's names: single, or mixed with bfloat16."""
+    checkpoint_every: int = 1000
+    """Steps between checkpoints; there is one after every epoch, too."""
+
+    def __post_init__(self) -> None:
+        counts = ("epochs", "batch_size", "run_length", "checkpoint_every")
+        faults = [
+            f"{name} must be at least 1, got {getattr(self, name)}"
+            for name in counts
+            if getattr(self, name) < 1
+        ]
+        if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
+            faults.append(f"steps_per_epoch must be at least 1, got {self.steps_per_epoch}")
+        if self.loss.kinematic and self.run_length < 2:
+            faults.append("the kinematic term needs a run_length of at least 2")
+        if self.batch_size < 2 * self.run_length:
+            faults.append(
+                f"a batch of {self.batch_size} output frames does not hold two runs of {self.run_length}"
+            )
+        if not (self.learning_rate > 0 and 0 < self.decay <= 1):
+            faults.append(
+                f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
+            )
+        if self.clip is not None and not self.clip > 0:
+            faults.append(f"clip must be positive, got {self.clip}")
+        if not 0 <= self.seed < 2**32:
+            faults.append(f"seed must be between 0 and 2**32, got {self.seed}")
+        rates = self.model.rates if isinstance(self.model, RayNetConfig) else None
+        if self.data.input == "wild" and rates and self.data.wildness.fps != rates:
+            faults.append(
+                f"the model is for {rates} frames per second, and data.wildness.fps draws "
+                f"{self.data.wildness.fps}; give both the same"
+            )
+        if faults:
+            raise InputError("; ".join(faults))
+
+    def steps_in_epoch(self, frames: int) -> int:
+        """Steps in an epoch over data of so many frames."""
+        return self.steps_per_epoch or max(1, frames // self.batch_size)
+
+
+GUIDED = LossWeights(kinematic=1.0, reprojection=0.2)
+"""SPGNet's loss, the projector's guidance and the kinematic constraint, for networks without dropout."""
+GUIDED_WITH_DROPOUT = replace(GUIDED, kinematic=0.1)
+"""The same with dropout, which differs between neighbouring frames and so disturbs their bone lengths."""
+
+
+def _paper(receptive_fields: int) -> TrainConfig:
+    return TrainConfig(model=SPGNetConfig(filter_widths=(3,) * receptive_fields), loss=GUIDED_WITH_DROPOUT)
+
+
+_SMALL = TrainConfig(
+    model=SPGNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128),
+    loss=GUIDED_WITH_DROPOUT,
+    epochs=8,
+    steps_per_epoch=400,
+    batch_size=128,
+    decay=0.7,
+)
+
+_WILD = TrainConfig(
+    model=RayNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
+    loss=replace(GUIDED, kinematic=2.0),
+    data=DataConfig(input="wild"),
+    epochs=18,
+    steps_per_epoch=4000,
+    batch_size=128,
+    run_length=4,
+    decay=0.83,
+    clip=1.0,
+    precision="bf16-mixed",
+)
+
+RECIPES: dict[str, TrainConfig] = {
+    "paper-243": _paper(5),
+    "paper-81": _paper(4),
+    "paper-27": _paper(3),
+    "small-27": _SMALL,
+    "transformer": replace(
+        _SMALL,
+        model=TransformerConfig(),
+        epochs=12,
+        steps_per_epoch=340,
+        batch_size=64,
+        decay=0.75,
+        precision="bf16-mixed",
+    ),
+    "demo": replace(
+        _SMALL,
+        model=SPGNetConfig(filter_widths=(3, 3, 3), channels=128, trajectory_channels=64, dropout=0.0),
+        loss=GUIDED,
+        epochs=10,
+        decay=0.8,
+    ),
+    "wild": _WILD,
+    "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True), epochs=15, decay=0.82),
+    "martinez": TrainConfig(model=MartinezConfig(), run_length=1),
+    "videopose3d-243": replace(_paper(5), loss=LossWeights(), run_length=1),
+}
+"""Named configurations; ``spgnet train NAME`` takes each as it is or with changes."""
+
+RECIPE_DESCRIPTIONS = {
+    "paper-243": "The paper's SPGNet: J = 243, 1024 channels (a GPU's work).",
+    "paper-81": "The paper's SPGNet with J = 81.",
+    "paper-27": "The paper's SPGNet with J = 27.",
+    "small-27": "SPGNet for a CPU: J = 27, 256 channels, a few minutes.",
+    "transformer": "A transformer over time and joints for a CPU: J = 9, a few minutes.",
+    "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
+    "wild": "The shipped weights: any camera, a real detector's errors and gaps (J = 27, 256 channels).",
+    "wild-live": "The same, looking at past frames only.",
+    "martinez": "Martinez et al.'s single-frame network at its published size.",
+    "videopose3d-243": "The paper's Baseline, VideoPose3D: no projector, no kinematic term.",
+}

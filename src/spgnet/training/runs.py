@@ -1,0 +1,199 @@
+"""Run folders: what a training run leaves behind, and how to open it again.
+
+A run holds ``config.json``, ``environment.json``, ``log.jsonl`` (a line an epoch), ``last.safetensors`` (to
+resume from) and ``best.safetensors`` (the weights with the lowest validation MPJPE).
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from spgnet.data.config import DataConfig
+from spgnet.data.domain_randomization import Wildness
+from spgnet.errors import InputError
+from spgnet.files import whole_file
+from spgnet.models import LiftingNetwork, build_model
+from spgnet.training.checkpoint import describe_model, load_checkpoint, model_config
+from spgnet.training.losses import LossWeights, UnlabelledWeights
+from spgnet.training.recipes import TrainConfig
+
+
+def config_to_json(config: TrainConfig) -> dict[str, Any]:
+    """A training configuration as plain JSON values."""
+    values = asdict(config) | {"model": describe_model(config.model)}
+    for place in ("motion", "takes"):
+        path = getattr(config.data, place)
+        values["data"][place] = None if path is None else str(path)
+    return json.loads(json.dumps(values))
+
+
+def config_from_json(values: Any) -> TrainConfig:
+    """The training configuration that :func:`config_to_json` wrote.
+
+    Raises:
+        InputError: fields are missing, unknown or out of range.
+    """
+    try:
+        data = dict(values["data"])
+        for place in ("motion", "takes"):
+            data[place] = None if data.get(place) is None else Path(data[place])
+        model = model_config(values["model"])
+        drawn = data.get("wildness", {"fps": getattr(model, "rates", Wildness().fps)})
+        data["wildness"] = Wildness(**{name: _frozen(value) for name, value in drawn.items()})
+        parts = {
+            "model": model,
+            "loss": LossWeights(**values["loss"]),
+            "unlabelled": UnlabelledWeights(**values.get("unlabelled", {})),
+            "data": DataConfig(**data),
+        }
+        return TrainConfig(**(values | parts))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"not a training configuration: {error}") from None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def check_free(run: Path) -> None:
+    """Make sure that a folder holds no run.
+
+    Raises:
+        InputError: it does.
+    """
+    if (run / "config.json").exists():
+        raise InputError(
+            f"{run}: already holds a run; resume it with --resume, or name another folder with --out"
+        )
+
+
+def create_run(run: Path, config: TrainConfig) -> None:
+    """Start a run folder: what is trained, and where."""
+    run.mkdir(parents=True, exist_ok=True)
+    write_json(run / "environment.json", _environment())
+    write_json(run / "config.json", config_to_json(config))
+
+
+def check_resumable(run: Path, config: TrainConfig) -> None:
+    """Make sure that a run folder belongs to a configuration; only the place of the motion may differ.
+
+    Raises:
+        InputError: it holds no run, or one of another configuration.
+    """
+    found, expected = (config_to_json(each) for each in (read_config(run), config))
+    for values in (found, expected):
+        values["data"]["motion"] = "captured" if values["data"]["motion"] else "procedural"
+        values["data"]["takes"] = "recorded" if values["data"]["takes"] else None
+    changes = [
+        f"{key} is {found[key]}, now {expected[key]}" for key in expected if found[key] != expected[key]
+    ]
+    if changes:
+        raise InputError(f"{run}: a run of another configuration: {'; '.join(changes)}")
+
+
+def read_config(run: Path) -> TrainConfig:
+    """The configuration of a run.
+
+    Raises:
+        InputError: there is no run, or its configuration cannot be read.
+    """
+    path = run / "config.json"
+    if not path.is_file():
+        raise InputError(f"{run}: not a run folder (it has no config.json)")
+    values = read_json(path)
+    try:
+        return config_from_json(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def load_run(run: Path) -> tuple[TrainConfig, LiftingNetwork]:
+    """A run's configuration and its best weights, ready for use.
+
+    Raises:
+        InputError: there is no run, or its checkpoint is missing, damaged or of another configuration.
+    """
+    config = read_config(run)
+    model = build_model(config.model)
+    load_checkpoint(run / "best.safetensors", config.model, model)
+    return config, model.eval()
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """The entries of a run's log, one an epoch.
+
+    Raises:
+        InputError: a line is not JSON.
+    """
+    path = run / "log.jsonl"
+    return [_parse(line, path) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def write_log(run: Path, entries: list[dict[str, Any]]) -> None:
+    """Write a run's log anew."""
+    write_text(run / "log.jsonl", "".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        InputError: the file is not JSON; the message names it.
+    """
+    return _parse(path.read_text(), path)
+
+
+def _parse(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text)
+
+
+def _environment() -> dict[str, Any]:
+    packages = ("spgnet", "torch", "lightning-fabric", "numpy")
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "commit": git_commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version(name) for name in packages},
+    }
+
+
+@cache
+def git_commit() -> str | None:
+    """The commit of the source tree that this package was started from, if it is one; ``+`` marks changes."""
+    here = Path(__file__)
+    try:
+        _git(here.parent, "ls-files", "--error-unmatch", here.name)  # and not in somebody else's tree
+        changed = _git(here.parent, "status", "--porcelain", "--untracked-files=no")
+        return _git(here.parent, "rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,449 @@
+"""Camera files of every format, against OpenCV; fitting to the image; the camera when there is no file."""
+
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spgnet.camera_files import (
+    default_camera,
+    find_camera,
+    fit_to_image,
+    is_placed,
+    load_camera,
+    save_camera,
+)
+from spgnet.geometry.camera import Camera, opencv_camera
+from spgnet.geometry.rigs import random_rig
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+MATRIX = np.array([[913.25, 0.0, 366.5], [0.0, 914.5, 638.5], [0.0, 0.0, 1.0]])
+LENS = np.array([0.125, -0.28, -0.0003, 0.0007, 0.21])
+SIZE = (720, 1280)
+CAMERA = opencv_camera(MATRIX, LENS, SIZE)
+FIELDS = ("focal", "center", "radial", "tangential", "rotation", "position", "image_size")
+
+POSE2SIM = """
+[cam_1]
+name = "int_cam01_img"
+size = [ 720.0, 1280.0]
+matrix = [ [ 913.25, 0.0, 366.5], [ 0.0, 914.5, 638.5], [ 0.0, 0.0, 1.0]]
+distortions = [ 0.125, -0.28, -0.0003, 0.0007, 0.21]
+rotation = [ 1.678, 1.031, -0.391]
+translation = [ 0.26, 0.96, 2.93]
+fisheye = false
+
+[cam_10]
+name = "int_cam02_img"
+size = [ 720.0, 1280.0]
+matrix = [ [ 800.0, 0.0, 366.5], [ 0.0, 800.0, 638.5], [ 0.0, 0.0, 1.0]]
+distortions = [ 0.0, 0.0, 0.0, 0.0]
+rotation = [ 0.0, 0.0, 0.0]
+translation = [ 0.0, 0.0, 0.0]
+
+[metadata]
+adjusted = false
+"""
+
+ROS = """image_width: 720
+image_height: 1280
+camera_name: phone  # a comment
+camera_matrix:
+  rows: 3
+  cols: 3
+  data: [913.25, 0, 366.5, 0, 914.5, 638.5, 0, 0, 1]
+distortion_model: plumb_bob
+distortion_coefficients:
+  rows: 1
+  cols: 5
+  data:
+  - 0.125
+  - -0.28
+  - -3.0e-4
+  - 0.0007
+  - 0.21
+"""
+
+
+def same(one: Camera, other: Camera) -> None:
+    for field in FIELDS:
+        torch.testing.assert_close(getattr(one, field), getattr(other, field), rtol=0, atol=1e-5)
+    assert one.convention == other.convention == "opencv"
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def as_json(**changes: object) -> str:
+    entries = {"camera_matrix": MATRIX.tolist(), "distortion": LENS.tolist(), "image_size": list(SIZE)}
+    return json.dumps({key: value for key, value in (entries | changes).items() if value is not None})
+
+
+# --- Our own JSON -------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_a_camera_file_gives_back_the_camera_that_was_saved(tmp_path_factory, seed):
+    rig = random_rig(1, seed=seed)[0]
+    camera = opencv_camera(MATRIX, LENS, SIZE, rotation=rig.rotation, position=rig.position)
+    path = tmp_path_factory.mktemp("camera") / "camera.json"
+    save_camera(path, camera)
+    same(load_camera(path), camera)
+    assert [entry.name for entry in path.parent.iterdir()] == ["camera.json"]
+
+
+def test_a_saved_camera_without_a_place_in_the_world_has_none_when_read(tmp_path):
+    save_camera(tmp_path / "camera.json", CAMERA)
+    assert "rotation" not in json.loads((tmp_path / "camera.json").read_text())
+    assert not is_placed(load_camera(tmp_path / "camera.json"))
+    assert is_placed(replace(CAMERA, position=torch.tensor([0.0, 0.0, 1.5])))
+
+
+def test_only_a_single_camera_of_opencvs_convention_is_saved(tmp_path):
+    for camera in (random_rig(2, seed=0), random_rig(1, seed=0)[0]):
+        with pytest.raises(ValueError, match=r"c\.json: only a single camera in OpenCV's convention"):
+            save_camera(tmp_path / "c.json", camera)
+
+
+# --- OpenCV and ROS -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["yml", "yaml", "xml", "json"])
+@pytest.mark.parametrize(
+    ("matrix", "lens"), [("camera_matrix", "distortion_coefficients"), ("K", "dist_coeffs")]
+)
+def test_files_that_opencv_wrote_are_read(tmp_path, suffix, matrix, lens):
+    path = tmp_path / f"camera.{suffix}"
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    storage.write("calibration_time", "Tue 01 Jan 2030")
+    storage.write("image_width", 720)
+    storage.write("image_height", 1280)
+    storage.write(matrix, MATRIX)
+    storage.write(lens, LENS.reshape(1, 5))
+    storage.write("per_view_errors", np.arange(40.0).reshape(10, 4))
+    storage.write("avg_reprojection_error", 0.3)
+    storage.release()
+    same(load_camera(path), CAMERA)
+
+
+def test_a_camera_info_of_ros_is_read(tmp_path):
+    same(load_camera(write(tmp_path / "camera.yaml", ROS)), CAMERA)
+    fisheye = ROS.replace("plumb_bob", "equidistant")
+    with pytest.raises(ValueError, match=r"camera\.yaml: fisheye lenses \(equidistant\) are not supported"):
+        load_camera(write(tmp_path / "camera.yaml", fisheye))
+
+
+ROS_1_TOPIC = """width: 640
+height: 480
+distortion_model: plumb_bob
+D: [0.125, -0.28, -0.0003, 0.0007, 0.21]
+K: [500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0]
+roi: {width: 0, height: 0}
+"""
+ROS_2_TOPIC = """header:
+  stamp:
+    sec: 3
+  frame_id: camera
+height: 480
+width: 640
+distortion_model: plumb_bob
+d:
+- 0.125
+- -0.28
+- -0.0003
+- 0.0007
+- 0.21
+k:
+- 500.0
+- 0.0
+- 320.0
+- 0.0
+- 510.0
+- 240.0
+- 0.0
+- 0.0
+- 1.0
+roi:
+  height: 0
+  width: 0
+---
+"""
+
+
+@pytest.mark.parametrize("text", [ROS_1_TOPIC, ROS_2_TOPIC], ids=["ROS 1", "ROS 2"])
+def test_a_message_of_ros_says_for_which_image_size_it_is(tmp_path, text):
+    path = write(tmp_path / "camera.yaml", text)
+    camera = opencv_camera([[500, 0, 320], [0, 510, 240], [0, 0, 1]], LENS, (640, 480))
+    same(load_camera(path), camera)
+    doubled = load_camera(path, image_size=(1280, 960))
+    torch.testing.assert_close(doubled.focal, torch.tensor([1000.0, 1020.0]))
+    torch.testing.assert_close(doubled.center, torch.tensor([640.0, 480.0]))
+
+
+def test_a_json_file_may_call_the_image_size_width_and_height(tmp_path):
+    text = as_json(image_size=None, width=SIZE[0], height=SIZE[1])
+    same(load_camera(write(tmp_path / "camera.json", text)), CAMERA)
+
+
+def test_a_file_without_image_size_takes_that_of_the_video(tmp_path):
+    path = write(tmp_path / "camera.yaml", "\n".join(ROS.split("\n")[2:]))
+    same(load_camera(path, image_size=SIZE), CAMERA)
+    with pytest.raises(ValueError, match="lacks image_size"):
+        load_camera(path)
+
+
+# --- Pose2Sim and Caliscope ---------------------------------------------------------------------
+
+
+def test_a_pose2sim_camera_sees_what_opencv_sees(tmp_path):
+    path = write(tmp_path / "calibration.toml", POSE2SIM)
+    camera = load_camera(path, name="cam01").to(torch.float64)
+    points = np.random.default_rng(0).uniform([-1, -1, 0], [1, 1, 2], (20, 3))
+    turn, shift = np.array([1.678, 1.031, -0.391]), np.array([0.26, 0.96, 2.93])
+    seen = camera.world_to_image(torch.from_numpy(points)).numpy()
+    np.testing.assert_allclose(seen, cv2.projectPoints(points, turn, shift, MATRIX, LENS)[0][:, 0], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "focal"), [("cam01", 913.25), ("cam_1", 913.25), ("CAM_10", 800), ("int_cam02_img", 800)]
+)
+def test_a_camera_is_named_by_its_section_its_name_or_a_part_that_only_it_has(tmp_path, name, focal):
+    path = write(tmp_path / "calibration.toml", POSE2SIM)
+    assert load_camera(path, name=name).focal[0] == focal
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [(None, "which camera"), ("int_cam", "'int_cam' names cam_1 and cam_10"), ("x", "'x' names no camera")],
+)
+def test_a_name_that_means_no_camera_or_several_is_refused_with_the_list(tmp_path, name, message):
+    with pytest.raises(ValueError, match=rf"{message}.*the file holds cam_1, cam_10"):
+        load_camera(write(tmp_path / "c.toml", POSE2SIM), name=name)
+
+
+def test_zero_or_absent_extrinsics_are_unknown_ones(tmp_path):
+    text = POSE2SIM.replace("rotation = [ 1.678, 1.031, -0.391]", "").replace(
+        "translation = [ 0.26, 0.96, 2.93]", ""
+    )
+    path = write(tmp_path / "c.toml", text)
+    assert not is_placed(load_camera(path, name="cam_1"))
+    assert not is_placed(load_camera(path, name="cam_10"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("fisheye = false", "fisheye = true", r"fisheye lenses \(fisheye = true in cam_1\)"),
+        ("0.26, 0.96, 2.93]", "260.0, 960.0, 2930.0]", "is 3094 m from the origin: is it in millimetres"),
+        ("0.26, 0.96, 2.93]", "0.26, 0.96]", "need 3 numbers each"),
+        ("[cam_1]", "[cam_1]\n[cam_1]", "not readable TOML"),
+        ("distortions", "distortion", "cam_1 lacks distortions"),
+    ],
+)
+def test_a_faulty_toml_is_refused_in_one_line(tmp_path, old, new, message):
+    with pytest.raises(ValueError, match=rf"c\.toml: [^\n]*{message}"):
+        load_camera(write(tmp_path / "c.toml", POSE2SIM.replace(old, new)), name="cam01")
+
+
+def test_the_cameras_of_a_real_pose2sim_calibration_see_the_triangulated_joints_where_they_were_detected():
+    real = SHARED / "real/pose2sim_demo.npz"
+    if not real.is_file():
+        pytest.skip("the real recordings (shared) are not beside this checkout")
+    data = np.load(real)
+    assert 1.4 < np.nanmax(data["tri"][..., 2]) < 2.0  # z is up and in metres
+    for number in range(4):
+        path = SHARED / "video/pose2sim_calibration.toml"
+        camera = load_camera(path, name=f"cam0{number + 1}", image_size=(1080, 1920)).to(torch.float64)
+        seen = camera.world_to_image(torch.from_numpy(data["tri"].astype(np.float64))).numpy()
+        keypoints = data["kp2d"][:, number]
+        off = np.linalg.norm(seen - keypoints[..., :2], axis=-1)[keypoints[..., 2] > 0.3]
+        # The joints were triangulated with another calibration of the same cameras, which is 8 to 18 off.
+        assert np.nanmedian(off) < 25
+
+
+# --- OpenCap and arrays -------------------------------------------------------------------------
+
+
+def test_opencaps_parameters_are_read_as_json_or_npz_without_their_extrinsics(tmp_path):
+    parameters = {
+        "intrinsicMat": MATRIX,
+        "distortion": LENS[None],
+        "imageSize": np.array([[1280.0], [720.0]]),
+        "rotation": np.eye(3),
+        "translation": np.array([[500.0], [700.0], [2186.0]]),
+        "rotation_EulerAngles": np.zeros((3, 1)),
+    }
+    text = json.dumps({key: value.tolist() for key, value in parameters.items()})
+    same(load_camera(write(tmp_path / "camera.json", text)), CAMERA)
+    np.savez(tmp_path / "camera.npz", **parameters)
+    same(load_camera(tmp_path / "camera.npz"), CAMERA)
+
+
+def test_a_pickle_is_never_opened_whatever_its_name(tmp_path):
+    class Opened:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "opened",)
+
+    for name in ("cameraIntrinsicsExtrinsics.pickle", "camera.json"):
+        (tmp_path / name).write_bytes(pickle.dumps(Opened()))
+        with pytest.raises(ValueError, match=rf"{name}: a pickle.*json\.dump") as error:
+            load_camera(tmp_path / name)
+        assert "\n" not in str(error.value)
+    np.savez(tmp_path / "camera.npz", K=np.array([Opened()], dtype=object), dist=LENS)
+    with pytest.raises(ValueError, match=r"camera\.npz: it holds pickled Python objects"):
+        load_camera(tmp_path / "camera.npz")
+    assert not (tmp_path / "opened").exists()
+
+
+# --- Faults -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hello", "not a camera file; known are JSON"),
+        ("", "not a camera file"),
+        ("{broken", "not readable JSON"),
+        ("<opencv_storage>", "not readable XML"),
+        ("{}", "lacks camera_matrix and distortion"),
+        (as_json(distortion=None), "lacks distortion"),
+        (as_json(camera_matrix=[[1, 0], [0, 1]]), r"camera_matrix has shape \(2, 2\), expected 3 x 3"),
+        (as_json(camera_matrix="text"), "camera_matrix is 'text', expected 3 x 3 numbers"),
+        (as_json(camera_matrix=MATRIX.T.tolist()), "last row of camera_matrix is not 0 0 1"),
+        (as_json(camera_matrix=(MATRIX * [[-1], [1], [1]]).tolist()), "focal lengths positive"),
+        (as_json(distortion=[0.1] * 3), "distortion has 3 coefficients, expected k1, k2, p1, p2"),
+        (as_json(distortion=[0.1] * 8), "8 coefficients, only k1, k2, p1, p2, k3 are supported"),
+        (
+            as_json(distortion=[float("nan")] * 5, image_size=[1, 2, 3]),
+            "distortion holds NaN.*image_size has",
+        ),
+        (as_json(image_size=[720.5, 0]), r"image_size is \[720\.5, 0\.0\], expected whole pixels"),
+        (as_json(rotation=np.eye(3).tolist()), "rotation .* and position .* belong together"),
+        (as_json(rotation=[[2, 0, 0], [0, 1, 0], [0, 0, 1]], position=[0, 0, 0]), "not a rotation matrix"),
+        (ROS.replace("rows: 3", ""), "a matrix lacks rows"),
+        (ROS.replace("rows: 3", "rows: 2"), "a matrix of 2 x 3 has 9 numbers"),
+        ("[a]\nb = 1", "holds no camera"),
+    ],
+)
+def test_a_faulty_file_is_refused_in_one_line_that_names_it_and_the_fault(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message) as error:
+        load_camera(write(tmp_path / "camera.txt", text))
+    assert str(error.value).startswith(str(tmp_path / "camera.txt"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_or_binary_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.json: no such file"):
+        load_camera(tmp_path / "none.json")
+    (tmp_path / "video.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42\xff\xfe")
+    with pytest.raises(ValueError, match=r"video\.mp4: not a camera file"):
+        load_camera(tmp_path / "video.mp4")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_npz_gives_a_camera_or_one_line(tmp_path, seed):
+    path = tmp_path / "camera.npz"
+    np.savez_compressed(path, camera_matrix=MATRIX, distortion=LENS, image_size=SIZE)
+    damage(path, seed)
+    complaint = ""
+    try:
+        assert load_camera(path).focal.ndim == 1
+    except ValueError as fault:
+        complaint = str(fault)
+    assert not complaint or complaint.startswith(f"{path}: ")
+    assert "\n" not in complaint
+
+
+def damage(path: Path, seed: int) -> None:
+    """Change two bytes of a file after its first four."""
+    rng, content = np.random.default_rng(seed), bytearray(path.read_bytes())
+    for place in rng.integers(4, len(content), 2):
+        content[place] = rng.integers(256)
+    path.write_bytes(content)
+
+
+def test_zeros_after_the_fifth_coefficient_do_no_harm(tmp_path):
+    path = write(tmp_path / "c.json", as_json(distortion=[*LENS.tolist(), 0, 0, 0]))
+    same(load_camera(path), CAMERA)
+
+
+# --- Another image size -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.5, 3])
+def test_a_resized_image_has_resized_pixels(factor):
+    fitted = fit_to_image(CAMERA, (round(720 * factor), round(1280 * factor)))
+    points = torch.tensor([[0.4, -0.3, 3.0], [0.0, 0.7, 2.0]])
+    torch.testing.assert_close(fitted.camera_to_image(points), CAMERA.camera_to_image(points) * factor)
+
+
+def test_a_codecs_padding_leaves_the_intrinsics_alone():
+    padded = replace(CAMERA, image_size=torch.tensor([1088.0, 1920.0]))
+    fitted = fit_to_image(padded, (1080, 1920))
+    assert torch.equal(fitted.focal, padded.focal)
+    assert torch.equal(fitted.center, padded.center)
+    assert fitted.image_size.tolist() == [1080, 1920]
+    half = fit_to_image(padded, (540, 960))
+    torch.testing.assert_close(half.focal, padded.focal / 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"), [((1280, 720), "one of them is rotated"), ((720, 960), "another shape")]
+)
+def test_a_rotated_or_cropped_image_is_refused_with_both_sizes(size, message):
+    with pytest.raises(
+        ValueError, match=rf"720 x 1280 pixels, the video has {size[0]} x {size[1]}: {message}"
+    ):
+        fit_to_image(CAMERA, size)
+
+
+# --- Without a file -----------------------------------------------------------------------------
+
+
+@given(st.floats(10, 150), st.tuples(st.integers(100, 4000), st.integers(100, 4000)))
+def test_the_field_of_view_spans_the_longer_side(field_of_view, size):
+    camera = default_camera(size, field_of_view=field_of_view).to(torch.float64)
+    middle, edge = torch.tensor(size) / 2, torch.tensor(size) / 2
+    edge[int(size[1] > size[0])] = 0
+    rays = camera.image_to_rays(torch.stack((middle, edge)).double())
+    torch.testing.assert_close(rays[0], torch.zeros(2, dtype=torch.float64), rtol=0, atol=1e-6)
+    assert 2 * rays[1].norm().atan().rad2deg().item() == pytest.approx(field_of_view, rel=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"field_of_view": 0.0}, {"field_of_view": 180.0}, {"focal": -1.0}])
+def test_an_impossible_lens_is_refused(options):
+    with pytest.raises(ValueError, match="must be"):
+        default_camera((720, 1280), **options)
+
+
+def test_the_best_source_is_chosen_and_named(tmp_path):
+    path = write(tmp_path / "calib.toml", POSE2SIM)
+    known = {"field_of_view": 70.0, "keypoints_matrix": MATRIX, "focal_hint": 1000.0}
+    sources = [
+        ({"path": path, "name": "cam01", **known}, 913.25, "camera file calib.toml (cam_1)"),
+        (known, 914.0, "given field of view of 70°"),
+        ({**known, "field_of_view": None}, 913.25, "intrinsics of the keypoint file"),
+        ({"focal_hint": 1000.0}, 1000, "focal length of 1000 pixels from the video's metadata"),
+        ({}, 1004.6, "default field of view of 65° (no camera given)"),
+    ]
+    for options, focal, words in sources:
+        camera, source = find_camera(SIZE, **options)
+        assert (float(camera.focal[0]), source) == (pytest.approx(focal, rel=1e-4), words)
+        assert camera.image_size.tolist() == list(SIZE)
+    save_camera(tmp_path / "camera.json", CAMERA)
+    assert find_camera(SIZE, path=tmp_path / "camera.json")[1] == "camera file camera.json"
+
+
+def test_a_camera_name_without_a_file_is_refused():
+    with pytest.raises(ValueError, match="'cam01' is named, but no camera file"):
+        find_camera(SIZE, name="cam01")

@@ -1,0 +1,123 @@
+"""The command line: what it does, and how it says no."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from spgnet import __version__
+from spgnet.data import sources
+from spgnet.training.recipes import RECIPES
+
+SMALL = ["--channels", "8", "--trajectory-channels", "4", "--epochs", "1", "--steps-per-epoch", "2"]
+
+
+@pytest.fixture
+def spgnet(monkeypatch, tmp_path, command):
+    """Run the command in an empty folder with little motion: how it ended, and its output."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sources, "PROCEDURAL_CLIPS", {"train": 7, "validation": 1, "test": 7})
+    return command
+
+
+def is_one_line(message: object) -> bool:
+    return isinstance(message, str) and message.startswith("spgnet: ") and "\n" not in message
+
+
+def test_train_then_evaluate(spgnet):
+    code, output = spgnet("train", "demo", *SMALL)
+    assert code is None
+    assert "spgnet evaluate runs/demo" in output
+    code, output = spgnet("evaluate", "runs/demo", "--input", "noisy")
+    assert code is None
+    assert "mean over actions" in output
+    result = json.loads(Path("runs/demo/evaluation-test-noisy.json").read_text())
+    assert set(result["actions"]) >= {"walk", "sit"}
+    assert Path("runs/demo/evaluation-test-noisy.md").read_text().startswith("| action |")
+
+
+def test_train_does_not_overwrite_and_resumes_when_told(spgnet):
+    spgnet("train", "demo", *SMALL, "--out", "r")
+    code, _ = spgnet("train", "demo", *SMALL, "--out", "r")
+    assert is_one_line(code)
+    assert "already holds a run" in str(code)
+    assert spgnet("train", "demo", *SMALL, "--out", "r", "--resume")[0] is None
+    code, _ = spgnet("train", "demo", *SMALL, "--out", "r", "--resume", "--seed", "5")
+    assert is_one_line(code)
+    assert "seed is 0, now 5" in str(code)
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones(spgnet):
+    code, _ = spgnet("train", "paper-244")
+    assert is_one_line(code)
+    assert "no recipe 'paper-244'" in str(code)
+    assert all(name in str(code) for name in RECIPES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["evaluate", "nowhere"], "nowhere: not a run folder"),
+        (["train", "demo", "--data.motion", "nowhere"], "nowhere: no such folder"),
+        (["train", "demo", "--epochs", "0"], "epochs must be at least 1"),
+        (["train", "demo", "--loss.pose", "-1"], "finite and not negative"),
+        (["train", "demo", "--filter-widths", "2"], "odd and positive"),
+        (["data", "check", "nowhere"], "nowhere: no such file or folder"),
+        (["train", "demo", "--machine.accelerator", "tpu"], "invalid choice 'tpu'"),
+        (["train", "demo", "--out", "/proc/nowhere"], "/proc/nowhere"),
+    ],
+)
+def test_bad_input_gives_one_line_and_leaves_nothing(spgnet, tmp_path, arguments, fault):
+    code, _ = spgnet(*arguments)
+    assert is_one_line(code)
+    assert fault in str(code)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_is_refused_by_name(spgnet):
+    spgnet("train", "demo", *SMALL, "--out", "r")
+    Path("r/best.safetensors").write_bytes(b"garbage")
+    code, _ = spgnet("evaluate", "r")
+    assert is_one_line(code)
+    assert "r/best.safetensors: not a readable safetensors file" in str(code)
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(spgnet):
+    spgnet("train", "demo", *SMALL, "--out", "a")
+    spgnet("train", "demo", *SMALL, "--out", "b", "--causal")
+    Path("a/best.safetensors").replace("b/best.safetensors")
+    code, _ = spgnet("evaluate", "b")
+    assert is_one_line(code)
+    assert "a checkpoint of another configuration: causal is False, expected True" in str(code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--help"], ["train", "evaluate", "reproduce", "data", "demo"]),
+        (["train", "--help"], ["paper-243", "small-27"]),
+        (
+            ["train", "paper-243", "--help"],
+            ["--loss.reprojection", "--resume", "--data.motion", "--channels"],
+        ),
+        (["evaluate", "--help"], ["--motion", "--flip"]),
+        (["reproduce", "--help"], ["--seeds", "--motion", "--human36m", "table1", "figure6"]),
+    ],
+)
+def test_help_names_what_there_is(spgnet, arguments, words):
+    code, output = spgnet(*arguments)
+    assert code == 0
+    assert all(word in output for word in words)
+
+
+def test_tensorboard_is_named_when_it_is_missing(spgnet, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    code, _ = spgnet("train", "demo", *SMALL, "--tensorboard")
+    assert is_one_line(code)
+    assert not Path("runs").exists()
+    assert "pip install 'spgnet[tensorboard]'" in str(code)
+
+
+def test_the_version_is_said(spgnet):
+    assert spgnet("--version") == (None, f"spgnet {__version__}\n")

@@ -1,0 +1,248 @@
+"""Views: what cameras see of clips."""
+
+from dataclasses import fields, replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spgnet.data.dataset import Views, film, film_takes
+from spgnet.datasets.takes import Take
+from spgnet.geometry.camera import Camera, concatenate_cameras
+from spgnet.geometry.motion_clip import MotionClip
+from spgnet.geometry.rigs import human36m_rig, random_rig
+from spgnet.synthetic.detector_noise import DetectorNoise
+
+
+def standing(frames: int = 3, fps: float = 50.0, name: str = "a") -> MotionClip:
+    torch.manual_seed(0)
+    joints = torch.rand(frames, 17, 3) * torch.tensor([0.5, 0.5, 1.8])
+    return MotionClip(joints, fps=fps, name=name, subject="s", action="x")
+
+
+def test_every_camera_gives_a_view_of_every_clip():
+    rig = human36m_rig("S1")
+    views = film([(standing(3), rig), (standing(5, name="b"), rig[:2])])
+    assert views.lengths.tolist() == [3, 3, 3, 3, 5, 5]
+    assert views.starts.tolist() == [0, 3, 6, 9, 12, 17]
+    assert views.names == ("a",) * 4 + ("b",) * 2
+    assert views.frames_of(4) == slice(12, 17)
+
+
+def test_joints_are_in_the_camera_frame_and_the_input_is_their_projection():
+    rig, clip = human36m_rig("S5"), standing(4)
+    views = film([(clip, rig)])
+    for number in range(4):
+        camera, frames = views.cameras[number], views.frames_of(number)
+        assert torch.allclose(camera.camera_to_world(views.joints[frames]), clip.joints, atol=1e-5)
+        expected = camera.image_to_screen(camera.world_to_image(clip.joints))
+        assert torch.allclose(views.screen[frames], expected, atol=1e-5)
+
+
+def test_noise_changes_the_input_and_never_the_truth():
+    clips = [(standing(30), human36m_rig("S1"))]
+    exact, noisy = film(clips), film(clips, noise=DetectorNoise(), seed=3)
+    assert torch.equal(exact.joints, noisy.joints)
+    assert not torch.equal(exact.screen, noisy.screen)
+    assert torch.equal(noisy.screen, film(clips, noise=DetectorNoise(), seed=3).screen)
+    assert not torch.equal(noisy.screen, film(clips, noise=DetectorNoise(), seed=4).screen)
+
+
+def test_clips_of_two_frame_rates_are_refused():
+    rig = human36m_rig("S1")
+    with pytest.raises(ValueError, match=r"one frame rate, got \[30.0, 50.0\]"):
+        film([(standing(fps=50.0), rig), (standing(fps=30.0), rig)])
+    with pytest.raises(ValueError, match="one frame rate"):
+        film([])
+
+
+def test_a_clip_that_lacks_joints_is_refused():
+    clip = replace(standing(), uncaptured=("nose", "head_top"))
+    with pytest.raises(ValueError, match="clip 'a' lacks joints: nose, head_top were not captured"):
+        film([(clip, human36m_rig("S1"))])
+
+
+def test_a_person_behind_a_camera_is_refused():
+    rig = human36m_rig("S1")
+    clip = standing()
+    behind = MotionClip(
+        clip.joints + torch.tensor([2.0, 7.0, 0.0]), fps=50.0, name="far", subject="s", action="x"
+    )
+    with pytest.raises(ValueError, match=r"clip 'far' comes within 0.3 m"):
+        film([(behind, rig)])
+
+
+def a_take(name: str = "a", *, frames: int = 4, seen_by: int = 2, **changes) -> Take:
+    """A take with detections that are nowhere near its projections."""
+    clip = standing(frames, name=name)
+    seen = 1000 * torch.rand(seen_by, frames, 17, 2, generator=torch.Generator().manual_seed(1))
+    rig = human36m_rig("S1")[:seen_by]
+    take = Take(name, "s", "x", 50.0, rig, clip.joints, {"cpn": seen}, ("spine",))
+    return replace(take, **changes)
+
+
+def unlabelled(take: Take) -> Take:
+    return replace(take, joints=None, uncaptured=())
+
+
+def assert_same(one: Views, two: Views) -> None:
+    """All fields are the same; NaN equals NaN."""
+    for field in fields(Views):
+        a, b = getattr(one, field.name), getattr(two, field.name)
+        if isinstance(a, Camera):
+            assert a.convention == b.convention
+            assert all(torch.equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(Camera)[:7])
+        elif isinstance(a, torch.Tensor):
+            torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+        else:
+            assert a == b
+
+
+def test_the_detections_of_the_named_detector_are_the_input_of_each_camera():
+    other = {"other": torch.zeros(2, 4, 17, 2)}
+    take = a_take(detections={**a_take().detections, **other})
+    views = film_takes([take], detector="cpn")
+    projected = film_takes([take])
+    assert torch.equal(views.joints, projected.joints)
+    for number in range(2):
+        pixels = take.cameras[number].screen_to_image(views.screen[views.frames_of(number)])
+        torch.testing.assert_close(pixels, take.detections["cpn"][number], atol=1e-3, rtol=0)
+    assert not torch.allclose(views.screen, projected.screen, atol=0.1)
+
+
+def test_takes_and_clips_make_the_same_views():
+    clips = [(standing(3), human36m_rig("S1")), (standing(5, name="b"), human36m_rig("S9")[:2])]
+    takes = [Take(clip.name, "s", "x", 50.0, rig, clip.joints) for clip, rig in clips]
+    for noise in (None, DetectorNoise()):
+        assert_same(film_takes(takes, noise=noise, seed=2), film(clips, noise=noise, seed=2))
+
+
+def test_unlabelled_takes_have_their_2d_and_no_3d():
+    takes = [unlabelled(a_take()), a_take("b", frames=3)]
+    views = film_takes(takes, detector="cpn")
+    whole = film_takes([a_take(), takes[1]], detector="cpn")
+    assert views.joints[:8].isnan().all()
+    assert torch.equal(views.joints[8:], whole.joints[8:])
+    assert torch.equal(views.screen, whole.screen)
+    assert views.screen.isfinite().all()
+    assert views.uncaptured == whole.uncaptured == ("spine",)
+    assert film_takes(takes[:1], detector="cpn").uncaptured == ()
+
+
+def test_without_3d_nothing_can_be_projected_and_without_2d_nothing_is_seen():
+    with pytest.raises(ValueError, match="take 'a' has no 3D joints to project; name a detector"):
+        film_takes([unlabelled(a_take())])
+    with pytest.raises(ValueError, match="take 'b' has no 2D joints by 'cpn'"):
+        film_takes([a_take(), a_take("b", detections={})], detector="cpn")
+
+
+def test_takes_that_do_not_go_together_are_refused():
+    opencv = random_rig(2, seed=0).to_convention("opencv")
+    with pytest.raises(ValueError, match="cameras of one lens model"):
+        film_takes([a_take(), a_take("b", cameras=opencv, detections={}, joints=torch.zeros(4, 17, 3))])
+    with pytest.raises(ValueError, match="lack the same joints"):
+        film_takes([a_take(), a_take("b", uncaptured=("nose",))])
+    with pytest.raises(ValueError, match=r"one frame rate, got \[25.0, 50.0\]"):
+        film_takes([a_take(), a_take("b", fps=25.0)], detector="cpn")
+
+
+@pytest.fixture
+def filmed() -> Views:
+    """Five clips of different lengths, the first three by two cameras and the others by one."""
+    takes = [a_take(name, frames=3 + n, seen_by=2 if n < 3 else 1) for n, name in enumerate("abcde")]
+    return film_takes(takes)
+
+
+@pytest.mark.parametrize("chosen", [[0], [4, 1], [7, 6, 5, 4, 3, 2, 1, 0], [2, 2]])
+def test_selected_views_are_the_views_one_by_one_in_the_given_order(filmed, chosen):
+    some = filmed.select(chosen)
+    assert len(some) == len(chosen)
+    for number, view in enumerate(chosen):
+        assert torch.equal(some.joints[some.frames_of(number)], filmed.joints[filmed.frames_of(view)])
+        assert torch.equal(some.screen[some.frames_of(number)], filmed.screen[filmed.frames_of(view)])
+        assert torch.equal(some.cameras.position[number], filmed.cameras.position[view])
+        assert some.names[number] == filmed.names[view]
+    assert (some.fps, some.uncaptured) == (filmed.fps, filmed.uncaptured)
+
+
+def test_views_and_then_others_are_all_of_them(filmed):
+    assert_same(filmed.select([0, 1, 2]) + filmed.select([3, 4, 5, 6, 7]), filmed)
+    with pytest.raises(AssertionError):
+        _ = filmed + replace(filmed, fps=25.0)
+    with pytest.raises(AssertionError):
+        _ = filmed + replace(filmed, uncaptured=())
+
+
+@settings(max_examples=25, deadline=None)
+@given(clips=st.integers(1, 12), small=st.floats(0.001, 1), large=st.floats(0.001, 1))
+def test_a_larger_share_of_labels_holds_a_smaller_one(clips, small, large):
+    small, large = sorted((small, large))
+    views = film_takes([a_take(str(n), frames=1) for n in range(clips)])
+    few, many = (set(views.with_labels(share)[0].names) for share in (small, large))
+    assert few <= many
+    assert len(few) == max(1, round(small * clips))
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.5, 0.8])
+def test_all_cameras_of_a_clip_keep_or_lose_their_labels_together(filmed, share):
+    labelled, others = filmed.with_labels(share)
+    assert others is not None
+    assert len(labelled) >= 1
+    assert not set(labelled.names) & set(others.names)
+    assert sorted(labelled.names + others.names) == sorted(filmed.names)
+    kept = [view for view, name in enumerate(filmed.names) if name in labelled.names]
+    rest = [view for view in range(len(filmed)) if view not in kept]
+    assert_same(labelled, filmed.select(kept))
+    blotted = torch.full_like(others.joints, torch.nan)
+    assert_same(others, replace(filmed.select(rest), joints=blotted, uncaptured=()))
+    assert not labelled.joints.isnan().any()
+
+
+def test_all_labels_are_all_views_and_a_single_clip_always_keeps_its_own(filmed):
+    assert filmed.with_labels(1.0) == (filmed, None)
+    alone, others = filmed.select([0, 1]).with_labels(0.1)
+    assert others is None
+    assert_same(alone, filmed.select([0, 1]))
+
+
+def test_labels_are_drawn_by_chance_and_always_the_same(filmed):
+    views = film_takes([a_take(str(n), frames=1) for n in range(20)])
+    first, again = (views.with_labels(0.5)[0].names for _ in range(2))
+    assert first == again
+    assert list(dict.fromkeys(first)) != [str(n) for n in range(10)]
+
+
+def test_blotted_views_and_those_of_takes_without_3d_go_together(filmed):
+    _, others = filmed.with_labels(0.5)
+    assert others is not None
+    unseen = film_takes([unlabelled(a_take("z"))], detector="cpn")
+    assert (others + unseen).joints.isnan().all()
+
+
+def test_the_picture_is_as_videopose3d_normalises_pixels(filmed):
+    """Its function makes x / w * 2 - 1 and y / w * 2 - h / w of pixels (x, y) in an image of w by h."""
+    cameras = replace(filmed.cameras, image_size=torch.tensor([[1000.0, 1002.0]]).repeat(8, 1))
+    cameras.image_size[3] = torch.tensor([1920.0, 1080.0])
+    views = replace(filmed, cameras=cameras)
+    for view in range(len(views)):
+        w, h = cameras.image_size[view].tolist()
+        frames = views.frames_of(view)
+        pixels = cameras[view].screen_to_image(views.screen[frames])
+        x, y = pixels.unbind(-1)
+        expected = torch.stack((x / w * 2 - 1, y / w * 2 - h / w), dim=-1)
+        torch.testing.assert_close(views.picture()[frames], expected, atol=1e-5, rtol=0)
+
+
+def test_the_picture_leaves_out_whether_a_joint_was_seen(filmed):
+    seen = torch.ones_like(filmed.screen[..., :1])
+    marked = replace(filmed, screen=torch.cat((filmed.screen, seen), dim=-1))
+    assert torch.equal(marked.picture(), filmed.picture())
+
+
+def test_batches_of_cameras_are_concatenated_in_their_order():
+    rig = human36m_rig("S5")
+    joined = concatenate_cameras([rig[2:], rig[:2]])
+    assert torch.equal(joined.position, rig.position[[2, 3, 0, 1]])
+    with pytest.raises(AssertionError):
+        concatenate_cameras([random_rig(1, seed=0), random_rig(1, seed=0).to_convention("opencv")])

@@ -1,0 +1,151 @@
+"""The open benchmark's split: what is in it, and what must never be."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from spgnet.data import sources
+from spgnet.data import sources as staging
+from spgnet.data.config import DataConfig
+from spgnet.data.sources import load_clips, load_training_data, load_views
+from spgnet.datasets.archive import save_motion_archive
+from spgnet.datasets.open_benchmark import free_groups, open_benchmark_facts
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.synthetic.procedural import procedural_clips
+
+
+@pytest.fixture
+def small_procedural(monkeypatch):
+    monkeypatch.setattr(sources, "PROCEDURAL_CLIPS", {"train": 7, "validation": 2, "test": 2})
+
+
+def clips_of(split) -> set[tuple[str, str]]:
+    return {(g["archive"], name) for g in open_benchmark_facts()[split] for name in g["clips"]}
+
+
+def test_no_clip_is_in_two_splits():
+    train, validation, test = (clips_of(split) for split in ("train", "validation", "test"))
+    assert not train & test
+    assert not train & validation
+    assert not validation & test
+
+
+def test_training_uses_no_non_commercial_motion():
+    assert not any(archive == "bandai.npz" for archive, _ in clips_of("train") | clips_of("validation"))
+
+
+def test_weights_for_any_use_are_trained_on_cmu_alone_and_on_nothing_that_they_are_validated_on():
+    free = {(group["archive"], name) for group in free_groups() for name in group["clips"]}
+    assert all(archive.startswith("cmu_") for archive, _ in free)
+    assert not free & clips_of("validation")
+    jumps = {name for archive, name in free if archive == "cmu_jump.npz"}
+    assert jumps
+    assert all(name.startswith("cmu/") for name in jumps)  # the origin of the others is not known
+    assert not any(name.startswith("cmu/05") for name in jumps)  # nor the dancer of validation
+    assert clips_of("train") < free
+
+
+def test_cmu_test_clips_come_from_recordings_that_training_does_not_draw_on():
+    # Indian dance and martial arts are in no other archive; of their archive, training has the salsa alone.
+    assert {name.split("/")[0] for archive, name in clips_of("test") if archive.startswith("cmu")} == {
+        "indian",
+        "martial",
+    }
+    assert {name.split("/")[0] for archive, name in clips_of("train") if "dance" in archive} == {"salsa"}
+
+
+def test_no_trial_recorded_in_two_archives_is_on_both_sides():
+    # Trials of CMU 02, 06 and 07 occur in several archives, of which cmu_actions has lost the numbers: all
+    # are training. Validation is CMU 05 alone, whose modern dance is in no other archive.
+    assert {archive for archive, _ in clips_of("test")} == {"cmu_dance_martial.npz", "bandai.npz"}
+    assert {(archive, name.split("/")[0]) for archive, name in clips_of("validation")} == {
+        ("cmu_iclone.npz", "5")
+    }
+
+
+def test_train_and_test_cameras_are_those_of_different_sessions():
+    sessions = staging.SESSIONS
+    assert set(sessions["test"]) == {"S9", "S11"}
+    assert not set(sessions["train"]) & set(sessions["test"])
+
+
+def test_procedural_views_are_the_same_every_time_and_differ_by_split(small_procedural):
+    data = DataConfig()
+    first, again = load_views(data, "test"), load_views(data, "test")
+    assert torch.equal(first.screen, again.screen)
+    assert not torch.equal(first.joints[:50], load_views(data, "validation").joints[:50])
+
+
+def test_noisy_views_have_the_same_truth_as_projected_ones(small_procedural):
+    exact, noisy = (load_views(DataConfig(input=kind), "test") for kind in ("projected", "noisy"))
+    assert torch.equal(exact.joints, noisy.joints)
+    moved = (exact.screen - noisy.screen).norm(dim=-1)
+    assert 0.001 < moved.median() < 0.05
+
+
+def test_training_bodies_vary_and_stay_symmetric(small_procedural):
+    scales = [staging.random_bone_scales(torch.Generator().manual_seed(s)) for s in range(20)]
+    names = HUMAN36M.bone_names
+    for name in names:
+        if name.startswith("left_"):
+            twin = names.index(name.replace("left_", "right_"))
+            assert all(scale[names.index(name)] == scale[twin] for scale in scales)
+    spread = torch.stack(scales).std(dim=0)
+    assert (spread > 0.03).all()
+    assert torch.stack(scales).min() >= 0.75
+
+
+def test_random_rigs_film_the_same_motion_from_other_places(small_procedural):
+    fixed, random = (load_views(DataConfig(rig=rig), "test") for rig in ("human36m", "random"))
+    assert len(fixed) == len(random)
+    assert not torch.equal(fixed.cameras.position, random.cameras.position)
+    world = [views.cameras[0].camera_to_world(views.joints[views.frames_of(0)]) for views in (fixed, random)]
+    assert torch.allclose(*world, atol=1e-4)
+
+
+def test_wild_training_gets_the_free_clips_and_generated_ones(real_motion):
+    names = {name for group in free_groups() for name in group["clips"]}
+    data = DataConfig(motion=real_motion, input="wild", generated=16)
+    clips = load_training_data(data).labelled
+    assert isinstance(clips, list)
+    assert {clip.name for clip in clips if clip.subject != "procedural"} == names
+    assert sum(clip.subject == "procedural" for clip in clips) == 16
+    captured = load_training_data(replace(data, generated=0)).labelled
+    assert isinstance(captured, list)
+    assert {clip.name for clip in captured} == names
+    assert {clip.fps for clip in clips} == {50.0}
+
+
+def test_what_wild_training_made_is_tested_on_the_other_studio_alone(real_motion):
+    free = {name for group in free_groups() for name in group["clips"]}
+    data = DataConfig(motion=real_motion)
+    others = {clip.name for clip in load_clips(data, "test", trained_wild=True)}
+    assert others
+    assert not free & others
+    assert free & {clip.name for clip in load_clips(data, "test")}
+
+
+def test_a_negative_number_of_generated_clips_is_refused():
+    with pytest.raises(ValueError, match="generated must not be negative, got -1"):
+        DataConfig(generated=-1)
+
+
+def test_a_missing_folder_or_archive_or_another_archive_is_named(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="no such folder"):
+        load_views(DataConfig(motion=Path("/nowhere")), "train")
+    save_motion_archive(tmp_path / "cmu_iclone.npz", procedural_clips(2, seed=0, seconds=1.0))
+    with pytest.raises(ValueError, match=r"cmu_iclone.npz: not the open benchmark's archive \(SHA-256"):
+        load_views(DataConfig(motion=tmp_path), "validation")
+    with pytest.raises(ValueError, match=r"cmu_dance_martial.npz: no such file"):
+        load_views(DataConfig(motion=tmp_path), "test")
+
+
+@pytest.mark.parametrize(("split", "frames"), [("train", 417_728), ("validation", 28_412), ("test", 329_008)])
+def test_the_real_splits_are_whole_and_in_front_of_the_cameras(real_motion, split, frames):
+    views = load_views(DataConfig(motion=real_motion), split)
+    assert len(views.joints) == frames
+    assert views.fps == 50
+    assert views.joints[..., 2].min() > 1.5
+    assert (views.screen.abs() < 1.05).all(dim=-1).float().mean() > 0.97

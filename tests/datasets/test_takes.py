@@ -1,0 +1,80 @@
+"""Takes and the views of them: which frames are scored."""
+
+from dataclasses import replace
+
+import jaxtyping
+import pytest
+import torch
+
+from spgnet.data.dataset import Views, film_takes
+from spgnet.datasets.takes import Take
+from spgnet.geometry.rigs import human36m_rig
+
+CAMERAS = human36m_rig("S1")[:2]
+
+
+def a_take(name: str, frames: int, scored: list[int] | None = None) -> Take:
+    joints = torch.rand(frames, 17, 3, generator=torch.Generator().manual_seed(frames))
+    marked = None
+    if scored is not None:
+        marked = torch.zeros(frames, dtype=torch.bool)
+        marked[scored] = True
+    return Take(name, "s", "walk", 50.0, CAMERAS, joints, scored=marked)
+
+
+@pytest.fixture(scope="module")
+def views():
+    return film_takes([a_take("a", 4, [1, 2]), a_take("b", 3), a_take("c", 2, [0])])
+
+
+def test_a_take_must_say_of_every_frame_whether_it_is_scored(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # it refuses other shapes by itself
+    with pytest.raises(ValueError, match=r"take 'a': scored has shape \(3,\), expected \(4,\)$"):
+        replace(a_take("a", 4), scored=torch.ones(3, dtype=torch.bool))
+
+
+def test_a_take_in_which_no_frame_is_scored_is_refused():
+    with pytest.raises(ValueError, match=r"take 'a': no frame is scored$"):
+        a_take("a", 4, [])
+
+
+def test_every_camera_of_a_take_has_its_scored_frames_and_a_take_that_names_none_has_all(views):
+    a, b, c = [0, 1, 1, 0], [1, 1, 1], [1, 0]
+    assert views.scored.tolist() == [*a, *a, *b, *b, *c, *c]
+    assert torch.equal(views.scored_frames(), views.scored)
+    assert len(views.joints) == 2 * (4 + 3 + 2)
+
+
+def test_views_of_takes_that_are_scored_throughout_have_no_mask():
+    views = film_takes([a_take("a", 4), a_take("b", 3)])
+    assert views.scored is None
+    assert views.scored_frames().tolist() == [True] * 14
+    assert views.select([3, 0]).scored is None
+    assert (views + views).scored is None
+    assert views.to(torch.device("cpu")).scored is None
+
+
+def test_a_selection_takes_its_scored_frames_along(views):
+    """In the order of the selection: the first camera of c, the second of a."""
+    assert views.select([4, 1]).scored.tolist() == [1, 0, 0, 1, 1, 0]
+
+
+def test_a_sum_has_both_masks_and_that_of_a_side_without_one_is_full(views):
+    full = film_takes([a_take("d", 5)])
+    mask, ones = views.scored.tolist(), [True] * 10
+    assert (views + views).scored.tolist() == mask + mask
+    assert (views + full).scored.tolist() == mask + ones
+    assert (full + views).scored.tolist() == ones + mask
+
+
+def test_the_mask_goes_where_the_views_go(views, monkeypatch):
+    monkeypatch.setattr(Views, "__post_init__", lambda self: None)  # a tensor on "meta" has no values
+    moved = views.to(torch.device("meta"))
+    assert moved.scored.device.type == moved.joints.device.type == "meta"
+
+
+def test_blotting_out_labels_keeps_the_mask(views):
+    labelled, rest = views.with_labels(0.5)
+    for part in (labelled, rest):
+        expected = torch.cat([views.scored[views.frames_of(views.names.index(name))] for name in part.names])
+        assert torch.equal(part.scored, expected)

@@ -1,0 +1,418 @@
+"""Training: it learns, it resumes to the bit, and it survives being stopped and killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from spgnet.data.dataset import Views
+from spgnet.data.domain_randomization import wild_views
+from spgnet.models import SPGNetConfig
+from spgnet.synthetic.procedural import procedural_clips
+from spgnet.training import loop as training
+from spgnet.training.loop import Machine, shuffled, step_seed, train
+from spgnet.training.losses import LossWeights, UnlabelledWeights
+from spgnet.training.recipes import GUIDED, RECIPES, TrainConfig
+from spgnet.training.runs import read_log
+
+CONFIG = TrainConfig(
+    model=SPGNetConfig(filter_widths=(3, 3), channels=16, trajectory_channels=8, dropout=0.2),
+    loss=GUIDED,
+    epochs=2,
+    steps_per_epoch=6,
+    batch_size=32,
+    checkpoint_every=4,
+)
+
+
+def same_weights(one: Path, two: Path) -> bool:
+    """Whether two runs have the same last checkpoints, optimizer state and all, and the same best weights."""
+    for name in ("last.safetensors", "best.safetensors"):
+        a, b = load_file(one / name), load_file(two / name)
+        if a.keys() != b.keys() or not all(torch.equal(a[key], b[key]) for key in a):
+            return False
+    return True
+
+
+def history(run: Path) -> list[dict]:
+    """The log without its clock."""
+    return [{key: value for key, value in entry.items() if key != "seconds"} for entry in read_log(run)]
+
+
+@pytest.fixture(scope="module")
+def straight(views, tmp_path_factory) -> Path:
+    """A run that was never interrupted."""
+    run = tmp_path_factory.mktemp("straight")
+    assert train(CONFIG, run, views, views)
+    return run
+
+
+def test_a_run_leaves_configuration_environment_log_and_weights(straight):
+    names = {path.name for path in straight.iterdir()}
+    assert names == {"config.json", "environment.json", "log.jsonl", "last.safetensors", "best.safetensors"}
+    assert [entry["step"] for entry in read_log(straight)] == [6, 12]
+    assert {"loss/pose", "loss/trajectory", "loss/kinematic", "loss/reprojection"} <= read_log(straight)[
+        0
+    ].keys()
+
+
+def test_training_lowers_the_error(views, tmp_path):
+    train(replace(CONFIG, epochs=6, steps_per_epoch=20), tmp_path / "run", views, views)
+    log = read_log(tmp_path / "run")
+    assert log[-1]["loss"] < 0.5 * log[0]["loss"]
+    assert log[-1]["validation_mpjpe"] < 0.8 * log[0]["validation_mpjpe"]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(views, straight, tmp_path):
+    train(CONFIG, tmp_path / "again", views, views)
+    assert same_weights(straight, tmp_path / "again")
+    train(replace(CONFIG, seed=1), tmp_path / "other", views, views)
+    assert not same_weights(straight, tmp_path / "other")
+
+
+@pytest.mark.parametrize("stop_at", [3, 6, 9])
+def test_a_run_stopped_by_a_signal_and_resumed_equals_one_that_ran_through(
+    views, straight, tmp_path, stop_at
+):
+    def interrupt(entry) -> None:
+        if entry["step"] == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert not train(CONFIG, tmp_path / "run", views, views, on_step=interrupt)
+    assert train(CONFIG, tmp_path / "run", views, views, resume=True)
+    assert same_weights(straight, tmp_path / "run")
+    assert history(straight) == history(tmp_path / "run")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+sys.path.insert(0, {tests!r})
+from training.test_loop import CONFIG
+from spgnet.training.loop import Machine, shuffled, step_seed, train
+
+torch.set_num_threads(1)
+views = torch.load({views!r}, weights_only=False)
+
+def die(entry):
+    if entry["step"] == {step}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(CONFIG, Path({run!r}), views, views, on_step=die, resume={resume})
+"""
+
+
+def in_a_process(views: Views, folder: Path, *, step: int, resume: bool) -> int:
+    """Train in a process of its own that kills itself with SIGKILL after a step (0: never)."""
+    torch.save(views, folder / "views.pt")
+    text = KILLED.format(
+        tests=str(Path(__file__).parents[1]),
+        views=str(folder / "views.pt"),
+        run=str(folder / "run"),
+        step=step,
+        resume=resume,
+    )
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(text)], timeout=120).returncode
+
+
+TOGETHER = """
+import sys
+from pathlib import Path
+import torch
+sys.path.insert(0, {tests!r})
+from training.test_loop import CONFIG
+from spgnet.training.loop import Machine, train
+
+torch.set_num_threads(1)
+views = torch.load({views!r}, weights_only=False)
+train(CONFIG, Path({run!r}), views, views, machine=Machine(accelerator="cpu", devices=2))
+"""
+
+
+def test_two_processes_train_one_run(views, tmp_path):
+    torch.save(views, tmp_path / "views.pt")
+    paths = {"views": str(tmp_path / "views.pt"), "run": str(tmp_path / "run")}
+    (tmp_path / "together.py").write_text(TOGETHER.format(tests=str(Path(__file__).parents[1]), **paths))
+    subprocess.run([sys.executable, str(tmp_path / "together.py")], timeout=120, check=True)
+    assert [entry["step"] for entry in read_log(tmp_path / "run")] == [6, 12]
+    assert read_log(tmp_path / "run")[1]["loss"] < read_log(tmp_path / "run")[0]["loss"]
+
+
+def test_a_killed_run_resumed_equals_one_that_ran_through(views, tmp_path):
+    for name in ("straight", "killed"):
+        (tmp_path / name).mkdir()
+    assert in_a_process(views, tmp_path / "straight", step=0, resume=False) == 0
+    assert in_a_process(views, tmp_path / "killed", step=6, resume=False) == -signal.SIGKILL
+    assert in_a_process(views, tmp_path / "killed", step=11, resume=True) == -signal.SIGKILL
+    assert in_a_process(views, tmp_path / "killed", step=0, resume=True) == 0
+    assert same_weights(tmp_path / "straight/run", tmp_path / "killed/run")
+    assert history(tmp_path / "straight/run") == history(tmp_path / "killed/run")
+
+
+def test_killed_before_its_first_checkpoint_a_run_can_be_resumed_too(views, straight, tmp_path):
+    assert in_a_process(views, tmp_path, step=2, resume=False) == -signal.SIGKILL
+    assert not (tmp_path / "run/last.safetensors").exists()
+    assert train(CONFIG, tmp_path / "run", views, views, resume=True)
+    assert same_weights(straight, tmp_path / "run")
+
+
+def test_a_run_that_dies_in_validation_and_is_resumed_equals_one_that_ran_through(
+    views, tmp_path, monkeypatch
+):
+    config = replace(CONFIG, checkpoint_every=6)  # a checkpoint would fall on the end of the epoch
+    train(config, tmp_path / "straight", views, views)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "validation_mpjpe", lambda model, views: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(config, tmp_path / "run", views, views)
+    train(config, tmp_path / "run", views, views, resume=True)
+    assert same_weights(tmp_path / "straight", tmp_path / "run")
+    assert history(tmp_path / "straight") == history(tmp_path / "run")
+
+
+def test_seeds_differ_in_order_flips_and_dropout():
+    for seed in (1, 2, 20240101, 2**32 - 1):
+        assert not torch.equal(shuffled(100, 0, 3), shuffled(100, seed, 3))
+        draws = [
+            torch.rand(100, generator=torch.Generator().manual_seed(step_seed(s, 3, 0))) for s in (0, seed)
+        ]
+        assert not torch.equal(*draws)
+    seeds = {step_seed(seed, step, rank) for seed in range(3) for step in range(50) for rank in range(4)}
+    assert len(seeds) == 3 * 50 * 4
+    assert not torch.equal(shuffled(100, 0, 3), shuffled(100, 0, 4))
+
+
+def test_a_network_with_an_untrained_part_can_be_resumed(views, tmp_path):
+    config = replace(CONFIG, loss=LossWeights(trajectory=0.0))
+    train(config, tmp_path / "straight", views, views)
+    stop_at_3 = lambda entry: os.kill(os.getpid(), signal.SIGTERM) if entry["step"] == 3 else None  # noqa: E731
+    assert not train(config, tmp_path / "run", views, views, on_step=stop_at_3)
+    assert train(config, tmp_path / "run", views, views, resume=True)
+    assert same_weights(tmp_path / "straight", tmp_path / "run")
+
+
+def test_training_that_diverges_stops_and_says_so(views, tmp_path):
+    with pytest.raises(ValueError, match=r"loss is .* at step \d+: training diverged"):
+        train(replace(CONFIG, learning_rate=1e30), tmp_path / "run", views, views)
+
+
+def test_mixed_precision_trains(views, tmp_path):
+    assert train(replace(CONFIG, precision="bf16-mixed"), tmp_path / "run", views, views)
+    assert read_log(tmp_path / "run")[-1]["validation_mpjpe"] < 1000
+
+
+def test_a_wild_run_learns_resumes_to_the_bit_and_needs_a_network_on_rays(tmp_path, monkeypatch):
+    clips = procedural_clips(7, seed=1, seconds=2.0)
+    seen = wild_views(clips, seed=0, count=20, frames=12)
+    wild = replace(RECIPES["wild"], epochs=2, steps_per_epoch=8, checkpoint_every=3)
+    wild = replace(wild, model=replace(wild.model, channels=16, trajectory_channels=8))
+    assert train(wild, tmp_path / "straight", clips, seen)
+    first, second = (entry["loss/pose"] for entry in read_log(tmp_path / "straight"))
+    assert second < first
+    stops = iter([False] * 10 + [True] + [False] * 99)
+    with monkeypatch.context() as patch:
+        patch.setattr(training.StopSignal, "requested_anywhere", lambda signal, fabric: next(stops))
+        assert not train(wild, tmp_path / "stopped", clips, seen)
+    assert len(read_log(tmp_path / "stopped")) == 1
+    assert train(wild, tmp_path / "stopped", clips, seen, resume=True)
+    assert same_weights(tmp_path / "straight", tmp_path / "stopped")
+    with pytest.raises(ValueError, match="train a RayNet on them"):
+        train(replace(CONFIG, data=wild.data), tmp_path / "other", clips, seen)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_an_accelerator_that_is_not_there_is_named(views, tmp_path):
+    with pytest.raises(ValueError, match="cannot run on accelerator 'cuda'"):
+        train(CONFIG, tmp_path / "run", views, views, machine=Machine(accelerator="cuda"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_second_signal_stops_at_once(views, tmp_path):
+    def interrupt_twice(entry) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, tmp_path / "run", views, views, on_step=interrupt_twice)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_training_works_outside_the_main_thread(views, tmp_path):
+    thread = threading.Thread(target=train, args=(CONFIG, tmp_path / "run", views, views))
+    thread.start()
+    thread.join()
+    assert len(read_log(tmp_path / "run")) == 2
+
+
+def test_the_best_weights_are_those_of_the_epoch_with_the_lowest_error(views, tmp_path):
+    config = replace(CONFIG, epochs=4, learning_rate=0.05, decay=1.0)
+    train(config, tmp_path / "run", views, views)
+    errors = [entry["validation_mpjpe"] for entry in read_log(tmp_path / "run")]
+    best_epoch = errors.index(min(errors)) + 1
+    train(replace(config, epochs=best_epoch), tmp_path / "best", views, views)
+    best = load_file(tmp_path / "run/best.safetensors")
+    last = load_file(tmp_path / "best/last.safetensors")
+    assert all(torch.equal(best[key], last[key]) for key in best)
+
+
+def test_a_run_of_another_configuration_is_not_resumed(views, straight):
+    before = (straight / "last.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="a run of another configuration"):
+        train(replace(CONFIG, loss=LossWeights()), straight, views, views, resume=True)
+    with pytest.raises(ValueError, match="already holds a run"):
+        train(CONFIG, straight, views, views)
+    assert (straight / "last.safetensors").read_bytes() == before
+
+
+def test_nothing_is_written_when_the_data_are_too_short(views, tmp_path):
+    with pytest.raises(ValueError, match="too few frames"):
+        train(replace(CONFIG, run_length=10_000, batch_size=20_000), tmp_path / "run", views, views)
+    assert not (tmp_path / "run").exists()
+
+
+def same_model(one: Path, two: Path) -> bool:
+    """Whether two files of weights hold the same network; one may hold an optimizer's state, too."""
+    a, b = (
+        {name: value for name, value in load_file(path).items() if name.startswith("model.")}
+        for path in (one, two)
+    )
+    assert a
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+SEMI = replace(CONFIG, unlabelled=UnlabelledWeights(warm_up=1), epochs=3)
+UNLABELLED_TERMS = {"loss/unlabelled_reprojection", "loss/unlabelled_bone_lengths"}
+
+
+@pytest.fixture(scope="module")
+def halves(views) -> tuple[Views, Views]:
+    """Views with labels, and others whose joints are blotted out."""
+    labelled, unlabelled = views.with_labels(0.5)
+    assert unlabelled is not None
+    return labelled, unlabelled
+
+
+@pytest.fixture(scope="module")
+def semi(views, halves, tmp_path_factory) -> Path:
+    """A run that learnt from both and was never interrupted."""
+    run = tmp_path_factory.mktemp("semi")
+    labelled, unlabelled = halves
+    assert train(SEMI, run, labelled, views, unlabelled=unlabelled)
+    return run
+
+
+def test_views_without_labels_join_training_after_the_warm_up(semi):
+    log = read_log(semi)
+    assert not UNLABELLED_TERMS & log[0].keys()
+    for entry in log[1:]:
+        assert entry.keys() >= UNLABELLED_TERMS
+        parts = [value for name, value in entry.items() if name.startswith("loss/")]
+        assert entry["loss"] == pytest.approx(sum(parts))
+        assert all(entry[name] > 0 for name in UNLABELLED_TERMS)
+
+
+def test_what_the_joints_of_unlabelled_views_are_never_matters(views, halves, semi, tmp_path):
+    """Blotted out, true and wrong joints give the same weights to the bit."""
+    labelled, unlabelled = halves
+    for name, joint in (("zero", 0.0), ("far", 1e6)):
+        other = replace(unlabelled, joints=torch.full_like(unlabelled.joints, joint))
+        train(SEMI, tmp_path / name, labelled, views, unlabelled=other)
+        assert same_weights(semi, tmp_path / name)
+
+
+def test_what_unlabelled_views_show_does_matter(views, halves, semi, tmp_path):
+    labelled, unlabelled = halves
+    train(
+        SEMI,
+        tmp_path / "run",
+        labelled,
+        views,
+        unlabelled=replace(unlabelled, screen=0.9 * unlabelled.screen),
+    )
+    assert not same_weights(semi, tmp_path / "run")
+
+
+def test_until_the_warm_up_ends_training_is_as_without_unlabelled_views(views, halves, tmp_path):
+    labelled, unlabelled = halves
+    config = replace(SEMI, epochs=2, unlabelled=UnlabelledWeights(warm_up=2))
+    train(config, tmp_path / "with", labelled, views, unlabelled=unlabelled)
+    train(config, tmp_path / "without", labelled, views)
+    assert same_weights(tmp_path / "with", tmp_path / "without")
+    assert history(tmp_path / "with") == history(tmp_path / "without")
+
+
+def test_weights_of_zero_leave_unlabelled_views_out(views, halves, tmp_path):
+    labelled, unlabelled = halves
+    config = replace(
+        SEMI, epochs=2, unlabelled=UnlabelledWeights(reprojection=0.0, bone_lengths=0.0, warm_up=0)
+    )
+    train(config, tmp_path / "with", labelled, views, unlabelled=unlabelled)
+    train(config, tmp_path / "without", labelled, views)
+    assert same_weights(tmp_path / "with", tmp_path / "without")
+    assert history(tmp_path / "with") == history(tmp_path / "without")
+
+
+@pytest.mark.parametrize("stop_at", [6, 9, 13])
+def test_a_run_with_unlabelled_views_resumes_to_the_bit(views, halves, semi, tmp_path, stop_at):
+    labelled, unlabelled = halves
+
+    def interrupt(entry) -> None:
+        if entry["step"] == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    run = tmp_path / "run"
+    assert not train(SEMI, run, labelled, views, unlabelled=unlabelled, on_step=interrupt)
+    assert train(SEMI, run, labelled, views, unlabelled=unlabelled, resume=True)
+    assert same_weights(semi, run)
+    assert history(semi) == history(run)
+
+
+def test_unlabelled_views_that_are_too_short_are_refused_before_anything_is_written(halves, tmp_path):
+    labelled, unlabelled = halves
+    short = unlabelled.select([0])
+    short = replace(
+        short, joints=short.joints[:1], screen=short.screen[:1], lengths=torch.ones_like(short.lengths)
+    )
+    with pytest.raises(ValueError, match="too few frames"):
+        train(SEMI, tmp_path / "run", labelled, None, unlabelled=short)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_views_to_validate_on_the_best_weights_are_the_last(views, tmp_path):
+    lowest = replace(CONFIG, epochs=3, learning_rate=0.05, decay=1.0)
+    best = []
+    train(
+        lowest,
+        tmp_path / "run",
+        views,
+        None,
+        on_epoch=lambda entry: best.append((tmp_path / "run/best.safetensors").read_bytes()),
+    )
+    assert all("validation_mpjpe" not in entry for entry in read_log(tmp_path / "run"))
+    assert same_model(tmp_path / "run/best.safetensors", tmp_path / "run/last.safetensors")
+    assert len(set(best)) == 3
+
+
+def test_a_run_without_views_to_validate_on_resumes_to_the_bit(views, tmp_path):
+    train(CONFIG, tmp_path / "straight", views, None)
+    stop_at_6 = lambda entry: os.kill(os.getpid(), signal.SIGTERM) if entry["step"] == 6 else None  # noqa: E731
+    assert not train(CONFIG, tmp_path / "run", views, None, on_step=stop_at_6)
+    assert train(CONFIG, tmp_path / "run", views, None, resume=True)
+    assert same_weights(tmp_path / "straight", tmp_path / "run")
+    assert history(tmp_path / "straight") == history(tmp_path / "run")
+
+
+def test_validation_does_not_change_what_is_learnt(views, straight, tmp_path):
+    train(CONFIG, tmp_path / "run", views, None)
+    assert same_model(straight / "last.safetensors", tmp_path / "run/last.safetensors")

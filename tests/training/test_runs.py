@@ -1,0 +1,131 @@
+"""Run folders: configurations come back as they were, and folders that are no runs are refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spgnet.data.config import DataConfig
+from spgnet.training.losses import LossWeights
+from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
+from spgnet.training.runs import (
+    check_free,
+    check_resumable,
+    config_from_json,
+    config_to_json,
+    create_run,
+    load_run,
+    read_config,
+    read_log,
+)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_configuration_survives_json(name):
+    config = replace(RECIPES[name], data=DataConfig(motion=Path("some/where"), input="noisy"), seed=3)
+    assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config
+
+
+def test_every_recipe_is_described():
+    assert set(RECIPES) == set(RECIPE_DESCRIPTIONS)
+
+
+def test_the_paper_s_recipe_is_the_paper_s():
+    recipe = RECIPES["paper-243"]
+    assert recipe.model.receptive_field == 243
+    assert (recipe.model.channels, recipe.epochs, recipe.batch_size) == (1024, 100, 1024)
+    assert (recipe.learning_rate, recipe.flip) == (0.001, True)
+    assert min(recipe.loss.kinematic, recipe.loss.reprojection) > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"batch_size": 3}, "a batch of 3 output frames does not hold two runs of 2"),
+        ({"loss": LossWeights(kinematic=1.0), "run_length": 1}, "needs a run_length of at least 2"),
+        ({"decay": 1.5}, r"decay 1.5 in \(0, 1\]"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch must be at least 1"),
+        ({"seed": 2**32}, "seed must be between 0"),
+        ({"epochs": 0, "run_length": 0}, "epochs .*; run_length "),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused(changes, fault):
+    with pytest.raises(ValueError, match=fault):
+        replace(TrainConfig(), **changes)
+
+
+def test_wild_training_draws_the_frame_rates_that_the_network_is_for():
+    wild = RECIPES["wild"]
+    slower = replace(wild.data, wildness=replace(wild.data.wildness, fps=(10.0, 30.0)))
+    with pytest.raises(ValueError, match=r"the model is for \(20.0, 40.0\) .* draws \(10.0, 30.0\)"):
+        replace(wild, data=slower)
+    assert replace(wild, data=slower, model=replace(wild.model, rates=(10.0, 30.0)))
+
+
+def test_older_wild_runs_drew_the_rates_of_their_network():
+    wild = RECIPES["wild"]
+    values = config_to_json(replace(wild, model=replace(wild.model, rates=(24.0, 60.0)), data=DataConfig()))
+    del values["data"]["wildness"], values["data"]["generated"]
+    values["data"]["input"] = "wild"
+    config = config_from_json(values)
+    assert config.data.wildness.fps == (24.0, 60.0)
+    values["data"]["wildness"] = None
+    with pytest.raises(ValueError, match="not a training configuration"):
+        config_from_json(values)
+
+
+def test_a_run_folder_is_not_overwritten_and_resumes_its_own_configuration_only(tmp_path):
+    config = RECIPES["demo"]
+    create_run(tmp_path, config)
+    assert read_config(tmp_path) == config
+    check_resumable(tmp_path, config)
+    with pytest.raises(ValueError, match="already holds a run; resume it with --resume"):
+        check_free(tmp_path)
+    check_resumable(tmp_path, replace(config, seed=0))
+    with pytest.raises(ValueError, match="a run of another configuration: seed is 0, now 1"):
+        check_resumable(tmp_path, replace(config, seed=1))
+
+
+def test_a_run_may_find_its_motion_elsewhere_but_not_other_motion(tmp_path):
+    config = RECIPES["demo"]
+    here, there = (replace(config, data=DataConfig(motion=Path(place))) for place in ("here", "there"))
+    create_run(tmp_path, here)
+    check_resumable(tmp_path, there)
+    with pytest.raises(ValueError, match="another configuration: data is"):
+        check_resumable(tmp_path, config)
+
+
+def test_a_damaged_log_is_refused_by_name(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"step": 1}\n{"st')
+    with pytest.raises(ValueError, match=r"log.jsonl: not JSON"):
+        read_log(tmp_path)
+
+
+def test_the_environment_is_written_down(tmp_path):
+    create_run(tmp_path, RECIPES["demo"])
+    assert {"torch", "python", "commit", "command"} <= json.loads(
+        (tmp_path / "environment.json").read_text()
+    ).keys()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"model": {"kind": "other"}}'])
+def test_a_damaged_configuration_is_refused_by_name(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=str(tmp_path / "config.json")):
+        load_run(tmp_path)
+
+
+def test_an_unknown_field_is_refused():
+    values = config_to_json(RECIPES["demo"]) | {"momentum": 0.9}
+    with pytest.raises(ValueError, match="momentum"):
+        config_from_json(values)
+
+
+def test_a_folder_without_a_run_and_a_run_without_weights_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"not a run folder \(it has no config.json\)"):
+        load_run(tmp_path)
+    create_run(tmp_path, RECIPES["demo"])
+    with pytest.raises(ValueError, match=r"best.safetensors: no such checkpoint"):
+        load_run(tmp_path)
