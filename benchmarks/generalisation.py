@@ -22,8 +22,8 @@ import torch
 import tyro
 
 from spgnet.data.config import DataConfig, Input
-from spgnet.data.dataset import Views
-from spgnet.data.sources import load_views
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.sources import load_dataset
 from spgnet.datasets.open_benchmark import open_benchmark_facts
 from spgnet.datasets.takes import Split
 from spgnet.evaluation import METRICS, evaluate, markdown_table, metric_headings
@@ -106,7 +106,7 @@ def main(options: Options) -> None:
 def compared(model: LiftingNetwork, kind: Input, options: Options) -> list[Row]:
     """The rows of every origin."""
     splits: tuple[Split, ...] = ("test", "validation")
-    views = {split: load_views(DataConfig(motion=options.motion, input=kind), split) for split in splits}
+    views = {split: load_dataset(DataConfig(motion=options.motion, input=kind), split) for split in splits}
     return [
         row
         for origin, (split, archives) in ORIGINS.items()
@@ -121,7 +121,12 @@ def actions_of(split: Split, archives: str) -> list[str]:
 
 
 def rows_of(
-    model: LiftingNetwork, views: Views, kind: Input, origin: str, actions: Sequence[str], options: Options
+    model: LiftingNetwork,
+    views: PoseDataset,
+    kind: Input,
+    origin: str,
+    actions: Sequence[str],
+    options: Options,
 ) -> list[Row]:
     """The mean of the actions of an origin, and then each of them."""
     rows = [Row(origin, action, kind, *measured(model, views, action, options)) for action in actions]
@@ -129,7 +134,7 @@ def rows_of(
 
 
 def measured(
-    model: LiftingNetwork, views: Views, action: str, options: Options
+    model: LiftingNetwork, views: PoseDataset, action: str, options: Options
 ) -> tuple[int, int, int, dict[str, float]]:
     """Clips of an action that were looked at, how many there are, frames, and every metric.
 
@@ -149,7 +154,7 @@ def averaged(rows: Sequence[Row]) -> Row:
     return Row(rows[0].origin, None, rows[0].input, clips, of_clips, frames, values)
 
 
-def clips_of(views: Views, action: str) -> list[list[int]]:
+def clips_of(views: PoseDataset, action: str) -> list[list[int]]:
     """The views of each clip of an action: of all its pieces, by all cameras."""
     clips: dict[str, list[int]] = {}
     for view, name in enumerate(views.names):
@@ -164,7 +169,7 @@ def evenly(items: Sequence[T], most: int | None) -> list[T]:
     return [items[(2 * number + 1) * len(items) // (2 * count)] for number in range(count)]
 
 
-def chosen(views: Views, kept: Sequence[int], longest: int | None = None) -> Views:
+def chosen(views: PoseDataset, kept: Sequence[int], longest: int | None = None) -> PoseDataset:
     """Some of the views, and of longer ones that many frames from their middle."""
     starts, lengths, index = views.starts[kept], views.lengths[kept], torch.tensor(kept)
     shorter = lengths if longest is None else lengths.clamp(max=longest)

@@ -12,8 +12,8 @@ from typing import Any
 import tyro
 
 from spgnet.data.config import DataConfig, Input
-from spgnet.data.dataset import Views
-from spgnet.data.sources import load_views
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.sources import load_dataset
 from spgnet.datasets.takes import Split
 from spgnet.evaluation import markdown_table, metric_headings
 from spgnet.models import SPGNetConfig
@@ -48,7 +48,7 @@ class Sweep:
 def main() -> None:
     sweep = tyro.cli(Sweep, description=__doc__)
     data = DataConfig(motion=sweep.motion, input=sweep.input)
-    views: dict[Split, Views] = {split: load_views(data, split) for split in ("train", "validation")}
+    views: dict[Split, PoseDataset] = {split: load_dataset(data, split) for split in ("train", "validation")}
     rows = []
     for kinematic in sweep.kinematic:
         for reprojection in sweep.reprojection:

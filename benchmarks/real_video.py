@@ -25,7 +25,7 @@ from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 from spgnet.keypoints import Keypoints, load_people
 from spgnet.lifting import Lifter
 from spgnet.lifting.inputs import at_times
-from spgnet.lifting.postprocess import make_rigid
+from spgnet.lifting.postprocess import fit_constant_bones
 from spgnet.lifting.streaming import lift_live
 
 SCORED = tuple(
@@ -135,7 +135,7 @@ def whole_joints(keypoints: Keypoints, lifter: Lifter, options: Options) -> np.n
     if options.every > 1:
         keypoints.points[np.arange(len(keypoints)) % options.every != 0] = np.nan
     motion = lifter.lift(keypoints)
-    return (make_rigid(motion) if options.rigid else motion).joints
+    return (fit_constant_bones(motion) if options.rigid else motion).joints
 
 
 def live_joints(keypoints: Keypoints, lifter: Lifter, options: Options) -> np.ndarray:

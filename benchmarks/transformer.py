@@ -19,9 +19,9 @@ import torch
 import tyro
 
 from spgnet.data.config import DataConfig, Input
-from spgnet.data.dataset import Views
+from spgnet.data.dataset import PoseDataset
 from spgnet.data.samples import WindowSampler
-from spgnet.data.sources import load_views
+from spgnet.data.sources import load_dataset
 from spgnet.datasets.takes import Split
 from spgnet.evaluation import evaluate, markdown_table, metric_headings
 from spgnet.models import SPGNetConfig, build_model
@@ -29,7 +29,7 @@ from spgnet.models.baselines.transformer import TransformerConfig
 from spgnet.training.experiments import mean_and_spread
 from spgnet.training.loop import Machine, train
 from spgnet.training.losses import total, weighted_losses
-from spgnet.training.recipes import GUIDED_WITH_DROPOUT, RECIPES, TrainConfig
+from spgnet.training.recipes import RECIPES, SPGNET_LOSS_WITH_DROPOUT, TrainConfig
 from spgnet.training.runs import load_run, read_json, read_log, write_json, write_text
 
 COLUMNS = ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation")
@@ -63,7 +63,7 @@ def methods(comparison: Comparison) -> dict[str, TrainConfig]:
     base = replace(
         RECIPES["small-27"],
         model=SPGNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.25),
-        loss=GUIDED_WITH_DROPOUT,
+        loss=SPGNET_LOSS_WITH_DROPOUT,
         epochs=comparison.epochs,
         decay=FINAL_RATE ** (1 / max(1, comparison.epochs - 1)),
         precision="bf16-mixed",
@@ -83,7 +83,7 @@ def main() -> None:
     rows = []
     for kind in comparison.inputs:
         data = DataConfig(motion=comparison.motion, input=kind)
-        views: dict[Split, Views] = {split: load_views(data, split) for split in SPLITS}
+        views: dict[Split, PoseDataset] = {split: load_dataset(data, split) for split in SPLITS}
         recipes = {name: replace(each, data=data) for name, each in methods(comparison).items()}
         costs = step_costs(recipes, views["train"], comparison.out / "costs.json")
         for seed in comparison.seeds:
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def step_costs(
-    recipes: dict[str, TrainConfig], views: Views, done: Path, rounds: int = 8
+    recipes: dict[str, TrainConfig], views: PoseDataset, done: Path, rounds: int = 8
 ) -> dict[str, float]:
     """Processor seconds of a training step of every method, measured in turns, or as they were measured."""
     costs = read_json(done) if done.exists() else {}
@@ -116,12 +116,12 @@ def step_costs(
     return costs
 
 
-def stepper(recipe: TrainConfig, views: Views):
+def stepper(recipe: TrainConfig, views: PoseDataset):
     """A training step of a recipe, as the training loop does it."""
     model = build_model(recipe.model).train()
     adam = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
-    sampler = WindowSampler(views, run=recipe.run_length, context=model.context)
-    size = recipe.batch_size // recipe.run_length
+    sampler = WindowSampler(views, run=recipe.frames_per_sample, context=model.context)
+    size = recipe.batch_size // recipe.frames_per_sample
 
     def step() -> None:
         batch = sampler.gather(torch.randint(len(sampler), (size,)), torch.rand(size) < 0.5)
@@ -145,7 +145,7 @@ def cost_of(step, steps: int = 25) -> float:
     return (time.process_time() - began) / steps
 
 
-def trained_and_scored(recipe: TrainConfig, folder: Path, views: dict[Split, Views]) -> dict[str, Any]:
+def trained_and_scored(recipe: TrainConfig, folder: Path, views: dict[Split, PoseDataset]) -> dict[str, Any]:
     """A run's scores and the processor seconds of its steps, after training where that is not yet done."""
     done = folder / "scores.json"
     if done.exists():

@@ -36,7 +36,7 @@ from spgnet.evaluation import markdown_table
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES
-from spgnet.lifting import Lifter, make_rigid
+from spgnet.lifting import Lifter, fit_constant_bones
 
 CAMERAS = (1, 3)
 LONGEST_LAG = 8
@@ -163,7 +163,7 @@ def in_world(
     motions = [
         lifter.lift(keypoints, camera=camera) for keypoints, camera in zip(people, cameras, strict=True)
     ]
-    return [(make_rigid(motion) if rigid else motion).world.astype(np.float64) for motion in motions]
+    return [(fit_constant_bones(motion) if rigid else motion).world.astype(np.float64) for motion in motions]
 
 
 def compared(motions: Sequence[np.ndarray], truth: np.ndarray, lag: int) -> list[float]:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import tyro
 
-from spgnet.data.domain_randomization import Wildness, wild_views
+from spgnet.data.domain_randomization import DomainRandomization, randomized_dataset
 from spgnet.data.sources import FPS, load_clips, load_training_data
 from spgnet.evaluation import evaluate, markdown_table, metric_headings
 from spgnet.models import LiftingNetwork
@@ -60,7 +60,7 @@ class Ablation:
 
 def main() -> None:
     ablation = tyro.cli(Ablation, description=__doc__)
-    base = RECIPES["wild"]
+    base = RECIPES["randomized"]
     base = replace(
         base,
         data=replace(base.data, motion=ablation.motion),
@@ -70,7 +70,7 @@ def main() -> None:
     )
     dancer = [clip.resampled(FPS) for clip in load_clips(base.data, "validation")]
     motion = {"captured": dancer, "generated": procedural_clips(32, seed=2, fps=FPS)}
-    views = {name: wild_views(clips, seed=0, count=VIEWS) for name, clips in motion.items()}
+    views = {name: randomized_dataset(clips, seed=0, count=VIEWS) for name, clips in motion.items()}
     rows = []
     for seed in ablation.seeds:
         for name, recipe in variants(base).items():
@@ -87,7 +87,7 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
     """The recipe; the recipe less one part each; and with other networks."""
 
     def wild(**changes: Any) -> TrainConfig:
-        return replace(base, data=replace(base.data, wildness=replace(Wildness(), **changes)))
+        return replace(base, data=replace(base.data, randomization=replace(DomainRandomization(), **changes)))
 
     return {
         "everything": base,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spgnet import cli
-from spgnet.data.dataset import Views, film
+from spgnet.data.dataset import PoseDataset, project_clips
 from spgnet.geometry.motion_clip import standing_pieces
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.synthetic.procedural import procedural_clips
@@ -51,8 +51,8 @@ def _shared(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def views() -> Views:
+def views() -> PoseDataset:
     """A few short views of procedural motion."""
     clips = procedural_clips(4, seed=5, seconds=2.0)
     pieces = [piece for clip in clips for piece in standing_pieces(clip, radius=1.5, shortest=0.5)]
-    return film([(piece, human36m_rig("S1")[:2]) for piece in pieces])
+    return project_clips([(piece, human36m_rig("S1")[:2]) for piece in pieces])

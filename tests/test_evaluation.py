@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from spgnet import metrics
-from spgnet.data.dataset import Views
+from spgnet.data.dataset import PoseDataset
 from spgnet.evaluation import (
     METRICS,
     Evaluation,
     evaluate,
     frame_values,
-    lift_views,
+    lift_dataset,
     scored_bones,
     scored_joints,
     shown,
@@ -28,7 +28,7 @@ from spgnet.models import LiftingNetwork, SPGNetConfig, build_model
 def model() -> LiftingNetwork:
     torch.manual_seed(0)
     model = build_model(SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=8)).eval()
-    model.start_trajectory_at(torch.tensor([0.0, 0.0, 5.0]))
+    model.init_root_bias(torch.tensor([0.0, 0.0, 5.0]))
     return model
 
 
@@ -37,7 +37,7 @@ def result(model, views) -> Evaluation:
     return evaluate(model, views)
 
 
-def one_view(views: Views, number: int) -> Views:
+def one_view(views: PoseDataset, number: int) -> PoseDataset:
     frames = views.frames_of(number)
     return replace(
         views,
@@ -89,7 +89,7 @@ def test_the_mean_over_actions_counts_actions_alike_and_that_over_frames_frames(
 def test_flips_are_averaged_by_default(model, views, result):
     straight = evaluate(model, views, flip=False)
     assert straight.mean_over_frames["mpjpe"] != pytest.approx(result.mean_over_frames["mpjpe"], rel=1e-6)
-    expected = metrics.mpjpe(lift_views(model, views, flip=True), views.joints).mean().item()
+    expected = metrics.mpjpe(lift_dataset(model, views, flip=True), views.joints).mean().item()
     assert result.mean_over_frames["mpjpe"] == pytest.approx(expected, rel=1e-5)
     assert straight.mean_over_frames["mpjpe"] == pytest.approx(validation_mpjpe(model, views), rel=1e-5)
 
@@ -111,7 +111,7 @@ def test_tables_have_a_row_an_action_and_two_averages(result):
 
 
 @pytest.fixture(scope="module")
-def sparse(views) -> Views:
+def sparse(views) -> PoseDataset:
     """The same views, of which about every third frame is scored, now and then three in a row."""
     random = torch.Generator().manual_seed(1)
     scored = torch.rand(len(views.joints), generator=random) < 0.35
@@ -129,7 +129,7 @@ def test_frames_that_are_not_scored_count_in_no_metric(model, sparse):
 
 def test_values_of_scored_frames_are_those_where_every_frame_is_scored(model, views, sparse):
     """Velocity and acceleration where the frames they need are scored too; bones have a mean of their own."""
-    predicted = lift_views(model, views, flip=False)
+    predicted = lift_dataset(model, views, flip=False)
     values, every = frame_values(predicted, sparse), frame_values(predicted, views)
     assert set(values) == set(METRICS)
     scored = sparse.scored.tolist()
@@ -148,7 +148,7 @@ def test_values_of_scored_frames_are_those_where_every_frame_is_scored(model, vi
 
 
 def test_bone_deviation_is_that_of_the_scored_frames(model, sparse):
-    predicted = lift_views(model, sparse, flip=False)
+    predicted = lift_dataset(model, sparse, flip=False)
     value = frame_values(predicted, sparse)["bone_deviation"]
     for view in range(len(sparse)):
         frames = [f for f in range(len(predicted))[sparse.frames_of(view)] if sparse.scored[f]]
@@ -159,9 +159,9 @@ def test_bone_deviation_is_that_of_the_scored_frames(model, sparse):
 def test_means_are_over_scored_frames_and_their_number_is_told(model, views, sparse):
     result = evaluate(model, sparse)
     assert result.frames == int(sparse.scored.sum()) < len(views.joints)
-    errors = metrics.mpjpe(lift_views(model, views, flip=True), views.joints)[sparse.scored]
+    errors = metrics.mpjpe(lift_dataset(model, views, flip=True), views.joints)[sparse.scored]
     assert result.mean_over_frames["mpjpe"] == pytest.approx(errors.mean().item(), rel=1e-5)
-    errors = metrics.mpjpe(lift_views(model, views, flip=False), views.joints)[sparse.scored]
+    errors = metrics.mpjpe(lift_dataset(model, views, flip=False), views.joints)[sparse.scored]
     assert validation_mpjpe(model, sparse) == pytest.approx(errors.mean().item(), rel=1e-5)
 
 
@@ -178,7 +178,7 @@ def test_pck_and_auc_count_the_fields_joints_and_of_those_the_captured_ones(view
     assert frame_values(predicted, views)["pck"].min() == 100
     predicted[:, HUMAN36M.names.index("left_wrist"), 1] += 1.0
     for lacking, share in (((), 13 / 14), (("left_wrist", "nose"), 1.0), (("head_top",), 12 / 13)):
-        values = frame_values(predicted, replace(views, uncaptured=lacking))
+        values = frame_values(predicted, replace(views, unmeasured_joints=lacking))
         torch.testing.assert_close(values["pck"], torch.full_like(values["pck"], 100 * share))
         torch.testing.assert_close(values["auc"], torch.full_like(values["auc"], 100 * share * 30 / 31))
 
@@ -187,15 +187,15 @@ GUESSED = ("spine", "nose", "left_wrist")
 
 
 @pytest.fixture(scope="module")
-def lacking(views) -> Views:
+def lacking(views) -> PoseDataset:
     """The same views, whose truth is a guess for three joints."""
-    return replace(views, uncaptured=GUESSED)
+    return replace(views, unmeasured_joints=GUESSED)
 
 
 def test_moving_joints_that_were_not_captured_changes_no_metric(model, lacking):
     """Neither their guesses, nor what is predicted for them, nor where they are seen."""
     guessed = torch.tensor([name in GUESSED for name in HUMAN36M.names])[:, None]
-    predicted = lift_views(model, lacking, flip=False)
+    predicted = lift_dataset(model, lacking, flip=False)
     values = frame_values(predicted, lacking)
     moved = replace(
         lacking,
@@ -208,7 +208,7 @@ def test_moving_joints_that_were_not_captured_changes_no_metric(model, lacking):
 
 
 def test_moving_captured_joints_changes_every_metric(model, lacking):
-    predicted = lift_views(model, lacking, flip=False)
+    predicted = lift_dataset(model, lacking, flip=False)
     values = frame_values(predicted, lacking)
     noise = 0.3 * torch.randn(predicted.shape, generator=torch.Generator().manual_seed(0))
     for name, value in frame_values(predicted + noise, lacking).items():
@@ -216,7 +216,7 @@ def test_moving_captured_joints_changes_every_metric(model, lacking):
 
 
 def test_metrics_of_captured_joints_are_those_of_their_naive_twins(model, lacking):
-    predicted = lift_views(model, lacking, flip=False)
+    predicted = lift_dataset(model, lacking, flip=False)
     values = frame_values(predicted, lacking)
     known = [joint for joint, name in enumerate(HUMAN36M.names) if name not in GUESSED]
     assert scored_joints(lacking) == known
@@ -234,7 +234,7 @@ def test_metrics_of_captured_joints_are_those_of_their_naive_twins(model, lackin
 def test_bones_count_where_both_ends_were_captured(model, lacking):
     names = {HUMAN36M.bone_names[bone] for bone in scored_bones(lacking)}
     assert set(HUMAN36M.bone_names) - names == {"spine", "thorax", "nose", "head_top", "left_wrist"}
-    predicted = lift_views(model, lacking, flip=False)
+    predicted = lift_dataset(model, lacking, flip=False)
     frames = lacking.frames_of(0)
     every = metrics.bone_length_deviation(predicted[frames], HUMAN36M)
     expected = sum(every[HUMAN36M.bone_names.index(name)].item() for name in names) / 11

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from spgnet.data.config import DataConfig
-from spgnet.data.dataset import Views, film
-from spgnet.data.sources import load_views
+from spgnet.data.dataset import PoseDataset, project_clips
+from spgnet.data.sources import load_dataset
 from spgnet.datasets.open_benchmark import open_benchmark_facts
 from spgnet.evaluation import METRICS, evaluate
 from spgnet.geometry.rigs import human36m_rig
@@ -45,23 +45,23 @@ def script() -> Iterator[ModuleType]:
     del sys.modules[spec.name]
 
 
-def filmed(noise: DetectorNoise | None = None) -> Views:
+def filmed(noise: DetectorNoise | None = None) -> PoseDataset:
     """Three clips each of sitting, walking, squatting by two cameras; at the end, a piece of a walk again."""
     clips = [clip for clip in procedural_clips(21, seed=6, seconds=2.0) if clip.action in ACTIONS]
     upright = torch.tensor([1.0, 1.0, 0.0])
     centred = [replace(clip, joints=clip.joints - clip.joints[:1, :1] * upright) for clip in clips]
     walk = next(clip for clip in centred if clip.action == "walk")
     piece = replace(walk, joints=walk.joints[60:], name=f"{walk.name}@60")
-    return film([(clip, human36m_rig("S9")[:2]) for clip in [*centred, piece]], noise=noise)
+    return project_clips([(clip, human36m_rig("S9")[:2]) for clip in [*centred, piece]], noise=noise)
 
 
 @pytest.fixture(scope="module")
-def exact() -> Views:
+def exact() -> PoseDataset:
     return filmed()
 
 
 @pytest.fixture(scope="module")
-def noisy() -> Views:
+def noisy() -> PoseDataset:
     return filmed(DetectorNoise())
 
 
@@ -70,16 +70,16 @@ def untrained() -> RayNet:
     torch.manual_seed(0)
     model = build_model(SMALL).eval()
     assert isinstance(model, RayNet)
-    model.start_trajectory_at(torch.tensor([0.0, 0.0, 5.0]))
+    model.init_root_bias(torch.tensor([0.0, 0.0, 5.0]))
     return model
 
 
 class KnowsDepths(LiftingNetwork):
     """Puts every joint on its ray, at its true depth; takes view by view, an action after the other."""
 
-    sees, receptive_field, context = "rays", 1, (0, 0)
+    input_space, receptive_field, context = "rays", 1, (0, 0)
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, views: PoseDataset) -> None:
         super().__init__()
         order = [view for action in ACTIONS for view in range(len(views)) if views.actions[view] == action]
         by_clip = sorted(order, key=lambda view: (ACTIONS.index(views.actions[view]), clip_of(views, view)))
@@ -95,13 +95,13 @@ class KnowsDepths(LiftingNetwork):
         return Lifted(joints - joints[..., :1, :], joints[..., :1, :])
 
 
-def clip_of(views: Views, view: int) -> int:
+def clip_of(views: PoseDataset, view: int) -> int:
     """Number of a view's clip, of which it shows all or a piece."""
     clips = [name.split("@")[0] for name in views.names]
     return clips.index(clips[view])
 
 
-def rows_of(script: ModuleType, model: LiftingNetwork, views: Views, **options: object) -> list:
+def rows_of(script: ModuleType, model: LiftingNetwork, views: PoseDataset, **options: object) -> list:
     return script.rows_of(
         model, views, "projected", "generated", ACTIONS, script.Options(Path("MOTION"), **options)
     )
@@ -232,7 +232,7 @@ def written(script, monkeypatch, exact, noisy, untrained, tmp_path) -> Path:
     """A folder with small weights in ``run``, where the script finds generated motion."""
     save_run(tmp_path / "run", untrained)
     views = {"projected": exact, "noisy": noisy}
-    monkeypatch.setattr(script, "load_views", lambda data, split: views[data.input])
+    monkeypatch.setattr(script, "load_dataset", lambda data, split: views[data.input])
     monkeypatch.setattr(script, "actions_of", lambda split, archives: ACTIONS)
     return tmp_path
 
@@ -277,8 +277,8 @@ def test_weights_of_the_package_are_told_by_what_they_were_trained_on_and_the_ma
 
 
 def test_rows_of_the_real_test_split_are_of_all_its_clips(script, untrained, real_motion, monkeypatch):
-    views = load_views(DataConfig(motion=real_motion), "test")
-    monkeypatch.setattr(script, "load_views", lambda data, split: views)
+    views = load_dataset(DataConfig(motion=real_motion), "test")
+    monkeypatch.setattr(script, "load_dataset", lambda data, split: views)
     monkeypatch.delitem(script.ORIGINS, "CMU 05")
     lengths = views.lengths.tolist()
     for origin, frames in (("Bandai-Namco", 276_080), ("CMU, test subjects", 52_928)):

@@ -41,18 +41,28 @@ real_video, two_cameras = script("real_video"), script("two_cameras")
 
 
 def test_the_command_of_a_run_names_no_place():
-    config = replace(RECIPES["wild"], data=DataConfig(motion=Path("/some/motion"), input="wild"))
-    words = ["spgnet", "train", "wild", "--out", "/some/run", "--data.motion", "/some/motion", "--seed", "3"]
+    config = replace(RECIPES["randomized"], data=DataConfig(motion=Path("/some/motion"), input="randomized"))
+    words = [
+        "spgnet",
+        "train",
+        "randomized",
+        "--out",
+        "/some/run",
+        "--data.motion",
+        "/some/motion",
+        "--seed",
+        "3",
+    ]
     command = script("ship_weights").command_of(words, config)
-    assert command == "spgnet train wild --data.motion MOTION --seed 3"
+    assert command == "spgnet train randomized --data.motion MOTION --seed 3"
 
 
 # --- wild_ablation ------------------------------------------------------------------------------
 
 
 def test_every_variant_of_the_recipe_differs_from_it_in_its_own_way():
-    base, *others = script("wild_ablation").variants(RECIPES["wild"]).values()
-    assert base == RECIPES["wild"]
+    base, *others = script("wild_ablation").variants(RECIPES["randomized"]).values()
+    assert base == RECIPES["randomized"]
     assert all(other != base for other in others)
     assert all(one != two for index, one in enumerate(others) for two in others[:index])
 

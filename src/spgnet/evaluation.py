@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spgnet import metrics
-from spgnet.data.dataset import Views
+from spgnet.data.dataset import PoseDataset
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import LiftingNetwork
 from spgnet.models.network import lift_sequence
@@ -87,7 +87,7 @@ class Evaluation:
         return markdown_table(["action", *metric_headings(columns)], rows, labels=1)
 
 
-def evaluate(model: LiftingNetwork, views: Views, *, flip: bool = True) -> Evaluation:
+def evaluate(model: LiftingNetwork, views: PoseDataset, *, flip: bool = True) -> Evaluation:
     """Every metric of a network on views.
 
     Args:
@@ -95,7 +95,7 @@ def evaluate(model: LiftingNetwork, views: Views, *, flip: bool = True) -> Evalu
         views: the data.
         flip: average with the result for the mirrored input, as the field does.
     """
-    values = frame_values(lift_views(model, views, flip=flip), views)
+    values = frame_values(lift_dataset(model, views, flip=flip), views)
     if not model.has_trajectory:
         for name in ("trajectory", "reprojection"):
             values[name] = torch.full_like(values[name], torch.nan)
@@ -108,24 +108,26 @@ def evaluate(model: LiftingNetwork, views: Views, *, flip: bool = True) -> Evalu
     return Evaluation(actions, over_actions, _means(values, of_frame >= 0), frames)
 
 
-def validation_mpjpe(model: LiftingNetwork, views: Views) -> float:
+def validation_mpjpe(model: LiftingNetwork, views: PoseDataset) -> float:
     """MPJPE over all scored frames in mm, without flips: the figure to watch in training."""
     model.eval()
-    predicted = lift_views(model, views, flip=False)
+    predicted = lift_dataset(model, views, flip=False)
     joints = scored_joints(views)
     errors = metrics.mpjpe(predicted[:, joints], views.joints[:, joints])
     return errors[views.scored_frames()].mean().item()
 
 
-def lift_views(model: LiftingNetwork, views: Views, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
+def lift_dataset(model: LiftingNetwork, views: PoseDataset, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
     """Predicted joints for every frame, in metres, relative to the camera."""
-    seen = {"screen": lambda: views.screen[..., :2], "rays": views.rays, "image": views.picture}[model.sees]()
+    seen = {"screen": lambda: views.screen[..., :2], "rays": views.rays, "image": views.picture}[
+        model.input_space
+    ]()
     pieces, stride = seen.split(views.lengths.tolist()), model.stride(views.fps)
     return torch.cat([lift_sequence(model, piece, flip=flip, stride=stride) for piece in pieces])
 
 
 def frame_values(
-    predicted: Float[Tensor, "frames 17 3"], views: Views
+    predicted: Float[Tensor, "frames 17 3"], views: PoseDataset
 ) -> dict[str, Float[Tensor, " frames"]]:
     """Every metric at every frame; NaN at the frames where one has no value (velocity at a first frame).
 
@@ -166,12 +168,12 @@ def _scored(name: str, frames: Bool[Tensor, " frames"]) -> Bool[Tensor, " frames
     return counts
 
 
-def scored_joints(views: Views) -> list[int]:
+def scored_joints(views: PoseDataset) -> list[int]:
     """The joints whose truth is known."""
-    return [joint for joint, name in enumerate(HUMAN36M.names) if name not in views.uncaptured]
+    return [joint for joint, name in enumerate(HUMAN36M.names) if name not in views.unmeasured_joints]
 
 
-def scored_bones(views: Views) -> list[int]:
+def scored_bones(views: PoseDataset) -> list[int]:
     """The bones between them."""
     known = scored_joints(views)
     return [bone for bone, ends in enumerate(HUMAN36M.bones) if set(ends) <= set(known)]

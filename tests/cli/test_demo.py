@@ -2,15 +2,16 @@
 
 import pytest
 
-from spgnet.capture import Captured
+from spgnet.capture import CaptureResult
 from spgnet.cli import demo
 from spgnet.cli.demo import DemoConfig, run_demo
+from spgnet.errors import InputError
 from spgnet.lifting import load_motion
 
 
 def refuse(*arguments: object, **options: object) -> None:
     """What fetching does without a network."""
-    raise ValueError("no network")
+    raise InputError("no network")
 
 
 @pytest.mark.parametrize("offline", [True, False])
@@ -31,7 +32,7 @@ def test_without_a_network_the_shipped_clip_is_lifted_and_said_to_be(tmp_path, m
 
 def test_with_a_network_the_sample_video_is_lifted(tmp_path, monkeypatch):
     jobs = []
-    done = Captured([], {})
+    done = CaptureResult([], {})
     monkeypatch.setattr(demo, "sample_video", lambda name, say: tmp_path / f"{name}.mp4")
     monkeypatch.setattr(demo, "sample_calibration", lambda say: tmp_path / "calibration.toml")
     monkeypatch.setattr(demo, "detector_weights", lambda report: None)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.data.dataset import Views, film, film_takes
+from spgnet.data.dataset import PoseDataset, project_clips, project_takes
 from spgnet.datasets.takes import Take
 from spgnet.geometry.camera import Camera, concatenate_cameras
 from spgnet.geometry.motion_clip import MotionClip
@@ -23,7 +23,7 @@ def standing(frames: int = 3, fps: float = 50.0, name: str = "a") -> MotionClip:
 
 def test_every_camera_gives_a_view_of_every_clip():
     rig = human36m_rig("S1")
-    views = film([(standing(3), rig), (standing(5, name="b"), rig[:2])])
+    views = project_clips([(standing(3), rig), (standing(5, name="b"), rig[:2])])
     assert views.lengths.tolist() == [3, 3, 3, 3, 5, 5]
     assert views.starts.tolist() == [0, 3, 6, 9, 12, 17]
     assert views.names == ("a",) * 4 + ("b",) * 2
@@ -32,7 +32,7 @@ def test_every_camera_gives_a_view_of_every_clip():
 
 def test_joints_are_in_the_camera_frame_and_the_input_is_their_projection():
     rig, clip = human36m_rig("S5"), standing(4)
-    views = film([(clip, rig)])
+    views = project_clips([(clip, rig)])
     for number in range(4):
         camera, frames = views.cameras[number], views.frames_of(number)
         assert torch.allclose(camera.camera_to_world(views.joints[frames]), clip.joints, atol=1e-5)
@@ -42,25 +42,25 @@ def test_joints_are_in_the_camera_frame_and_the_input_is_their_projection():
 
 def test_noise_changes_the_input_and_never_the_truth():
     clips = [(standing(30), human36m_rig("S1"))]
-    exact, noisy = film(clips), film(clips, noise=DetectorNoise(), seed=3)
+    exact, noisy = project_clips(clips), project_clips(clips, noise=DetectorNoise(), seed=3)
     assert torch.equal(exact.joints, noisy.joints)
     assert not torch.equal(exact.screen, noisy.screen)
-    assert torch.equal(noisy.screen, film(clips, noise=DetectorNoise(), seed=3).screen)
-    assert not torch.equal(noisy.screen, film(clips, noise=DetectorNoise(), seed=4).screen)
+    assert torch.equal(noisy.screen, project_clips(clips, noise=DetectorNoise(), seed=3).screen)
+    assert not torch.equal(noisy.screen, project_clips(clips, noise=DetectorNoise(), seed=4).screen)
 
 
 def test_clips_of_two_frame_rates_are_refused():
     rig = human36m_rig("S1")
     with pytest.raises(ValueError, match=r"one frame rate, got \[30.0, 50.0\]"):
-        film([(standing(fps=50.0), rig), (standing(fps=30.0), rig)])
+        project_clips([(standing(fps=50.0), rig), (standing(fps=30.0), rig)])
     with pytest.raises(ValueError, match="one frame rate"):
-        film([])
+        project_clips([])
 
 
 def test_a_clip_that_lacks_joints_is_refused():
-    clip = replace(standing(), uncaptured=("nose", "head_top"))
+    clip = replace(standing(), unmeasured_joints=("nose", "head_top"))
     with pytest.raises(ValueError, match="clip 'a' lacks joints: nose, head_top were not captured"):
-        film([(clip, human36m_rig("S1"))])
+        project_clips([(clip, human36m_rig("S1"))])
 
 
 def test_a_person_behind_a_camera_is_refused():
@@ -70,7 +70,7 @@ def test_a_person_behind_a_camera_is_refused():
         clip.joints + torch.tensor([2.0, 7.0, 0.0]), fps=50.0, name="far", subject="s", action="x"
     )
     with pytest.raises(ValueError, match=r"clip 'far' comes within 0.3 m"):
-        film([(behind, rig)])
+        project_clips([(behind, rig)])
 
 
 def a_take(name: str = "a", *, frames: int = 4, seen_by: int = 2, **changes) -> Take:
@@ -83,12 +83,12 @@ def a_take(name: str = "a", *, frames: int = 4, seen_by: int = 2, **changes) -> 
 
 
 def unlabelled(take: Take) -> Take:
-    return replace(take, joints=None, uncaptured=())
+    return replace(take, joints=None, unmeasured_joints=())
 
 
-def assert_same(one: Views, two: Views) -> None:
+def assert_same(one: PoseDataset, two: PoseDataset) -> None:
     """All fields are the same; NaN equals NaN."""
-    for field in fields(Views):
+    for field in fields(PoseDataset):
         a, b = getattr(one, field.name), getattr(two, field.name)
         if isinstance(a, Camera):
             assert a.convention == b.convention
@@ -102,8 +102,8 @@ def assert_same(one: Views, two: Views) -> None:
 def test_the_detections_of_the_named_detector_are_the_input_of_each_camera():
     other = {"other": torch.zeros(2, 4, 17, 2)}
     take = a_take(detections={**a_take().detections, **other})
-    views = film_takes([take], detector="cpn")
-    projected = film_takes([take])
+    views = project_takes([take], detector="cpn")
+    projected = project_takes([take])
     assert torch.equal(views.joints, projected.joints)
     for number in range(2):
         pixels = take.cameras[number].screen_to_image(views.screen[views.frames_of(number)])
@@ -115,43 +115,43 @@ def test_takes_and_clips_make_the_same_views():
     clips = [(standing(3), human36m_rig("S1")), (standing(5, name="b"), human36m_rig("S9")[:2])]
     takes = [Take(clip.name, "s", "x", 50.0, rig, clip.joints) for clip, rig in clips]
     for noise in (None, DetectorNoise()):
-        assert_same(film_takes(takes, noise=noise, seed=2), film(clips, noise=noise, seed=2))
+        assert_same(project_takes(takes, noise=noise, seed=2), project_clips(clips, noise=noise, seed=2))
 
 
 def test_unlabelled_takes_have_their_2d_and_no_3d():
     takes = [unlabelled(a_take()), a_take("b", frames=3)]
-    views = film_takes(takes, detector="cpn")
-    whole = film_takes([a_take(), takes[1]], detector="cpn")
+    views = project_takes(takes, detector="cpn")
+    whole = project_takes([a_take(), takes[1]], detector="cpn")
     assert views.joints[:8].isnan().all()
     assert torch.equal(views.joints[8:], whole.joints[8:])
     assert torch.equal(views.screen, whole.screen)
     assert views.screen.isfinite().all()
-    assert views.uncaptured == whole.uncaptured == ("spine",)
-    assert film_takes(takes[:1], detector="cpn").uncaptured == ()
+    assert views.unmeasured_joints == whole.unmeasured_joints == ("spine",)
+    assert project_takes(takes[:1], detector="cpn").unmeasured_joints == ()
 
 
 def test_without_3d_nothing_can_be_projected_and_without_2d_nothing_is_seen():
     with pytest.raises(ValueError, match="take 'a' has no 3D joints to project; name a detector"):
-        film_takes([unlabelled(a_take())])
+        project_takes([unlabelled(a_take())])
     with pytest.raises(ValueError, match="take 'b' has no 2D joints by 'cpn'"):
-        film_takes([a_take(), a_take("b", detections={})], detector="cpn")
+        project_takes([a_take(), a_take("b", detections={})], detector="cpn")
 
 
 def test_takes_that_do_not_go_together_are_refused():
     opencv = random_rig(2, seed=0).to_convention("opencv")
     with pytest.raises(ValueError, match="cameras of one lens model"):
-        film_takes([a_take(), a_take("b", cameras=opencv, detections={}, joints=torch.zeros(4, 17, 3))])
+        project_takes([a_take(), a_take("b", cameras=opencv, detections={}, joints=torch.zeros(4, 17, 3))])
     with pytest.raises(ValueError, match="lack the same joints"):
-        film_takes([a_take(), a_take("b", uncaptured=("nose",))])
+        project_takes([a_take(), a_take("b", unmeasured_joints=("nose",))])
     with pytest.raises(ValueError, match=r"one frame rate, got \[25.0, 50.0\]"):
-        film_takes([a_take(), a_take("b", fps=25.0)], detector="cpn")
+        project_takes([a_take(), a_take("b", fps=25.0)], detector="cpn")
 
 
 @pytest.fixture
-def filmed() -> Views:
+def filmed() -> PoseDataset:
     """Five clips of different lengths, the first three by two cameras and the others by one."""
     takes = [a_take(name, frames=3 + n, seen_by=2 if n < 3 else 1) for n, name in enumerate("abcde")]
-    return film_takes(takes)
+    return project_takes(takes)
 
 
 @pytest.mark.parametrize("chosen", [[0], [4, 1], [7, 6, 5, 4, 3, 2, 1, 0], [2, 2]])
@@ -163,7 +163,7 @@ def test_selected_views_are_the_views_one_by_one_in_the_given_order(filmed, chos
         assert torch.equal(some.screen[some.frames_of(number)], filmed.screen[filmed.frames_of(view)])
         assert torch.equal(some.cameras.position[number], filmed.cameras.position[view])
         assert some.names[number] == filmed.names[view]
-    assert (some.fps, some.uncaptured) == (filmed.fps, filmed.uncaptured)
+    assert (some.fps, some.unmeasured_joints) == (filmed.fps, filmed.unmeasured_joints)
 
 
 def test_views_and_then_others_are_all_of_them(filmed):
@@ -171,14 +171,14 @@ def test_views_and_then_others_are_all_of_them(filmed):
     with pytest.raises(AssertionError):
         _ = filmed + replace(filmed, fps=25.0)
     with pytest.raises(AssertionError):
-        _ = filmed + replace(filmed, uncaptured=())
+        _ = filmed + replace(filmed, unmeasured_joints=())
 
 
 @settings(max_examples=25, deadline=None)
 @given(clips=st.integers(1, 12), small=st.floats(0.001, 1), large=st.floats(0.001, 1))
 def test_a_larger_share_of_labels_holds_a_smaller_one(clips, small, large):
     small, large = sorted((small, large))
-    views = film_takes([a_take(str(n), frames=1) for n in range(clips)])
+    views = project_takes([a_take(str(n), frames=1) for n in range(clips)])
     few, many = (set(views.with_labels(share)[0].names) for share in (small, large))
     assert few <= many
     assert len(few) == max(1, round(small * clips))
@@ -195,7 +195,7 @@ def test_all_cameras_of_a_clip_keep_or_lose_their_labels_together(filmed, share)
     rest = [view for view in range(len(filmed)) if view not in kept]
     assert_same(labelled, filmed.select(kept))
     blotted = torch.full_like(others.joints, torch.nan)
-    assert_same(others, replace(filmed.select(rest), joints=blotted, uncaptured=()))
+    assert_same(others, replace(filmed.select(rest), joints=blotted, unmeasured_joints=()))
     assert not labelled.joints.isnan().any()
 
 
@@ -207,7 +207,7 @@ def test_all_labels_are_all_views_and_a_single_clip_always_keeps_its_own(filmed)
 
 
 def test_labels_are_drawn_by_chance_and_always_the_same(filmed):
-    views = film_takes([a_take(str(n), frames=1) for n in range(20)])
+    views = project_takes([a_take(str(n), frames=1) for n in range(20)])
     first, again = (views.with_labels(0.5)[0].names for _ in range(2))
     assert first == again
     assert list(dict.fromkeys(first)) != [str(n) for n in range(10)]
@@ -216,7 +216,7 @@ def test_labels_are_drawn_by_chance_and_always_the_same(filmed):
 def test_blotted_views_and_those_of_takes_without_3d_go_together(filmed):
     _, others = filmed.with_labels(0.5)
     assert others is not None
-    unseen = film_takes([unlabelled(a_take("z"))], detector="cpn")
+    unseen = project_takes([unlabelled(a_take("z"))], detector="cpn")
     assert (others + unseen).joints.isnan().all()
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from spgnet.data.domain_randomization import (
-    Wildness,
-    WildSampler,
+    DomainRandomization,
+    RandomizedSampler,
     detected,
-    film_from_anywhere,
+    randomized_dataset,
     ray_cameras,
-    wild_views,
+    view_from_random_cameras,
     with_body,
     with_upper_body,
 )
@@ -21,13 +21,17 @@ from spgnet.synthetic.detector_joints import detector_joints, trunk_axes
 from spgnet.synthetic.procedural import procedural_clips
 
 CLIPS = procedural_clips(7, seed=0, seconds=2.0)
-STILL = Wildness(**{field.name: 0.0 for field in fields(Wildness) if field.type == "float"})
+STILL = DomainRandomization(
+    **{field.name: 0.0 for field in fields(DomainRandomization) if field.type == "float"}
+)
 """No gaps, no errors that stay, no mixing, no roll; bodies, distances, heights and lenses still vary."""
 ONE_BODY = replace(STILL, stature=(1.0, 0.0))
 
 
-def sampler(wildness: Wildness | None = None, run: int = 3, context: tuple[int, int] = (4, 2)) -> WildSampler:
-    return WildSampler(CLIPS, run=run, context=context, wildness=wildness)
+def sampler(
+    randomization: DomainRandomization | None = None, run: int = 3, context: tuple[int, int] = (4, 2)
+) -> RandomizedSampler:
+    return RandomizedSampler(CLIPS, run=run, context=context, randomization=randomization)
 
 
 def test_a_batch_has_the_shapes_that_training_wants():
@@ -79,7 +83,7 @@ def test_people_are_ahead_of_the_camera_at_the_stated_distances():
 def test_most_people_are_upright_in_the_image():
     torch.manual_seed(0)
     standing = [clip for clip in CLIPS if clip.action in ("walk", "idle")]
-    batch = WildSampler(standing, run=1, context=(0, 0)).draw(200)
+    batch = RandomizedSampler(standing, run=1, context=(0, 0)).draw(200)
     head, pelvis = batch.joints[:, 0, HUMAN36M.names.index("head_top")], batch.joints[:, 0, 0]
     assert ((head - pelvis)[:, 1] < 0).float().mean() > 0.95
 
@@ -87,7 +91,7 @@ def test_most_people_are_upright_in_the_image():
 def test_a_body_is_symmetric_and_changes_size_but_not_pose():
     torch.manual_seed(0)
     joints = CLIPS[0].joints[:5].expand(20, -1, -1, -1)
-    changed = with_body(joints, Wildness())
+    changed = with_body(joints, DomainRandomization())
     lengths = HUMAN36M.bone_lengths(changed)
     torch.testing.assert_close(lengths, lengths[:, :1].expand_as(lengths))  # the same in all frames
     twins = [HUMAN36M.bone_names.index(HUMAN36M.names[HUMAN36M.mirror[child]]) for _, child in HUMAN36M.bones]
@@ -149,7 +153,7 @@ def test_a_slower_frame_rate_takes_larger_steps(fps):
     torch.manual_seed(0)
     walks = [clip for clip in CLIPS if clip.action == "walk"]
     plain = replace(ONE_BODY, fps=(fps, fps), speed=(1.0, 1.0))
-    joints = WildSampler(walks, run=2, context=(0, 0), wildness=plain, flip=False).draw(300).joints
+    joints = RandomizedSampler(walks, run=2, context=(0, 0), randomization=plain, flip=False).draw(300).joints
     step = (joints[:, 1] - joints[:, 0]).norm(dim=-1).mean()
     bodies = [with_body(clip.joints.unsqueeze(0), plain)[0] for clip in walks]
     whole = torch.cat(bodies).diff(dim=0).norm(dim=-1).mean()
@@ -162,7 +166,7 @@ def test_the_image_shows_all_of_most_people_and_the_rest_from_the_head_downwards
     world = with_body(walk.joints[None, :3].expand(600, -1, -1, -1), ONE_BODY)
     ankles, head = [3, 6], HUMAN36M.names.index("head_top")
     for share in (0.0, 1.0):
-        seen, half = film_from_anywhere(world, replace(Wildness(), truncated=share))
+        seen, half = view_from_random_cameras(world, replace(DomainRandomization(), truncated=share))
         inside = ((seen[..., :2] / seen[..., 2:]).abs() <= half[:, None, None]).all(dim=-1)[:, 1]
         assert inside[:, head].float().mean() > 0.9
         feet = inside[:, ankles].any(dim=1).float().mean()
@@ -173,7 +177,7 @@ def test_cameras_that_turn_away_stay_level():
     torch.manual_seed(0)
     up = torch.zeros(300, 2, 17, 3)
     up[:, :, 0, 2], up[:, :, 1, 2] = 1.0, 2.0
-    seen, _ = film_from_anywhere(up, STILL)
+    seen, _ = view_from_random_cameras(up, STILL)
     upward = seen[:, 0, 1] - seen[:, 0, 0]
     assert upward[:, 0].abs().max() < 1e-5  # the vertical has no part across the image's horizontal axis
 
@@ -181,7 +185,7 @@ def test_cameras_that_turn_away_stay_level():
 def test_people_are_all_over_the_image():
     torch.manual_seed(0)
     world = CLIPS[1].joints[None, :4].expand(300, -1, -1, -1)
-    seen, half = film_from_anywhere(world, replace(STILL, focal=(0.5, 0.6)))
+    seen, half = view_from_random_cameras(world, replace(STILL, focal=(0.5, 0.6)))
     middle = seen[:, 2, [1, 4, 11, 14]].mean(dim=1)
     place = middle[:, :2] / middle[:, 2:] / half
     assert place.std(dim=0).min() > 0.12
@@ -191,7 +195,7 @@ def test_people_are_all_over_the_image():
 def test_filming_is_rigid():
     torch.manual_seed(0)
     world = CLIPS[1].joints[None, :10].expand(30, -1, -1, -1)
-    seen, half = film_from_anywhere(world, Wildness())
+    seen, half = view_from_random_cameras(world, DomainRandomization())
     torch.testing.assert_close(
         HUMAN36M.bone_lengths(seen), HUMAN36M.bone_lengths(world), atol=1e-5, rtol=1e-5
     )
@@ -245,11 +249,11 @@ def test_the_cameras_of_rays_project_to_rays():
 def test_views_to_validate_on_are_the_same_each_time_and_leave_other_randomness_alone():
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    views = wild_views(CLIPS, seed=3, count=20, frames=12)
+    views = randomized_dataset(CLIPS, seed=3, count=20, frames=12)
     assert torch.equal(torch.get_rng_state(), before)
     assert len(views) == 20
     assert views.joints.shape == (240, 17, 3)
-    assert torch.equal(views.screen, wild_views(CLIPS, seed=3, count=20, frames=12).screen)
+    assert torch.equal(views.screen, randomized_dataset(CLIPS, seed=3, count=20, frames=12).screen)
     torch.testing.assert_close(views.rays(), views.screen)
 
 
@@ -283,7 +287,7 @@ def test_where_a_detector_puts_joints_turns_with_the_person():
 def test_middles_follow_from_the_sides_where_the_detector_lacks_them():
     torch.manual_seed(0)
     exact = CLIPS[2].joints[None, :40, :, [0, 2]].expand(50, -1, -1, -1) * 0.1
-    rays, seen = detected(exact, torch.full((50, 2), 9.0), 30.0, replace(Wildness(), derived=1.0))
+    rays, seen = detected(exact, torch.full((50, 2), 9.0), 30.0, replace(DomainRandomization(), derived=1.0))
     for middle, end in (("pelvis", "hip"), ("thorax", "shoulder")):
         joint = HUMAN36M.names.index(middle)
         sides = [HUMAN36M.names.index(f"{side}_{end}") for side in ("left", "right")]
@@ -305,7 +309,7 @@ def test_middles_follow_from_the_sides_where_the_detector_lacks_them():
 )
 def test_what_cannot_be_drawn_is_refused(change, fault):
     with pytest.raises(ValueError, match=fault):
-        Wildness(**change)
+        DomainRandomization(**change)
 
 
 def test_limbs_are_marked_along_their_bones_too():

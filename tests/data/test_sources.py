@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from spgnet.data.config import DataConfig
-from spgnet.data.dataset import Views
-from spgnet.data.sources import check_data, load_training_data, load_validation, load_views
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.sources import check_data, load_dataset, load_training_data, load_validation
 from spgnet.datasets.archive import save_motion_archive
 from spgnet.datasets.take_files import save_take
 from spgnet.datasets.takes import Take
@@ -42,7 +42,7 @@ def recorded(tmp_path) -> DataConfig:
 
 def test_takes_without_3d_are_apart_and_their_joints_unknown(recorded):
     labelled, unlabelled = load_training_data(recorded)
-    assert isinstance(labelled, Views)
+    assert isinstance(labelled, PoseDataset)
     assert unlabelled is not None
     assert (len(labelled), len(unlabelled)) == (4, 2)
     assert labelled.joints.isfinite().all()
@@ -52,7 +52,7 @@ def test_takes_without_3d_are_apart_and_their_joints_unknown(recorded):
 
 def test_labels_that_are_not_used_join_the_takes_without_3d(recorded):
     labelled, unlabelled = load_training_data(replace(recorded, labels=0.5))
-    assert isinstance(labelled, Views)
+    assert isinstance(labelled, PoseDataset)
     assert unlabelled is not None
     assert (len(labelled), len(unlabelled)) == (2, 4)
     assert unlabelled.joints.isnan().all()
@@ -60,9 +60,9 @@ def test_labels_that_are_not_used_join_the_takes_without_3d(recorded):
 
 
 def test_detected_projected_and_noisy_input_differ_as_they_say(recorded):
-    detected = load_views(recorded, "test")
-    projected = load_views(replace(recorded, input="projected"), "test")
-    noisy = load_views(replace(recorded, input="noisy"), "test")
+    detected = load_dataset(recorded, "test")
+    projected = load_dataset(replace(recorded, input="projected"), "test")
+    noisy = load_dataset(replace(recorded, input="noisy"), "test")
     assert torch.equal(detected.joints, projected.joints)
     moved = detected.cameras[0].screen_to_image(detected.screen) - detected.cameras[0].screen_to_image(
         projected.screen
@@ -74,7 +74,7 @@ def test_detected_projected_and_noisy_input_differ_as_they_say(recorded):
 def test_a_split_that_is_not_there_is_none_to_validate_on_and_a_fault_to_test_on(recorded):
     assert load_validation(recorded) is None
     with pytest.raises(ValueError, match="no takes with known 3D motion for the split 'validation'"):
-        load_views(recorded, "validation")
+        load_dataset(recorded, "validation")
 
 
 def test_takes_without_3d_cannot_be_projected(recorded):
@@ -85,18 +85,18 @@ def test_takes_without_3d_cannot_be_projected(recorded):
 def test_one_s_own_motion_is_filmed_like_the_benchmark_s(tmp_path):
     save_motion_archive(tmp_path / "mine.npz", procedural_clips(8, seed=0, seconds=2.0, fps=30.0))
     data = DataConfig(motion=tmp_path)
-    splits = {split: load_views(data, split) for split in ("train", "validation", "test")}
+    splits = {split: load_dataset(data, split) for split in ("train", "validation", "test")}
     names = [{name.partition("@")[0] for name in views.names} for views in splits.values()]
     assert sum(map(len, names)) == len(set.union(*names)) == 8
     assert {views.fps for views in splits.values()} == {50.0}
-    again = load_views(data, "train")
+    again = load_dataset(data, "train")
     assert torch.equal(again.screen, splits["train"].screen)
 
 
 def test_motion_too_short_to_film_is_a_fault(tmp_path):
     save_motion_archive(tmp_path / "mine.npz", procedural_clips(3, seed=0, seconds=0.5))
     with pytest.raises(ValueError, match="no clip of the split 'train' lasts a second"):
-        load_views(DataConfig(motion=tmp_path), "train")
+        load_dataset(DataConfig(motion=tmp_path), "train")
 
 
 def test_what_a_path_holds_is_told(recorded, tmp_path):
@@ -126,8 +126,8 @@ def test_the_benchmark_s_archives_are_checked_by_their_sums(real_motion, tmp_pat
         ({"input": "detected"}, "needs recorded takes"),
         ({"labels": 0.0}, r"labels must be a share in \(0, 1\], got 0.0"),
         ({"motion": Path("a"), "takes": Path("b")}, "either motion or takes"),
-        ({"input": "wild", "labels": 0.5}, "wild samples are drawn from motion"),
-        ({"input": "wild", "takes": Path("b")}, "wild samples are drawn from motion"),
+        ({"input": "randomized", "labels": 0.5}, "randomized samples are drawn from motion"),
+        ({"input": "randomized", "takes": Path("b")}, "randomized samples are drawn from motion"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options, fault):

@@ -73,7 +73,7 @@ def test_all_faults_are_named_at_once(archive):
 
 def test_joints_that_were_not_captured_are_named(archive):
     clips = load_motion_archive(archive(valid=np.arange(17) != 9))
-    assert clips[0].uncaptured == ("nose",)
+    assert clips[0].unmeasured_joints == ("nose",)
 
 
 def test_damage_anywhere_in_a_file_is_one_error_or_none(archive):
@@ -128,16 +128,16 @@ def test_what_an_archive_cannot_hold_is_refused_and_nothing_is_written(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("name", "clips", "frames", "uncaptured"),
+    ("name", "clips", "frames", "unmeasured_joints"),
     [
         ("cmu_playground", 30, 32_375, ()),
         ("cmu_jump", 112, 29_397, ("nose", "head_top")),
         ("marker_trials", 4, 1_103, ("spine",)),
     ],
 )
-def test_real_archives_load(real_motion, name, clips, frames, uncaptured):
+def test_real_archives_load(real_motion, name, clips, frames, unmeasured_joints):
     loaded = load_motion_archive(real_motion / f"{name}.npz")
     assert (len(loaded), sum(len(clip) for clip in loaded)) == (clips, frames)
-    assert {clip.uncaptured for clip in loaded} == {uncaptured}
+    assert {clip.unmeasured_joints for clip in loaded} == {unmeasured_joints}
     heights = torch.stack([clip.joints[..., 2].amax(dim=1).median() for clip in loaded])
     assert 1.3 < heights.median() < 2.0

@@ -90,7 +90,7 @@ def assert_same(takes: list[Take], motion: Motion) -> None:
         assert float((take.joints - motion[subject][name]).abs().max()) < 1e-6
         assert (take.subject, take.action, take.fps) == (subject, name.split(" ")[0], 50.0)
         assert torch.equal(take.cameras.position, places[subject])
-        assert take.uncaptured == ()
+        assert take.unmeasured_joints == ()
 
 
 def projected(take: Take) -> torch.Tensor:

@@ -69,13 +69,13 @@ def motion() -> dict:
 
 
 def projected(motion: dict) -> dict:
-    def film(part, joints):
+    def project_clips(part, joints):
         return [
             view.numpy() for view in filming(part).world_to_image(torch.from_numpy(joints).double()).float()
         ]
 
     return {
-        part: {chunk: film(part, joints) for chunk, joints in chunks.items()}
+        part: {chunk: project_clips(part, joints) for chunk, joints in chunks.items()}
         for part, chunks in motion.items()
     }
 
@@ -149,7 +149,7 @@ def test_every_joint_lands_under_its_name(written, motion):
 
 def test_lacking_joints_are_half_way_between_captured_ones_and_not_scored(written):
     (take, *_) = HUMANEVA_FORMAT.load(written, "train", "gt")
-    assert take.uncaptured == ("spine", "nose")
+    assert take.unmeasured_joints == ("spine", "nose")
     assert take.joints is not None
     for joints in (take.joints, take.detections["gt"]):
         pelvis, thorax, top = (joints[..., NAMES.index(n), :] for n in ("pelvis", "thorax", "head_top"))

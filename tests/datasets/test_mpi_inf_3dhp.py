@@ -10,9 +10,9 @@ import torch
 from mpi_inf_3dhp_files import FRAMES, SCALE, THEIRS, VALID, a_sequence, all_sequences, the_camera, write
 
 from spgnet.data import sources
-from spgnet.data.dataset import film_takes
+from spgnet.data.dataset import project_takes
 from spgnet.datasets.mpi_inf_3dhp import ACTIVITIES, MPI_INF_3DHP_FORMAT, SEQUENCES
-from spgnet.evaluation import lift_views
+from spgnet.evaluation import lift_dataset
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.training.runs import load_run
 
@@ -86,7 +86,7 @@ def test_every_joint_lands_under_its_name_in_metres_in_the_cameras_frame(written
         for index, joint in enumerate(THEIRS):
             frames = slice(int(start), int(start) + len(take))
             np.testing.assert_allclose(joints[:, HUMAN36M.names.index(joint)], held[frames, index], atol=1e-5)
-        assert not take.uncaptured
+        assert not take.unmeasured_joints
 
 
 def test_people_stand_upright_in_the_world(written):
@@ -169,7 +169,7 @@ def test_frames_that_cannot_be_filmed_take_the_nearest_valid_ones_values(written
 
     whole = load(written, "gt")
     spoiled = load(spoilt(tmp_path, lose), "gt")
-    assert len(film_takes(spoiled, detector="gt").joints) == len(SEQUENCES) * FRAMES
+    assert len(project_takes(spoiled, detector="gt").joints) == len(SEQUENCES) * FRAMES
     source = [0, 1, 2, 2, 5, 5, 6, 7, 8, 9, 9, 9, 12, 15, 15, *range(15, FRAMES)]
     joints, twin = (torch.cat([t.joints for t in takes if t.subject == "TS2"]) for takes in (spoiled, whole))
     torch.testing.assert_close(joints, twin[source])
@@ -189,7 +189,7 @@ def test_a_frame_of_no_known_activity_does_not_cut_a_stretch(tmp_path):
 
 
 def test_takes_become_views(written):
-    views = film_takes(load(written, "gt"), detector="gt")
+    views = project_takes(load(written, "gt"), detector="gt")
     assert len(views) == 2 * len(SEQUENCES)
     assert views.scored.sum() == len(VALID) * len(SEQUENCES)
     assert set(views.actions) == {ACTIVITIES[0], ACTIVITIES[5]}
@@ -286,8 +286,8 @@ def test_a_run_is_evaluated_on_the_valid_frames_and_sees_them_all(written, comma
     assert scores["frames"] == len(SEQUENCES) * len(VALID)
     assert set(scores["actions"]) == {ACTIVITIES[0], ACTIVITIES[5]}
     _, model = load_run(tmp_path / "run")
-    views = film_takes(load(written, "gt"), detector="gt")
-    predicted = lift_views(model, views, flip=True)
+    views = project_takes(load(written, "gt"), detector="gt")
+    predicted = lift_dataset(model, views, flip=True)
     means = scores["mean_over_frames"]
     for name in ("mpjpe", "pck", "auc"):
         expected = [

@@ -9,7 +9,7 @@ import torch
 from spgnet.data import sources
 from spgnet.data import sources as staging
 from spgnet.data.config import DataConfig
-from spgnet.data.sources import load_clips, load_training_data, load_views
+from spgnet.data.sources import load_clips, load_dataset, load_training_data
 from spgnet.datasets.archive import save_motion_archive
 from spgnet.datasets.open_benchmark import free_groups, open_benchmark_facts
 from spgnet.geometry.skeleton import HUMAN36M
@@ -73,13 +73,13 @@ def test_train_and_test_cameras_are_those_of_different_sessions():
 
 def test_procedural_views_are_the_same_every_time_and_differ_by_split(small_procedural):
     data = DataConfig()
-    first, again = load_views(data, "test"), load_views(data, "test")
+    first, again = load_dataset(data, "test"), load_dataset(data, "test")
     assert torch.equal(first.screen, again.screen)
-    assert not torch.equal(first.joints[:50], load_views(data, "validation").joints[:50])
+    assert not torch.equal(first.joints[:50], load_dataset(data, "validation").joints[:50])
 
 
 def test_noisy_views_have_the_same_truth_as_projected_ones(small_procedural):
-    exact, noisy = (load_views(DataConfig(input=kind), "test") for kind in ("projected", "noisy"))
+    exact, noisy = (load_dataset(DataConfig(input=kind), "test") for kind in ("projected", "noisy"))
     assert torch.equal(exact.joints, noisy.joints)
     moved = (exact.screen - noisy.screen).norm(dim=-1)
     assert 0.001 < moved.median() < 0.05
@@ -98,7 +98,7 @@ def test_training_bodies_vary_and_stay_symmetric(small_procedural):
 
 
 def test_random_rigs_film_the_same_motion_from_other_places(small_procedural):
-    fixed, random = (load_views(DataConfig(rig=rig), "test") for rig in ("human36m", "random"))
+    fixed, random = (load_dataset(DataConfig(rig=rig), "test") for rig in ("human36m", "random"))
     assert len(fixed) == len(random)
     assert not torch.equal(fixed.cameras.position, random.cameras.position)
     world = [views.cameras[0].camera_to_world(views.joints[views.frames_of(0)]) for views in (fixed, random)]
@@ -107,7 +107,7 @@ def test_random_rigs_film_the_same_motion_from_other_places(small_procedural):
 
 def test_wild_training_gets_the_free_clips_and_generated_ones(real_motion):
     names = {name for group in free_groups() for name in group["clips"]}
-    data = DataConfig(motion=real_motion, input="wild", generated=16)
+    data = DataConfig(motion=real_motion, input="randomized", generated=16)
     clips = load_training_data(data).labelled
     assert isinstance(clips, list)
     assert {clip.name for clip in clips if clip.subject != "procedural"} == names
@@ -121,7 +121,7 @@ def test_wild_training_gets_the_free_clips_and_generated_ones(real_motion):
 def test_what_wild_training_made_is_tested_on_the_other_studio_alone(real_motion):
     free = {name for group in free_groups() for name in group["clips"]}
     data = DataConfig(motion=real_motion)
-    others = {clip.name for clip in load_clips(data, "test", trained_wild=True)}
+    others = {clip.name for clip in load_clips(data, "test", trained_randomized=True)}
     assert others
     assert not free & others
     assert free & {clip.name for clip in load_clips(data, "test")}
@@ -134,17 +134,17 @@ def test_a_negative_number_of_generated_clips_is_refused():
 
 def test_a_missing_folder_or_archive_or_another_archive_is_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no such folder"):
-        load_views(DataConfig(motion=Path("/nowhere")), "train")
+        load_dataset(DataConfig(motion=Path("/nowhere")), "train")
     save_motion_archive(tmp_path / "cmu_iclone.npz", procedural_clips(2, seed=0, seconds=1.0))
     with pytest.raises(ValueError, match=r"cmu_iclone.npz: not the open benchmark's archive \(SHA-256"):
-        load_views(DataConfig(motion=tmp_path), "validation")
+        load_dataset(DataConfig(motion=tmp_path), "validation")
     with pytest.raises(ValueError, match=r"cmu_dance_martial.npz: no such file"):
-        load_views(DataConfig(motion=tmp_path), "test")
+        load_dataset(DataConfig(motion=tmp_path), "test")
 
 
 @pytest.mark.parametrize(("split", "frames"), [("train", 417_728), ("validation", 28_412), ("test", 329_008)])
 def test_the_real_splits_are_whole_and_in_front_of_the_cameras(real_motion, split, frames):
-    views = load_views(DataConfig(motion=real_motion), split)
+    views = load_dataset(DataConfig(motion=real_motion), split)
     assert len(views.joints) == frames
     assert views.fps == 50
     assert views.joints[..., 2].min() > 1.5

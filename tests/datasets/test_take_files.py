@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.data.dataset import film_takes
+from spgnet.data.dataset import project_takes
 from spgnet.datasets.archive import save_motion_archive
 from spgnet.datasets.formats import FORMATS, find_format
 from spgnet.datasets.take_files import TAKE_FILES_FORMAT, load_take, save_take
@@ -42,7 +42,7 @@ def the_arrays(frames: int = 5) -> dict[str, np.ndarray]:
         "fps": np.array(50.0),
         "subject": np.array("Ada"),
         "action": np.array("walk"),
-        "uncaptured": np.array(["head_top", "spine"]),
+        "unmeasured_joints": np.array(["head_top", "spine"]),
     }
 
 
@@ -88,13 +88,13 @@ def the_take(**changes) -> Take:
         "cameras": cameras,
         "joints": torch.rand(6, 17, 3, generator=generator),
         "detections": {"cpn": 999 * torch.rand(2, 6, 17, 2, generator=generator)},
-        "uncaptured": ("spine", "head_top"),
+        "unmeasured_joints": ("spine", "head_top"),
     }
     return Take(**{**values, **changes})
 
 
 def assert_same(take: Take, twin: Take) -> None:
-    for name in ("name", "subject", "action", "fps", "uncaptured"):
+    for name in ("name", "subject", "action", "fps", "unmeasured_joints"):
         assert getattr(take, name) == getattr(twin, name)
     assert take.cameras.convention == twin.cameras.convention
     for field in fields(Camera)[:7]:
@@ -121,12 +121,12 @@ def test_which_frames_are_scored_comes_back(tmp_path):
     take = the_take(scored=torch.tensor([True, False, True, True, False, False]))
     save_take(tmp_path / "walk-1.npz", take)
     assert_same(load_take(tmp_path / "walk-1.npz", "cpn"), take)
-    assert film_takes([load_take(tmp_path / "walk-1.npz")]).scored_frames().sum() == 2 * 3
+    assert project_takes([load_take(tmp_path / "walk-1.npz")]).scored_frames().sum() == 2 * 3
 
 
 def test_a_take_without_joints_comes_back_with_all_its_detections(tmp_path):
     seen = {name: torch.full((2, 4, 17, 2), size) for name, size in (("a", 3.0), ("b", 4.0))}
-    take = the_take(joints=None, detections=seen, uncaptured=())
+    take = the_take(joints=None, detections=seen, unmeasured_joints=())
     save_take(tmp_path / "walk-1.npz", take)
     for detector in (None, "a", "c"):
         assert_same(load_take(tmp_path / "walk-1.npz", detector), take)
@@ -174,7 +174,7 @@ def test_a_file_is_projected_as_opencv_projects_its_own_numbers(tmp_path_factory
     path = tmp_path_factory.mktemp("takes") / "a.npz"
     np.savez(path, **arrays)  # type: ignore[arg-type]
     take = load_take(path)
-    views = film_takes([take])
+    views = project_takes([take])
     for camera in range(2):
         rotation, _ = cv2.Rodrigues(arrays["rotation"][camera])
         pixels, _ = cv2.projectPoints(
@@ -199,12 +199,12 @@ def test_numbers_of_any_type_and_byte_order_are_read(tmp_path, dtype):
 
 def test_uncaptured_joints_have_one_order_whatever_that_of_the_file(tmp_path):
     takes = [
-        load_take(write(tmp_path / f"{number}.npz", uncaptured=np.array(names)))
+        load_take(write(tmp_path / f"{number}.npz", unmeasured_joints=np.array(names)))
         for number, names in enumerate((["nose", "spine"], ["spine", "nose", "nose"]))
     ]
-    assert [take.uncaptured for take in takes] == [("spine", "nose")] * 2
-    assert film_takes(takes).uncaptured == ("spine", "nose")
-    assert load_take(write(tmp_path / "none.npz", uncaptured=None)).uncaptured == ()
+    assert [take.unmeasured_joints for take in takes] == [("spine", "nose")] * 2
+    assert project_takes(takes).unmeasured_joints == ("spine", "nose")
+    assert load_take(write(tmp_path / "none.npz", unmeasured_joints=None)).unmeasured_joints == ()
 
 
 @pytest.mark.parametrize(
@@ -242,12 +242,12 @@ def test_neither_joints_nor_detections_is_a_fault(tmp_path):
         ("fps", np.array(np.inf), "fps holds 1 NaN or infinite numbers"),
         ("subject", np.array(b"Ada"), "subject holds |S3, expected text"),
         ("action", np.array(["walk"]), "action has shape (1,), expected ()"),
-        ("uncaptured", np.array("nose"), "uncaptured has shape (), expected (joints)"),
-        ("uncaptured", np.array(7), "uncaptured holds int64, expected text"),
+        ("unmeasured_joints", np.array("nose"), "unmeasured_joints has shape (), expected (joints)"),
+        ("unmeasured_joints", np.array(7), "unmeasured_joints holds int64, expected text"),
         ("scored", np.ones(4, bool), "scored has shape (4,), expected (5)"),
         ("scored", np.ones(5), "scored holds float64, expected booleans"),
         ("scored", np.zeros(5, bool), "no frame is scored"),
-        ("uncaptured", np.array(["neck", "pelvis"]), "joints that may be missing: neck, pelvis"),
+        ("unmeasured_joints", np.array(["neck", "pelvis"]), "joints that may be missing: neck, pelvis"),
         ("rotation", 1.01 * the_arrays()["rotation"], "rotation holds matrices that are no rotations"),
         ("rotation", -the_arrays()["rotation"], "rotation holds matrices that are no rotations"),
         ("rotation", np.ones((2, 3, 3), int), "rotation holds matrices that are no rotations"),
@@ -279,11 +279,11 @@ def test_every_fault_is_told_at_once(tmp_path):
     )
     broken = the_arrays()["joints"]
     broken[2, 3, 1] = broken[4, 0] = np.nan
-    values = {"joints": broken, "rotation": np.zeros((2, 3, 3)), "uncaptured": np.array(["ear"])}
+    values = {"joints": broken, "rotation": np.zeros((2, 3, 3)), "unmeasured_joints": np.array(["ear"])}
     assert fault_of(write(tmp_path / "b.npz", **values, fps=np.array(-1))) == (
         "not a take file: joints holds 4 NaN or infinite numbers, the first at [2, 3, 1]; "
         "rotation holds matrices that are no rotations; fps is not positive; "
-        "uncaptured names no joints that may be missing: ear"
+        "unmeasured_joints names no joints that may be missing: ear"
     )
 
 
@@ -320,7 +320,7 @@ def folder(tmp_path) -> Path:
     """A data set of two takes to train on, an unlabelled one, and one to test on."""
     write(tmp_path / "own/train/b.npz")
     write(tmp_path / "own/train/a.npz", detections_ours=None)
-    write(tmp_path / "own/train/c.npz", joints=None, uncaptured=None)
+    write(tmp_path / "own/train/c.npz", joints=None, unmeasured_joints=None)
     write(
         tmp_path / "own/test/d.npz", joints=the_arrays(7)["joints"], detections_cpn=None, detections_ours=None
     )
@@ -378,12 +378,12 @@ def test_check_and_load_tell_every_fault_of_every_file(folder):
 
 
 def test_check_and_load_tell_which_takes_of_a_split_do_not_go_together(folder):
-    other = write(folder / "train/x.npz", fps=np.array(25), uncaptured=np.array(["nose"]))
-    write(folder / "test/e.npz", fps=np.array(50), uncaptured=None)
+    other = write(folder / "train/x.npz", fps=np.array(25), unmeasured_joints=np.array(["nose"]))
+    write(folder / "test/e.npz", fps=np.array(50), unmeasured_joints=None)
     expected = [
         f"{other}: fps is 25, but 50 in a.npz",
-        f"{other}: uncaptured is nose, but spine, head_top in a.npz",
-        f"{folder / 'test/e.npz'}: uncaptured is none, but spine, head_top in d.npz",
+        f"{other}: unmeasured_joints is nose, but spine, head_top in a.npz",
+        f"{folder / 'test/e.npz'}: unmeasured_joints is none, but spine, head_top in d.npz",
     ]
     assert TAKE_FILES_FORMAT.check(folder).faults == expected
     with pytest.raises(ValueError, match=r"\A[^\n]*\Z") as error:
@@ -392,9 +392,9 @@ def test_check_and_load_tell_which_takes_of_a_split_do_not_go_together(folder):
 
 
 def test_takes_that_load_can_be_filmed(folder):
-    views = film_takes(TAKE_FILES_FORMAT.load(folder, "train", "cpn"), detector="cpn")
+    views = project_takes(TAKE_FILES_FORMAT.load(folder, "train", "cpn"), detector="cpn")
     assert len(views) == 6
-    assert views.uncaptured == ("spine", "head_top")
+    assert views.unmeasured_joints == ("spine", "head_top")
 
 
 def test_files_that_systems_hide_and_other_files_are_no_takes(folder):

@@ -6,7 +6,7 @@ import jaxtyping
 import pytest
 import torch
 
-from spgnet.data.dataset import Views, film_takes
+from spgnet.data.dataset import PoseDataset, project_takes
 from spgnet.datasets.takes import Take
 from spgnet.geometry.rigs import human36m_rig
 
@@ -24,7 +24,7 @@ def a_take(name: str, frames: int, scored: list[int] | None = None) -> Take:
 
 @pytest.fixture(scope="module")
 def views():
-    return film_takes([a_take("a", 4, [1, 2]), a_take("b", 3), a_take("c", 2, [0])])
+    return project_takes([a_take("a", 4, [1, 2]), a_take("b", 3), a_take("c", 2, [0])])
 
 
 def test_a_take_must_say_of_every_frame_whether_it_is_scored(monkeypatch):
@@ -46,7 +46,7 @@ def test_every_camera_of_a_take_has_its_scored_frames_and_a_take_that_names_none
 
 
 def test_views_of_takes_that_are_scored_throughout_have_no_mask():
-    views = film_takes([a_take("a", 4), a_take("b", 3)])
+    views = project_takes([a_take("a", 4), a_take("b", 3)])
     assert views.scored is None
     assert views.scored_frames().tolist() == [True] * 14
     assert views.select([3, 0]).scored is None
@@ -60,7 +60,7 @@ def test_a_selection_takes_its_scored_frames_along(views):
 
 
 def test_a_sum_has_both_masks_and_that_of_a_side_without_one_is_full(views):
-    full = film_takes([a_take("d", 5)])
+    full = project_takes([a_take("d", 5)])
     mask, ones = views.scored.tolist(), [True] * 10
     assert (views + views).scored.tolist() == mask + mask
     assert (views + full).scored.tolist() == mask + ones
@@ -68,7 +68,7 @@ def test_a_sum_has_both_masks_and_that_of_a_side_without_one_is_full(views):
 
 
 def test_the_mask_goes_where_the_views_go(views, monkeypatch):
-    monkeypatch.setattr(Views, "__post_init__", lambda self: None)  # a tensor on "meta" has no values
+    monkeypatch.setattr(PoseDataset, "__post_init__", lambda self: None)  # a tensor on "meta" has no values
     moved = views.to(torch.device("meta"))
     assert moved.scored.device.type == moved.joints.device.type == "meta"
 

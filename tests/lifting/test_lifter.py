@@ -388,5 +388,7 @@ def test_a_device_that_is_not_there_is_refused_in_one_line(monkeypatch, device, 
 def test_the_room_offers_what_is_done_with_a_motion():
     keypoints, _ = filmed(30)
     motion = lifting.Lifter(lifter().model).lift(keypoints, camera=camera())
-    assert len(lifting.scale_to_height(lifting.make_rigid(lifting.level(motion)), 1.8)) == 30
+    assert (
+        len(lifting.scale_to_height(lifting.fit_constant_bones(lifting.align_to_gravity(motion)), 1.8)) == 30
+    )
     assert lifting.StreamingLifter.__name__ in lifting.__all__

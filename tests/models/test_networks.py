@@ -98,7 +98,7 @@ def test_double_precision_input_is_lifted_too():
 
 def test_a_fresh_network_starts_its_trajectory_where_it_is_told():
     model: LiftingNetwork = build_model(SMALL).eval()
-    model.start_trajectory_at(torch.tensor([0.1, 0.2, 50.0]))
+    model.init_root_bias(torch.tensor([0.1, 0.2, 50.0]))
     root = model(torch.randn(3, 9, 17, 2)).root
     assert (root - torch.tensor([0.1, 0.2, 50.0])).abs().max() < 5
 

@@ -18,7 +18,7 @@ def network(widths: tuple[int, ...] = (3, 3), *, causal: bool = False) -> RayNet
     """A small network with random weights and batch statistics."""
     torch.manual_seed(0)
     model = RayNet(RayNetConfig(filter_widths=widths, channels=24, trajectory_channels=16, causal=causal))
-    model.start_trajectory_at(torch.zeros(3))
+    model.init_root_bias(torch.zeros(3))
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             assert module.running_mean is not None

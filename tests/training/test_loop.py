@@ -14,19 +14,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spgnet.data.dataset import Views
-from spgnet.data.domain_randomization import wild_views
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.domain_randomization import randomized_dataset
 from spgnet.models import SPGNetConfig
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training import loop as training
 from spgnet.training.loop import Machine, shuffled, step_seed, train
 from spgnet.training.losses import LossWeights, UnlabelledWeights
-from spgnet.training.recipes import GUIDED, RECIPES, TrainConfig
+from spgnet.training.recipes import RECIPES, SPGNET_LOSS, TrainConfig
 from spgnet.training.runs import read_log
 
 CONFIG = TrainConfig(
     model=SPGNetConfig(filter_widths=(3, 3), channels=16, trajectory_channels=8, dropout=0.2),
-    loss=GUIDED,
+    loss=SPGNET_LOSS,
     epochs=2,
     steps_per_epoch=6,
     batch_size=32,
@@ -112,7 +112,7 @@ train(CONFIG, Path({run!r}), views, views, on_step=die, resume={resume})
 """
 
 
-def in_a_process(views: Views, folder: Path, *, step: int, resume: bool) -> int:
+def in_a_process(views: PoseDataset, folder: Path, *, step: int, resume: bool) -> int:
     """Train in a process of its own that kills itself with SIGKILL after a step (0: never)."""
     torch.save(views, folder / "views.pt")
     text = KILLED.format(
@@ -213,21 +213,21 @@ def test_mixed_precision_trains(views, tmp_path):
 
 def test_a_wild_run_learns_resumes_to_the_bit_and_needs_a_network_on_rays(tmp_path, monkeypatch):
     clips = procedural_clips(7, seed=1, seconds=2.0)
-    seen = wild_views(clips, seed=0, count=20, frames=12)
-    wild = replace(RECIPES["wild"], epochs=2, steps_per_epoch=8, checkpoint_every=3)
-    wild = replace(wild, model=replace(wild.model, channels=16, trajectory_channels=8))
-    assert train(wild, tmp_path / "straight", clips, seen)
+    seen = randomized_dataset(clips, seed=0, count=20, frames=12)
+    randomized = replace(RECIPES["randomized"], epochs=2, steps_per_epoch=8, checkpoint_every=3)
+    randomized = replace(randomized, model=replace(randomized.model, channels=16, trajectory_channels=8))
+    assert train(randomized, tmp_path / "straight", clips, seen)
     first, second = (entry["loss/pose"] for entry in read_log(tmp_path / "straight"))
     assert second < first
     stops = iter([False] * 10 + [True] + [False] * 99)
     with monkeypatch.context() as patch:
         patch.setattr(training.StopSignal, "requested_anywhere", lambda signal, fabric: next(stops))
-        assert not train(wild, tmp_path / "stopped", clips, seen)
+        assert not train(randomized, tmp_path / "stopped", clips, seen)
     assert len(read_log(tmp_path / "stopped")) == 1
-    assert train(wild, tmp_path / "stopped", clips, seen, resume=True)
+    assert train(randomized, tmp_path / "stopped", clips, seen, resume=True)
     assert same_weights(tmp_path / "straight", tmp_path / "stopped")
     with pytest.raises(ValueError, match="train a RayNet on them"):
-        train(replace(CONFIG, data=wild.data), tmp_path / "other", clips, seen)
+        train(replace(CONFIG, data=randomized.data), tmp_path / "other", clips, seen)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
@@ -277,7 +277,7 @@ def test_a_run_of_another_configuration_is_not_resumed(views, straight):
 
 def test_nothing_is_written_when_the_data_are_too_short(views, tmp_path):
     with pytest.raises(ValueError, match="too few frames"):
-        train(replace(CONFIG, run_length=10_000, batch_size=20_000), tmp_path / "run", views, views)
+        train(replace(CONFIG, frames_per_sample=10_000, batch_size=20_000), tmp_path / "run", views, views)
     assert not (tmp_path / "run").exists()
 
 
@@ -296,7 +296,7 @@ UNLABELLED_TERMS = {"loss/unlabelled_reprojection", "loss/unlabelled_bone_length
 
 
 @pytest.fixture(scope="module")
-def halves(views) -> tuple[Views, Views]:
+def halves(views) -> tuple[PoseDataset, PoseDataset]:
     """Views with labels, and others whose joints are blotted out."""
     labelled, unlabelled = views.with_labels(0.5)
     assert unlabelled is not None

@@ -44,11 +44,14 @@ def test_the_paper_s_recipe_is_the_paper_s():
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch_size": 3}, "a batch of 3 output frames does not hold two runs of 2"),
-        ({"loss": LossWeights(kinematic=1.0), "run_length": 1}, "needs a run_length of at least 2"),
+        (
+            {"loss": LossWeights(kinematic=1.0), "frames_per_sample": 1},
+            "needs frames_per_sample of at least 2",
+        ),
         ({"decay": 1.5}, r"decay 1.5 in \(0, 1\]"),
         ({"steps_per_epoch": 0}, "steps_per_epoch must be at least 1"),
         ({"seed": 2**32}, "seed must be between 0"),
-        ({"epochs": 0, "run_length": 0}, "epochs .*; run_length "),
+        ({"epochs": 0, "frames_per_sample": 0}, "epochs .*; frames_per_sample "),
     ],
 )
 def test_a_training_that_cannot_be_is_refused(changes, fault):
@@ -57,21 +60,23 @@ def test_a_training_that_cannot_be_is_refused(changes, fault):
 
 
 def test_wild_training_draws_the_frame_rates_that_the_network_is_for():
-    wild = RECIPES["wild"]
-    slower = replace(wild.data, wildness=replace(wild.data.wildness, fps=(10.0, 30.0)))
+    randomized = RECIPES["randomized"]
+    slower = replace(randomized.data, randomization=replace(randomized.data.randomization, fps=(10.0, 30.0)))
     with pytest.raises(ValueError, match=r"the model is for \(20.0, 40.0\) .* draws \(10.0, 30.0\)"):
-        replace(wild, data=slower)
-    assert replace(wild, data=slower, model=replace(wild.model, rates=(10.0, 30.0)))
+        replace(randomized, data=slower)
+    assert replace(randomized, data=slower, model=replace(randomized.model, rates=(10.0, 30.0)))
 
 
 def test_older_wild_runs_drew_the_rates_of_their_network():
-    wild = RECIPES["wild"]
-    values = config_to_json(replace(wild, model=replace(wild.model, rates=(24.0, 60.0)), data=DataConfig()))
-    del values["data"]["wildness"], values["data"]["generated"]
-    values["data"]["input"] = "wild"
+    randomized = RECIPES["randomized"]
+    values = config_to_json(
+        replace(randomized, model=replace(randomized.model, rates=(24.0, 60.0)), data=DataConfig())
+    )
+    del values["data"]["randomization"], values["data"]["generated"]
+    values["data"]["input"] = "randomized"
     config = config_from_json(values)
-    assert config.data.wildness.fps == (24.0, 60.0)
-    values["data"]["wildness"] = None
+    assert config.data.randomization.fps == (24.0, 60.0)
+    values["data"]["randomization"] = None
     with pytest.raises(ValueError, match="not a training configuration"):
         config_from_json(values)
 

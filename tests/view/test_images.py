@@ -30,14 +30,14 @@ class Film(FrameSource):
 
 
 def test_every_moment_has_its_picture_and_the_video_is_read_once():
-    motions, film = people(2), Film(60)
-    image = still(film, motions)
+    motions, project_clips = people(2), Film(60)
+    image = still(project_clips, motions)
     for moment in (0, 17, 59):
         picture = image(moment)
         assert picture is not None
         assert picture.shape == (225, 400, 3)
         np.testing.assert_allclose(picture.mean(axis=(0, 1)), [2 * moment, 10, 200], atol=3)
-    assert film.read == 1
+    assert project_clips.read == 1
 
 
 def test_of_a_slower_video_the_nearest_picture_is_shown():
@@ -79,10 +79,10 @@ def test_what_cannot_be_shown_is_refused():
 
 @pytest.mark.parametrize("shape", [(1280, 720), (480, 640), (740, 1280)])
 def test_a_video_of_other_proportions_than_the_camera_is_refused_unread(shape):
-    film = Film(3, shape=shape)
+    project_clips = Film(3, shape=shape)
     with pytest.raises(ValueError, match=rf"a film: .* {shape[1]} x {shape[0]} .* 1280 x 720"):
-        still(film, people())
-    assert film.read == 0
+        still(project_clips, people())
+    assert project_clips.read == 0
 
 
 def test_a_smaller_copy_of_the_video_with_rounded_sides_will_do():

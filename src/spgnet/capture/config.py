@@ -38,7 +38,7 @@ class CaptureConfig:
     """Detect 2D keypoints in every n-th frame of a video only."""
     detector_dir: Path | None = None
     """Folder of the detector's two ONNX files, instead of fetching them once."""
-    read_as: KeypointFormat | Literal["auto"] = "auto"
+    format: Annotated[KeypointFormat | Literal["auto"], tyro.conf.arg(aliases=["--read-as"])] = "auto"
     """Format of a keypoint file."""
     keypoint_set: KeypointSetName | None = None
     """Which keypoints these are, where the file does not say."""

@@ -19,7 +19,7 @@ import torch
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.live_source import Excerpt, Seen, Source, open_source
 from spgnet.capture.outputs import check_outputs, save_found, write_outputs
-from spgnet.capture.people import Found, Report
+from spgnet.capture.people import DetectedPeople, ProgressCallback
 from spgnet.capture.run import made, on_floor
 from spgnet.detection import Detector
 from spgnet.errors import InputError
@@ -247,13 +247,13 @@ def write_recording(
         (motion,) = on_floor([motion], config)
     again = None if isinstance(source.video, Webcam) else source.video
     video = None if again is None else Excerpt(again, motion.timestamps)
-    found = Found([keypoints], source.video, source.camera, source.camera_source)
+    found = DetectedPeople([keypoints], source.video, source.camera, source.camera_source)
     return write_outputs([motion], found._replace(video=video), config, stages(say)) | save_found(
         found, config
     )
 
 
-def stages(say: Callable[[str], None]) -> Report:
+def stages(say: Callable[[str], None]) -> ProgressCallback:
     """A report that says what is being done when it begins."""
     told: set[str] = set()
 

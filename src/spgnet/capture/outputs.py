@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from spgnet.capture.config import CaptureConfig
-from spgnet.capture.people import Found, Report
+from spgnet.capture.people import DetectedPeople, ProgressCallback
 from spgnet.errors import InputError
 from spgnet.export import export, export_people
 from spgnet.geometry.camera import opencv_intrinsics
@@ -70,7 +70,7 @@ def path_faults(option: str, path: Path, suffixes: tuple[str, ...], made: Path |
     return faults
 
 
-def save_found(found: Found, config: CaptureConfig) -> dict[str, Path]:
+def save_found(found: DetectedPeople, config: CaptureConfig) -> dict[str, Path]:
     """Write the keypoints of everybody detected, with their camera if it is known, to be lifted again.
 
     Returns:
@@ -86,7 +86,7 @@ def save_found(found: Found, config: CaptureConfig) -> dict[str, Path]:
     return files
 
 
-def with_camera(keypoints: Keypoints, found: Found) -> Keypoints:
+def with_camera(keypoints: Keypoints, found: DetectedPeople) -> Keypoints:
     """Keypoints that hold their camera's intrinsics, unless these are only the default ones."""
     if "no camera given" in found.camera_source:
         return keypoints
@@ -95,7 +95,7 @@ def with_camera(keypoints: Keypoints, found: Found) -> Keypoints:
 
 
 def write_outputs(
-    motions: Sequence[Motion], found: Found, config: CaptureConfig, report: Report
+    motions: Sequence[Motion], found: DetectedPeople, config: CaptureConfig, report: ProgressCallback
 ) -> dict[str, Path]:
     """Write the motions in every way that was asked for; each file whole or not at all.
 
@@ -133,7 +133,7 @@ def exported(motions: Sequence[Motion], folder: Path, suffix: str) -> dict[str, 
 
 
 def timed_images(
-    video: FrameSource | None, motions: Sequence[Motion], report: Report
+    video: FrameSource | None, motions: Sequence[Motion], report: ProgressCallback
 ) -> Iterator[tuple[float, np.ndarray]] | None:
     """The frames of the video with their times, for the page."""
     if video is None:
@@ -143,13 +143,15 @@ def timed_images(
     return _reported(images, "writing the page", len(times), report)
 
 
-def plain_images(video: FrameSource | None, motion: Motion, report: Report) -> Iterator[np.ndarray | None]:
+def plain_images(
+    video: FrameSource | None, motion: Motion, report: ProgressCallback
+) -> Iterator[np.ndarray | None]:
     """The frames of the video, or None for each frame if there is none."""
     images = (frame.image for frame in video) if video else iter([None] * len(motion))
     return _reported(images, "drawing the overlay", len(motion), report)
 
 
-def _reported(items: Iterator[Any], what: str, total: int, report: Report) -> Iterator[Any]:
+def _reported(items: Iterator[Any], what: str, total: int, report: ProgressCallback) -> Iterator[Any]:
     for done, item in enumerate(items, start=1):
         yield item
         report(what, done, total)

@@ -17,13 +17,13 @@ from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints, load_people
 from spgnet.video import Frame, FrameSource, open_frames
 
-Report = Callable[[str, int, int | None], None]
+ProgressCallback = Callable[[str, int, int | None], None]
 """Takes what is being done, how much of it is done, and how much there is, if that is known."""
 
 KEYPOINT_SUFFIXES = (".npz", ".json", ".csv")
 
 
-class Found(NamedTuple):
+class DetectedPeople(NamedTuple):
     """Who is in the input.
 
     Attributes:
@@ -38,7 +38,7 @@ class Found(NamedTuple):
     camera: Camera
     camera_source: str
 
-    def chosen(self, person: Literal["largest", "all"] | int) -> Found:
+    def chosen(self, person: Literal["largest", "all"] | int) -> DetectedPeople:
         """Only those whom the user wants lifted.
 
         Raises:
@@ -49,7 +49,7 @@ class Found(NamedTuple):
         return self._replace(people=kept)
 
 
-def find_people(config: CaptureConfig, report: Report) -> Found:
+def find_people(config: CaptureConfig, report: ProgressCallback) -> DetectedPeople:
     """Read or detect the people in the input; whatever is wrong with the camera shows first.
 
     Raises:
@@ -62,17 +62,17 @@ def find_people(config: CaptureConfig, report: Report) -> Found:
             keypoint_set=config.keypoint_set,
             fps=config.fps,
             image_size=config.image_size,
-            read_as=config.read_as,
+            format=config.format,
         )
         if config.detect_every > 1:
             raise InputError(f"{path}: --detect-every is for videos")
-        return Found(people, None, *camera_of(people[0], None, config))
+        return DetectedPeople(people, None, *camera_of(people[0], None, config))
     video = open_video(config)
     camera = camera_of(None, video, config)
     people = detected(video, config, report)
     if config.fps is not None:  # slow motion: time is that of the camera, not that of the file
         people = [replace(one, timestamps=np.arange(len(one)) / config.fps) for one in people]
-    return Found(people, video, *camera)
+    return DetectedPeople(people, video, *camera)
 
 
 def open_video(config: CaptureConfig) -> FrameSource:
@@ -81,8 +81,8 @@ def open_video(config: CaptureConfig) -> FrameSource:
     Raises:
         InputError: it cannot be read, or an option for keypoint files is given.
     """
-    if config.keypoint_set or config.image_size or config.read_as != "auto":
-        raise InputError(f"{config.input}: --keypoint-set, --image-size and --read-as are for keypoint files")
+    if config.keypoint_set or config.image_size or config.format != "auto":
+        raise InputError(f"{config.input}: --keypoint-set, --image-size and --format are for keypoint files")
     return open_frames(config.input, image_fps=config.fps or 30.0)
 
 
@@ -110,7 +110,7 @@ def is_keypoints(path: Path) -> bool:
     return path.suffix.lower() in KEYPOINT_SUFFIXES
 
 
-def detected(video: FrameSource, config: CaptureConfig, report: Report) -> list[Keypoints]:
+def detected(video: FrameSource, config: CaptureConfig, report: ProgressCallback) -> list[Keypoints]:
     """Detect and follow the people in a video."""
     detector = RtmDetector(config.detector_dir)
     done = 0

@@ -13,17 +13,17 @@ import numpy as np
 from spgnet.camera_files import is_placed
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.outputs import check_outputs, save_found, write_outputs
-from spgnet.capture.people import Found, Report, find_people
+from spgnet.capture.people import DetectedPeople, ProgressCallback, find_people
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting import Lifter, Motion
-from spgnet.lifting.postprocess import level, make_rigid, place_on_floor, scale_to_height
+from spgnet.lifting.postprocess import align_to_gravity, fit_constant_bones, place_on_floor, scale_to_height
 
 ENDS = ("elbow", "wrist", "knee", "ankle")
 LIMBS = [HUMAN36M.names.index(f"{side}_{end}") for side in ("left", "right") for end in ENDS]
 
 
 @dataclass(frozen=True)
-class Captured:
+class CaptureResult:
     """What came of it.
 
     Attributes:
@@ -37,7 +37,9 @@ class Captured:
     remarks: list[str] = field(default_factory=list)
 
 
-def run_capture(config: CaptureConfig, report: Report = lambda stage, done, total: None) -> Captured:
+def run_capture(
+    config: CaptureConfig, report: ProgressCallback = lambda stage, done, total: None
+) -> CaptureResult:
     """Lift the people of a video or a keypoint file, and write the results.
 
     Args:
@@ -64,7 +66,7 @@ def run_capture(config: CaptureConfig, report: Report = lambda stage, done, tota
         said.append(f"also there: person {', '.join(map(str, others))} (--person all)")
     if stale := sorted(path.name for path in earlier - set(files.values())):
         said.append(f"from an earlier run, still in {config.out}: {', '.join(stale)}")
-    return Captured(motions, files, said)
+    return CaptureResult(motions, files, said)
 
 
 @contextmanager
@@ -82,7 +84,9 @@ def made(folder: Path) -> Iterator[None]:
             folder.rmdir()
 
 
-def lifted(found: Found, lifter: Lifter, config: CaptureConfig, report: Report) -> list[Motion]:
+def lifted(
+    found: DetectedPeople, lifter: Lifter, config: CaptureConfig, report: ProgressCallback
+) -> list[Motion]:
     """The motions of the people found, corrected as the user wants, in one world."""
     motions = []
     for keypoints in found.people:
@@ -95,7 +99,7 @@ def lifted(found: Found, lifter: Lifter, config: CaptureConfig, report: Report) 
             flip=config.flip,
             on_progress=partial(_progress, report, what, len(keypoints)),
         )
-        motion = make_rigid(motion) if config.rigid else motion
+        motion = fit_constant_bones(motion) if config.rigid else motion
         motions.append(motion if config.height is None else scale_to_height(motion, config.height))
     return on_floor(motions, config) if config.level else motions
 
@@ -108,7 +112,7 @@ def on_floor(motions: Sequence[Motion], config: CaptureConfig) -> list[Motion]:
     """
     together = one_after_another(motions)
     if not is_placed(together.camera):
-        together = level(together)
+        together = align_to_gravity(together)
     elif config.height is not None:
         together = place_on_floor(together)
     return [replace(motion, camera=together.camera) for motion in motions]
@@ -129,11 +133,11 @@ def one_after_another(motions: Sequence[Motion]) -> Motion:
     )
 
 
-def _progress(report: Report, what: str, total: int, done: int) -> None:
+def _progress(report: ProgressCallback, what: str, total: int, done: int) -> None:
     report(what, done, total)
 
 
-def remarks(found: Found, motions: list[Motion], config: CaptureConfig) -> list[str]:
+def remarks(found: DetectedPeople, motions: list[Motion], config: CaptureConfig) -> list[str]:
     """What the user should know about the result."""
     lines = list(found.video.warnings) if found.video else []
     lines.append(f"camera: {motions[0].camera_source}")

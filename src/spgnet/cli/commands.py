@@ -27,6 +27,9 @@ def deferred(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
     return parsed
 
 
+OLD_RECIPES = {"wild": "randomized", "wild-live": "randomized-live"}
+"""Recipes by the names that they had before."""
+
 COMMANDS = {
     "lift": lift_command,
     "export": export_command,
@@ -46,6 +49,8 @@ def parse(arguments: list[str]) -> Callable[[], None]:
         InputError: there is no such command, recipe or option, or a value is out of its range.
         SystemExit: help was asked for, and is printed.
     """
+    if arguments[:1] == ["train"] and arguments[1:2]:
+        arguments = ["train", OLD_RECIPES.get(arguments[1], arguments[1]), *arguments[2:]]
     if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] not in (*RECIPES, "-h", "--help"):
         raise InputError(f"no recipe {arguments[1]!r}; there are {', '.join(RECIPES)}")
     messages = StringIO()

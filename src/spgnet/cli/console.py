@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from spgnet.capture.people import Report as WorkReport
+from spgnet.capture.people import ProgressCallback
 from spgnet.evaluation import METRICS, Evaluation, shown
-from spgnet.training.loop import Report
+from spgnet.training.loop import LogCallback
 
 console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
 """Of several processes that train together, the first one speaks."""
 
 
 @contextmanager
-def work_progress() -> Iterator[WorkReport]:
+def work_progress() -> Iterator[ProgressCallback]:
     """A progress bar for every stage of a job, with the time left: a function to call with what is done."""
     columns = (
         TextColumn("{task.description}"),
@@ -42,7 +42,7 @@ def work_progress() -> Iterator[WorkReport]:
 
 
 @contextmanager
-def training_progress(steps: int) -> Iterator[tuple[Report, Report]]:
+def training_progress(steps: int) -> Iterator[tuple[LogCallback, LogCallback]]:
     """A progress bar for training: functions to call after every step and every epoch."""
     columns = (
         TextColumn("training"),

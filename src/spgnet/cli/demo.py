@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from spgnet.capture import CaptureConfig, Captured, run_capture
-from spgnet.capture.people import Report
+from spgnet.capture import CaptureConfig, CaptureResult, run_capture
+from spgnet.capture.people import ProgressCallback
 from spgnet.detection import detector_weights, sample_calibration, sample_video
 from spgnet.errors import InputError
 
@@ -27,7 +27,7 @@ class DemoConfig:
     """Fetch nothing: lift the keypoints that come with the package."""
 
 
-def run_demo(config: DemoConfig, report: Report, say: Callable[[str], None]) -> Captured:
+def run_demo(config: DemoConfig, report: ProgressCallback, say: Callable[[str], None]) -> CaptureResult:
     """Fetch the sample video and the detector, lift, and write the results.
 
     If one of them cannot be fetched, the keypoints of that video which come with the package are lifted.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from spgnet.capture import CaptureConfig, Captured, run_capture
+from spgnet.capture import CaptureConfig, CaptureResult, run_capture
 from spgnet.capture.live import run_live
 from spgnet.capture.outputs import path_faults, timed_images
 from spgnet.capture.run import travelled
@@ -41,7 +41,7 @@ def say(line: str) -> None:
     console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def show(captured: Captured) -> None:
+def show(captured: CaptureResult) -> None:
     """Say what was lifted, and where it is."""
     for motion in captured.motions:
         say(

@@ -10,13 +10,13 @@ import tyro
 
 from spgnet.cli.console import console, evaluation_table, training_progress
 from spgnet.data.config import DataConfig, Input
-from spgnet.data.sources import check_data, load_training_data, load_validation, load_views
+from spgnet.data.sources import check_data, load_dataset, load_training_data, load_validation
 from spgnet.errors import InputError
 from spgnet.evaluation import evaluate
 from spgnet.models import LiftingNetwork
 from spgnet.models.baselines.videopose3d import load_videopose3d
 from spgnet.reproduction import ReproduceConfig, reproduce
-from spgnet.training.loop import Accelerator, Machine, Report, frames_in, pick_device, train
+from spgnet.training.loop import Accelerator, LogCallback, Machine, frames_in, pick_device, train
 from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
 from spgnet.training.runs import git_commit, load_run, write_json, write_text
 
@@ -71,7 +71,7 @@ def train_command(training: TrainByRecipe) -> None:
     """Train a network by a named recipe, as it is or with changes, and leave a run folder."""
     recipe, out = training.recipe, training.out
     with console.status("Loading motion"):
-        train_data, validation_views = load_training_data(recipe.data), load_validation(recipe.data)
+        train_data, validation_data = load_training_data(recipe.data), load_validation(recipe.data)
     tensorboard = tensorboard_log(out) if training.tensorboard else None
     steps = recipe.epochs * recipe.steps_in_epoch(frames_in(train_data.labelled))
     with training_progress(steps) as (on_step, show_epoch):
@@ -85,7 +85,7 @@ def train_command(training: TrainByRecipe) -> None:
             recipe,
             out,
             train_data.labelled,
-            validation_views,
+            validation_data,
             unlabelled=train_data.unlabelled,
             resume=training.resume,
             machine=training.machine,
@@ -103,7 +103,7 @@ def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> Non
     data = evaluated_on(options, trained)
     device = pick_device(options.accelerator)
     with console.status("Evaluating"):
-        views = load_views(data, options.split, trained_wild=trained.input == "wild").to(device)
+        views = load_dataset(data, options.split, trained_randomized=trained.input == "randomized").to(device)
         result = evaluate(model.to(device), views, flip=options.flip)
     about = {"motion": kind_of_motion(data), "rig": data.rig, "commit": git_commit()}
     stem = evaluation_stem(options, data)
@@ -185,7 +185,7 @@ def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:
     console.print("no faults")
 
 
-def tensorboard_log(run: Path) -> Report:
+def tensorboard_log(run: Path) -> LogCallback:
     """A function that writes the log's entries to TensorBoard; nothing is written before the first."""
     try:
         from torch.utils.tensorboard import SummaryWriter

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from spgnet.data.domain_randomization import Wildness
+from spgnet.data.domain_randomization import DomainRandomization
 from spgnet.errors import InputError
 
-Input = Literal["projected", "noisy", "detected", "wild"]
+Input = Literal["projected", "noisy", "detected", "randomized"]
 Rig = Literal["human36m", "random"]
 
 
@@ -37,7 +37,7 @@ class DataConfig:
     """Share of the training motion whose 3D is used; the rest joins training as 2D alone."""
     rig: Rig = "human36m"
     """Who films motion: the four cameras of Human3.6M's sessions, or four random cameras for every clip."""
-    wildness: Wildness = field(default_factory=Wildness)
+    randomization: DomainRandomization = field(default_factory=DomainRandomization)
     """How random people, cameras and detectors of wild training samples are; wild views to validate or test
     on are always drawn with the defaults."""
     generated: int = 640
@@ -53,7 +53,7 @@ class DataConfig:
             faults.append("give either motion or takes")
         if self.takes is None and self.input == "detected":
             faults.append('the input "detected" needs recorded takes')
-        if self.input == "wild" and (self.takes is not None or self.labels < 1):
-            faults.append("wild samples are drawn from motion, all of it with labels")
+        if self.input == "randomized" and (self.takes is not None or self.labels < 1):
+            faults.append("randomized samples are drawn from motion, all of it with labels")
         if faults:
             raise InputError("; ".join(faults))

@@ -18,7 +18,7 @@ from spgnet.synthetic.detector_noise import DetectorNoise, detect
 
 
 @dataclass(frozen=True)
-class Views:
+class PoseDataset:
     """A dataset: every view is one clip seen by one camera, and all views lie end to end.
 
     Args:
@@ -31,7 +31,7 @@ class Views:
         names: the clip of each view.
         subjects: who moves.
         actions: what they do; results are grouped by it.
-        uncaptured: names of joints whose true positions are guesses and which are not scored; none where no
+        unmeasured_joints: names of joints whose true positions are guesses and which are not scored; none where no
             true position is known.
         scored: which frames are scored; None: all. The others are input alone.
     """
@@ -44,7 +44,7 @@ class Views:
     names: tuple[str, ...]
     subjects: tuple[str, ...]
     actions: tuple[str, ...]
-    uncaptured: tuple[str, ...] = ()
+    unmeasured_joints: tuple[str, ...] = ()
     scored: Bool[Tensor, " frames"] | None = None
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class Views:
         middle = cameras.image_size / 2
         return (cameras.screen_to_image(self.screen[..., :2]) - middle[:, None]) / middle[:, None, :1]
 
-    def to(self, device: torch.device) -> Views:
+    def to(self, device: torch.device) -> PoseDataset:
         """The same views on another device."""
         return replace(
             self,
@@ -100,7 +100,7 @@ class Views:
             scored=None if self.scored is None else self.scored.to(device),
         )
 
-    def select(self, views: Sequence[int]) -> Views:
+    def select(self, views: Sequence[int]) -> PoseDataset:
         """Some of the views, in the given order."""
         places = [self.frames_of(view) for view in views]
         frames = torch.cat([torch.arange(place.start, place.stop) for place in places])
@@ -117,9 +117,9 @@ class Views:
             scored=None if self.scored is None else self.scored[frames],
         )
 
-    def __add__(self, other: Views) -> Views:
+    def __add__(self, other: PoseDataset) -> PoseDataset:
         """These views and then others, of the same frame rate and joints."""
-        assert (self.fps, self.uncaptured) == (other.fps, other.uncaptured)
+        assert (self.fps, self.unmeasured_joints) == (other.fps, other.unmeasured_joints)
         all_scored = self.scored is None and other.scored is None
         return replace(
             self,
@@ -133,7 +133,7 @@ class Views:
             scored=None if all_scored else torch.cat((self.scored_frames(), other.scored_frames())),
         )
 
-    def with_labels(self, share: float) -> tuple[Views, Views | None]:
+    def with_labels(self, share: float) -> tuple[PoseDataset, PoseDataset | None]:
         """The views of a share of the recordings, and those of the others, their joints blotted out (NaN).
 
         A recording is a clip with all its pieces (``name#1``, ``name@250``) and cameras. Recordings are
@@ -152,12 +152,14 @@ class Views:
         if not rest:
             return labelled, None
         others = self.select(rest)
-        return labelled, replace(others, joints=torch.full_like(others.joints, torch.nan), uncaptured=())
+        return labelled, replace(
+            others, joints=torch.full_like(others.joints, torch.nan), unmeasured_joints=()
+        )
 
 
-def film(
+def project_clips(
     clips: Sequence[tuple[MotionClip, Camera]], *, noise: DetectorNoise | None = None, seed: int = 0
-) -> Views:
+) -> PoseDataset:
     """Let cameras look at clips: every camera of the batch that comes with a clip gives a view.
 
     Args:
@@ -170,19 +172,19 @@ def film(
             0.3 m of an image plane.
     """
     for clip, _ in clips:
-        if clip.uncaptured:
+        if clip.unmeasured_joints:
             raise InputError(
-                f"clip {clip.name!r} lacks joints: {', '.join(clip.uncaptured)} were not captured"
+                f"clip {clip.name!r} lacks joints: {', '.join(clip.unmeasured_joints)} were not captured"
             )
     takes = [
         Take(clip.name, clip.subject, clip.action, clip.fps, cameras, clip.joints) for clip, cameras in clips
     ]
-    return film_takes(takes, noise=noise, seed=seed)
+    return project_takes(takes, noise=noise, seed=seed)
 
 
-def film_takes(
+def project_takes(
     takes: Sequence[Take], *, detector: str | None = None, noise: DetectorNoise | None = None, seed: int = 0
-) -> Views:
+) -> PoseDataset:
     """The views of takes: one for every camera.
 
     Args:
@@ -192,7 +194,7 @@ def film_takes(
         seed: of the noise.
 
     Raises:
-        InputError: there is no take, frame rates, lens models or uncaptured joints differ, a take lacks the
+        InputError: there is no take, frame rates, lens models or unmeasured joints differ, a take lacks the
             2D joints of the detector or, without one, 3D joints to project, or a person comes within 0.3 m of
             an image plane.
     """
@@ -212,7 +214,7 @@ def film_takes(
                     pixels = detect(pixels, noise, fps=take.fps, generator=generator)
             screen.append(camera.image_to_screen(pixels))
     seen = [take for take in takes for _ in range(len(take.cameras.focal))]
-    return Views(
+    return PoseDataset(
         joints=torch.cat(joints),
         screen=torch.cat(screen),
         cameras=concatenate_cameras([take.cameras for take in takes]),
@@ -221,7 +223,7 @@ def film_takes(
         names=tuple(take.name for take in seen),
         subjects=tuple(take.subject for take in seen),
         actions=tuple(take.action for take in seen),
-        uncaptured=next((take.uncaptured for take in takes if take.joints is not None), ()),
+        unmeasured_joints=next((take.unmeasured_joints for take in takes if take.joints is not None), ()),
         scored=_scored_frames(seen),
     )
 
@@ -238,7 +240,7 @@ def _check_alike(takes: Sequence[Take]) -> None:
         raise InputError(f"views need clips of one frame rate, got {sorted({take.fps for take in takes})}")
     if len({take.cameras.convention for take in takes}) != 1:
         raise InputError("views need cameras of one lens model")
-    if len({take.uncaptured for take in takes if take.joints is not None}) > 1:
+    if len({take.unmeasured_joints for take in takes if take.joints is not None}) > 1:
         raise InputError("views need takes that lack the same joints")
 
 

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spgnet.data.dataset import Views
+from spgnet.data.dataset import PoseDataset
 from spgnet.data.samples import Batch
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
@@ -29,7 +29,7 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Wildness:
+class DomainRandomization:
     """How far samples are changed. Ranges are drawn from evenly, and shares are of the samples.
 
     Raises:
@@ -116,8 +116,8 @@ def uniform(low: float, high: float, *shape: int, device: torch.device) -> Tenso
     return low + (high - low) * torch.rand(shape, device=device)
 
 
-def film_from_anywhere(
-    world: Float[Tensor, "batch frames 17 3"], wild: Wildness
+def view_from_random_cameras(
+    world: Float[Tensor, "batch frames 17 3"], wild: DomainRandomization
 ) -> tuple[Float[Tensor, "batch frames 17 3"], Float[Tensor, "batch 2"]]:
     """People as random cameras see them.
 
@@ -142,7 +142,7 @@ def film_from_anywhere(
 
 
 def _framed(
-    distance: Float[Tensor, " batch"], wild: Wildness
+    distance: Float[Tensor, " batch"], wild: DomainRandomization
 ) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch 2"]]:
     """Half the width and height of the image, and where in it the middle of the trunk is; in rays.
 
@@ -217,14 +217,14 @@ _LIMBS = tuple(
 )
 
 
-class WildSampler:
+class RandomizedSampler:
     """Draws samples from clips, on the device of its tensors; randomness is PyTorch's global generator's.
 
     Args:
         clips: motion in the world, of one frame rate.
         run: consecutive output frames per sample.
         context: input frames before the first and after the last output frame.
-        wildness: how far samples are changed.
+        randomization: how far samples are changed.
         flip: mirror a random half of the samples.
     """
 
@@ -234,13 +234,13 @@ class WildSampler:
         *,
         run: int,
         context: tuple[int, int],
-        wildness: Wildness | None = None,
+        randomization: DomainRandomization | None = None,
         flip: bool = True,
     ) -> None:
         self.fps = clips[0].fps
         assert all(clip.fps == self.fps for clip in clips)
         self.run, self.context, self.flip = run, context, flip
-        self.wildness = wildness or Wildness()
+        self.randomization = randomization or DomainRandomization()
         self.joints = torch.cat([clip.joints for clip in clips])
         lengths = torch.tensor([len(clip) for clip in clips])
         ends = lengths.cumsum(0)
@@ -251,7 +251,7 @@ class WildSampler:
         """The number of frames that a sample's middle can be."""
         return len(self.joints)
 
-    def to(self, device: torch.device) -> WildSampler:
+    def to(self, device: torch.device) -> RandomizedSampler:
         """Move the motion to a device."""
         self.joints, self.first, self.last = (x.to(device) for x in (self.joints, self.first, self.last))
         return self
@@ -262,10 +262,10 @@ class WildSampler:
         The batch's ``screen`` holds rays and whether each joint was seen, its ``seen`` the exact rays of
         the output frames (what re-projection should meet), and its cameras are of focal length 1.
         """
-        wild = self.wildness
+        wild = self.randomization
         fps = uniform(*wild.fps, device=self.joints.device).item()
         world = self._motion(count, fps)
-        joints, half = film_from_anywhere(world, wild)
+        joints, half = view_from_random_cameras(world, wild)
         exact = joints[..., :2] / joints[..., 2:]
         marked = detector_joints(joints, wild.offset)
         rays, seen = detected(marked[..., :2] / marked[..., 2:].clamp_min(0.1), half, fps, wild)
@@ -275,7 +275,7 @@ class WildSampler:
 
     def _motion(self, count: int, fps: float) -> Float[Tensor, "batch window 17 3"]:
         """Windows of changed motion in the world; people are at its origin in the middle of the window."""
-        wild, device = self.wildness, self.joints.device
+        wild, device = self.randomization, self.joints.device
         frames = sum(self.context) + self.run
         offsets = (torch.arange(frames, device=device) - frames // 2) * (self.fps / fps)
         speed = uniform(*wild.speed, count, 1, device=device)
@@ -300,7 +300,9 @@ class WildSampler:
         return with_body(joints, wild)
 
 
-def wild_views(clips: Sequence[MotionClip], *, seed: int, count: int = 300, frames: int = 100) -> Views:
+def randomized_dataset(
+    clips: Sequence[MotionClip], *, seed: int, count: int = 300, frames: int = 100
+) -> PoseDataset:
     """A fixed set of samples, each a view of its own, to validate on; at the frame rate of the clips.
 
     Args:
@@ -311,18 +313,20 @@ def wild_views(clips: Sequence[MotionClip], *, seed: int, count: int = 300, fram
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        wildness = Wildness(fps=(clips[0].fps, clips[0].fps))
-        sampler = WildSampler(clips, run=frames, context=(0, 0), wildness=wildness, flip=False)
+        randomization = DomainRandomization(fps=(clips[0].fps, clips[0].fps))
+        sampler = RandomizedSampler(
+            clips, run=frames, context=(0, 0), randomization=randomization, flip=False
+        )
         batches = [sampler.draw(10) for _ in range(count // 10)]
     count = 10 * len(batches)
     joints = torch.cat([batch.joints for batch in batches])
-    return Views(
+    return PoseDataset(
         joints=joints.flatten(0, 1),
         screen=torch.cat([batch.screen for batch in batches]).flatten(0, 1),
         cameras=ray_cameras(count, joints),
         lengths=torch.full((count,), frames),
         fps=clips[0].fps,
-        names=tuple(f"wild-{number}" for number in range(count)),
+        names=tuple(f"randomized-{number}" for number in range(count)),
         subjects=("anybody",) * count,
         actions=("anything",) * count,
     )
@@ -341,7 +345,7 @@ def with_upper_body(
 
 
 def with_body(
-    joints: Float[Tensor, "batch frames 17 3"], wild: Wildness
+    joints: Float[Tensor, "batch frames 17 3"], wild: DomainRandomization
 ) -> Float[Tensor, "batch frames 17 3"]:
     """The same movements of a random body, whoever was captured; the path is scaled with the legs."""
     count, device = len(joints), joints.device
@@ -358,7 +362,10 @@ def with_body(
 
 
 def detected(
-    exact: Float[Tensor, "batch frames 17 2"], half: Float[Tensor, "batch 2"], fps: float, wild: Wildness
+    exact: Float[Tensor, "batch frames 17 2"],
+    half: Float[Tensor, "batch 2"],
+    fps: float,
+    wild: DomainRandomization,
 ) -> tuple[Float[Tensor, "batch frames 17 2"], Bool[Tensor, "batch frames 17"]]:
     """Rays as a detector gives them, gaps filled, and which joints it saw."""
     generator = torch.default_generator if exact.device.type == "cpu" else _device_generator(exact.device)
@@ -386,7 +393,7 @@ def _device_generator(device: torch.device) -> torch.Generator:
 
 
 def _gaps(
-    shape: Sequence[int], fps: float, wild: Wildness, generator: torch.Generator
+    shape: Sequence[int], fps: float, wild: DomainRandomization, generator: torch.Generator
 ) -> Bool[Tensor, "batch frames 17"]:
     """Joints that are not seen: far halves of limbs, heads, faces, and frames without anybody or a look."""
     count, frames, joints = shape

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from spgnet.data.dataset import Views
+from spgnet.data.dataset import PoseDataset
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.skeleton import HUMAN36M
@@ -55,7 +55,7 @@ class WindowSampler:
         InputError: no view has as many scored frames in a row as a run.
     """
 
-    def __init__(self, views: Views, *, run: int, context: tuple[int, int]) -> None:
+    def __init__(self, views: PoseDataset, *, run: int, context: tuple[int, int]) -> None:
         self.views, self.run, self.context = views, run, context
         view = torch.repeat_interleave(torch.arange(len(views), device=views.lengths.device), views.lengths)
         self.first, self.last = views.starts[view], (views.starts + views.lengths - 1)[view]

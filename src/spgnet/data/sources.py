@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 
 from spgnet.data.config import DataConfig, Rig
-from spgnet.data.dataset import Views, film, film_takes
-from spgnet.data.domain_randomization import wild_views
+from spgnet.data.dataset import PoseDataset, project_clips, project_takes
+from spgnet.data.domain_randomization import randomized_dataset
 from spgnet.datasets.formats import FORMATS, find_format
 from spgnet.datasets.mocap import check_mocap_folder, is_mocap_folder, load_mocap_folder
 from spgnet.datasets.open_benchmark import (
@@ -20,7 +20,7 @@ from spgnet.datasets.open_benchmark import (
     free_clips,
     is_open_benchmark,
 )
-from spgnet.datasets.takes import Checked, Split
+from spgnet.datasets.takes import DatasetReport, Split
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.motion_clip import MotionClip, standing_pieces
@@ -44,7 +44,7 @@ BONE_SPREAD = 0.08
 """Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
 
 
-def staged(
+def virtual_captures(
     clips: list[MotionClip], split: Split, rig: Rig, generator: torch.Generator
 ) -> Iterator[tuple[MotionClip, Camera]]:
     """Turn every clip at random, cut it to the capture space, vary training bodies, and assign a rig."""
@@ -81,11 +81,13 @@ class TrainingData(NamedTuple):
         unlabelled: views whose 3D is not known (NaN) or not to be used.
     """
 
-    labelled: Views | list[MotionClip]
-    unlabelled: Views | None = None
+    labelled: PoseDataset | list[MotionClip]
+    unlabelled: PoseDataset | None = None
 
 
-def load_views(data: DataConfig, split: Split, *, seed: int = 0, trained_wild: bool = False) -> Views:
+def load_dataset(
+    data: DataConfig, split: Split, *, seed: int = 0, trained_randomized: bool = False
+) -> PoseDataset:
     """The views of a split.
 
     Args:
@@ -102,16 +104,16 @@ def load_views(data: DataConfig, split: Split, *, seed: int = 0, trained_wild: b
         if views is None:
             raise InputError(f"{data.takes}: has no takes with known 3D motion for the split {split!r}")
         return views
-    clips = load_clips(data, split, trained_wild=trained_wild or data.input == "wild")
-    if data.input == "wild":
-        return wild_views([clip.resampled(FPS) for clip in clips], seed=seed)
-    filmed = list(staged(clips, split, data.rig, torch.Generator().manual_seed(seed)))
+    clips = load_clips(data, split, trained_randomized=trained_randomized or data.input == "randomized")
+    if data.input == "randomized":
+        return randomized_dataset([clip.resampled(FPS) for clip in clips], seed=seed)
+    filmed = list(virtual_captures(clips, split, data.rig, torch.Generator().manual_seed(seed)))
     if not filmed:
         raise InputError(f"{data.motion}: no clip of the split {split!r} lasts a second")
-    return film(filmed, noise=_noise(data), seed=seed)
+    return project_clips(filmed, noise=_noise(data), seed=seed)
 
 
-def load_validation(data: DataConfig) -> Views | None:
+def load_validation(data: DataConfig) -> PoseDataset | None:
     """The views to choose the best epoch by; None where a data set has no such split (Human3.6M).
 
     Raises:
@@ -119,7 +121,7 @@ def load_validation(data: DataConfig) -> Views | None:
     """
     if data.takes is not None:
         return _recorded(data, data.takes, "validation", seed=0)[0]
-    return load_views(data, "validation")
+    return load_dataset(data, "validation")
 
 
 def load_training_data(data: DataConfig) -> TrainingData:
@@ -128,10 +130,10 @@ def load_training_data(data: DataConfig) -> TrainingData:
     Raises:
         InputError: a file is missing or broken, or the data set has no training split.
     """
-    if data.input == "wild":
+    if data.input == "randomized":
         return TrainingData(_wild_clips(data))
     if data.takes is None:
-        return TrainingData(*load_views(data, "train").with_labels(data.labels))
+        return TrainingData(*load_dataset(data, "train").with_labels(data.labels))
     views, unseen = _recorded(data, data.takes, "train", seed=0)
     if views is None:
         raise InputError(f"{data.takes}: has no takes with known 3D motion for the split 'train'")
@@ -140,7 +142,7 @@ def load_training_data(data: DataConfig) -> TrainingData:
     return TrainingData(labelled, unlabelled)
 
 
-def check_data(path: Path) -> tuple[str, Checked]:
+def check_data(path: Path) -> tuple[str, DatasetReport]:
     """What a data set or a folder of motion is called, what is there, and everything that is wrong.
 
     Raises:
@@ -154,8 +156,8 @@ def check_data(path: Path) -> tuple[str, Checked]:
     return known.name, known.check(path)
 
 
-def load_clips(data: DataConfig, split: Split, *, trained_wild: bool = False) -> list[MotionClip]:
-    """The motion of a split in the world, as it was captured or generated; see :func:`load_views`.
+def load_clips(data: DataConfig, split: Split, *, trained_randomized: bool = False) -> list[MotionClip]:
+    """The motion of a split in the world, as it was captured or generated; see :func:`load_dataset`.
 
     Raises:
         InputError: a file of the split is missing or broken.
@@ -164,7 +166,7 @@ def load_clips(data: DataConfig, split: Split, *, trained_wild: bool = False) ->
         return _procedural(split)
     _check_folder(data.motion)
     if is_open_benchmark(data.motion):
-        return benchmark_clips(data.motion, split, trained_wild=trained_wild)
+        return benchmark_clips(data.motion, split, trained_randomized=trained_randomized)
     return load_mocap_folder(data.motion, split)
 
 
@@ -180,13 +182,15 @@ def _wild_clips(data: DataConfig) -> list[MotionClip]:
     return captured + procedural_clips(data.generated, seed=4, seconds=WILD_SECONDS, fps=FPS)
 
 
-def _recorded(data: DataConfig, path: Path, split: Split, seed: int) -> tuple[Views | None, Views | None]:
+def _recorded(
+    data: DataConfig, path: Path, split: Split, seed: int
+) -> tuple[PoseDataset | None, PoseDataset | None]:
     """The views of takes whose 3D is known, and those of the others."""
     detector = data.detector if data.input == "detected" else None
     takes = find_format(path).load(path, split, detector)
     parts = [[take for take in takes if (take.joints is None) == unknown] for unknown in (False, True)]
     options = {"detector": detector, "noise": _noise(data), "seed": seed}
-    known, unknown = (film_takes(part, **options) if part else None for part in parts)
+    known, unknown = (project_takes(part, **options) if part else None for part in parts)
     return known, unknown
 
 

@@ -48,10 +48,10 @@ def load_motion_archive(path: Path | str) -> list[MotionClip]:
     joints = torch.from_numpy(root[:, None] + pose)
     pieces = joints.split(arrays["lengths"].tolist())
     names, subjects, fps = arrays["clips"].tolist(), arrays["subjects"].tolist(), float(arrays["fps"])
-    uncaptured = tuple(HUMAN36M.names[joint] for joint in np.flatnonzero(~arrays["valid"]))
+    unmeasured_joints = tuple(HUMAN36M.names[joint] for joint in np.flatnonzero(~arrays["valid"]))
     try:
         return [
-            MotionClip(piece, fps, name, subject, name.rpartition("/")[0] or subject, uncaptured)
+            MotionClip(piece, fps, name, subject, name.rpartition("/")[0] or subject, unmeasured_joints)
             for piece, name, subject in zip(pieces, names, subjects, strict=True)
         ]
     except InputError as error:

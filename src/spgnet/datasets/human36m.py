@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from spgnet.datasets.object_arrays import array_faults, read_object_arrays
-from spgnet.datasets.takes import Checked, DatasetFormat, Split, Take
+from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.rigs import human36m_rig
@@ -430,7 +430,7 @@ def _takes(motion: Sequences, detections: dict[str, Sequences]) -> list[Take]:
     ]
 
 
-def _check(path: Path) -> Checked:
+def _check(path: Path) -> DatasetReport:
     root, faults = _root(path), []
     facts = [f"motion: {_kind(root)}", f"left out as the field does: {', '.join(CORRUPT)} (corrupt)"]
     motion = read_motion(root, _EVERYBODY, faults)
@@ -444,7 +444,7 @@ def _check(path: Path) -> Checked:
             facts.append(f"detections {detector}: {median:.2f} px from the projected 3D joints (median)")
     if not detectors_in(root):
         facts.append(f"detections: none ({pixel_file(root, 'NAME').name} would be)")
-    return Checked(facts, list(dict.fromkeys(faults)))
+    return DatasetReport(facts, list(dict.fromkeys(faults)))
 
 
 def _kind(root: Path) -> str:

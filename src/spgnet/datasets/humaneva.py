@@ -29,7 +29,7 @@ from torch import Tensor
 
 from spgnet.datasets.lens_fit import LensFit, fit_lens
 from spgnet.datasets.object_arrays import array_faults, read_object_arrays
-from spgnet.datasets.takes import Checked, DatasetFormat, Split, Take
+from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.skeleton import HUMAN36M
@@ -127,7 +127,7 @@ JOINTS = (
     "head_top",
 )
 """HumanEva's 15 joints, in the order of the archives; the last is the far end of the head."""
-UNCAPTURED = ("spine", "nose")
+UNMEASURED_JOINTS = ("spine", "nose")
 """Not among the 15: put half way between pelvis and thorax, and between thorax and the top of the head."""
 
 _FARTHEST = 20.0
@@ -260,7 +260,7 @@ EXACT = "gt"
 
 _MOTION, _PIXELS = "data_3d_humaneva15.npz", "data_2d_humaneva15_"
 _FOLDERS: dict[Split, str] = {"train": "Train", "test": "Validate"}
-_CAPTURED = [joint for joint, name in enumerate(HUMAN36M.names) if name not in UNCAPTURED]
+_CAPTURED = [joint for joint, name in enumerate(HUMAN36M.names) if name not in UNMEASURED_JOINTS]
 _FAR = 100.0
 """Median distance in pixels from which 2D joints are those of something else."""
 
@@ -348,7 +348,7 @@ def _takes(part: _Part, detector: str | None) -> list[Take]:
             cameras=fitted_rig(_subject(name), part.lenses),
             joints=joints,
             detections={} if detector is None else {detector: part.detections[detector][name]},
-            uncaptured=UNCAPTURED,
+            unmeasured_joints=UNMEASURED_JOINTS,
         )
         for name, joints in part.motion.items()
     ]
@@ -367,7 +367,7 @@ def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
     return _takes(part, detector)
 
 
-def _check(path: Path) -> Checked:
+def _check(path: Path) -> DatasetReport:
     root = _root(path)
     facts, faults = [], []
     for split, folder in _FOLDERS.items():
@@ -380,7 +380,7 @@ def _check(path: Path) -> Checked:
             for name, distance in _distances(part).items()
         ]
         faults += part.faults
-    return Checked(facts, list(dict.fromkeys(faults)))
+    return DatasetReport(facts, list(dict.fromkeys(faults)))
 
 
 def _lens_facts(lenses: list[LensFit]) -> list[str]:

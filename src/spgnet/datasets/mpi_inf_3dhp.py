@@ -39,7 +39,7 @@ import numpy as np
 import torch
 
 from spgnet.datasets.lens_fit import LensFit, fit_lens
-from spgnet.datasets.takes import Checked, DatasetFormat, Split, Take
+from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 
 SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
@@ -265,9 +265,9 @@ def _read_all(path: Path) -> tuple[list[_Sequence], list[str]]:
     return sequences, list(dict.fromkeys(faults))
 
 
-def _check(path: Path) -> Checked:
+def _check(path: Path) -> DatasetReport:
     sequences, faults = _read_all(path)
-    return Checked([_fact(sequence) for sequence in sequences], faults)
+    return DatasetReport([_fact(sequence) for sequence in sequences], faults)
 
 
 def _fact(sequence: _Sequence) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from spgnet.datasets.archive import load_motion_archive
-from spgnet.datasets.takes import Checked, Split
+from spgnet.datasets.takes import DatasetReport, Split
 from spgnet.errors import InputError
 from spgnet.geometry.motion_clip import MotionClip
 
@@ -35,7 +35,7 @@ def is_open_benchmark(motion: Path) -> bool:
     return any((motion / name).exists() for name in open_benchmark_facts()["archives"])
 
 
-def benchmark_clips(motion: Path, split: Split, *, trained_wild: bool = False) -> list[MotionClip]:
+def benchmark_clips(motion: Path, split: Split, *, trained_randomized: bool = False) -> list[MotionClip]:
     """The captured motion of a split.
 
     Args:
@@ -47,12 +47,12 @@ def benchmark_clips(motion: Path, split: Split, *, trained_wild: bool = False) -
         InputError: an archive of the split is missing, broken or another one than the benchmark's.
     """
     groups = open_benchmark_facts()[split]
-    if trained_wild and split == "test":
+    if trained_randomized and split == "test":
         groups = [group for group in groups if group["archive"] == NON_COMMERCIAL]
     return _captured(motion, groups)
 
 
-def check_open_benchmark(motion: Path) -> Checked:
+def check_open_benchmark(motion: Path) -> DatasetReport:
     """Which archives are there, and which are missing or not the benchmark's."""
     facts, faults = [], []
     for name, sha256 in open_benchmark_facts()["archives"].items():
@@ -62,7 +62,7 @@ def check_open_benchmark(motion: Path) -> Checked:
             faults.append(str(error))
         else:
             facts.append(f"{name}: {len(clips)} clips, {sum(map(len, clips))} frames")
-    return Checked(facts, faults)
+    return DatasetReport(facts, faults)
 
 
 def free_clips(motion: Path) -> list[MotionClip]:

@@ -11,7 +11,7 @@
 ``fps``             one number            frames per second
 ``subject``         text                  who moves
 ``action``          text                  what they do; results are grouped by it
-``uncaptured``      [n] texts, optional   names of joints whose 3D positions are guesses
+``unmeasured_joints``      [n] texts, optional   names of joints whose 3D positions are guesses
 ``scored``          [T], optional         booleans: which frames are scored; the others are input alone
 ================== ===================== ==========================================================
 
@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from spgnet.datasets.archive import read_plain_arrays
-from spgnet.datasets.takes import Checked, DatasetFormat, Split, Take
+from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.files import whole_file
 from spgnet.geometry.camera import Camera, concatenate_cameras, opencv_camera
@@ -48,12 +48,14 @@ _LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "fps": (_NUMBERS, ()),
     "subject": (_TEXT, ()),
     "action": (_TEXT, ()),
-    "uncaptured": (_TEXT, ("joints",)),
+    "unmeasured_joints": (_TEXT, ("joints",)),
     "scored": (_BOOLEANS, ("T",)),
 }
 """Kinds (numpy's letters) and shape of each array but the detections; T frames, C cameras."""
 _DETECTIONS = (_NUMBERS, ("C", "T", len(HUMAN36M), 2))
-_OPTIONAL = ("joints", "distortion", "uncaptured", "scored")
+_NEW_KEYS = {"uncaptured": "unmeasured_joints"}
+"""Keys by the names that they had before."""
+_OPTIONAL = ("joints", "distortion", "unmeasured_joints", "scored")
 _KIND_NAMES = {_NUMBERS: "numbers", _TEXT: "text", _BOOLEANS: "booleans"}
 
 
@@ -76,7 +78,7 @@ def save_take(path: Path, take: Take) -> None:
         "fps": take.fps,
         "subject": take.subject,
         "action": take.action,
-        "uncaptured": np.array(take.uncaptured, dtype=str),
+        "unmeasured_joints": np.array(take.unmeasured_joints, dtype=str),
         **{PREFIX + name: pixels for name, pixels in take.detections.items()},
     }
     arrays |= {name: value for name in ("joints", "scored") if (value := getattr(take, name)) is not None}
@@ -96,12 +98,12 @@ def load_take(path: Path, detector: str | None = None) -> Take:
     Raises:
         InputError: the file is damaged or not a take file; the message names it and every fault.
     """
-    arrays = read_plain_arrays(path)
+    arrays = {_NEW_KEYS.get(key, key): array for key, array in read_plain_arrays(path).items()}
     faults = list(_layout_faults(arrays)) or list(_value_faults(arrays))
     if faults:
         raise InputError(f"{path}: not a take file: {'; '.join(faults)}")
     wanted = [name for name in _detectors(arrays) if name == detector or "joints" not in arrays]
-    lacking = arrays["uncaptured"].tolist() if "uncaptured" in arrays else []
+    lacking = arrays["unmeasured_joints"].tolist() if "unmeasured_joints" in arrays else []
     try:
         return Take(
             name=path.stem,
@@ -111,7 +113,7 @@ def load_take(path: Path, detector: str | None = None) -> Take:
             cameras=_cameras(arrays),
             joints=_single(arrays["joints"]) if "joints" in arrays else None,
             detections={name: _single(arrays[PREFIX + name]) for name in wanted},
-            uncaptured=tuple(name for name in HUMAN36M.names if name in lacking),
+            unmeasured_joints=tuple(name for name in HUMAN36M.names if name in lacking),
             scored=torch.from_numpy(arrays["scored"]) if "scored" in arrays else None,
         )
     except InputError as error:
@@ -174,14 +176,16 @@ def _value_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
             broken.add(key)
             places = np.argwhere(~np.isfinite(arrays[key]))
             yield f"{key} holds {len(places)} NaN or infinite numbers, the first at {places[0].tolist()}"
-        elif not arrays[key].size and key not in ("distortion", "uncaptured"):
+        elif not arrays[key].size and key not in ("distortion", "unmeasured_joints"):
             yield f"{key} is empty"
     for key, (are_sound, fault) in _SOUND.items():
         if key in arrays and key not in broken and not are_sound(arrays[key]):
             yield f"{key} {fault}"
-    unknown = set(arrays["uncaptured"].tolist() if "uncaptured" in arrays else []) - set(HUMAN36M.names[1:])
+    unknown = set(arrays["unmeasured_joints"].tolist() if "unmeasured_joints" in arrays else []) - set(
+        HUMAN36M.names[1:]
+    )
     if unknown:
-        yield f"uncaptured names no joints that may be missing: {', '.join(sorted(unknown))}"
+        yield f"unmeasured_joints names no joints that may be missing: {', '.join(sorted(unknown))}"
 
 
 def _are_intrinsics(matrices: np.ndarray) -> bool:
@@ -254,7 +258,10 @@ def _differences(takes: dict[Path, Take]) -> Iterator[str]:
     labelled = {file: take for file, take in takes.items() if take.joints is not None}
     common = (
         ("fps", {file: f"{take.fps:g}" for file, take in takes.items()}),
-        ("uncaptured", {file: ", ".join(take.uncaptured) or "none" for file, take in labelled.items()}),
+        (
+            "unmeasured_joints",
+            {file: ", ".join(take.unmeasured_joints) or "none" for file, take in labelled.items()},
+        ),
     )
     for what, values in common:
         for file, value in values.items():
@@ -263,7 +270,7 @@ def _differences(takes: dict[Path, Take]) -> Iterator[str]:
                 yield f"{file}: {what} is {value}, but {expected} in {first.name}"
 
 
-def _check(path: Path) -> Checked:
+def _check(path: Path) -> DatasetReport:
     facts, faults = [], []
     for split in get_args(Split):
         takes, wrong = _read(path, split, None)
@@ -272,7 +279,7 @@ def _check(path: Path) -> Checked:
         frames = sum(len(take) * len(take.cameras.focal) for take in takes.values())
         unknown = f" ({len(takes) - labelled} without 3D)" if labelled < len(takes) else ""
         facts.append(f"{split}: {len(takes)} takes{unknown}, {frames} frames in all cameras")
-    return Checked(facts, faults)
+    return DatasetReport(facts, faults)
 
 
 TAKE_FILES_FORMAT = DatasetFormat("take files", _recognises, _load, _check)

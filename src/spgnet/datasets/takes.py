@@ -31,7 +31,7 @@ class Take:
         joints: the 17 Human3.6M joints in metres, world frame (z up); None if the motion is not known, in
             which case the take can only be learnt from without labels.
         detections: 2D joints in pixels by the name of what detected them, for every camera and frame.
-        uncaptured: names of the joints that the data set lacks, whose positions are guesses; they are not
+        unmeasured_joints: names of the joints that the data set lacks, whose positions are guesses; they are not
             scored.
         scored: which frames are scored; None: all. The others are input alone.
 
@@ -47,7 +47,7 @@ class Take:
     cameras: Camera
     joints: Float[Tensor, "frames 17 3"] | None
     detections: Mapping[str, Float[Tensor, "cameras frames 17 2"]] = field(default_factory=dict)
-    uncaptured: tuple[str, ...] = ()
+    unmeasured_joints: tuple[str, ...] = ()
     scored: Bool[Tensor, " frames"] | None = None
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ def _not_finite(what: str, values: Tensor) -> list[str]:
     return [f"{what} hold NaN or infinity in {int(broken.sum())} frames, the first is frame {first}"]
 
 
-class Checked(NamedTuple):
+class DatasetReport(NamedTuple):
     """What was found in a data set.
 
     Attributes:
@@ -123,4 +123,4 @@ class DatasetFormat(NamedTuple):
     name: str
     recognises: Callable[[Path], bool]
     load: Callable[[Path, Split, str | None], list[Take]]
-    check: Callable[[Path], Checked]
+    check: Callable[[Path], DatasetReport]

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from spgnet.detection.downloads import Report, detector_weights, print_line
+from spgnet.detection.downloads import MessageCallback, detector_weights, print_line
 from spgnet.errors import InputError
 from spgnet.keypoints import KeypointSetName
 
@@ -56,7 +56,11 @@ class RtmDetector:
     keypoint_set: KeypointSetName = "halpe26"
 
     def __init__(
-        self, detector_dir: Path | None = None, *, box_score: float = 0.3, report: Report = print_line
+        self,
+        detector_dir: Path | None = None,
+        *,
+        box_score: float = 0.3,
+        report: MessageCallback = print_line,
     ) -> None:
         try:
             import onnxruntime  # noqa: F401 - rtmlib imports it only when it opens the weights

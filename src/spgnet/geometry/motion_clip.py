@@ -22,7 +22,7 @@ class MotionClip:
         name: unique within its source.
         subject: who moves.
         action: what they do; results are grouped by it.
-        uncaptured: names of the joints whose positions are guesses.
+        unmeasured_joints: names of the joints whose positions are guesses.
 
     Raises:
         InputError: the joints are not 17, there is no frame, a value is not finite, or fps is not positive.
@@ -33,7 +33,7 @@ class MotionClip:
     name: str
     subject: str
     action: str
-    uncaptured: tuple[str, ...] = ()
+    unmeasured_joints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.joints.ndim != 3 or self.joints.shape[1:] != (len(HUMAN36M), 3) or not len(self.joints):

@@ -109,7 +109,7 @@ def load_people(
     keypoint_set: KeypointSetName | None = None,
     fps: float | None = None,
     image_size: tuple[int, int] | None = None,
-    read_as: KeypointFormat | Literal["auto"] = "auto",
+    format: KeypointFormat | Literal["auto"] = "auto",
 ) -> list[Keypoints]:
     """Everyone in a keypoint file, by track number; the format shows in the contents.
 
@@ -120,7 +120,7 @@ def load_people(
         keypoint_set: which keypoints these are, where the file does not say.
         fps: frames per second. It comes before what the file says, for video in slow motion.
         image_size: width and height in pixels, where the file does not say.
-        read_as: the format that the file must have.
+        format: the format that the file must have.
 
     Returns:
         One person or more, all with the same frames, each seen in some of them.
@@ -132,12 +132,12 @@ def load_people(
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    if read_as not in ("auto", *get_args(KeypointFormat)):
-        raise InputError(f"no keypoint format {read_as!r}; there are {', '.join(get_args(KeypointFormat))}")
+    if format not in ("auto", *get_args(KeypointFormat)):
+        raise InputError(f"no keypoint format {format!r}; there are {', '.join(get_args(KeypointFormat))}")
     try:
         found, content = _opened(path)
-        if read_as not in ("auto", found):
-            raise InputError(f"it looks like {found}, not {read_as}: expected {EXPECTED[read_as]}")
+        if format not in ("auto", found):
+            raise InputError(f"it looks like {found}, not {format}: expected {EXPECTED[format]}")
         return _recording(found, content, keypoint_set).people(Options(keypoint_set, fps, image_size))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

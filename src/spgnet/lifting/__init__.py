@@ -2,16 +2,16 @@
 
 from spgnet.lifting.lifter import Lifter
 from spgnet.lifting.motion import Motion, load_motion, save_motion
-from spgnet.lifting.postprocess import level, make_rigid, scale_to_height
+from spgnet.lifting.postprocess import align_to_gravity, fit_constant_bones, scale_to_height
 from spgnet.lifting.streaming import StreamingLifter
 
 __all__ = [
     "Lifter",
     "Motion",
     "StreamingLifter",
-    "level",
+    "align_to_gravity",
     "load_motion",
-    "make_rigid",
+    "fit_constant_bones",
     "save_motion",
     "scale_to_height",
 ]

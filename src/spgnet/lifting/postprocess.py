@@ -46,7 +46,7 @@ def typical_distance(motion: Motion, one: str, other: str) -> float:
     return float(_weighted_median(distances, trust[:, first] * trust[:, second]))
 
 
-def make_rigid(motion: Motion) -> Motion:
+def fit_constant_bones(motion: Motion) -> Motion:
     """The motion with constant bone lengths, as near to the given joints as they allow.
 
     Lengths are those of :func:`typical_bone_lengths`. Each frame is then a least-squares fit of bone
@@ -227,7 +227,7 @@ def find_up(motion: Motion) -> Vector:
     return up
 
 
-def level(motion: Motion) -> Motion:
+def align_to_gravity(motion: Motion) -> Motion:
     """The motion with a camera whose place in the world is found from the motion; joints stay as they are.
 
     For cameras without calibrated extrinsics. The world's z axis is :func:`find_up`; its y axis is the

@@ -62,6 +62,6 @@ def _network(path: Path) -> RayNet:
     model = load_model(path)
     if not isinstance(model, RayNet):
         raise InputError(
-            f"{path}: a {type(model).__name__} does not take rays; train one with: spgnet train wild"
+            f"{path}: a {type(model).__name__} does not take rays; train one with: spgnet train randomized"
         )
     return model.eval()

@@ -55,12 +55,12 @@ NETWORKS: dict[type, type] = {
 """The network of each configuration."""
 
 
-def kind_of(config: type) -> str:
+def model_name(config: type) -> str:
     """What files call a kind of network: the name of its configuration, shortened."""
     return config.__name__.removesuffix("Config").lower()
 
 
-KINDS = {kind_of(config): config for config in NETWORKS}
+MODEL_CONFIGS = {model_name(config): config for config in NETWORKS}
 """The configurations by the names that files call them."""
 
 

@@ -43,10 +43,10 @@ class LiftingNetwork(nn.Module):
         receptive_field: J, the number of input frames behind one output frame.
         context: how many of these come before and after the output frame.
         sees: what the input is: screen coordinates; rays, and whether each joint was seen; or VideoPose3D's
-            coordinates, whose origin is the middle of the image (``spgnet.data.dataset.Views``).
+            coordinates, whose origin is the middle of the image (``spgnet.data.dataset.PoseDataset``).
     """
 
-    sees: Literal["screen", "rays", "image"] = "screen"
+    input_space: Literal["screen", "rays", "image"] = "screen"
     receptive_field: int
     context: tuple[int, int]
     chunk: int = 4096
@@ -59,7 +59,7 @@ class LiftingNetwork(nn.Module):
     @property
     def channels(self) -> int:
         """How many numbers a joint of the input has."""
-        return 3 if self.sees == "rays" else 2
+        return 3 if self.input_space == "rays" else 2
 
     def forward(self, screen: Float[Tensor, "batch frames 17 channels"], *, dense: bool = False) -> Lifted:
         """Lift screen coordinates."""
@@ -69,7 +69,7 @@ class LiftingNetwork(nn.Module):
         """How many frames of a clip lie between the frames that one output looks at."""
         return 1
 
-    def start_trajectory_at(self, root: Float[Tensor, " 3"]) -> None:
+    def init_root_bias(self, root: Float[Tensor, " 3"]) -> None:
         """Let a fresh network place everybody around this point, in metres, in the camera frame.
 
         Before training, a trajectory of about zero would put people into the camera's centre or behind

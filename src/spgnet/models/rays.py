@@ -66,7 +66,7 @@ class RayNet(LiftingNetwork):
     The channels are x / z, y / z, and 1 where the joint was seen or 0 where a gap was filled.
     """
 
-    sees = "rays"
+    input_space = "rays"
 
     def __init__(self, config: RayNetConfig) -> None:
         super().__init__()
@@ -95,9 +95,9 @@ class RayNet(LiftingNetwork):
         """1, or as many as bring the rate of faster clips down to those that the network is for."""
         return max(1, math.ceil(fps / self.config.rates[1] - 0.01))
 
-    def start_trajectory_at(self, root: Float[Tensor, " 3"]) -> None:
+    def init_root_bias(self, root: Float[Tensor, " 3"]) -> None:
         """Start with everybody of typical size in the middle of the virtual camera, wherever the data are."""
-        super().start_trajectory_at(root.new_tensor([0.0, 0.0, math.log(TYPICAL_RADIUS)]))
+        super().init_root_bias(root.new_tensor([0.0, 0.0, math.log(TYPICAL_RADIUS)]))
 
 
 def crop(rays: Float[Tensor, "batch frames 17 3"]) -> Crop:

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spgnet import metrics
-from spgnet.data.dataset import Views
-from spgnet.data.sources import load_views
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.sources import load_dataset
 from spgnet.errors import InputError
-from spgnet.evaluation import lift_views
+from spgnet.evaluation import lift_dataset
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.reproduction.config import ReproduceConfig
 from spgnet.reproduction.occlusion import hidden_joints
@@ -31,7 +31,7 @@ FEWEST = 200
 
 def bone_facts(config: ReproduceConfig) -> dict[str, Any]:
     """Bone lengths, predicted and true, in seven frames of a walk by the last test subject who walks."""
-    views = load_views(config.source("detected"), "test")
+    views = load_dataset(config.source("detected"), "test")
     walks = [view for view, action in enumerate(views.actions) if action in WALKS]
     if not walks:
         raise InputError(f"figure5 needs a walk, and the test split has none called {' or '.join(WALKS)}")
@@ -51,7 +51,7 @@ def bone_facts(config: ReproduceConfig) -> dict[str, Any]:
 
 def hidden_facts(config: ReproduceConfig) -> dict[str, Any]:
     """MPJPE by the number of joints that the body hides, for each seed, and three typical frames."""
-    views = load_views(config.source("detected"), "test")
+    views = load_dataset(config.source("detected"), "test")
     looked = torch.arange(0, len(views.joints), EVERY)
     hidden = torch.cat([hidden_joints(piece) for piece in views.joints[looked].split(4096)])
     counts = hidden.sum(dim=-1)
@@ -119,7 +119,7 @@ class TypicalFrame(NamedTuple):
 
 
 def _typical(
-    views: Views, looked: Tensor, hidden: Tensor, predicted: Tensor, errors: Tensor, common: list[int]
+    views: PoseDataset, looked: Tensor, hidden: Tensor, predicted: Tensor, errors: Tensor, common: list[int]
 ) -> Iterator[TypicalFrame]:
     """Of the frames with no, some and many hidden joints, the one whose error is the median of its kind."""
     counts = hidden.sum(dim=-1)
@@ -141,10 +141,10 @@ def _typical(
         )
 
 
-def _lifted(config: ReproduceConfig, views: Views, seed: int) -> Tensor:
+def _lifted(config: ReproduceConfig, views: PoseDataset, seed: int) -> Tensor:
     device = pick_device(config.accelerator)
     _, model = load_run(config.experiment("spgnet", "detected", seed).folder)
-    return lift_views(model.to(device), views.to(device), flip=True).cpu()
+    return lift_dataset(model.to(device), views.to(device), flip=True).cpu()
 
 
 def _rounded(values: Tensor) -> list[Any]:

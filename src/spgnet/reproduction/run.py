@@ -14,12 +14,12 @@ from spgnet.reproduction.config import ReproduceConfig
 from spgnet.reproduction.facts import bone_facts, hidden_facts
 from spgnet.reproduction.figures import draw
 from spgnet.reproduction.tables import report
-from spgnet.training.experiments import RunReport, run_experiments
+from spgnet.training.experiments import RunCallback, run_experiments
 from spgnet.training.runs import git_commit, write_json, write_text
 
 
 def reproduce(
-    config: ReproduceConfig, *, on_progress: RunReport = lambda run, entry: None
+    config: ReproduceConfig, *, on_progress: RunCallback = lambda run, entry: None
 ) -> tuple[str, list[Path]]:
     """Run what is not yet there, write the results, and say what came out.
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from spgnet.errors import InputError
 from spgnet.files import whole_file
-from spgnet.models import KINDS, LiftingNetwork, ModelConfig, build_model, kind_of
+from spgnet.models import MODEL_CONFIGS, LiftingNetwork, ModelConfig, build_model, model_name
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Progress:
 
 def describe_model(config: ModelConfig) -> dict[str, Any]:
     """A model configuration as plain values, its kind among them."""
-    return {"kind": kind_of(type(config)), **asdict(config)}
+    return {"kind": model_name(type(config)), **asdict(config)}
 
 
 def save_checkpoint(
@@ -119,7 +119,7 @@ def model_config(values: Any) -> ModelConfig:
         InputError: a value is out of its range.
     """
     values = dict(values)
-    kind = KINDS[values.pop("kind")]
+    kind = MODEL_CONFIGS[values.pop("kind")]
     listed = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return kind(**values | listed)
 

@@ -18,15 +18,15 @@ from typing import Any
 import torch
 
 from spgnet.data.config import DataConfig
-from spgnet.data.dataset import Views
-from spgnet.data.sources import TrainingData, load_training_data, load_validation, load_views
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.sources import TrainingData, load_dataset, load_training_data, load_validation
 from spgnet.datasets.takes import Split
 from spgnet.evaluation import evaluate
-from spgnet.training.loop import Accelerator, Machine, Report, pick_device, train
+from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import check_resumable, git_commit, load_run, read_json, read_log, write_json
 
-RunReport = Callable[[str, dict[str, Any]], None]
+RunCallback = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def run_experiments(
     *,
     jobs: int = 1,
     accelerator: Accelerator = "auto",
-    on_progress: RunReport = lambda run, entry: None,
+    on_progress: RunCallback = lambda run, entry: None,
 ) -> list[dict[str, Any]]:
     """The results of experiments, in their order; those that are done are read, the others run.
 
@@ -111,12 +111,12 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def run_experiment(
-    experiment: Experiment, accelerator: Accelerator = "auto", on_epoch: Report = lambda entry: None
+    experiment: Experiment, accelerator: Accelerator = "auto", on_epoch: LogCallback = lambda entry: None
 ) -> dict[str, Any]:
     """The result of one experiment; see :func:`run_experiments`."""
     data = experiment.recipe.data
 
-    def load(split: Split) -> Views | TrainingData | None:
+    def load(split: Split) -> PoseDataset | TrainingData | None:
         return _loaded(data if split == "train" else replace(data, labels=1.0), split)
 
     return train_and_evaluate(
@@ -125,21 +125,21 @@ def run_experiment(
 
 
 @lru_cache(maxsize=4)
-def _loaded(data: DataConfig, split: Split) -> Views | TrainingData | None:
+def _loaded(data: DataConfig, split: Split) -> PoseDataset | TrainingData | None:
     """A data set's split, kept for the next run on the same."""
     if split == "train":
         return load_training_data(data)
-    return load_validation(data) if split == "validation" else load_views(data, split)
+    return load_validation(data) if split == "validation" else load_dataset(data, split)
 
 
 def train_and_evaluate(
     recipe: TrainConfig,
     folder: Path,
-    load: Callable[[Split], Views | TrainingData | None],
+    load: Callable[[Split], PoseDataset | TrainingData | None],
     *,
     evaluate_on: Split = "test",
     accelerator: Accelerator = "auto",
-    on_epoch: Report = lambda entry: None,
+    on_epoch: LogCallback = lambda entry: None,
 ) -> dict[str, Any]:
     """The evaluation of a run, with the command, commit and seconds of its training.
 
@@ -166,7 +166,7 @@ def train_and_evaluate(
         _train(recipe, folder, load, accelerator, on_epoch)
     _, model = load_run(folder)
     views = load(evaluate_on)
-    assert isinstance(views, Views)
+    assert isinstance(views, PoseDataset)
     device, environment = pick_device(accelerator), read_json(folder / "environment.json")
     result = {
         "command": environment["command"],
@@ -182,9 +182,9 @@ def train_and_evaluate(
 def _train(
     recipe: TrainConfig,
     folder: Path,
-    load: Callable[[Split], Views | TrainingData | None],
+    load: Callable[[Split], PoseDataset | TrainingData | None],
     accelerator: Accelerator,
-    on_epoch: Report,
+    on_epoch: LogCallback,
 ) -> None:
     """Train from the start, or from where training was stopped."""
     data, validation = load("train"), load("validation")

@@ -17,8 +17,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from spgnet.data.dataset import Views
-from spgnet.data.domain_randomization import WildSampler
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.domain_randomization import RandomizedSampler
 from spgnet.data.samples import Batch, WindowSampler
 from spgnet.errors import InputError
 from spgnet.evaluation import validation_mpjpe
@@ -29,7 +29,7 @@ from spgnet.training.checkpoint import Progress, load_checkpoint, save_checkpoin
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import check_free, check_resumable, create_run, read_log, write_log
 
-Report = Callable[[dict[str, Any]], None]
+LogCallback = Callable[[dict[str, Any]], None]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -46,14 +46,14 @@ class Machine:
 def train(
     config: TrainConfig,
     run: Path,
-    train_data: Views | list[MotionClip],
-    validation_views: Views | None,
+    train_data: PoseDataset | list[MotionClip],
+    validation_data: PoseDataset | None,
     *,
-    unlabelled: Views | None = None,
+    unlabelled: PoseDataset | None = None,
     resume: bool = False,
     machine: Machine | None = None,
-    on_step: Report = lambda entry: None,
-    on_epoch: Report = lambda entry: None,
+    on_step: LogCallback = lambda entry: None,
+    on_epoch: LogCallback = lambda entry: None,
 ) -> bool:
     """Train a network and leave a run folder.
 
@@ -63,7 +63,7 @@ def train(
     Args:
         config: what to train, and how.
         run: the run folder.
-        train_data: views to train on, or clips to draw wild samples from (``spgnet.data.domain_randomization``).
+        train_data: views to train on, or clips to draw randomized samples from (``spgnet.data.domain_randomization``).
         validation_views: data to choose the best epoch by; without them, the best epoch is the last one.
         unlabelled: views without 3D to learn from, too (``config.unlabelled``).
         resume: go on with the run that the folder holds.
@@ -85,11 +85,11 @@ def train(
     fabric = _launched(machine or Machine(), config)
     torch.manual_seed(config.seed)
     network = build_model(config.model)
-    network.start_trajectory_at(mean_root(train_data))
+    network.init_root_bias(mean_root(train_data))
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     model, optimizer = fabric.setup(network, adam)
-    if validation_views is not None:
-        validation_views = validation_views.to(fabric.device)
+    if validation_data is not None:
+        validation_data = validation_data.to(fabric.device)
     sampler = sampler_of(train_data, config, network, fabric.device)
     unlabelled_sampler = None
     if unlabelled is not None and config.unlabelled.any:
@@ -126,8 +126,10 @@ def train(
                     terms = semi_supervised_losses(model, batch, drawn, config)
                 optimizer.zero_grad()
                 fabric.backward(losses.total(terms))
-                if config.clip is not None:
-                    fabric.clip_gradients(model, optimizer, max_norm=config.clip, error_if_nonfinite=False)
+                if config.max_grad_norm is not None:
+                    fabric.clip_gradients(
+                        model, optimizer, max_norm=config.max_grad_norm, error_if_nonfinite=False
+                    )
                 optimizer.step()
 
                 progress.count(terms)
@@ -145,12 +147,12 @@ def train(
                 "rate": rate,
                 "loss": sum(progress.sums.values()) / steps,
                 **{f"loss/{name}": value / steps for name, value in progress.sums.items()},
-                **scored(network, validation_views),
+                **scored(network, validation_data),
                 "seconds": round(time.monotonic() - began, 1),
             }
             log.append(entry)
             if fabric.is_global_zero:
-                if validation_views is None or entry["validation_mpjpe"] < progress.best:
+                if validation_data is None or entry["validation_mpjpe"] < progress.best:
                     save_checkpoint(run / "best.safetensors", config.model, progress, network)
                 write_log(run, log)
                 on_epoch(entry)
@@ -194,36 +196,42 @@ def _fabric(accelerator: Accelerator, **options: Any) -> Fabric:
         raise InputError(f"cannot run on accelerator {accelerator!r}: {error}") from None
 
 
-def frames_in(data: Views | list[MotionClip]) -> int:
+def frames_in(data: PoseDataset | list[MotionClip]) -> int:
     """Frames of the data."""
-    return len(data.joints) if isinstance(data, Views) else sum(map(len, data))
+    return len(data.joints) if isinstance(data, PoseDataset) else sum(map(len, data))
 
 
-def mean_root(data: Views | list[MotionClip]) -> Tensor:
+def mean_root(data: PoseDataset | list[MotionClip]) -> Tensor:
     """Where people are on average in front of the cameras; clips have no cameras yet."""
-    return data.joints[:, 0].mean(dim=0) if isinstance(data, Views) else torch.tensor([0.0, 0.0, 4.0])
+    return data.joints[:, 0].mean(dim=0) if isinstance(data, PoseDataset) else torch.tensor([0.0, 0.0, 4.0])
 
 
 def sampler_of(
-    data: Views | list[MotionClip], config: TrainConfig, network: LiftingNetwork, device: torch.device
-) -> WindowSampler | WildSampler:
+    data: PoseDataset | list[MotionClip], config: TrainConfig, network: LiftingNetwork, device: torch.device
+) -> WindowSampler | RandomizedSampler:
     """What draws samples from the data, on a device."""
-    window = {"run": config.run_length, "context": network.context}
-    if isinstance(data, Views):
-        if network.sees != "screen":
-            raise InputError(f"views are given in screen coordinates, and this model takes {network.sees}")
+    window = {"run": config.frames_per_sample, "context": network.context}
+    if isinstance(data, PoseDataset):
+        if network.input_space != "screen":
+            raise InputError(
+                f"views are given in screen coordinates, and this model takes {network.input_space}"
+            )
         return WindowSampler(data.to(device), **window)
     if not isinstance(config.model, RayNetConfig):
-        raise InputError("wild samples are rays, which this model does not take; train a RayNet on them")
-    return WildSampler(data, **window, wildness=config.data.wildness, flip=config.flip).to(device)
+        raise InputError(
+            "randomized samples are rays, which this model does not take; train a RayNet on them"
+        )
+    return RandomizedSampler(data, **window, randomization=config.data.randomization, flip=config.flip).to(
+        device
+    )
 
 
 def draw_batch(
-    sampler: WindowSampler | WildSampler, config: TrainConfig, order: Tensor, step: int, fabric: Fabric
+    sampler: WindowSampler | RandomizedSampler, config: TrainConfig, order: Tensor, step: int, fabric: Fabric
 ) -> Batch:
     """The batch of a step of an epoch: this process's share of the runs, mirrored at random."""
-    size = config.batch_size // config.run_length
-    if isinstance(sampler, WildSampler):
+    size = config.batch_size // config.frames_per_sample
+    if isinstance(sampler, RandomizedSampler):
         return sampler.draw(size // fabric.world_size)
     runs = order[torch.arange(step * size, (step + 1) * size) % len(order)]
     runs = runs[fabric.global_rank :: fabric.world_size]
@@ -231,10 +239,10 @@ def draw_batch(
     return sampler.gather(runs.to(fabric.device), flip.to(fabric.device))
 
 
-def draw_anywhere(sampler: WindowSampler | WildSampler, config: TrainConfig, fabric: Fabric) -> Batch:
+def draw_anywhere(sampler: WindowSampler | RandomizedSampler, config: TrainConfig, fabric: Fabric) -> Batch:
     """As many samples as :func:`draw_batch` draws, from random places."""
     assert isinstance(sampler, WindowSampler)
-    count = config.batch_size // config.run_length // fabric.world_size
+    count = config.batch_size // config.frames_per_sample // fabric.world_size
     flip = torch.rand(count) < (0.5 if config.flip else 0)
     return sampler.gather(torch.randint(len(sampler), (count,)).to(fabric.device), flip.to(fabric.device))
 
@@ -250,7 +258,7 @@ def semi_supervised_losses(
     return terms | losses.unlabelled_losses(other, unlabelled, known, config.unlabelled)
 
 
-def scored(network: LiftingNetwork, views: Views | None) -> dict[str, float]:
+def scored(network: LiftingNetwork, views: PoseDataset | None) -> dict[str, float]:
     """The figure to choose an epoch by, if there are views for it."""
     return {} if views is None else {"validation_mpjpe": validation_mpjpe(network, views)}
 

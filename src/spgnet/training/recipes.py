@@ -33,13 +33,13 @@ class TrainConfig:
     """Steps in an epoch; by default as many as make one output frame of every frame of the data."""
     batch_size: int = 1024
     """Output frames in a batch."""
-    run_length: int = 2
+    frames_per_sample: int = 2
     """Consecutive output frames in a sample; the kinematic term compares neighbours."""
     learning_rate: float = 1e-3
     """Adam's rate in the first epoch."""
     decay: float = 0.95
     """Factor of the rate from epoch to epoch."""
-    clip: float | None = None
+    max_grad_norm: float | None = None
     """Largest norm of the gradient; a larger one is scaled down."""
     flip: bool = True
     """Mirror a random half of the samples."""
@@ -51,7 +51,7 @@ class TrainConfig:
     """Steps between checkpoints; there is one after every epoch, too."""
 
     def __post_init__(self) -> None:
-        counts = ("epochs", "batch_size", "run_length", "checkpoint_every")
+        counts = ("epochs", "batch_size", "frames_per_sample", "checkpoint_every")
         faults = [
             f"{name} must be at least 1, got {getattr(self, name)}"
             for name in counts
@@ -59,25 +59,25 @@ class TrainConfig:
         ]
         if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
             faults.append(f"steps_per_epoch must be at least 1, got {self.steps_per_epoch}")
-        if self.loss.kinematic and self.run_length < 2:
-            faults.append("the kinematic term needs a run_length of at least 2")
-        if self.batch_size < 2 * self.run_length:
+        if self.loss.kinematic and self.frames_per_sample < 2:
+            faults.append("the kinematic term needs frames_per_sample of at least 2")
+        if self.batch_size < 2 * self.frames_per_sample:
             faults.append(
-                f"a batch of {self.batch_size} output frames does not hold two runs of {self.run_length}"
+                f"a batch of {self.batch_size} output frames does not hold two runs of {self.frames_per_sample}"
             )
         if not (self.learning_rate > 0 and 0 < self.decay <= 1):
             faults.append(
                 f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
             )
-        if self.clip is not None and not self.clip > 0:
-            faults.append(f"clip must be positive, got {self.clip}")
+        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
+            faults.append(f"max_grad_norm must be positive, got {self.max_grad_norm}")
         if not 0 <= self.seed < 2**32:
             faults.append(f"seed must be between 0 and 2**32, got {self.seed}")
         rates = self.model.rates if isinstance(self.model, RayNetConfig) else None
-        if self.data.input == "wild" and rates and self.data.wildness.fps != rates:
+        if self.data.input == "randomized" and rates and self.data.randomization.fps != rates:
             faults.append(
-                f"the model is for {rates} frames per second, and data.wildness.fps draws "
-                f"{self.data.wildness.fps}; give both the same"
+                f"the model is for {rates} frames per second, and data.randomization.fps draws "
+                f"{self.data.randomization.fps}; give both the same"
             )
         if faults:
             raise InputError("; ".join(faults))
@@ -87,35 +87,37 @@ class TrainConfig:
         return self.steps_per_epoch or max(1, frames // self.batch_size)
 
 
-GUIDED = LossWeights(kinematic=1.0, reprojection=0.2)
+SPGNET_LOSS = LossWeights(kinematic=1.0, reprojection=0.2)
 """SPGNet's loss, the projector's guidance and the kinematic constraint, for networks without dropout."""
-GUIDED_WITH_DROPOUT = replace(GUIDED, kinematic=0.1)
+SPGNET_LOSS_WITH_DROPOUT = replace(SPGNET_LOSS, kinematic=0.1)
 """The same with dropout, which differs between neighbouring frames and so disturbs their bone lengths."""
 
 
 def _paper(receptive_fields: int) -> TrainConfig:
-    return TrainConfig(model=SPGNetConfig(filter_widths=(3,) * receptive_fields), loss=GUIDED_WITH_DROPOUT)
+    return TrainConfig(
+        model=SPGNetConfig(filter_widths=(3,) * receptive_fields), loss=SPGNET_LOSS_WITH_DROPOUT
+    )
 
 
 _SMALL = TrainConfig(
     model=SPGNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128),
-    loss=GUIDED_WITH_DROPOUT,
+    loss=SPGNET_LOSS_WITH_DROPOUT,
     epochs=8,
     steps_per_epoch=400,
     batch_size=128,
     decay=0.7,
 )
 
-_WILD = TrainConfig(
+_RANDOMIZED = TrainConfig(
     model=RayNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
-    loss=replace(GUIDED, kinematic=2.0),
-    data=DataConfig(input="wild"),
+    loss=replace(SPGNET_LOSS, kinematic=2.0),
+    data=DataConfig(input="randomized"),
     epochs=18,
     steps_per_epoch=4000,
     batch_size=128,
-    run_length=4,
+    frames_per_sample=4,
     decay=0.83,
-    clip=1.0,
+    max_grad_norm=1.0,
     precision="bf16-mixed",
 )
 
@@ -136,14 +138,16 @@ RECIPES: dict[str, TrainConfig] = {
     "demo": replace(
         _SMALL,
         model=SPGNetConfig(filter_widths=(3, 3, 3), channels=128, trajectory_channels=64, dropout=0.0),
-        loss=GUIDED,
+        loss=SPGNET_LOSS,
         epochs=10,
         decay=0.8,
     ),
-    "wild": _WILD,
-    "wild-live": replace(_WILD, model=replace(_WILD.model, causal=True), epochs=15, decay=0.82),
-    "martinez": TrainConfig(model=MartinezConfig(), run_length=1),
-    "videopose3d-243": replace(_paper(5), loss=LossWeights(), run_length=1),
+    "randomized": _RANDOMIZED,
+    "randomized-live": replace(
+        _RANDOMIZED, model=replace(_RANDOMIZED.model, causal=True), epochs=15, decay=0.82
+    ),
+    "martinez": TrainConfig(model=MartinezConfig(), frames_per_sample=1),
+    "videopose3d-243": replace(_paper(5), loss=LossWeights(), frames_per_sample=1),
 }
 """Named configurations; ``spgnet train NAME`` takes each as it is or with changes."""
 
@@ -154,8 +158,8 @@ RECIPE_DESCRIPTIONS = {
     "small-27": "SPGNet for a CPU: J = 27, 256 channels, a few minutes.",
     "transformer": "A transformer over time and joints for a CPU: J = 9, a few minutes.",
     "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
-    "wild": "The shipped weights: any camera, a real detector's errors and gaps (J = 27, 256 channels).",
-    "wild-live": "The same, looking at past frames only.",
+    "randomized": "The shipped weights: any camera, a real detector's errors and gaps (J = 27, 256 channels).",
+    "randomized-live": "The same, looking at past frames only.",
     "martinez": "Martinez et al.'s single-frame network at its published size.",
     "videopose3d-243": "The paper's Baseline, VideoPose3D: no projector, no kinematic term.",
 }

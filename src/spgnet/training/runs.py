@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spgnet.data.config import DataConfig
-from spgnet.data.domain_randomization import Wildness
+from spgnet.data.domain_randomization import DomainRandomization
 from spgnet.errors import InputError
 from spgnet.files import whole_file
 from spgnet.models import LiftingNetwork, build_model
@@ -43,12 +43,13 @@ def config_from_json(values: Any) -> TrainConfig:
         InputError: fields are missing, unknown or out of range.
     """
     try:
+        values = _with_new_names(values)
         data = dict(values["data"])
         for place in ("motion", "takes"):
             data[place] = None if data.get(place) is None else Path(data[place])
         model = model_config(values["model"])
-        drawn = data.get("wildness", {"fps": getattr(model, "rates", Wildness().fps)})
-        data["wildness"] = Wildness(**{name: _frozen(value) for name, value in drawn.items()})
+        drawn = data.get("randomization", {"fps": getattr(model, "rates", DomainRandomization().fps)})
+        data["randomization"] = DomainRandomization(**{name: _frozen(value) for name, value in drawn.items()})
         parts = {
             "model": model,
             "loss": LossWeights(**values["loss"]),
@@ -58,6 +59,18 @@ def config_from_json(values: Any) -> TrainConfig:
         return TrainConfig(**(values | parts))
     except (AttributeError, KeyError, TypeError) as error:
         raise InputError(f"not a training configuration: {error}") from None
+
+
+_NEW_NAMES = {"run_length": "frames_per_sample", "clip": "max_grad_norm"}
+_NEW_DATA_NAMES = {"wildness": "randomization"}
+
+
+def _with_new_names(values: Any) -> dict[str, Any]:
+    """A configuration of 0.1.0's development under today's names."""
+    data = {_NEW_DATA_NAMES.get(name, name): value for name, value in values["data"].items()}
+    if data.get("input") == "wild":
+        data["input"] = "randomized"
+    return {_NEW_NAMES.get(name, name): value for name, value in values.items()} | {"data": data}
 
 
 def _frozen(value: Any) -> Any:

@@ -131,7 +131,7 @@ def test_every_skeleton_gives_our_joints_in_their_places(tmp_path, maker):
     for name, place in expected_joints().items():
         np.testing.assert_allclose(joints[name], np.tile(place, (4, 1)), atol=1e-5, err_msg=name)
     np.testing.assert_allclose(joints["pelvis"], (joints["left_hip"] + joints["right_hip"]) / 2, atol=1e-6)
-    assert clip.uncaptured == ()
+    assert clip.unmeasured_joints == ()
     check_anatomy({name: place[0] for name, place in joints.items()})
 
 
@@ -305,10 +305,10 @@ def test_the_user_s_own_names_come_first(tmp_path):
     for name, place in expected_joints().items():
         np.testing.assert_allclose(joints[name], place, atol=1e-5, err_msg=name)
     assert joints["spine"][2] == pytest.approx((0.95 + 1.35) / 2, abs=1e-5)
-    assert clip.uncaptured == ()
+    assert clip.unmeasured_joints == ()
     check_anatomy(joints)
     headless = read(tmp_path / "a.bvh", joints=own)
-    assert headless.uncaptured == ("nose", "head_top")
+    assert headless.unmeasured_joints == ("nose", "head_top")
     check_anatomy(named(headless.joints.double().numpy()[0]))
     with pytest.raises(ValueError, match="points that are not there: Nose"):
         read(tmp_path / "a.bvh", joints={**own, "nose": {"Nose": 1.0}})

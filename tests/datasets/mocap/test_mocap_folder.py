@@ -162,7 +162,7 @@ def test_what_we_export_we_read_back(tmp_path, action):
     export(motion, tmp_path / "walk_1.bvh")
     (back,) = load_mocap_folder(tmp_path, "train")
     assert back.fps == clip.fps
-    assert back.uncaptured == ()
+    assert back.unmeasured_joints == ()
     expected = torch.from_numpy(motion.world).float()
     shift = (back.joints[0, 0] - expected[0, 0]) * torch.tensor([0, 0, 1.0])
     assert float((back.joints - shift - expected).norm(dim=-1).max()) < 1e-3

@@ -140,7 +140,7 @@ def test_gradients_reach_every_weight():
 
 def test_a_fresh_network_starts_its_trajectory_where_it_is_told():
     model = network()
-    model.start_trajectory_at(torch.tensor([0.1, 0.2, 50.0]))
+    model.init_root_bias(torch.tensor([0.1, 0.2, 50.0]))
     assert (model(screen(9)).root - torch.tensor([0.1, 0.2, 50.0])).abs().max() < 5
 
 

@@ -98,7 +98,7 @@ def test_a_checkpoint_gives_the_outputs_of_their_network(tmp_path, widths, causa
     path = saved(tmp_path / "epoch_80.bin", their_checkpoint(pose, trajectory), as_zip=as_zip)
     model = load_videopose3d(path, causal=causal)
     assert model.receptive_field == prod(widths)
-    assert (model.config.causal, model.sees, model.has_trajectory) == (causal, "image", True)
+    assert (model.config.causal, model.input_space, model.has_trajectory) == (causal, "image", True)
     joints = torch.randn(1, prod(widths) + 4, 17, 2)
     theirs, root = (their_forward(weights, joints, causal=causal) for weights in (pose, trajectory))
     for dense in (False, True):
@@ -116,7 +116,7 @@ def test_a_checkpoint_without_a_trajectory_says_so(tmp_path, as_zip):
     assert lifted.pose.shape == (2, 4, 17, 3)
     assert torch.equal(lifted.root, torch.zeros(2, 4, 1, 3))
     with pytest.raises(ValueError, match="cannot be trained"):
-        model.start_trajectory_at(torch.zeros(3))
+        model.init_root_bias(torch.zeros(3))
 
 
 def test_humaneva_s_joints_are_put_where_human36m_s_are(tmp_path):
@@ -149,7 +149,7 @@ def test_a_checkpoint_can_be_kept_as_one_of_ours(tmp_path, trajectory):
     model = load_videopose3d(theirs)
     save_checkpoint(tmp_path / "ours.safetensors", model.config, Progress(), model)
     again, joints = load_model(tmp_path / "ours.safetensors").eval(), torch.randn(12, 17, 2)
-    assert again.sees == "image"
+    assert again.input_space == "image"
     assert torch.equal(lift_sequence(again, joints), lift_sequence(model, joints))
 
 

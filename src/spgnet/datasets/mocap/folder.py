@@ -27,7 +27,7 @@ from spgnet.datasets.mocap.body import human36m_joints, in_world, on_floor
 from spgnet.datasets.mocap.bvh import read_bvh
 from spgnet.datasets.mocap.joint_maps import NAMES, JointsFile, choose_map, read_joints_file
 from spgnet.datasets.mocap.points import Points
-from spgnet.datasets.takes import Checked, Split
+from spgnet.datasets.takes import DatasetReport, Split
 from spgnet.errors import InputError
 from spgnet.geometry.motion_clip import MotionClip
 
@@ -121,7 +121,7 @@ def load_mocap_folder(path: Path, split: Split) -> list[MotionClip]:
     return clips
 
 
-def check_mocap_folder(path: Path) -> Checked:
+def check_mocap_folder(path: Path) -> DatasetReport:
     """What is in a folder, clip by clip, and what is wrong with it."""
     kinds = Counter(file.suffix.lower() for file in _files(path))
     facts = [f"files: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items())) or 'none'}"]
@@ -131,7 +131,7 @@ def check_mocap_folder(path: Path) -> Checked:
         clips, broken = _read(entries)
         faults += broken
         facts += _facts(split, clips)
-    return Checked(facts, faults)
+    return DatasetReport(facts, faults)
 
 
 def _facts(split: Split, clips: Sequence[MotionClip]) -> list[str]:
@@ -144,7 +144,7 @@ def _facts(split: Split, clips: Sequence[MotionClip]) -> list[str]:
         f"{split}: {len(clips)} clips of {people} subjects, {minutes:.1f} minutes at {rates} frames "
         "per second"
     ]
-    guessed = {joint for clip in clips for joint in clip.uncaptured}
+    guessed = {joint for clip in clips for joint in clip.unmeasured_joints}
     return facts + ([f"{split}: joints that are guesses: {', '.join(sorted(guessed))}"] if guessed else [])
 
 

@@ -74,7 +74,7 @@ class VideoPose3D(LiftingNetwork):
         has_trajectory: whether the root means anything. Without, it is zero.
     """
 
-    sees = "image"
+    input_space = "image"
     as_human36m: Tensor
 
     def __init__(self, config: VideoPose3DConfig) -> None:
@@ -99,7 +99,7 @@ class VideoPose3D(LiftingNetwork):
             pose = (self.as_human36m @ pose.unflatten(-1, (-1, 3))).flatten(2)
         return Lifted(rooted(pose), root.unsqueeze(-2))
 
-    def start_trajectory_at(self, root: Float[Tensor, " 3"]) -> None:
+    def init_root_bias(self, root: Float[Tensor, " 3"]) -> None:
         """Let a fresh network place everybody around this point, in metres, in the camera frame.
 
         Raises:
@@ -107,7 +107,7 @@ class VideoPose3D(LiftingNetwork):
         """
         if not self.has_trajectory:
             raise InputError("a network without a trajectory cannot be trained here, only evaluated")
-        super().start_trajectory_at(root)
+        super().init_root_bias(root)
 
 
 def human36m_of_humaneva() -> Float[Tensor, "17 15"]:

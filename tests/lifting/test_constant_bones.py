@@ -10,7 +10,7 @@ from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.postprocess import make_rigid, typical_bone_lengths
+from spgnet.lifting.postprocess import fit_constant_bones, typical_bone_lengths
 from spgnet.synthetic.procedural import procedural_clips
 
 
@@ -46,7 +46,7 @@ def truths() -> list[Motion]:
 
 
 def test_bone_lengths_are_constant_and_the_sides_alike(truths):
-    rigid = make_rigid(noisy(truths[0], 0.02, 0.04))
+    rigid = fit_constant_bones(noisy(truths[0], 0.02, 0.04))
     lengths = HUMAN36M.bone_lengths(torch.from_numpy(rigid.joints)).numpy()
     assert lengths.std(axis=0).max() < 1e-5  # metres
     twins = [HUMAN36M.mirror[child] - 1 for _, child in HUMAN36M.bones]
@@ -55,7 +55,7 @@ def test_bone_lengths_are_constant_and_the_sides_alike(truths):
 
 def test_a_rigid_motion_stays_as_it_is(truths):
     for truth in truths:
-        assert np.abs(make_rigid(truth).joints - truth.joints).max() < 1e-4
+        assert np.abs(fit_constant_bones(truth).joints - truth.joints).max() < 1e-4
 
 
 @pytest.mark.parametrize(("across", "along", "gain"), [(0.03, 0.0, 0.92), (0.015, 0.05, 0.9)])
@@ -65,7 +65,7 @@ def test_the_fit_is_nearer_to_the_truth_than_noisy_joints_and_than_rescaled_bone
     raw, fitted, scaled, moved = [], [], [], []
     for truth in truths:
         given = noisy(truth, across, along)
-        rigid = make_rigid(given)
+        rigid = fit_constant_bones(given)
         lengths = torch.from_numpy(typical_bone_lengths(given)).float()
         chain = HUMAN36M.with_bone_lengths(torch.from_numpy(given.joints), lengths).numpy()
         raw.append(error(given, truth))
@@ -79,7 +79,7 @@ def test_the_fit_is_nearer_to_the_truth_than_noisy_joints_and_than_rescaled_bone
 
 def test_the_root_stays_on_its_viewing_ray(truths):
     given = noisy(truths[0], 0.03, 0.05)
-    before, after = given.joints[:, 0], make_rigid(given).joints[:, 0]
+    before, after = given.joints[:, 0], fit_constant_bones(given).joints[:, 0]
     np.testing.assert_allclose(before[:, :2] / before[:, 2:], after[:, :2] / after[:, 2:], atol=1e-5)
 
 
@@ -91,8 +91,8 @@ def test_unseen_joints_count_little(truths):
     broken = replace(truths[0], joints=joints, confidence=confidence)
     others = [joint for joint in range(17) if joint != wrist]
     np.testing.assert_allclose(typical_bone_lengths(broken), typical_bone_lengths(truths[0]), atol=1e-4)
-    off = make_rigid(broken).joints - truths[0].joints
-    seen = make_rigid(replace(broken, confidence=truths[0].confidence)).joints - truths[0].joints
+    off = fit_constant_bones(broken).joints - truths[0].joints
+    seen = fit_constant_bones(replace(broken, confidence=truths[0].confidence)).joints - truths[0].joints
     assert np.abs(off[:, others]).mean() < 0.2 * np.abs(seen[:, others]).mean()
 
 
@@ -102,4 +102,4 @@ def test_one_frame_and_a_clip_that_was_never_seen_are_fitted(truths):
         **{name: getattr(truths[0], name)[:1] for name in ("joints", "pixels", "timestamps")},
         confidence=np.zeros((1, 17), np.float32),
     )
-    assert np.isfinite(make_rigid(one).joints).all()
+    assert np.isfinite(fit_constant_bones(one).joints).all()

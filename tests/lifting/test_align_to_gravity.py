@@ -9,7 +9,7 @@ import torch
 
 from spgnet.geometry.camera import UPRIGHT, opencv_camera
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.postprocess import ANKLE_HEIGHT, find_up, level, place_on_floor
+from spgnet.lifting.postprocess import ANKLE_HEIGHT, align_to_gravity, find_up, place_on_floor
 from spgnet.synthetic.procedural import procedural_clips
 
 ANKLES = [3, 6]
@@ -73,7 +73,7 @@ def test_one_frame_is_levelled(action):
         name: getattr(whole, name)[highest : highest + 1]
         for name in ("joints", "confidence", "pixels", "timestamps")
     }
-    one = level(replace(whole, **parts))
+    one = align_to_gravity(replace(whole, **parts))
     assert np.isfinite(one.world).all()
     if action in ("walk", "sit", "squat"):
         assert degrees_off(one, 15, 0) < 10
@@ -82,7 +82,7 @@ def test_one_frame_is_levelled(action):
 @pytest.mark.parametrize("action", list(CLIPS))
 def test_levelling_moves_the_camera_alone_and_its_rotation_is_one(action):
     motion = filmed(action, 15, 4, noise=0.01)
-    levelled = level(motion)
+    levelled = align_to_gravity(motion)
     assert levelled.joints is motion.joints
     rotation = levelled.camera.rotation.double()
     torch.testing.assert_close(rotation @ rotation.T, torch.eye(3).double(), rtol=0, atol=1e-6)
@@ -91,21 +91,21 @@ def test_levelling_moves_the_camera_alone_and_its_rotation_is_one(action):
 
 
 def test_the_levelled_world_is_the_filmed_one_but_for_where_it_is_and_which_way_it_faces():
-    levelled = level(filmed("walk", 20, -5)).world
+    levelled = align_to_gravity(filmed("walk", 20, -5)).world
     truth = CLIPS["walk"].joints.numpy()
     assert np.abs(levelled[..., 2] - truth[..., 2]).max() < 0.05
     np.testing.assert_allclose(levelled[0, 0, :2], 0, atol=1e-6)
 
 
 def test_the_camera_of_a_levelled_motion_looks_along_y():
-    forward = level(filmed("walk", 20, -5)).camera.rotation[2]
+    forward = align_to_gravity(filmed("walk", 20, -5)).camera.rotation[2]
     assert abs(forward[0]) < 1e-6
     assert forward[1] > 0.9
 
 
 @pytest.mark.parametrize("action", ["walk", "squat", "bend", "lie"])
 def test_the_feet_stand_on_the_floor(action):
-    world = level(filmed(action, 10, 2, noise=0.005)).world
+    world = align_to_gravity(filmed(action, 10, 2, noise=0.005)).world
     assert np.percentile(world[..., 2].min(axis=1), 5) == pytest.approx(ANKLE_HEIGHT, abs=0.05)
     if action != "lie":
         assert np.percentile(world[:, ANKLES, 2].min(axis=1), 10) == pytest.approx(ANKLE_HEIGHT, abs=0.03)
@@ -142,10 +142,10 @@ def test_absence_moves_neither_up_nor_the_floor(action, frames):
     leaning = (seen.joints[-1] - seen.joints[-1, 0]) @ turn(60, 20, 0).T @ turn(30, 10, 0) + [0, 0.4, 5.5]
     absent = joined(seen, np.repeat(leaning[None], frames, axis=0), np.zeros((frames, 17)))
     np.testing.assert_allclose(find_up(absent), find_up(seen), atol=1e-4)
-    floor = float(level(seen).camera.position[2])
-    assert float(level(absent).camera.position[2]) == pytest.approx(floor, abs=1e-3)
+    floor = float(align_to_gravity(seen).camera.position[2])
+    assert float(align_to_gravity(absent).camera.position[2]) == pytest.approx(floor, abs=1e-3)
     present = replace(absent, confidence=np.ones_like(absent.confidence))
-    assert level(present).camera.position[2] > floor + 0.1  # a hundred times what is allowed above
+    assert align_to_gravity(present).camera.position[2] > floor + 0.1  # a hundred times what is allowed above
 
 
 def test_the_guess_for_somebody_absent_does_not_stand_in_for_an_upright_body():
@@ -164,9 +164,9 @@ def test_guessed_ankles_move_neither_up_nor_the_floor_where_others_were_seen():
     guessed[100:200, ANKLES] = guessed[100, ANKLES] + np.float32([0, 0.5, 0.3])
     hidden = replace(seen, joints=guessed, confidence=confidence)
     assert degrees_off(hidden, 10, 2) < 1
-    floor = float(level(hidden).camera.position[2])
-    assert floor == pytest.approx(float(level(seen).camera.position[2]), abs=0.01)
-    assert level(replace(hidden, confidence=seen.confidence)).camera.position[2] > floor + 0.3
+    floor = float(align_to_gravity(hidden).camera.position[2])
+    assert floor == pytest.approx(float(align_to_gravity(seen).camera.position[2]), abs=0.01)
+    assert align_to_gravity(replace(hidden, confidence=seen.confidence)).camera.position[2] > floor + 0.3
 
 
 @pytest.mark.parametrize("unseen", [[10], [*ANKLES, 10], list(range(17))], ids=["head", "ends", "all"])
@@ -176,7 +176,9 @@ def test_joints_that_were_never_seen_count_as_all_there_is(unseen):
     confidence[:, unseen] = 0
     guessed = replace(seen, confidence=confidence)
     np.testing.assert_allclose(find_up(guessed), find_up(seen), atol=1e-3)
-    np.testing.assert_allclose(level(guessed).camera.position, level(seen).camera.position, atol=1e-2)
+    np.testing.assert_allclose(
+        align_to_gravity(guessed).camera.position, align_to_gravity(seen).camera.position, atol=1e-2
+    )
 
 
 def test_steps_that_are_not_on_the_floor_are_outvoted():
