@@ -3,6 +3,7 @@ import runpy
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 

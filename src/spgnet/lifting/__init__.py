@@ -10,8 +10,8 @@ __all__ = [
     "Motion",
     "StreamingLifter",
     "align_to_gravity",
-    "load_motion",
     "fit_constant_bones",
+    "load_motion",
     "save_motion",
     "scale_to_height",
 ]
