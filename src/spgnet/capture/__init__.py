@@ -3,4 +3,4 @@
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.run import CaptureResult, run_capture
 
-__all__ = ["CaptureConfig", "Captured", "run_capture"]
+__all__ = ["CaptureConfig", "CaptureResult", "run_capture"]

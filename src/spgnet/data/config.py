@@ -29,8 +29,8 @@ class DataConfig:
     your own take files (docs/datasets.md)."""
     input: Input = "projected"
     """2D input: exact projections, projections with the errors of a detector, what a detector saw in recorded
-    takes, or rays of random people and cameras with a detector's errors and gaps (``spgnet.data.domain_randomization``; for
-    networks on rays)."""
+    takes, or domain randomisation: rays of random people and cameras with a detector's errors and gaps
+    (for networks on rays)."""
     detector: str = "cpn_ft_h36m_dbb"
     """Whose detections, for the input "detected": the name in data_2d_h36m_NAME.npz, or in your own files."""
     labels: float = 1.0

@@ -31,8 +31,8 @@ class PoseDataset:
         names: the clip of each view.
         subjects: who moves.
         actions: what they do; results are grouped by it.
-        unmeasured_joints: names of joints whose true positions are guesses and which are not scored; none where no
-            true position is known.
+        unmeasured_joints: names of joints whose true positions are guesses and which are not
+            scored; none where no true position is known.
         scored: which frames are scored; None: all. The others are input alone.
     """
 

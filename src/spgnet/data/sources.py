@@ -1,4 +1,4 @@
-"""Where training and evaluation data come from: generated or captured motion under virtual cameras, or recorded takes."""
+"""Where training and evaluation data come from: motion under virtual cameras, or recorded takes."""
 
 from __future__ import annotations
 

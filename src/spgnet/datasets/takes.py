@@ -31,8 +31,8 @@ class Take:
         joints: the 17 Human3.6M joints in metres, world frame (z up); None if the motion is not known, in
             which case the take can only be learnt from without labels.
         detections: 2D joints in pixels by the name of what detected them, for every camera and frame.
-        unmeasured_joints: names of the joints that the data set lacks, whose positions are guesses; they are not
-            scored.
+        unmeasured_joints: names of the joints that the data set lacks, whose positions are guesses; they are
+            not scored.
         scored: which frames are scored; None: all. The others are input alone.
 
     Raises:

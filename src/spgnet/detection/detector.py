@@ -1,4 +1,4 @@
-"""2D detectors: what one does, and the package's own, YOLOX and RTMPose of OpenMMLab, run by rtmlib on the CPU."""
+"""2D detectors: the protocol, and the package's own, OpenMMLab's YOLOX and RTMPose by rtmlib on the CPU."""
 
 from __future__ import annotations
 

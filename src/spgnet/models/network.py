@@ -1,4 +1,4 @@
-"""What every lifting network has in common: 2D input in, pose and trajectory out, and whole sequences through it."""
+"""What every lifting network has in common, and the lifting of whole sequences."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def train(
     Args:
         config: what to train, and how.
         run: the run folder.
-        train_data: views to train on, or clips to draw randomized samples from (``spgnet.data.domain_randomization``).
+        train_data: a dataset to train on, or clips to draw randomised samples from.
         validation_views: data to choose the best epoch by; without them, the best epoch is the last one.
         unlabelled: views without 3D to learn from, too (``config.unlabelled``).
         resume: go on with the run that the folder holds.

@@ -63,7 +63,8 @@ class TrainConfig:
             faults.append("the kinematic term needs frames_per_sample of at least 2")
         if self.batch_size < 2 * self.frames_per_sample:
             faults.append(
-                f"a batch of {self.batch_size} output frames does not hold two runs of {self.frames_per_sample}"
+                f"a batch of {self.batch_size} output frames does not hold two samples of "
+                f"{self.frames_per_sample}"
             )
         if not (self.learning_rate > 0 and 0 < self.decay <= 1):
             faults.append(
@@ -158,7 +159,7 @@ RECIPE_DESCRIPTIONS = {
     "small-27": "SPGNet for a CPU: J = 27, 256 channels, a few minutes.",
     "transformer": "A transformer over time and joints for a CPU: J = 9, a few minutes.",
     "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
-    "randomized": "The shipped weights: any camera, a real detector's errors and gaps (J = 27, 256 channels).",
+    "randomized": "The shipped weights: any camera, a real detector's errors and gaps (J = 27).",
     "randomized-live": "The same, looking at past frames only.",
     "martinez": "Martinez et al.'s single-frame network at its published size.",
     "videopose3d-243": "The paper's Baseline, VideoPose3D: no projector, no kinematic term.",
