@@ -43,7 +43,7 @@ def test_the_paper_s_recipe_is_the_paper_s():
     ("changes", "fault"),
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"batch_size": 3}, "a batch of 3 output frames does not hold two runs of 2"),
+        ({"batch_size": 3}, "a batch of 3 output frames does not hold two samples of 2"),
         (
             {"loss": LossWeights(kinematic=1.0), "frames_per_sample": 1},
             "needs frames_per_sample of at least 2",

@@ -232,7 +232,8 @@ def align_to_gravity(motion: Motion) -> Motion:
 
     For cameras without calibrated extrinsics. The world's z axis is :func:`find_up`; its y axis is the
     horizontal direction in which the camera looks, as in ``spgnet.geometry.camera.UPRIGHT``; the pelvis
-    of the first frame is above its origin; the floor, z = 0, is put under the feet as :func:`place_on_floor` does.
+    of the first frame is above its origin; the floor, z = 0, is put under the feet as :func:`place_on_floor`
+    does.
     """
     up = find_up(motion)
     ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up

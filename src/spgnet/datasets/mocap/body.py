@@ -51,8 +51,8 @@ def human36m_joints(
     The spine is halfway along the line through the joints of the trunk. Nose and top of the head are fixed in
     the head, where they are on a person of this size who looks ahead: the nose 0.10 m before the axis of the
     head, the vertex on it, at the heights of ``spgnet.geometry.skeleton.BODY``. "Ahead" is that of the rest
-    pose if a person can take it, and otherwise the mean over the clip of where the shoulders face. Without a head,
-    both are fixed in the trunk and are guesses.
+    pose if a person can take it, and otherwise the mean over the clip of where the shoulders face. Without
+    a head, both are fixed in the trunk and are guesses.
 
     Args:
         points: in metres, z up.
