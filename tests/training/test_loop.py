@@ -21,7 +21,7 @@ from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training import loop as training
 from spgnet.training.loop import Machine, shuffled, step_seed, train
 from spgnet.training.losses import LossWeights, UnlabelledWeights
-from spgnet.training.recipes import RECIPES, SPGNET_LOSS, TrainConfig
+from spgnet.training.recipes import BASELINE_LOSS, RECIPES, SPGNET_LOSS, TrainConfig
 from spgnet.training.runs import read_log
 
 CONFIG = TrainConfig(
@@ -269,7 +269,7 @@ def test_the_best_weights_are_those_of_the_epoch_with_the_lowest_error(views, tm
 def test_a_run_of_another_configuration_is_not_resumed(views, straight):
     before = (straight / "last.safetensors").read_bytes()
     with pytest.raises(ValueError, match="a run of another configuration"):
-        train(replace(CONFIG, loss=LossWeights()), straight, views, views, resume=True)
+        train(replace(CONFIG, loss=BASELINE_LOSS), straight, views, views, resume=True)
     with pytest.raises(ValueError, match="already holds a run"):
         train(CONFIG, straight, views, views)
     assert (straight / "last.safetensors").read_bytes() == before

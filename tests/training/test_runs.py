@@ -1,5 +1,6 @@
 """Run folders: configurations come back as they were, and folders that are no runs are refused."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,13 @@ import pytest
 
 from spgnet.data.config import DataConfig
 from spgnet.training.losses import LossWeights
-from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
+from spgnet.training.recipes import (
+    BASELINE_LOSS,
+    RECIPE_DESCRIPTIONS,
+    RECIPES,
+    SPGNET_LOSS_WITH_DROPOUT,
+    TrainConfig,
+)
 from spgnet.training.runs import (
     check_free,
     check_resumable,
@@ -29,6 +36,33 @@ def test_a_configuration_survives_json(name):
 
 def test_every_recipe_is_described():
     assert set(RECIPES) == set(RECIPE_DESCRIPTIONS)
+
+
+def test_the_default_is_the_paper_s_spgnet_and_the_baseline_differs_by_its_loss_and_samples():
+    assert TrainConfig() == RECIPES["paper-243"]
+    assert TrainConfig().loss == SPGNET_LOSS_WITH_DROPOUT
+    assert replace(TrainConfig(), loss=BASELINE_LOSS, frames_per_sample=1) == RECIPES["videopose3d-243"]
+
+
+RECIPE_DIGESTS = {
+    "paper-243": "a5105df9dfdd1f96",
+    "paper-81": "663630dc80b24545",
+    "paper-27": "d2ef03dbcae1a396",
+    "small-27": "55942c05e31fcadb",
+    "transformer": "173567ae69275095",
+    "demo": "48792744e5cebfb8",
+    "randomized": "c2e0aea3b5e0d5ef",
+    "randomized-live": "27e0e58607e43d3c",
+    "martinez": "867de9b121ab2d98",
+    "videopose3d-243": "a1df0589310f6350",
+}
+"""Of what a run of each recipe writes into its config.json, so that stored runs can be resumed."""
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_what_it_was(name):
+    text = json.dumps(config_to_json(RECIPES[name]), sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == RECIPE_DIGESTS[name]
 
 
 def test_the_paper_s_recipe_is_the_paper_s():

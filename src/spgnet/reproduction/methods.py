@@ -8,7 +8,7 @@ from typing import Literal
 from spgnet.data.config import DataConfig
 from spgnet.models import AttentionConfig, MartinezConfig, ModelConfig, SPGNetConfig, STGCNConfig
 from spgnet.training.losses import LossWeights
-from spgnet.training.recipes import RECIPES, TrainConfig
+from spgnet.training.recipes import BASELINE_LOSS, RECIPES, TrainConfig
 
 Size = Literal["paper", "small"]
 
@@ -35,13 +35,12 @@ class Method:
 
 
 _PAPER, _SMALL = RECIPES["paper-243"], RECIPES["small-27"]
-_PLAIN = LossWeights()
 _KINEMATIC = LossWeights(kinematic=_PAPER.loss.kinematic)
 
 
 def _plain(model: ModelConfig, like: TrainConfig) -> TrainConfig:
     """The recipe of another network, trained with pose and trajectory loss alone."""
-    return replace(like, model=model, loss=_PLAIN)
+    return replace(like, model=model, loss=BASELINE_LOSS)
 
 
 def _fields(widths: int) -> Method:

@@ -10,10 +10,17 @@ from spgnet.errors import InputError
 from spgnet.models import MartinezConfig, ModelConfig, RayNetConfig, SPGNetConfig, TransformerConfig
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 
+SPGNET_LOSS = LossWeights(kinematic=1.0, reprojection=0.2)
+"""SPGNet's loss, the projector's guidance and the kinematic constraint, for networks without dropout."""
+SPGNET_LOSS_WITH_DROPOUT = replace(SPGNET_LOSS, kinematic=0.1)
+"""The same with dropout, which differs between neighbouring frames and so disturbs their bone lengths."""
+BASELINE_LOSS = LossWeights(pose=1.0, trajectory=1.0, kinematic=0.0, reprojection=0.0)
+"""The Baseline's: the errors of the pose and of the trajectory alone, as VideoPose3D is trained."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that the result of a training run depends on.
+    """Everything that the result of a training run depends on. The default is the paper's SPGNet.
 
     Raises:
         InputError: a value is out of its range.
@@ -21,7 +28,7 @@ class TrainConfig:
 
     model: ModelConfig = field(default_factory=SPGNetConfig)
     """The network."""
-    loss: LossWeights = field(default_factory=LossWeights)
+    loss: LossWeights = SPGNET_LOSS_WITH_DROPOUT
     """Weights of the loss terms."""
     unlabelled: UnlabelledWeights = field(default_factory=UnlabelledWeights)
     """Weights of the terms on 2D without 3D, where the data have such."""
@@ -88,16 +95,8 @@ class TrainConfig:
         return self.steps_per_epoch or max(1, frames // self.batch_size)
 
 
-SPGNET_LOSS = LossWeights(kinematic=1.0, reprojection=0.2)
-"""SPGNet's loss, the projector's guidance and the kinematic constraint, for networks without dropout."""
-SPGNET_LOSS_WITH_DROPOUT = replace(SPGNET_LOSS, kinematic=0.1)
-"""The same with dropout, which differs between neighbouring frames and so disturbs their bone lengths."""
-
-
-def _paper(receptive_fields: int) -> TrainConfig:
-    return TrainConfig(
-        model=SPGNetConfig(filter_widths=(3,) * receptive_fields), loss=SPGNET_LOSS_WITH_DROPOUT
-    )
+def _paper(layers: int) -> TrainConfig:
+    return TrainConfig(model=SPGNetConfig(filter_widths=(3,) * layers))
 
 
 _SMALL = TrainConfig(
@@ -147,8 +146,8 @@ RECIPES: dict[str, TrainConfig] = {
     "randomized-live": replace(
         _RANDOMIZED, model=replace(_RANDOMIZED.model, causal=True), epochs=15, decay=0.82
     ),
-    "martinez": TrainConfig(model=MartinezConfig(), frames_per_sample=1),
-    "videopose3d-243": replace(_paper(5), loss=LossWeights(), frames_per_sample=1),
+    "martinez": TrainConfig(model=MartinezConfig(), loss=BASELINE_LOSS, frames_per_sample=1),
+    "videopose3d-243": replace(_paper(5), loss=BASELINE_LOSS, frames_per_sample=1),
 }
 """Named configurations; ``spgnet train NAME`` takes each as it is or with changes."""
 
