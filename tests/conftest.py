@@ -1,7 +1,8 @@
 """What every test shares: where real recordings lie, if they are there."""
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,17 @@ from spgnet.synthetic.procedural import procedural_clips
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_interrupts() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt here and in the processes that tests start, whatever the shell says.
+
+    A shell lets what it starts in the background ignore SIGINT, and a process hands that on to its children.
+    """
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
 
 
 @pytest.fixture
