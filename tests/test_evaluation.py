@@ -116,12 +116,12 @@ def sparse(views) -> PoseDataset:
     random = torch.Generator().manual_seed(1)
     scored = torch.rand(len(views.joints), generator=random) < 0.35
     scored[views.starts] = True
-    return replace(views, scored=scored)
+    return replace(views, eval_mask=scored)
 
 
 def test_frames_that_are_not_scored_count_in_no_metric(model, sparse):
     """Whatever their truth is."""
-    whatever = torch.where(sparse.scored[:, None, None], sparse.joints, 9e3)
+    whatever = torch.where(sparse.eval_mask[:, None, None], sparse.joints, 9e3)
     spoilt = replace(sparse, joints=whatever)
     assert evaluate(model, spoilt) == evaluate(model, sparse)
     assert validation_mpjpe(model, spoilt) == validation_mpjpe(model, sparse)
@@ -132,7 +132,7 @@ def test_values_of_scored_frames_are_those_where_every_frame_is_scored(model, vi
     predicted = lift_dataset(model, views, flip=False)
     values, every = frame_values(predicted, sparse), frame_values(predicted, views)
     assert set(values) == set(METRICS)
-    scored = sparse.scored.tolist()
+    scored = sparse.eval_mask.tolist()
     for name in METRICS:
         needs = {"velocity": 2, "acceleration": 3}.get(name, 1)
         have = [
@@ -151,23 +151,23 @@ def test_bone_deviation_is_that_of_the_scored_frames(model, sparse):
     predicted = lift_dataset(model, sparse, flip=False)
     value = frame_values(predicted, sparse)["bone_deviation"]
     for view in range(len(sparse)):
-        frames = [f for f in range(len(predicted))[sparse.frames_of(view)] if sparse.scored[f]]
+        frames = [f for f in range(len(predicted))[sparse.frames_of(view)] if sparse.eval_mask[f]]
         expected = metrics.bone_length_deviation(predicted[frames], HUMAN36M).mean()
         torch.testing.assert_close(value[frames], expected.expand(len(frames)))
 
 
 def test_means_are_over_scored_frames_and_their_number_is_told(model, views, sparse):
     result = evaluate(model, sparse)
-    assert result.frames == int(sparse.scored.sum()) < len(views.joints)
-    errors = metrics.mpjpe(lift_dataset(model, views, flip=True), views.joints)[sparse.scored]
+    assert result.frames == int(sparse.eval_mask.sum()) < len(views.joints)
+    errors = metrics.mpjpe(lift_dataset(model, views, flip=True), views.joints)[sparse.eval_mask]
     assert result.mean_over_frames["mpjpe"] == pytest.approx(errors.mean().item(), rel=1e-5)
-    errors = metrics.mpjpe(lift_dataset(model, views, flip=False), views.joints)[sparse.scored]
+    errors = metrics.mpjpe(lift_dataset(model, views, flip=False), views.joints)[sparse.eval_mask]
     assert validation_mpjpe(model, sparse) == pytest.approx(errors.mean().item(), rel=1e-5)
 
 
 def test_frames_that_are_not_scored_are_input(model, sparse):
     """The network sees them beside the scored ones."""
-    still = replace(sparse, screen=torch.where(sparse.scored[:, None, None], sparse.screen, 0.0))
+    still = replace(sparse, screen=torch.where(sparse.eval_mask[:, None, None], sparse.screen, 0.0))
     scores = [evaluate(model, views).mean_over_frames["mpjpe"] for views in (sparse, still)]
     assert abs(scores[0] - scores[1]) > 0.1
 

@@ -76,7 +76,7 @@ def test_too_few_frames_are_refused(views):
 def test_every_output_frame_is_scored(views, run):
     scored = torch.ones(len(views.joints), dtype=torch.bool)
     scored[::5] = False
-    sampler = WindowSampler(replace(views, scored=scored), run=run, context=(1, 1))
+    sampler = WindowSampler(replace(views, eval_mask=scored), run=run, context=(1, 1))
     naive = [
         frame
         for view in range(len(views))

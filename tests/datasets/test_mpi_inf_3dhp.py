@@ -53,7 +53,7 @@ def test_takes_are_stretches_of_one_activity_whose_valid_frames_are_scored(writt
         ("TS3@0", 7, "Standing/Walking"),
         ("TS3@7", 17, "Sports"),
     ]
-    assert torch.cat([take.scored for take in takes]).nonzero().flatten().tolist() == VALID
+    assert torch.cat([take.eval_mask for take in takes]).nonzero().flatten().tolist() == VALID
 
 
 def test_a_stretch_without_a_valid_frame_is_left_out(tmp_path):
@@ -144,11 +144,11 @@ def test_frames_that_are_not_valid_may_hold_anything(written, tmp_path):
     whole = load(written, "gt")
     for take, twin in zip(load(spoilt(tmp_path, blot), "gt"), whole, strict=True):
         assert take.name == twin.name
-        assert torch.equal(take.scored, twin.scored)
-        torch.testing.assert_close(take.joints[take.scored], twin.joints[take.scored])
+        assert torch.equal(take.eval_mask, twin.eval_mask)
+        torch.testing.assert_close(take.joints[take.eval_mask], twin.joints[take.eval_mask])
         torch.testing.assert_close(take.cameras.focal, twin.cameras.focal)
         torch.testing.assert_close(
-            take.detections["gt"][:, take.scored], twin.detections["gt"][:, take.scored]
+            take.detections["gt"][:, take.eval_mask], twin.detections["gt"][:, take.eval_mask]
         )
 
 
@@ -191,7 +191,7 @@ def test_a_frame_of_no_known_activity_does_not_cut_a_stretch(tmp_path):
 def test_takes_become_views(written):
     views = project_takes(load(written, "gt"), detector="gt")
     assert len(views) == 2 * len(SEQUENCES)
-    assert views.scored.sum() == len(VALID) * len(SEQUENCES)
+    assert views.eval_mask.sum() == len(VALID) * len(SEQUENCES)
     assert set(views.actions) == {ACTIVITIES[0], ACTIVITIES[5]}
 
 

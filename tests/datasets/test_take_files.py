@@ -100,7 +100,7 @@ def assert_same(take: Take, twin: Take) -> None:
     for field in fields(Camera)[:7]:
         ours, theirs = getattr(take.cameras, field.name), getattr(twin.cameras, field.name)
         torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=1e-6)
-    for ours, theirs in ((take.joints, twin.joints), (take.scored, twin.scored)):
+    for ours, theirs in ((take.joints, twin.joints), (take.eval_mask, twin.eval_mask)):
         assert ours is theirs if ours is None or theirs is None else torch.equal(ours, theirs)
     assert_same_detections(take.detections, twin.detections)
 
@@ -118,7 +118,7 @@ def test_a_take_comes_back_as_it_was(tmp_path):
 
 
 def test_which_frames_are_scored_comes_back(tmp_path):
-    take = the_take(scored=torch.tensor([True, False, True, True, False, False]))
+    take = the_take(eval_mask=torch.tensor([True, False, True, True, False, False]))
     save_take(tmp_path / "walk-1.npz", take)
     assert_same(load_take(tmp_path / "walk-1.npz", "cpn"), take)
     assert project_takes([load_take(tmp_path / "walk-1.npz")]).scored_frames().sum() == 2 * 3
@@ -207,6 +207,17 @@ def test_uncaptured_joints_have_one_order_whatever_that_of_the_file(tmp_path):
     assert load_take(write(tmp_path / "none.npz", unmeasured_joints=None)).unmeasured_joints == ()
 
 
+def test_arrays_under_their_former_names_are_read(tmp_path):
+    mask = np.array([True, False, True, True, False])
+    old = write(tmp_path / "old.npz", unmeasured_joints=None, uncaptured=np.array(["nose"]), scored=mask)
+    new = write(tmp_path / "new.npz", unmeasured_joints=np.array(["nose"]), eval_mask=mask)
+    for take in map(load_take, (old, new)):
+        assert take.unmeasured_joints == ("nose",)
+        assert take.eval_mask.tolist() == mask.tolist()
+    save_take(tmp_path / "again.npz", load_take(old))
+    assert not {"uncaptured", "scored"} & set(np.load(tmp_path / "again.npz").files)
+
+
 @pytest.mark.parametrize(
     "key", ["camera_matrix", "rotation", "translation", "image_size", "fps", "subject", "action"]
 )
@@ -244,9 +255,9 @@ def test_neither_joints_nor_detections_is_a_fault(tmp_path):
         ("action", np.array(["walk"]), "action has shape (1,), expected ()"),
         ("unmeasured_joints", np.array("nose"), "unmeasured_joints has shape (), expected (joints)"),
         ("unmeasured_joints", np.array(7), "unmeasured_joints holds int64, expected text"),
-        ("scored", np.ones(4, bool), "scored has shape (4,), expected (5)"),
-        ("scored", np.ones(5), "scored holds float64, expected booleans"),
-        ("scored", np.zeros(5, bool), "no frame is scored"),
+        ("eval_mask", np.ones(4, bool), "eval_mask has shape (4,), expected (5)"),
+        ("eval_mask", np.ones(5), "eval_mask holds float64, expected booleans"),
+        ("eval_mask", np.zeros(5, bool), "no frame is scored"),
         ("unmeasured_joints", np.array(["neck", "pelvis"]), "joints that may be missing: neck, pelvis"),
         ("rotation", 1.01 * the_arrays()["rotation"], "rotation holds matrices that are no rotations"),
         ("rotation", -the_arrays()["rotation"], "rotation holds matrices that are no rotations"),

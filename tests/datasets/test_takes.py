@@ -19,7 +19,7 @@ def a_take(name: str, frames: int, scored: list[int] | None = None) -> Take:
     if scored is not None:
         marked = torch.zeros(frames, dtype=torch.bool)
         marked[scored] = True
-    return Take(name, "s", "walk", 50.0, CAMERAS, joints, scored=marked)
+    return Take(name, "s", "walk", 50.0, CAMERAS, joints, eval_mask=marked)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def views():
 
 def test_a_take_must_say_of_every_frame_whether_it_is_scored(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # it refuses other shapes by itself
-    with pytest.raises(ValueError, match=r"take 'a': scored has shape \(3,\), expected \(4,\)$"):
-        replace(a_take("a", 4), scored=torch.ones(3, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"take 'a': eval_mask has shape \(3,\), expected \(4,\)$"):
+        replace(a_take("a", 4), eval_mask=torch.ones(3, dtype=torch.bool))
 
 
 def test_a_take_in_which_no_frame_is_scored_is_refused():
@@ -40,41 +40,43 @@ def test_a_take_in_which_no_frame_is_scored_is_refused():
 
 def test_every_camera_of_a_take_has_its_scored_frames_and_a_take_that_names_none_has_all(views):
     a, b, c = [0, 1, 1, 0], [1, 1, 1], [1, 0]
-    assert views.scored.tolist() == [*a, *a, *b, *b, *c, *c]
-    assert torch.equal(views.scored_frames(), views.scored)
+    assert views.eval_mask.tolist() == [*a, *a, *b, *b, *c, *c]
+    assert torch.equal(views.scored_frames(), views.eval_mask)
     assert len(views.joints) == 2 * (4 + 3 + 2)
 
 
 def test_views_of_takes_that_are_scored_throughout_have_no_mask():
     views = project_takes([a_take("a", 4), a_take("b", 3)])
-    assert views.scored is None
+    assert views.eval_mask is None
     assert views.scored_frames().tolist() == [True] * 14
-    assert views.select([3, 0]).scored is None
-    assert (views + views).scored is None
-    assert views.to(torch.device("cpu")).scored is None
+    assert views.select([3, 0]).eval_mask is None
+    assert (views + views).eval_mask is None
+    assert views.to(torch.device("cpu")).eval_mask is None
 
 
 def test_a_selection_takes_its_scored_frames_along(views):
     """In the order of the selection: the first camera of c, the second of a."""
-    assert views.select([4, 1]).scored.tolist() == [1, 0, 0, 1, 1, 0]
+    assert views.select([4, 1]).eval_mask.tolist() == [1, 0, 0, 1, 1, 0]
 
 
 def test_a_sum_has_both_masks_and_that_of_a_side_without_one_is_full(views):
     full = project_takes([a_take("d", 5)])
-    mask, ones = views.scored.tolist(), [True] * 10
-    assert (views + views).scored.tolist() == mask + mask
-    assert (views + full).scored.tolist() == mask + ones
-    assert (full + views).scored.tolist() == ones + mask
+    mask, ones = views.eval_mask.tolist(), [True] * 10
+    assert (views + views).eval_mask.tolist() == mask + mask
+    assert (views + full).eval_mask.tolist() == mask + ones
+    assert (full + views).eval_mask.tolist() == ones + mask
 
 
 def test_the_mask_goes_where_the_views_go(views, monkeypatch):
     monkeypatch.setattr(PoseDataset, "__post_init__", lambda self: None)  # a tensor on "meta" has no values
     moved = views.to(torch.device("meta"))
-    assert moved.scored.device.type == moved.joints.device.type == "meta"
+    assert moved.eval_mask.device.type == moved.joints.device.type == "meta"
 
 
 def test_blotting_out_labels_keeps_the_mask(views):
     labelled, rest = views.with_labels(0.5)
     for part in (labelled, rest):
-        expected = torch.cat([views.scored[views.frames_of(views.names.index(name))] for name in part.names])
-        assert torch.equal(part.scored, expected)
+        expected = torch.cat(
+            [views.eval_mask[views.frames_of(views.names.index(name))] for name in part.names]
+        )
+        assert torch.equal(part.eval_mask, expected)

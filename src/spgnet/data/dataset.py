@@ -33,7 +33,7 @@ class PoseDataset:
         actions: what they do; results are grouped by it.
         unmeasured_joints: names of joints whose true positions are guesses and which are not
             scored; none where no true position is known.
-        scored: which frames are scored; None: all. The others are input alone.
+        eval_mask: which frames are scored; None: all. The others are input alone.
     """
 
     joints: Float[Tensor, "frames 17 3"]
@@ -45,11 +45,11 @@ class PoseDataset:
     subjects: tuple[str, ...]
     actions: tuple[str, ...]
     unmeasured_joints: tuple[str, ...] = ()
-    scored: Bool[Tensor, " frames"] | None = None
+    eval_mask: Bool[Tensor, " frames"] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.joints) == len(self.screen) == int(self.lengths.sum())
-        assert self.scored is None or len(self.scored) == len(self.joints)
+        assert self.eval_mask is None or len(self.eval_mask) == len(self.joints)
         assert len(self.lengths) == len(self.names) == len(self.subjects) == len(self.actions)
 
     def __len__(self) -> int:
@@ -67,8 +67,8 @@ class PoseDataset:
 
     def scored_frames(self) -> Bool[Tensor, " frames"]:
         """Whether each frame is scored."""
-        if self.scored is not None:
-            return self.scored
+        if self.eval_mask is not None:
+            return self.eval_mask
         return torch.ones(len(self.joints), dtype=torch.bool, device=self.joints.device)
 
     def camera_of_frames(self) -> Camera:
@@ -97,7 +97,7 @@ class PoseDataset:
             screen=self.screen.to(device),
             cameras=self.cameras.to(device),
             lengths=self.lengths.to(device),
-            scored=None if self.scored is None else self.scored.to(device),
+            eval_mask=None if self.eval_mask is None else self.eval_mask.to(device),
         )
 
     def select(self, views: Sequence[int]) -> PoseDataset:
@@ -114,13 +114,13 @@ class PoseDataset:
             names=tuple(self.names[view] for view in views),
             subjects=tuple(self.subjects[view] for view in views),
             actions=tuple(self.actions[view] for view in views),
-            scored=None if self.scored is None else self.scored[frames],
+            eval_mask=None if self.eval_mask is None else self.eval_mask[frames],
         )
 
     def __add__(self, other: PoseDataset) -> PoseDataset:
         """These views and then others, of the same frame rate and joints."""
         assert (self.fps, self.unmeasured_joints) == (other.fps, other.unmeasured_joints)
-        all_scored = self.scored is None and other.scored is None
+        all_scored = self.eval_mask is None and other.eval_mask is None
         return replace(
             self,
             joints=torch.cat((self.joints, other.joints)),
@@ -130,7 +130,7 @@ class PoseDataset:
             names=self.names + other.names,
             subjects=self.subjects + other.subjects,
             actions=self.actions + other.actions,
-            scored=None if all_scored else torch.cat((self.scored_frames(), other.scored_frames())),
+            eval_mask=None if all_scored else torch.cat((self.scored_frames(), other.scored_frames())),
         )
 
     def with_labels(self, share: float) -> tuple[PoseDataset, PoseDataset | None]:
@@ -224,14 +224,16 @@ def project_takes(
         subjects=tuple(take.subject for take in seen),
         actions=tuple(take.action for take in seen),
         unmeasured_joints=next((take.unmeasured_joints for take in takes if take.joints is not None), ()),
-        scored=_scored_frames(seen),
+        eval_mask=_eval_mask(seen),
     )
 
 
-def _scored_frames(seen: Sequence[Take]) -> Bool[Tensor, " frames"] | None:
-    if all(take.scored is None for take in seen):
+def _eval_mask(seen: Sequence[Take]) -> Bool[Tensor, " frames"] | None:
+    if all(take.eval_mask is None for take in seen):
         return None
-    every = [torch.ones(len(take), dtype=torch.bool) if take.scored is None else take.scored for take in seen]
+    every = [
+        torch.ones(len(take), dtype=torch.bool) if take.eval_mask is None else take.eval_mask for take in seen
+    ]
     return torch.cat(every)
 
 

@@ -62,8 +62,8 @@ class WindowSampler:
         self.view = view
         frame = torch.arange(len(view), device=view.device)
         whole = frame + run - 1 <= self.last
-        if views.scored is not None:
-            unscored = torch.cat((frame.new_zeros(1), (~views.scored).cumsum(0)))
+        if views.eval_mask is not None:
+            unscored = torch.cat((frame.new_zeros(1), (~views.eval_mask).cumsum(0)))
             whole &= unscored[(frame + run).clamp(max=len(frame))] == unscored[:-1]
         self.starts = frame[whole]
         if not len(self.starts):

@@ -238,7 +238,7 @@ def _takes(sequence: _Sequence, detector: str | None) -> list[Take]:
                 cameras=camera[None],
                 joints=camera.camera_to_world(joints),
                 detections={} if detector is None else {detector: pixels[None]},
-                scored=torch.from_numpy(sequence.valid[start:stop]),
+                eval_mask=torch.from_numpy(sequence.valid[start:stop]),
             )
         )
     return takes

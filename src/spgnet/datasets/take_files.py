@@ -1,19 +1,19 @@
 """Take files: anyone's own recordings, one ``.npz`` file of plain arrays (no pickles) a take.
 
-================== ===================== ==========================================================
-``joints``          [T, 17, 3]            metres, world frame (z up); without it, the take is unlabelled
-``camera_matrix``   [C, 3, 3]             intrinsics of each camera, pixels; skew is not modelled
-``distortion``      [C, n], optional      k1, k2, p1, p2, k3 of OpenCV, or the first n of them
-``rotation``        [C, 3, 3]             world to camera
-``translation``     [C, 3]                world to camera, metres (OpenCV's t: X_camera = R X_world + t)
-``image_size``      [C, 2]                width and height, pixels
-``detections_NAME`` [C, T, 17, 2]         optional: 2D joints in pixels, by the name of their detector
-``fps``             one number            frames per second
-``subject``         text                  who moves
-``action``          text                  what they do; results are grouped by it
-``unmeasured_joints``      [n] texts, optional   names of joints whose 3D positions are guesses
-``scored``          [T], optional         booleans: which frames are scored; the others are input alone
-================== ===================== ==========================================================
+===================== ===================== ==========================================================
+``joints``            [T, 17, 3]            metres, world frame (z up); without it, the take is unlabelled
+``camera_matrix``     [C, 3, 3]             intrinsics of each camera, pixels; skew is not modelled
+``distortion``        [C, n], optional      k1, k2, p1, p2, k3 of OpenCV, or the first n of them
+``rotation``          [C, 3, 3]             world to camera
+``translation``       [C, 3]                world to camera, metres (OpenCV's t: X_camera = R X_world + t)
+``image_size``        [C, 2]                width and height, pixels
+``detections_NAME``   [C, T, 17, 2]         optional: 2D joints in pixels, by the name of their detector
+``fps``               one number            frames per second
+``subject``           text                  who moves
+``action``            text                  what they do; results are grouped by it
+``unmeasured_joints`` [n] texts, optional   names of joints whose 3D positions are guesses
+``eval_mask``         [T], optional         booleans: which frames are scored; the others are input alone
+===================== ===================== ==========================================================
 
 A folder holds such files in the sub-folders ``train``, ``validation`` and ``test``; not all need be there.
 The takes of a sub-folder have one frame rate, and those with 3D lack the same joints.
@@ -49,13 +49,13 @@ _LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "subject": (_TEXT, ()),
     "action": (_TEXT, ()),
     "unmeasured_joints": (_TEXT, ("joints",)),
-    "scored": (_BOOLEANS, ("T",)),
+    "eval_mask": (_BOOLEANS, ("T",)),
 }
 """Kinds (numpy's letters) and shape of each array but the detections; T frames, C cameras."""
 _DETECTIONS = (_NUMBERS, ("C", "T", len(HUMAN36M), 2))
-_NEW_KEYS = {"uncaptured": "unmeasured_joints"}
+_NEW_KEYS = {"uncaptured": "unmeasured_joints", "scored": "eval_mask"}
 """Keys by the names that they had before."""
-_OPTIONAL = ("joints", "distortion", "unmeasured_joints", "scored")
+_OPTIONAL = ("joints", "distortion", "unmeasured_joints", "eval_mask")
 _KIND_NAMES = {_NUMBERS: "numbers", _TEXT: "text", _BOOLEANS: "booleans"}
 
 
@@ -81,7 +81,7 @@ def save_take(path: Path, take: Take) -> None:
         "unmeasured_joints": np.array(take.unmeasured_joints, dtype=str),
         **{PREFIX + name: pixels for name, pixels in take.detections.items()},
     }
-    arrays |= {name: value for name in ("joints", "scored") if (value := getattr(take, name)) is not None}
+    arrays |= {name: value for name in ("joints", "eval_mask") if (value := getattr(take, name)) is not None}
     arrays = {name: np.asarray(value) for name, value in arrays.items()}
     with whole_file(path, ending=".npz") as temporary:
         np.savez_compressed(temporary, **arrays)
@@ -114,7 +114,7 @@ def load_take(path: Path, detector: str | None = None) -> Take:
             joints=_single(arrays["joints"]) if "joints" in arrays else None,
             detections={name: _single(arrays[PREFIX + name]) for name in wanted},
             unmeasured_joints=tuple(name for name in HUMAN36M.names if name in lacking),
-            scored=torch.from_numpy(arrays["scored"]) if "scored" in arrays else None,
+            eval_mask=torch.from_numpy(arrays["eval_mask"]) if "eval_mask" in arrays else None,
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

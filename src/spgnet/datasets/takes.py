@@ -33,7 +33,7 @@ class Take:
         detections: 2D joints in pixels by the name of what detected them, for every camera and frame.
         unmeasured_joints: names of the joints that the data set lacks, whose positions are guesses; they are
             not scored.
-        scored: which frames are scored; None: all. The others are input alone.
+        eval_mask: which frames are scored; None: all. The others are input alone.
 
     Raises:
         InputError: shapes do not agree, a value is not finite, no frame is scored, or there is neither 3D
@@ -48,7 +48,7 @@ class Take:
     joints: Float[Tensor, "frames 17 3"] | None
     detections: Mapping[str, Float[Tensor, "cameras frames 17 2"]] = field(default_factory=dict)
     unmeasured_joints: tuple[str, ...] = ()
-    scored: Bool[Tensor, " frames"] | None = None
+    eval_mask: Bool[Tensor, " frames"] | None = None
 
     def __post_init__(self) -> None:
         faults = list(self._faults())
@@ -81,9 +81,9 @@ class Take:
             if pixels.shape != expected:
                 faults.append(f"detections {name!r} have shape {tuple(pixels.shape)}, expected {expected}")
             faults += _not_finite(f"detections {name!r}", pixels)
-        if self.scored is not None and self.scored.shape != (len(self),):
-            faults.append(f"scored has shape {tuple(self.scored.shape)}, expected {(len(self),)}")
-        elif self.scored is not None and not bool(self.scored.any()):
+        if self.eval_mask is not None and self.eval_mask.shape != (len(self),):
+            faults.append(f"eval_mask has shape {tuple(self.eval_mask.shape)}, expected {(len(self),)}")
+        elif self.eval_mask is not None and not bool(self.eval_mask.any()):
             faults.append("no frame is scored")
         return faults
 
