@@ -126,26 +126,57 @@ def in_a_process(views: PoseDataset, folder: Path, *, step: int, resume: bool) -
 
 
 TOGETHER = """
-import sys
+import gc, sys
 from pathlib import Path
 import torch
+from torch.nn.parallel import DistributedDataParallel
 sys.path.insert(0, {tests!r})
 from training.test_loop import CONFIG
 from spgnet.training.loop import Machine, train
 
 torch.set_num_threads(1)
 views = torch.load({views!r}, weights_only=False)
-train(CONFIG, Path({run!r}), views, views, machine=Machine(accelerator="cpu", devices=2))
+destroy = torch.distributed.destroy_process_group
+
+def count_models_and_destroy():
+    models = sum(isinstance(each, DistributedDataParallel) for each in gc.get_objects())
+    sys.stderr.write(f"models: {{models}}\\n")
+    destroy()
+
+torch.distributed.destroy_process_group = count_models_and_destroy
+
+def fail(entry):
+    if entry["step"] == {fail_at}:
+        raise RuntimeError("a failure in the first process")
+
+train(CONFIG, Path({run!r}), views, views, machine=Machine(accelerator="cpu", devices=2), on_step=fail)
 """
 
 
+def in_two_processes(views: PoseDataset, folder: Path, *, fail_at: int) -> tuple[int, str]:
+    """Train in two processes, of which the first may fail after a step: exit status, and what both wrote."""
+    torch.save(views, folder / "views.pt")
+    paths = {"views": str(folder / "views.pt"), "run": str(folder / "run")}
+    script = TOGETHER.format(tests=str(Path(__file__).parents[1]), fail_at=fail_at, **paths)
+    (folder / "together.py").write_text(script)
+    command = [sys.executable, str(folder / "together.py")]
+    done = subprocess.run(command, timeout=120, stderr=subprocess.PIPE, text=True)
+    return done.returncode, done.stderr
+
+
 def test_two_processes_train_one_run(views, tmp_path):
-    torch.save(views, tmp_path / "views.pt")
-    paths = {"views": str(tmp_path / "views.pt"), "run": str(tmp_path / "run")}
-    (tmp_path / "together.py").write_text(TOGETHER.format(tests=str(Path(__file__).parents[1]), **paths))
-    subprocess.run([sys.executable, str(tmp_path / "together.py")], timeout=120, check=True)
+    status, errors = in_two_processes(views, tmp_path, fail_at=0)
+    assert status == 0
+    assert errors.count("models: 0\n") == 2  # else the processes may hang when they disconnect
     assert [entry["step"] for entry in read_log(tmp_path / "run")] == [6, 12]
     assert read_log(tmp_path / "run")[1]["loss"] < read_log(tmp_path / "run")[0]["loss"]
+
+
+def test_a_failure_in_one_of_two_processes_ends_both(views, tmp_path):
+    status, errors = in_two_processes(views, tmp_path, fail_at=3)
+    assert status == 1
+    assert "RuntimeError: a failure in the first process" in errors
+    assert errors.count("models: 0\n") == 2
 
 
 def test_a_killed_run_resumed_equals_one_that_ran_through(views, tmp_path):

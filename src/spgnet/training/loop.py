@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,7 +84,24 @@ def train(
         check_resumable(run, config)
     else:
         check_free(run)
-    fabric = _launched(machine or Machine(), config)
+    with _connected(machine or Machine(), config) as fabric:
+        return _train(
+            fabric, config, run, train_data, validation_data, unlabelled, resume, on_step, on_epoch
+        )
+
+
+def _train(
+    fabric: Fabric,
+    config: TrainConfig,
+    run: Path,
+    train_data: PoseDataset | list[MotionClip],
+    validation_data: PoseDataset | None,
+    unlabelled: PoseDataset | None,
+    resume: bool,
+    on_step: LogCallback,
+    on_epoch: LogCallback,
+) -> bool:
+    """:func:`train` on the processes of a run; all that holds their connection ends with it."""
     torch.manual_seed(config.seed)
     network = build_model(config.model)
     network.init_root_bias(mean_root(train_data))
@@ -107,7 +126,7 @@ def train(
         if fabric.is_global_zero:
             save_checkpoint(run / "last.safetensors", config.model, progress, network, adam)
 
-    with StopSignal() as stop, parting(fabric):
+    with StopSignal() as stop:
         for epoch in range(progress.step // steps, config.epochs):
             began = time.monotonic()
             order = shuffled(len(sampler), config.seed, epoch)
@@ -163,21 +182,34 @@ def train(
     return True
 
 
-def _launched(machine: Machine, config: TrainConfig) -> Fabric:
-    """Fabric, with its processes started."""
+@contextmanager
+def _connected(machine: Machine, config: TrainConfig) -> Iterator[Fabric]:
+    """Fabric with its processes started, which disconnect at the end, whether it is a good one or not.
+
+    PyTorch may hang or crash if a process group is destroyed while a distributed model still refers to it,
+    and at the end of a process that is still connected. So no model may outlive the block.
+    """
     fabric = _fabric(machine.accelerator, devices=machine.devices, precision=config.precision)
     fabric.launch()
-    return fabric
-
-
-@contextmanager
-def parting(fabric: Fabric) -> Iterator[None]:
-    """After it, the processes of a run wait for each other and part: one that ends while it is still
-    connected may crash."""
-    yield
-    if fabric.world_size > 1:
+    if fabric.world_size == 1:
+        yield fabric
+        return
+    try:
+        yield fabric
         fabric.barrier()
+    except BaseException as error:
+        _clear_locals(error)  # the frames in its traceback hold the model
+        raise
+    finally:
+        gc.collect()  # distributed models are part of reference cycles
         torch.distributed.destroy_process_group()
+
+
+def _clear_locals(error: BaseException | None) -> None:
+    """Clear the local variables of the frames that an exception, and those that led to it, went through."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def pick_device(accelerator: Accelerator) -> torch.device:
