@@ -85,9 +85,7 @@ def train(
     else:
         check_free(run)
     with _connected(machine or Machine(), config) as fabric:
-        return _train(
-            fabric, config, run, train_data, validation_data, unlabelled, resume, on_step, on_epoch
-        )
+        return _train(fabric, config, run, train_data, validation_data, unlabelled, resume, on_step, on_epoch)
 
 
 def _train(
