@@ -16,11 +16,10 @@ from spgnet.camera_files import (
     default_camera,
     find_camera,
     fit_to_image,
-    is_placed,
     load_camera,
     save_camera,
 )
-from spgnet.geometry.camera import Camera, opencv_camera
+from spgnet.geometry.camera import UPRIGHT, Camera, opencv_camera
 from spgnet.geometry.rigs import random_rig
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -76,6 +75,7 @@ def same(one: Camera, other: Camera) -> None:
     for field in FIELDS:
         torch.testing.assert_close(getattr(one, field), getattr(other, field), rtol=0, atol=1e-5)
     assert one.convention == other.convention == "opencv"
+    assert one.extrinsics == other.extrinsics
 
 
 def write(path: Path, text: str) -> Path:
@@ -105,8 +105,23 @@ def test_a_camera_file_gives_back_the_camera_that_was_saved(tmp_path_factory, se
 def test_a_saved_camera_without_a_place_in_the_world_has_none_when_read(tmp_path):
     save_camera(tmp_path / "camera.json", CAMERA)
     assert "rotation" not in json.loads((tmp_path / "camera.json").read_text())
-    assert not is_placed(load_camera(tmp_path / "camera.json"))
-    assert is_placed(replace(CAMERA, position=torch.tensor([0.0, 0.0, 1.5])))
+    assert load_camera(tmp_path / "camera.json").extrinsics == "arbitrary"
+
+
+@pytest.mark.parametrize("rotation", [UPRIGHT, np.eye(3).tolist()], ids=["upright", "identity"])
+def test_a_file_that_states_extrinsics_is_believed_whatever_their_numbers(tmp_path, rotation):
+    path = write(tmp_path / "camera.json", as_json(rotation=rotation, position=[0, 0, 0]))
+    camera = load_camera(path, image_size=(360, 640))
+    assert camera.extrinsics_known
+    np.testing.assert_allclose(camera.rotation, rotation, atol=1e-7)
+    save_camera(tmp_path / "again.json", camera)
+    same(load_camera(tmp_path / "again.json"), camera)
+
+
+def test_estimated_extrinsics_are_saved_as_such(tmp_path):
+    camera = replace(CAMERA, position=torch.tensor([0.0, 0.0, 1.5]), extrinsics="estimated")
+    save_camera(tmp_path / "camera.json", camera)
+    same(load_camera(tmp_path / "camera.json"), camera)
 
 
 def test_only_a_single_camera_of_opencvs_convention_is_saved(tmp_path):
@@ -236,8 +251,8 @@ def test_zero_or_absent_extrinsics_are_unknown_ones(tmp_path):
         "translation = [ 0.26, 0.96, 2.93]", ""
     )
     path = write(tmp_path / "c.toml", text)
-    assert not is_placed(load_camera(path, name="cam_1"))
-    assert not is_placed(load_camera(path, name="cam_10"))
+    assert load_camera(path, name="cam_1").extrinsics == "arbitrary"
+    assert load_camera(path, name="cam_10").extrinsics == "arbitrary"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """``spgnet lift`` and what follows it: the files that come out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lifting.people import filmed
+from spgnet.camera_files import save_camera
 from spgnet.capture import people
+from spgnet.geometry.camera import UPRIGHT, opencv_camera
 from spgnet.keypoints import load_people, save_keypoints
 from spgnet.lifting import load_motion
 from video.test_open_frames import write_video
@@ -134,6 +138,22 @@ def test_a_placed_camera_gives_its_own_world(spgnet, clip):
     np.testing.assert_allclose(motion.camera.rotation, turned, atol=1e-6)
     np.testing.assert_allclose(motion.camera.position, -turned.T @ [0, 1, 4], atol=1e-5)
     assert "overrides" not in said
+
+
+@pytest.mark.parametrize("rotation", [UPRIGHT, np.eye(3).tolist()], ids=["upright", "identity"])
+def test_a_camera_calibrated_at_the_origin_is_left_where_it_is(spgnet, clip, rotation):
+    lens = opencv_camera([[900, 0, 360], [0, 900, 640], [0, 0, 1]], None, (720, 1280))
+    calibrated = replace(lens, rotation=torch.tensor(rotation), extrinsics="calibrated")
+    for name, camera in {"calibrated": calibrated, "unknown": lens}.items():
+        save_camera(f"{name}.json", camera)
+        assert spgnet("lift", "walk.npz", "--camera", f"{name}.json", "-o", name)[0] is None
+    motion = load_motion("calibrated/motion.npz")
+    assert motion.camera.extrinsics_known
+    assert motion.camera.rotation.tolist() == calibrated.rotation.tolist()
+    assert motion.camera.position.tolist() == [0, 0, 0]
+    levelled = load_motion("unknown/motion.npz").camera
+    assert levelled.extrinsics == "estimated"
+    assert levelled.position[2] > 0
 
 
 def test_a_known_height_keeps_the_feet_on_the_floor_of_a_placed_camera(spgnet, clip):

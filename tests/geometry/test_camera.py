@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spgnet.geometry.camera import Camera, opencv_camera
+from spgnet.geometry.camera import UPRIGHT, Camera, concatenate_cameras, opencv_camera
 from spgnet.geometry.distortion import Convention
 from spgnet.geometry.rigs import human36m_rig, look_at, random_rig
 from spgnet.geometry.skeleton import HUMAN36M
@@ -336,15 +336,41 @@ def test_many_cameras_share_points_of_their_own_frames(convention: Convention, m
         _close(together[i], getattr(cameras[i], method)(points), 1e-9)
 
 
-def test_indexing_and_conversion_work_on_every_field_and_keep_the_convention() -> None:
-    cameras = _cameras(9, "opencv")
+def test_indexing_and_conversion_work_on_every_field_and_keep_convention_and_extrinsics() -> None:
+    cameras = replace(_cameras(9, "opencv"), extrinsics="estimated")
     one, grown = cameras[1], cameras[:, None]
     for name in ("focal", "center", "radial", "tangential", "rotation", "position", "image_size"):
         whole = getattr(cameras, name)
         assert torch.equal(getattr(one, name), whole[1])
         assert torch.equal(getattr(grown, name), whole[:, None])
         assert getattr(cameras.to(torch.float32), name).dtype == torch.float32
-    assert one.convention == grown.convention == cameras.to(torch.float32).convention == "opencv"
+    for changed in (one, grown, cameras.to(torch.float32), cameras.flipped()):
+        assert (changed.convention, changed.extrinsics) == ("opencv", "estimated")
+    assert replace(cameras, tangential=torch.zeros(3, 2)).to_convention("human36m").extrinsics == "estimated"
+
+
+def test_a_camera_is_calibrated_if_it_is_given_any_pose_and_arbitrary_otherwise() -> None:
+    matrix = [[900, 0, 640], [0, 900, 360], [0, 0, 1]]
+    poses = ({}, {"rotation": UPRIGHT}, {"position": [0, 0, 0]}, {"rotation": UPRIGHT, "position": [0, 0, 0]})
+    cameras = [opencv_camera(matrix, None, (1280, 720), **pose) for pose in poses]
+    assert [camera.extrinsics_known for camera in cameras] == [False, True, True, True]
+    assert [camera.extrinsics for camera in cameras] == ["arbitrary", *["calibrated"] * 3]
+    for camera in cameras:
+        assert camera.rotation.tolist() == [list(row) for row in UPRIGHT]
+        assert camera.position.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("states", "least"),
+    [
+        (("calibrated", "calibrated"), "calibrated"),
+        (("calibrated", "estimated"), "estimated"),
+        (("arbitrary", "estimated"), "arbitrary"),
+    ],
+)
+def test_the_extrinsics_of_a_batch_are_those_of_its_least_certain_cameras(states, least) -> None:
+    batches = [replace(_cameras(9, "opencv"), extrinsics=state) for state in states]
+    assert concatenate_cameras(batches).extrinsics == least
 
 
 # --- Mirror images ------------------------------------------------------------------------------

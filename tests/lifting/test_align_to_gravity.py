@@ -97,6 +97,17 @@ def test_the_levelled_world_is_the_filmed_one_but_for_where_it_is_and_which_way_
     np.testing.assert_allclose(levelled[0, 0, :2], 0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("calibrated", "calibrated"), ("estimated", "estimated"), ("arbitrary", "estimated")],
+)
+def test_a_pose_that_was_found_from_the_motion_is_called_estimated(before, after):
+    motion = filmed("walk", 10, 0)
+    motion = replace(motion, camera=replace(CAMERA, extrinsics=before))
+    assert align_to_gravity(motion).camera.extrinsics == "estimated"
+    assert place_on_floor(motion).camera.extrinsics == after
+
+
 def test_the_camera_of_a_levelled_motion_looks_along_y():
     forward = align_to_gravity(filmed("walk", 20, -5)).camera.rotation[2]
     assert abs(forward[0]) < 1e-6

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from spgnet.geometry.camera import opencv_camera
+from spgnet.camera_files import load_camera
+from spgnet.geometry.camera import EXTRINSICS, UPRIGHT, opencv_camera
 from spgnet.lifting.motion import Motion, load_motion, save_motion
 
 
@@ -40,6 +41,37 @@ def test_a_motion_file_gives_back_what_was_saved(tmp_path, motion):
         torch.testing.assert_close(getattr(loaded.camera, name), getattr(motion.camera, name))
     assert (loaded.camera_source, loaded.track, loaded.weights) == ("a test", 2, "none")
     assert loaded.fps == pytest.approx(25)
+
+
+POSES = {
+    "upright at the origin": {"rotation": torch.tensor(UPRIGHT), "position": torch.zeros(3)},
+    "elsewhere": {"rotation": torch.eye(3), "position": torch.tensor([0.0, -4.0, 1.2])},
+}
+
+
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("extrinsics", EXTRINSICS)
+def test_a_motion_file_says_where_the_cameras_pose_comes_from_whatever_its_numbers(
+    tmp_path, motion, extrinsics, pose
+):
+    path = tmp_path / "motion.npz"
+    camera = replace(motion.camera, **POSES[pose], extrinsics=extrinsics)
+    save_motion(path, replace(motion, camera=camera))
+    assert np.load(path)["extrinsics_known"] == (extrinsics == "calibrated")
+    for read in (load_motion(path).camera, load_camera(path)):
+        assert read.extrinsics == extrinsics
+        torch.testing.assert_close(read.rotation, camera.rotation)
+        torch.testing.assert_close(read.position, camera.position)
+
+
+@pytest.mark.parametrize(("pose", "known"), list(zip(POSES, (False, True), strict=True)))
+def test_a_motion_file_that_does_not_say_it_yet_is_judged_by_the_numbers(tmp_path, motion, pose, known):
+    path = tmp_path / "motion.npz"
+    save_motion(path, replace(motion, camera=replace(motion.camera, **POSES[pose])))
+    with np.load(path) as archive:
+        old = {name: archive[name] for name in archive.files if not name.startswith("extrinsics")}
+    np.savez(path, **old)
+    assert load_motion(path).camera.extrinsics_known == load_camera(path).extrinsics_known == known
 
 
 def test_a_motion_file_opens_with_plain_numpy_and_holds_no_object(tmp_path, motion):
@@ -94,6 +126,7 @@ def rewrite(path: Path, **changes: object) -> None:
         ({"timestamps": np.zeros(5)}, "timestamps do not increase from frame 0 to frame 1"),
         ({"track": np.zeros(2), "distortion": np.zeros(4)}, r"distortion has shape .*; track has shape"),
         ({"camera_matrix": np.full((3, 3), "x")}, "camera_matrix holds no numbers"),
+        ({"extrinsics": "good"}, "extrinsics is good, expected calibrated or estimated or arbitrary"),
         ({"image_size": np.array([np.inf, 1])}, r"image_size is \[inf, 1\.0\], expected pixels"),
     ],
 )

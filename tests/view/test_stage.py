@@ -51,10 +51,12 @@ def test_what_cannot_be_shown_is_refused_with_every_fault():
         common_clock([])
 
 
-def test_the_floor_is_at_zero_unless_the_place_of_the_camera_is_unknown():
+def test_the_floor_is_at_zero_unless_the_world_is_arbitrary():
     motion = people()[0]
     assert floor_height([motion]) == 0
-    unplaced = replace(motion, camera=replace(motion.camera, position=torch.zeros(3)))
+    at_origin = replace(motion, camera=replace(motion.camera, position=torch.zeros(3)))
+    assert floor_height([at_origin]) == 0
+    unplaced = replace(motion, camera=replace(motion.camera, extrinsics="arbitrary"))
     assert floor_height([unplaced]) == pytest.approx(unplaced.world[..., 2].min() - 0.08, abs=0.01)
 
 

@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,7 +19,7 @@ import roma
 import torch
 
 from spgnet.errors import InputError
-from spgnet.geometry.camera import UPRIGHT, Camera, opencv_camera
+from spgnet.geometry.camera import EXTRINSICS, UPRIGHT, Camera, Extrinsics, opencv_camera
 
 _MATRIX = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "intrinsicMat", "K", "mtx", "k")
 _DISTORTION = (
@@ -50,6 +50,7 @@ class Calibration:
         image_size: width and height in pixels, if stated.
         rotation: world to camera, if stated.
         position: the camera's centre in the world in metres, if stated.
+        extrinsics: where rotation and position come from, if they are stated.
         name: which of the file's cameras this is; empty where a file holds only one.
     """
 
@@ -58,6 +59,7 @@ class Calibration:
     image_size: Any = None
     rotation: Any = None
     position: Any = None
+    extrinsics: Extrinsics = "calibrated"
     name: str = ""
 
 
@@ -80,7 +82,21 @@ def calibration_from_keys(values: Mapping[str, Any]) -> Calibration:
     rotation, position = _find(values, _ROTATION), _find(values, _POSITION)
     if (rotation is None) != (position is None):
         raise InputError("rotation (world to camera) and position (the camera's centre) belong together")
-    return Calibration(matrix, distortion, _size(values), rotation, position)
+    extrinsics = stored_extrinsics(values, rotation, position)
+    return Calibration(matrix, distortion, _size(values), rotation, position, extrinsics)
+
+
+def stored_extrinsics(values: Mapping[str, Any], rotation: Any, position: Any) -> Extrinsics:
+    """Where the pose in a file of ours comes from; a file that does not say so is believed.
+
+    Motion files of early versions do not say so, and hold a pose in any case: theirs is arbitrary if it is
+    that of a camera upright at the origin.
+    """
+    for extrinsics in EXTRINSICS:
+        if str(values.get("extrinsics")) == extrinsics:
+            return extrinsics
+    upright = np.array_equal(rotation, UPRIGHT) and not np.any(position)
+    return "arbitrary" if "joints" in values and upright else "calibrated"
 
 
 def refuse_fisheye(model: str) -> None:
@@ -109,7 +125,8 @@ def camera_from(calibration: Calibration, image_size: tuple[int, int] | None) ->
     faults = faults + lens_faults + size_faults + pose_faults
     if faults:
         raise InputError("; ".join(faults))
-    return opencv_camera(matrix, lens, size, rotation=rotation, position=position)
+    camera = opencv_camera(matrix, lens, size, rotation=rotation, position=position)
+    return camera if rotation is None else replace(camera, extrinsics=calibration.extrinsics)
 
 
 def _find(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
@@ -167,9 +184,9 @@ def _image_size(value: Any, given: tuple[int, int] | None) -> tuple[tuple[int, i
 
 
 def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
-    """Rotation, position and faults; the default pose where none is stated."""
+    """Rotation, position and faults; no rotation and position where none are stated."""
     if calibration.rotation is None:
-        return UPRIGHT, None, []
+        return None, None, []
     rotation, faults = _numbers("rotation", calibration.rotation, (3, 3))
     position, more = _numbers("position", calibration.position, (3,))
     if not faults:

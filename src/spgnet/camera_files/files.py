@@ -22,7 +22,7 @@ from spgnet.camera_files.calibration import (
 )
 from spgnet.errors import InputError
 from spgnet.files import whole_file
-from spgnet.geometry.camera import Camera, fit_to_image, is_placed, opencv_camera
+from spgnet.geometry.camera import Camera, fit_to_image, opencv_camera
 from spgnet.keypoints.npz_file import read_npz
 
 _LARGEST_TEXT = 10_000_000
@@ -41,7 +41,7 @@ def load_camera(
 
     Returns:
         A single camera in OpenCV's convention: pixels, metres, world z up. Without extrinsics in the file
-        it stands upright at the world's origin.
+        (``camera.extrinsics == "arbitrary"``) it stands upright at the world's origin.
 
     Raises:
         InputError: the file is missing or no camera file, does not tell which camera is meant, holds values
@@ -61,7 +61,7 @@ def read_camera(path: Path, name: str | None, image_size: tuple[int, int] | None
 
 
 def save_camera(path: Path | str, camera: Camera) -> None:
-    """Write a camera as JSON, whole or not at all. Extrinsics are left out where they are the default.
+    """Write a camera as JSON, whole or not at all. Arbitrary extrinsics are left out.
 
     Raises:
         InputError: not a single camera in OpenCV's convention.
@@ -76,8 +76,12 @@ def save_camera(path: Path | str, camera: Camera) -> None:
         "distortion": [k1, k2, p1, p2, k3],
         "image_size": [int(side) for side in camera.image_size.tolist()],
     }
-    if is_placed(camera):
-        entries |= {"rotation": [_short(row) for row in camera.rotation], "position": _short(camera.position)}
+    if camera.extrinsics != "arbitrary":
+        entries |= {
+            "rotation": [_short(row) for row in camera.rotation],
+            "position": _short(camera.position),
+            "extrinsics": camera.extrinsics,
+        }
     lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items())
     with whole_file(path) as temporary:
         temporary.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from spgnet.camera_files import is_placed
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.outputs import check_outputs, save_found, write_outputs
 from spgnet.capture.people import DetectedPeople, ProgressCallback, find_people
@@ -105,13 +104,13 @@ def lifted(
 
 
 def on_floor(motions: Sequence[Motion], config: CaptureConfig) -> list[Motion]:
-    """The motions in the world of their camera if that is calibrated, otherwise in one found from them.
+    """The motions in the world of their camera, or in an estimated one if that is arbitrary.
 
     Scaling to a given height moves people up or down in a calibrated world: then its floor, which is all
     that is given up, is put under their feet.
     """
     together = one_after_another(motions)
-    if not is_placed(together.camera):
+    if together.camera.extrinsics == "arbitrary":
         together = align_to_gravity(together)
     elif config.height is not None:
         together = place_on_floor(together)
@@ -143,7 +142,7 @@ def remarks(found: DetectedPeople, motions: list[Motion], config: CaptureConfig)
     lines.append(f"camera: {motions[0].camera_source}")
     if config.camera is None and "no camera given" in motions[0].camera_source:
         lines.append("distances scale with the focal length, which was assumed: give --camera, or --height")
-    if is_placed(found.camera) and config.height is not None:
+    if found.camera.extrinsics != "arbitrary" and config.height is not None:
         floor = "camera is moved up or down to have the feet on" if config.level else "feet may not stand on"
         lines.append(f"--height overrides the scale of the calibrated world: the {floor} its floor")
     for motion in motions:

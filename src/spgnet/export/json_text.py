@@ -50,6 +50,8 @@ def _camera(camera: Camera) -> dict[str, Any]:
         "distortion": [k1, k2, *camera.tangential.tolist(), k3],
         "rotation": camera.rotation.tolist(),
         "position": camera.position.tolist(),
+        "extrinsics": camera.extrinsics,
+        "extrinsics_known": camera.extrinsics_known,
         "image_size": [int(side) for side in camera.image_size.tolist()],
     }
 

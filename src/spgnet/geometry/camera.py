@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -12,6 +13,12 @@ from torch import Tensor
 
 from spgnet.errors import InputError
 from spgnet.geometry.distortion import DISTORT, Convention, undistort
+
+Extrinsics = Literal["calibrated", "estimated", "arbitrary"]
+"""Where a camera's pose in the world comes from: a calibration; an estimate from a motion, whose floor is at
+z = 0; or nowhere, so that the world is a frame of convenience without a floor."""
+EXTRINSICS: tuple[Extrinsics, ...] = get_args(Extrinsics)
+"""The same, the most certain first."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class Camera:
         image_size: width and height in pixels.
         convention: how the lens distorts. ``"human36m"`` is Algorithm 1 of the SPGNet paper, ``"opencv"``
             is that of ``cv2.projectPoints``.
+        extrinsics: where rotation and position come from, of all cameras of a batch alike.
     """
 
     focal: Float[Tensor, "*batch 2"]
@@ -47,6 +55,12 @@ class Camera:
     position: Float[Tensor, "*batch 3"]
     image_size: Float[Tensor, "*batch 2"]
     convention: Convention = "human36m"
+    extrinsics: Extrinsics = "calibrated"
+
+    @property
+    def extrinsics_known(self) -> bool:
+        """Whether rotation and position are calibrated, and not estimated or arbitrary."""
+        return self.extrinsics == "calibrated"
 
     def __getitem__(self, index: Any) -> Camera:
         """The camera or cameras at an index into the leading dimensions."""
@@ -57,8 +71,8 @@ class Camera:
         return self._map(lambda value: value.to(target))
 
     def _map(self, function: Any) -> Camera:
-        values = {f.name: function(getattr(self, f.name)) for f in fields(self) if f.name != "convention"}
-        return replace(self, **values)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{n: function(v) for n, v in values.items() if isinstance(v, Tensor)})
 
     def world_to_camera(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 3"]:
         """World to camera frame, both in metres."""
@@ -151,11 +165,12 @@ class Camera:
 
 
 def concatenate_cameras(cameras: Sequence[Camera]) -> Camera:
-    """Batches of cameras of one convention, one after the other."""
+    """Batches of cameras of one convention, one after the other; their extrinsics are the least certain."""
     assert len({batch.convention for batch in cameras}) == 1
     names = ("focal", "center", "radial", "tangential", "rotation", "position", "image_size")
     joined = {name: torch.cat([getattr(batch, name) for batch in cameras]) for name in names}
-    return Camera(**joined, convention=cameras[0].convention)
+    extrinsics = EXTRINSICS[max(EXTRINSICS.index(batch.extrinsics) for batch in cameras)]
+    return Camera(**joined, convention=cameras[0].convention, extrinsics=extrinsics)
 
 
 def _normalise(points: Tensor) -> Tensor:
@@ -173,16 +188,19 @@ def opencv_camera(
     distortion: Any,
     image_size: tuple[int, int],
     *,
-    rotation: Any = UPRIGHT,
+    rotation: Any = None,
     position: Any = None,
 ) -> Camera:
     """One camera from what calibration tools write.
+
+    If neither rotation nor position is given, the extrinsics are ``"arbitrary"``, otherwise
+    ``"calibrated"``.
 
     Args:
         matrix: the 3 x 3 intrinsics in pixels; skew is not modelled.
         distortion: k1, k2, p1, p2, k3 of OpenCV, or only the first of them; None for no distortion.
         image_size: width and height in pixels.
-        rotation: world to camera, 3 x 3.
+        rotation: world to camera, 3 x 3; :data:`UPRIGHT` if None.
         position: the camera's centre in the world, in metres; the world's origin if None.
 
     Raises:
@@ -200,10 +218,11 @@ def opencv_camera(
         center=values[:2, 2].clone(),
         radial=lens[[0, 1, 4]],
         tangential=lens[[2, 3]],
-        rotation=_doubles(rotation),
+        rotation=_doubles(UPRIGHT if rotation is None else rotation),
         position=_doubles([0, 0, 0] if position is None else position).flatten(),
         image_size=torch.tensor(image_size, dtype=torch.float64),
         convention="opencv",
+        extrinsics="arbitrary" if rotation is None and position is None else "calibrated",
     )
     numbers = (camera.focal, camera.center, lens, camera.rotation, camera.position)
     if not all(bool(number.isfinite().all()) for number in numbers) or bool((camera.focal <= 0).any()):
@@ -230,12 +249,6 @@ _PADDING = 16
 """Pixels by which codecs round the sides of an image up."""
 _SAME_SHAPE = 0.02
 """Relative difference of aspect ratios up to which one image is a resized copy of another."""
-
-
-def is_placed(camera: Camera) -> bool:
-    """Whether the camera's place in the world is known: it is not simply upright at the origin."""
-    upright = torch.tensor(UPRIGHT, dtype=camera.rotation.dtype, device=camera.rotation.device)
-    return bool((camera.rotation != upright).any()) or bool((camera.position != 0).any())
 
 
 def fit_to_image(camera: Camera, image_size: tuple[int, int]) -> Camera:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from spgnet.camera_files.calibration import stored_extrinsics
 from spgnet.errors import InputError
 from spgnet.files import whole_file
-from spgnet.geometry.camera import Camera, opencv_camera, opencv_intrinsics
+from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera, opencv_intrinsics
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import fault_of_times, mean_fps
 from spgnet.keypoints.npz_file import read_npz
@@ -38,8 +39,10 @@ class Motion:
             position is the network's guess.
         pixels: the 2D input: the joints in the image, with gaps filled.
         timestamps: time of each frame in seconds, increasing.
-        camera: one camera in OpenCV's convention. Its rotation and position say where the world is (z up,
-            floor near z = 0): as calibrated, or found by levelling, or simply upright at the origin.
+        camera: one camera in OpenCV's convention. Its rotation and position say where the world is, and
+            its ``extrinsics`` where they come from: the world has z up and its floor at z = 0 if they are
+            calibrated or estimated; if they are arbitrary, the world is that of an upright camera at the
+            origin, and the floor anywhere below it.
         camera_source: where the intrinsics come from, in words.
         track: the person's number in the clip, from 1.
         weights: name of the weights that lifted it.
@@ -116,6 +119,8 @@ def save_motion(path: Path | str, motion: Motion) -> None:
             distortion=distortion,
             camera_rotation=camera.rotation.numpy(),
             camera_position=camera.position.numpy(),
+            extrinsics=camera.extrinsics,
+            extrinsics_known=camera.extrinsics_known,
             image_size=camera.image_size.numpy().astype(np.int64),
             camera_source=motion.camera_source,
             track=motion.track,
@@ -153,6 +158,8 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
     ]
     numbers = ("joints", "confidence", "pixels", "timestamps", *_SHAPES)
     faults += [f"{name} holds no numbers" for name in numbers if values[name].dtype.kind not in "fiu"]
+    if str(values.get("extrinsics", "calibrated")) not in EXTRINSICS:
+        faults.append(f"extrinsics is {values['extrinsics']}, expected {' or '.join(EXTRINSICS)}")
     if faults:
         raise InputError("; ".join(faults))
     return Motion(
@@ -170,10 +177,12 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
 def _camera(values: dict[str, np.ndarray]) -> Camera:
     if not np.isfinite(values["image_size"]).all():
         raise InputError(f"image_size is {values['image_size'].tolist()}, expected pixels")
-    return opencv_camera(
+    rotation, position = values["camera_rotation"], values["camera_position"]
+    camera = opencv_camera(
         values["camera_matrix"],
         values["distortion"],
         (int(values["image_size"][0]), int(values["image_size"][1])),
-        rotation=values["camera_rotation"],
-        position=values["camera_position"],
+        rotation=rotation,
+        position=position,
     )
+    return replace(camera, extrinsics=stored_extrinsics(values, rotation, position))

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spgnet.errors import InputError
+from spgnet.geometry.camera import Extrinsics
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
 
@@ -240,7 +241,7 @@ def align_to_gravity(motion: Motion) -> Motion:
     ahead = ahead / np.linalg.norm(ahead)
     rotation = np.stack((np.cross(ahead, up), ahead, up), axis=1)
     pelvis = motion.joints[0, 0].astype(np.float64) @ rotation
-    turned = _with_pose(motion, rotation, np.array([-pelvis[0], -pelvis[1], 0.0]))
+    turned = _with_pose(motion, rotation, np.array([-pelvis[0], -pelvis[1], 0.0]), "estimated")
     return place_on_floor(turned)
 
 
@@ -263,15 +264,19 @@ def place_on_floor(motion: Motion) -> Motion:
         lowest = min(lowest + _SLACK, float(np.percentile(footholds @ up, 10)))
     position = motion.camera.position.double().numpy().copy()
     position[2] = ANKLE_HEIGHT - lowest
-    return _with_pose(motion, rotation, position)
+    calibrated = motion.camera.extrinsics_known
+    return _with_pose(motion, rotation, position, "calibrated" if calibrated else "estimated")
 
 
-def _with_pose(motion: Motion, rotation: Float[np.ndarray, "3 3"], position: Vector) -> Motion:
+def _with_pose(
+    motion: Motion, rotation: Float[np.ndarray, "3 3"], position: Vector, extrinsics: Extrinsics
+) -> Motion:
     kind = motion.camera.rotation.dtype
     camera = replace(
         motion.camera,
         rotation=torch.from_numpy(rotation).to(kind),
         position=torch.from_numpy(position).to(kind),
+        extrinsics=extrinsics,
     )
     return replace(motion, camera=camera)
 

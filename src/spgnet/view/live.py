@@ -87,7 +87,7 @@ class _Stage:
     def __init__(self, server: Any, camera: Camera) -> None:
         self._server, self._camera = server, camera
         self._person: _Person | None = None
-        self._floor = 0.0 if camera.position.any() else -1.5
+        self._floor = -1.5 if camera.extrinsics == "arbitrary" else 0.0
         self._viewer = _Viewer(server, [_motion(_ahead(), camera)])
         self._filming = Filming(server, camera, self._floor)
         presets = server.gui.add_button_group("View from", _VIEWS)

@@ -83,10 +83,9 @@ def person_numbers(motions: Sequence[Motion]) -> list[int]:
 def floor_height(motions: Sequence[Motion]) -> float:
     """Height of the floor in the world, in metres.
 
-    It is 0, but for cameras whose place in the world is not known (they lie at its origin): there it is
-    under the lowest ankle.
+    It is 0 where the world is calibrated or estimated. In an arbitrary one it is under the lowest joint.
     """
-    if any(bool(motion.camera.position.any()) for motion in motions):
+    if any(motion.camera.extrinsics != "arbitrary" for motion in motions):
         return 0.0
     lowest = min(float(motion.world[..., 2].min()) for motion in motions)
     return round(lowest - 0.08, 2)
