@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from spgnet.data.dataset import PoseDataset
 from spgnet.data.domain_randomization import randomized_dataset
+from spgnet.data.samples import WindowSampler
 from spgnet.models import SPGNetConfig
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training import loop as training
@@ -91,6 +93,71 @@ def test_a_run_stopped_by_a_signal_and_resumed_equals_one_that_ran_through(
     assert train(CONFIG, tmp_path / "run", views, views, resume=True)
     assert same_weights(straight, tmp_path / "run")
     assert history(straight) == history(tmp_path / "run")
+
+
+def test_the_first_epoch_has_the_given_rate_and_each_later_one_decay_times_that_before(views, tmp_path):
+    logs = {}
+    for decay in (1.0, 0.5):
+        config = replace(CONFIG, epochs=3, learning_rate=4e-3, decay=decay)
+        train(config, tmp_path / str(decay), views, None)
+        logs[decay] = history(tmp_path / str(decay))
+        assert [entry["rate"] for entry in logs[decay]] == [4e-3, 4e-3 * decay, 4e-3 * decay**2]
+    assert logs[0.5][0] == logs[1.0][0]
+    assert logs[0.5][1]["loss"] != logs[1.0][1]["loss"]  # the optimizer's rate, not the log's alone
+
+
+def test_a_random_half_of_the_samples_is_mirrored_unless_told_otherwise(views, halves, tmp_path, monkeypatch):
+    """With labels and without, in every step others."""
+    drawn: dict[int, list[torch.Tensor]] = {}
+    gather = WindowSampler.gather
+
+    def record(sampler, runs, flip):
+        drawn.setdefault(len(sampler), []).append(flip)
+        return gather(sampler, runs, flip)
+
+    monkeypatch.setattr(WindowSampler, "gather", record)
+    labelled, unlabelled = halves[0].select([0]), halves[1]  # told apart by the number of their samples
+    config = replace(CONFIG, unlabelled=UnlabelledWeights(warm_up=0))
+    train(config, tmp_path / "mirrored", labelled, None, unlabelled=unlabelled)
+    assert len(drawn) == 2
+    for flips in drawn.values():
+        assert len(flips) == 12
+        assert 0.35 < torch.cat(flips).float().mean() < 0.65
+        assert len({tuple(flip.tolist()) for flip in flips}) == 12
+    drawn.clear()
+    train(replace(config, flip=False), tmp_path / "straight", labelled, None, unlabelled=unlabelled)
+    assert len(drawn) == 2
+    for flips in drawn.values():
+        assert not torch.cat(flips).any()
+
+
+def gradient_norms(config: TrainConfig, run: Path, views: PoseDataset) -> list[float]:
+    """The length of the gradient at each step of the optimizer."""
+    norms = []
+
+    def measure(optimizer, arguments, keywords) -> None:
+        gradients = [
+            p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+        ]
+        norms.append(torch.cat([gradient.flatten() for gradient in gradients]).norm().item())
+
+    hook = register_optimizer_step_pre_hook(measure)
+    try:
+        train(config, run, views, None)
+    finally:
+        hook.remove()
+    return norms
+
+
+def test_a_longer_gradient_is_scaled_down_to_the_largest_norm_and_a_shorter_one_stays(views, tmp_path):
+    free = gradient_norms(CONFIG, tmp_path / "free", views)
+    assert len(free) == 12
+    half = free[0] / 2
+    clipped = gradient_norms(replace(CONFIG, max_grad_norm=half), tmp_path / "clipped", views)
+    assert clipped[0] == pytest.approx(half, rel=1e-4)
+    assert max(clipped) < half * 1.0001
+    loose = gradient_norms(replace(CONFIG, max_grad_norm=2 * max(free)), tmp_path / "loose", views)
+    assert loose == free
 
 
 KILLED = """

@@ -81,6 +81,26 @@ def test_reprojection_loss_is_the_mean_screen_distance(batch):
     assert reprojection_loss(guess, batch.seen, batch.cameras).item() == expected
 
 
+@pytest.mark.parametrize("depth", [0.19, 0.0, -2.0])
+def test_a_joint_less_than_a_fifth_of_a_metre_ahead_counts_as_no_distance_in_the_mean_over_all(batch, depth):
+    guess = batch.joints + 0.1
+    near = guess.clone()
+    near[:, :, 3, 2] = depth
+    distances = (batch.cameras[:, None].camera_to_screen(guess) - batch.seen).norm(dim=-1)
+    distances[:, :, 3] = 0
+    loss = reprojection_loss(near, batch.seen, batch.cameras)
+    assert loss.item() == pytest.approx(distances.mean().item(), rel=1e-5)
+
+
+def test_a_joint_more_than_a_fifth_of_a_metre_ahead_counts(batch):
+    near = batch.joints.clone()
+    near[:, :, 3] = torch.tensor([0.1, 0.1, 0.21])
+    loss = reprojection_loss(near, batch.seen, batch.cameras)
+    distances = (batch.cameras[:, None].camera_to_screen(near) - batch.seen).norm(dim=-1)
+    assert distances[:, :, 3].min() > 0.1
+    assert loss.item() == pytest.approx(distances.mean().item(), rel=1e-5)
+
+
 def test_the_truth_has_no_loss_but_its_own_motion(batch):
     terms = weighted_losses(
         Lifted(batch.pose, batch.root), batch, LossWeights(kinematic=1.0, reprojection=1.0)
