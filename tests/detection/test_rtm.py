@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from spgnet.detection import RtmDetector, detect_video
-from spgnet.detection.detector import _what_is_missing
 from spgnet.detection.downloads import cache_folder
 from spgnet.video import Frame, open_frames
 
@@ -81,10 +80,3 @@ def test_missing_libraries_are_told_with_the_extra(monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ValueError, match=rf"{library}.*pip install 'spgnet\[video\]'"):
         RtmDetector()
-
-
-def test_an_opencv_without_display_libraries_is_told_what_to_do():
-    message = _what_is_missing(ImportError("libGL.so.1: cannot open shared object file"))
-    assert "spgnet[video-headless]" in message
-    assert "--no-deps rtmlib" in message
-    assert "\n" not in message

@@ -14,6 +14,7 @@ from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import DetectedPeople, ProgressCallback
 from spgnet.errors import InputError
 from spgnet.export import export, export_people
+from spgnet.extras import how_to_install
 from spgnet.geometry.camera import opencv_intrinsics
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion, save_motion
@@ -52,9 +53,7 @@ def check_outputs(config: CaptureConfig) -> None:
     needed = [NEEDED[suffix] for suffix in config.export if suffix in NEEDED]
     needed += [("cv2", "video"), ("av", "video")] if config.overlay else []
     faults += [
-        f"{module} is missing; install it with: pip install 'spgnet[{extra}]'"
-        for module, extra in dict.fromkeys(needed)
-        if not find_spec(module)
+        how_to_install(module, extra) for module, extra in dict.fromkeys(needed) if not find_spec(module)
     ]
     if faults:
         raise InputError("; ".join(faults))

@@ -13,6 +13,7 @@ from spgnet.data.config import DataConfig, Input
 from spgnet.data.sources import check_data, load_dataset, load_training_data, load_validation
 from spgnet.errors import InputError
 from spgnet.evaluation import evaluate
+from spgnet.extras import import_extra
 from spgnet.models import LiftingNetwork
 from spgnet.models.baselines.videopose3d import load_videopose3d
 from spgnet.reproduction import ReproduceConfig, reproduce
@@ -187,12 +188,9 @@ def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:
 
 def tensorboard_log(run: Path) -> LogCallback:
     """A function that writes the log's entries to TensorBoard; nothing is written before the first."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise InputError(
-            "TensorBoard is missing; install it with: pip install 'spgnet[tensorboard]'"
-        ) from None
+    import_extra("tensorboard", "tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
     writers: list[SummaryWriter] = []
 
     def log(entry: dict[str, Any]) -> None:

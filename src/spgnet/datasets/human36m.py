@@ -32,6 +32,7 @@ from torch import Tensor
 from spgnet.datasets.object_arrays import array_faults, read_object_arrays
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
+from spgnet.extras import import_extra
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.geometry.skeleton import HUMAN36M
@@ -181,7 +182,7 @@ def _prepared(file: Path) -> Callable[[str], _Source]:
 
 
 def _original(root: Path) -> Callable[[str], _Source]:
-    _cdflib()  # told once if it is missing
+    import_extra("cdflib", "datasets")  # told once if it is missing
 
     def source_of(subject: str) -> _Source:
         place = original_source(root, subject)
@@ -193,14 +194,6 @@ def _original(root: Path) -> Callable[[str], _Source]:
         return _Source(place, {file.stem: file.read_bytes() for file in files}, _cdf_positions)
 
     return source_of
-
-
-def _cdflib() -> Any:
-    try:
-        import cdflib
-    except ImportError:
-        raise InputError("cdflib is missing; install it with: pip install 'spgnet[datasets]'") from None
-    return cdflib
 
 
 def _members(archive: Path, subject: str) -> dict[str, bytes]:
@@ -234,7 +227,7 @@ def _cdf_positions(content: bytes) -> np.ndarray:
         file.write(content)
         file.flush()
         try:
-            values = np.asarray(_cdflib().CDF(Path(file.name)).varget("Pose"))
+            values = np.asarray(import_extra("cdflib", "datasets").CDF(Path(file.name)).varget("Pose"))
         except Exception as error:  # whatever the reader stumbles on
             told = " ".join(str(error).replace(file.name, "it").split())
             raise InputError(f"is no readable CDF file with a variable 'Pose' ({told})") from None

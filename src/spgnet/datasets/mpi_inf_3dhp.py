@@ -41,6 +41,7 @@ import torch
 from spgnet.datasets.lens_fit import LensFit, fit_lens
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
+from spgnet.extras import import_extra
 
 SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 ACTIVITIES = (
@@ -103,10 +104,7 @@ def _recognises(path: Path) -> bool:
 def _read_arrays(file: Path) -> dict[str, np.ndarray]:
     if not file.is_file():
         raise InputError(f"{file}: no such file")
-    try:
-        import h5py
-    except ImportError:
-        raise InputError("h5py is missing; install it with: pip install 'spgnet[datasets]'") from None
+    h5py = import_extra("h5py", "datasets")
     try:
         with h5py.File(file, "r") as held:
             return {key: np.asarray(held[key]) for key in _LAYOUT if isinstance(held.get(key), h5py.Dataset)}

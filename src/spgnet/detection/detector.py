@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from spgnet.detection.downloads import MessageCallback, detector_weights, print_line
-from spgnet.errors import InputError
+from spgnet.extras import import_extra
 from spgnet.keypoints import KeypointSetName
 
 
@@ -37,9 +37,6 @@ class Detector(Protocol):
         ...
 
 
-HEADLESS = "pip install 'spgnet[video-headless]' and then pip install --no-deps rtmlib"
-
-
 class RtmDetector:
     """People by YOLOX-tiny, their 26 Halpe keypoints by RTMPose-s.
 
@@ -62,16 +59,13 @@ class RtmDetector:
         box_score: float = 0.3,
         report: MessageCallback = print_line,
     ) -> None:
-        try:
-            import onnxruntime  # noqa: F401 - rtmlib imports it only when it opens the weights
-            from rtmlib import YOLOX, RTMPose
-        except ImportError as error:
-            raise InputError(_what_is_missing(error)) from None
+        import_extra("onnxruntime", "video")  # rtmlib imports it only when it opens the weights
+        rtmlib = import_extra("rtmlib", "video")
         weights = detector_weights(detector_dir, report)
         self._box_score = box_score
         with contextlib.redirect_stdout(io.StringIO()):  # rtmlib tells what it loads
-            self._boxes = YOLOX(str(weights.boxes), model_input_size=(416, 416), backend="onnxruntime")
-            self._pose = RTMPose(str(weights.pose), model_input_size=(192, 256), backend="onnxruntime")
+            self._boxes = rtmlib.YOLOX(str(weights.boxes), model_input_size=(416, 416), backend="onnxruntime")
+            self._pose = rtmlib.RTMPose(str(weights.pose), model_input_size=(192, 256), backend="onnxruntime")
 
     def boxes(self, image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "people 4"]:
         """Boxes around people, the surest first (see `Detector`)."""
@@ -93,15 +87,3 @@ class RtmDetector:
         # RGB, as RTMPose was trained; rtmlib's examples pass BGR, which costs a little accuracy.
         points, scores = self._pose(image, list(boxes))
         return np.concatenate([points, np.clip(scores, 0, 1)[..., None]], axis=-1).astype(np.float64)
-
-
-def _what_is_missing(error: ImportError) -> str:
-    if "libGL" in str(error) or "libgthread" in str(error):
-        return (
-            f"OpenCV cannot be loaded ({error}): this machine has no display libraries; remove opencv-python "
-            f"and opencv-contrib-python (pip uninstall), then {HEADLESS}"
-        )
-    return (
-        f"the 2D detector's libraries are missing ({error}); install them with: pip install 'spgnet[video]', "
-        f"or without a display: {HEADLESS}"
-    )

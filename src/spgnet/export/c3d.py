@@ -10,6 +10,7 @@ import numpy as np
 from spgnet.errors import InputError
 from spgnet.export.sampling import constant_rate, frame_rate
 from spgnet.export.tables import marker_names
+from spgnet.extras import import_extra
 from spgnet.lifting.motion import Motion
 
 MILLIMETRES = 1000.0
@@ -26,10 +27,7 @@ def write_c3d(motions: Sequence[Motion], path: Path) -> None:
     Raises:
         InputError: ezc3d is missing, or the motion has more frames than the format can count.
     """
-    try:
-        import ezc3d
-    except ImportError:
-        raise InputError("ezc3d is missing; install it with: pip install 'spgnet[export]'") from None
+    ezc3d = import_extra("ezc3d", "export")
     fps = frame_rate(motions)
     people = constant_rate(motions, fps)
     frames = people.shape[1]

@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float, Int
 
 import spgnet
-from spgnet.errors import InputError
 from spgnet.export.armature import (
     NODES,
     PARENTS,
@@ -21,6 +20,7 @@ from spgnet.export.armature import (
     steady_lengths,
 )
 from spgnet.export.sampling import z_up_to_y_up
+from spgnet.extras import import_extra
 from spgnet.lifting.motion import Motion
 
 _WAIST = 0.2
@@ -104,10 +104,7 @@ def gltf_text(motions: Sequence[Motion]) -> str:
 
 def _document(motions: Sequence[Motion]) -> tuple[Any, bytes]:
     """The description (a ``pygltflib.GLTF2``) and its one buffer."""
-    try:
-        import pygltflib as gltf
-    except ImportError:
-        raise InputError("pygltflib is missing; install it with: pip install 'spgnet[export]'") from None
+    gltf = import_extra("pygltflib", "export")
     document = gltf.GLTF2(
         asset=gltf.Asset(generator=f"spgnet {spgnet.__version__}"),
         scene=0,

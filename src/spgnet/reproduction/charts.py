@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spgnet.errors import InputError
+from spgnet.extras import import_extra
 from spgnet.files import whole_file
 
 if TYPE_CHECKING:
@@ -34,13 +34,10 @@ def new_figure(width: float, height: float) -> Figure:
     Raises:
         InputError: matplotlib is missing; the message names the extra.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("figures need matplotlib; install it with: pip install 'spgnet[figures]'") from None
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = import_extra("matplotlib.figure", "figures").Figure(
+        figsize=(width, height), layout="constrained"
+    )
+    import_extra("matplotlib.backends.backend_agg", "figures").FigureCanvasAgg(figure)
     return figure
 
 

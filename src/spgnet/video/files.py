@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spgnet.errors import InputError
-from spgnet.video.frames import Frame, FrameSource, ffmpeg_name, focal_in_pixels, pyav
+from spgnet.extras import import_extra
+from spgnet.video.frames import Frame, FrameSource, ffmpeg_name, focal_in_pixels
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -120,7 +121,7 @@ def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
 
 
 def _open(path: Path) -> InputContainer:
-    av = pyav()
+    av = import_extra("av", "video")
     try:
         container = av.open(ffmpeg_name(path))
     except (av.error.FFmpegError, ValueError) as error:
@@ -156,7 +157,7 @@ def _first_of_file(path: Path, container: InputContainer, stream: VideoStream) -
 
 def decoded(container: InputContainer, stream: VideoStream, warnings: list[str]) -> Iterator[VideoFrame]:
     """All frames of a stream that can be decoded; what cannot is told once in the warnings."""
-    av = pyav()
+    av = import_extra("av", "video")
     broken = 0
     name = container.name.removeprefix("file:")
     packets = container.demux(stream)

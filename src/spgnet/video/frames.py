@@ -7,12 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from jaxtyping import UInt8
-
-from spgnet.errors import InputError
 
 FILM_DIAGONAL = math.hypot(36.0, 24.0)
 """Diagonal in mm of 35 mm film, to which an "equivalent focal length" refers."""
@@ -68,16 +65,3 @@ def focal_in_pixels(equivalent: float, image_size: tuple[int, int]) -> float:
 def ffmpeg_name(path: Path) -> str:
     """A path as FFmpeg takes it for a file: without this, a colon in it ends the name of a protocol."""
     return f"file:{path}"
-
-
-def pyav() -> ModuleType:
-    """PyAV, imported when it is needed.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise InputError(f"PyAV is missing ({error}); install it with: pip install 'spgnet[video]'") from None
-    return av

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spgnet.errors import InputError
+from spgnet.extras import import_extra
 from spgnet.video.frames import Frame, FrameSource, focal_in_pixels
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def read_image(path: Path) -> tuple[np.ndarray, float | None]:
     """An image as upright RGB [height, width, 3], and its 35 mm equivalent focal length if it tells one."""
-    pil_image, pil_ops = _pillow()
+    pil_image, pil_ops = (import_extra(f"PIL.{module}", "video") for module in ("Image", "ImageOps"))
     try:
         with pil_image.open(path) as file:
             equivalent = file.getexif().get_ifd(EXIF_IFD).get(EXIF_FOCAL_35MM)
@@ -77,13 +77,3 @@ def _rgb(picture: Picture) -> np.ndarray:
         grey = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=-1)
     return np.array(picture.convert("RGB"))
-
-
-def _pillow() -> tuple[ModuleType, ModuleType]:
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise InputError(
-            f"Pillow is missing ({error}); install it with: pip install 'spgnet[video]'"
-        ) from None
-    return Image, ImageOps

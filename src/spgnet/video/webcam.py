@@ -8,8 +8,9 @@ from collections.abc import Generator, Iterator
 from threading import Event, Thread
 
 from spgnet.errors import InputError
+from spgnet.extras import import_extra
 from spgnet.video.files import decoded, first_frame, picture
-from spgnet.video.frames import Frame, FrameSource, pyav
+from spgnet.video.frames import Frame, FrameSource
 
 DRIVERS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
@@ -23,7 +24,7 @@ class Webcam(FrameSource):
 
     def __init__(self, number: int) -> None:
         self.name = f"webcam {number}"
-        av = pyav()
+        av = import_extra("av", "video")
         driver = DRIVERS.get(sys.platform)
         if driver is None:
             raise InputError(f"{self.name}: webcams are supported on Linux, macOS and Windows only")

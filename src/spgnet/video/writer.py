@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from spgnet.errors import InputError
-from spgnet.video.frames import ffmpeg_name, pyav
+from spgnet.extras import import_extra
+from spgnet.video.frames import ffmpeg_name
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 TICKS = 60000
@@ -63,7 +64,9 @@ class VideoWriter:
         if ticks <= self._last:
             raise InputError(f"{self.path}: the time of frame {self._count}, {time} s, is not after the last")
         odd = ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0))
-        frame = pyav().VideoFrame.from_ndarray(np.pad(image, odd, mode="edge"), format="rgb24")
+        frame = import_extra("av", "video").VideoFrame.from_ndarray(
+            np.pad(image, odd, mode="edge"), format="rgb24"
+        )
         frame.pts, frame.time_base = ticks, Fraction(1, TICKS)
         self._count, self._last = self._count + 1, ticks
         assert self._container is not None
@@ -71,7 +74,7 @@ class VideoWriter:
         self._container.mux(self._stream.encode(frame))
 
     def _open(self, width: int, height: int) -> None:
-        av = pyav()
+        av = import_extra("av", "video")
         codec = "libx264" if "libx264" in av.codec.codecs_available else "mpeg4"
         suffix = self.path.suffix.lower()
         fast = {} if suffix == ".mkv" else {"movflags": "+faststart"}

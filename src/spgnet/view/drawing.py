@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from spgnet.errors import InputError
+from spgnet.extras import import_extra
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
@@ -26,11 +26,7 @@ def opencv() -> Any:
     Raises:
         InputError: it is not installed.
     """
-    try:
-        import cv2
-    except ImportError:
-        raise InputError("OpenCV is missing; install it with: pip install 'spgnet[video]'") from None
-    return cv2
+    return import_extra("cv2", "video")
 
 
 def mix(colour: Colour, other: Colour, share: float) -> Colour:

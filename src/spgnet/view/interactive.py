@@ -7,12 +7,12 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from spgnet.errors import InputError
+from spgnet.extras import import_extra
 from spgnet.lifting.motion import Motion
 from spgnet.view.live_scene import Body, Filming, Spectator
 from spgnet.view.stage import common_clock, floor_height, person_numbers
@@ -54,7 +54,7 @@ def serve(
         InputError: viser is missing, the address cannot be listened on, or there is no motion, or one that
             cannot be shown (not finite, time does not increase).
     """
-    viser = import_viser()
+    viser = import_extra("viser", "view")
     common_clock(motions)
     view = LiveView(viser.ViserServer(host, free_port(host, port), "SPGNet", verbose=False), motions, images)
     if open_browser:
@@ -240,15 +240,6 @@ class LiveView:
 def _roams(motion: Motion) -> bool:
     """Whether a person goes so far that they would leave a view that stands still."""
     return bool((np.ptp(motion.world[:, 0], axis=0) > _ROAMING).any())
-
-
-def import_viser() -> ModuleType:
-    """The viser library, imported when it is needed."""
-    try:
-        import viser
-    except ImportError:
-        raise InputError("viser is missing; install it with: pip install 'spgnet[view]'") from None
-    return viser
 
 
 def free_port(host: str, port: int) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from spgnet.extras import import_extra
 from spgnet.geometry.camera import Camera
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.streaming import LivePose
-from spgnet.view.interactive import free_port, import_viser
+from spgnet.view.interactive import free_port
 from spgnet.view.live_scene import ALONE, Body, Filming, Spectator, joint_colours
 from spgnet.view.stage import floor_height
 
@@ -39,7 +40,9 @@ class LiveDisplay:
     """
 
     def __init__(self, port: int = 8080) -> None:
-        self._server = import_viser().ViserServer(_HOST, free_port(_HOST, port), "SPGNet live", verbose=False)
+        self._server = import_extra("viser", "view").ViserServer(
+            _HOST, free_port(_HOST, port), "SPGNet live", verbose=False
+        )
         self._words = self._server.gui.add_markdown("Waiting for the first frame.")
         self._words_time = -np.inf
         self._stage: _Stage | None = None

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
-from spgnet.errors import InputError
+from spgnet.extras import import_extra
 from spgnet.files import whole_file
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
@@ -148,10 +148,7 @@ def compress_images(
 
 
 def _jpeg(image: np.ndarray, size: int) -> bytes:
-    try:
-        import cv2
-    except ImportError:
-        raise InputError("opencv is missing; install it with: pip install 'spgnet[video]'") from None
+    cv2 = import_extra("cv2", "video")
     height, width = image.shape[:2]
     scale = min(1.0, size / max(height, width))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
