@@ -123,7 +123,7 @@ def microseconds(model: LiftingNetwork, frames: int = 2000) -> float:
     """Processor time that lifting a frame of a sequence takes on one core, both ways round."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    rays = torch.rand(frames, 17, model.channels)
+    rays = torch.rand(frames, 17, model.input_channels)
     spent = []
     for _ in range(5):
         began = time.process_time()

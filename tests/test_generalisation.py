@@ -23,7 +23,7 @@ from spgnet.evaluation import METRICS, evaluate
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.weights import manifest, sha256
-from spgnet.models import Lifted, LiftingNetwork, RayNet, RayNetConfig, build_model
+from spgnet.models import LiftedPose, LiftingNetwork, RayNet, RayNetConfig, build_model
 from spgnet.synthetic.detector_noise import DetectorNoise
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training.checkpoint import Progress, save_checkpoint
@@ -87,12 +87,12 @@ class KnowsDepths(LiftingNetwork):
         self.weight = nn.Parameter(torch.zeros(()))
         self.seen: set[float] = set()
 
-    def forward(self, screen: Tensor, *, dense: bool = False) -> Lifted:
+    def forward(self, screen: Tensor, *, dense: bool = False) -> LiftedPose:
         self.seen |= set(screen[..., 2].unique().tolist())
         depth = next(self.depths)
         depths = torch.stack((depth, depth[:, HUMAN36M.mirror]))
         joints = torch.cat((screen[..., :2], torch.ones_like(depths)), dim=-1) * depths
-        return Lifted(joints - joints[..., :1, :], joints[..., :1, :])
+        return LiftedPose(joints - joints[..., :1, :], joints[..., :1, :])
 
 
 def clip_of(views: PoseDataset, view: int) -> int:

@@ -52,20 +52,20 @@ def test_a_lifted_sequence_has_as_many_frames_as_its_input(config, frames):
 @pytest.mark.parametrize("config", [SMALL, CAUSAL])
 def test_inside_a_sequence_lifting_equals_the_window_around_each_frame(config):
     model = build_model(config).eval()
-    screen = torch.randn(20, 17, 2)
+    keypoints = torch.randn(20, 17, 2)
     before, after = model.context
-    lifted = lift_sequence(model, screen, flip=False)
+    lifted = lift_sequence(model, keypoints, flip=False)
     for frame in range(before, 20 - after):
-        window = screen[frame - before : frame + after + 1].unsqueeze(0)
+        window = keypoints[frame - before : frame + after + 1].unsqueeze(0)
         assert torch.allclose(model(window).joints[0, 0], lifted[frame], atol=1e-5)
 
 
 def test_a_causal_network_does_not_see_the_future():
     model = build_model(CAUSAL).eval()
-    screen = torch.randn(20, 17, 2)
-    changed = screen.clone()
+    keypoints = torch.randn(20, 17, 2)
+    changed = keypoints.clone()
     changed[12:] += 1
-    before, after = lift_sequence(model, screen), lift_sequence(model, changed)
+    before, after = lift_sequence(model, keypoints), lift_sequence(model, changed)
     assert torch.allclose(before[:12], after[:12], atol=1e-6)
     assert not torch.allclose(before[12], after[12], atol=1e-6)
 
@@ -73,27 +73,27 @@ def test_a_causal_network_does_not_see_the_future():
 @pytest.mark.parametrize("config", [SMALL, MLP])
 def test_with_flips_a_mirrored_sequence_lifts_to_the_mirrored_motion(config):
     model = build_model(config).eval()
-    screen = torch.randn(15, 17, 2)
-    mirrored = lift_sequence(model, HUMAN36M.flip(screen))
-    assert torch.allclose(mirrored, HUMAN36M.flip(lift_sequence(model, screen)), atol=1e-6)
+    keypoints = torch.randn(15, 17, 2)
+    mirrored = lift_sequence(model, HUMAN36M.flip(keypoints))
+    assert torch.allclose(mirrored, HUMAN36M.flip(lift_sequence(model, keypoints)), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("screen", "fault"),
+    ("keypoints", "fault"),
     [
         (torch.zeros(0, 17, 2), r"shape \(0, 17, 2\), expected \[frames, 17, 2\]"),
         (torch.zeros(5, 16, 2), r"shape \(5, 16, 2\), expected \[frames, 17, 2\]"),
         (torch.full((5, 17, 2), torch.nan), "NaN or infinity in 5 of 5 frames"),
     ],
 )
-def test_input_that_cannot_be_lifted_is_refused(screen, fault):
+def test_input_that_cannot_be_lifted_is_refused(keypoints, fault):
     with pytest.raises(ValueError, match=fault):
-        lift_sequence(build_model(SMALL).eval(), screen)
+        lift_sequence(build_model(SMALL).eval(), keypoints)
 
 
 def test_double_precision_input_is_lifted_too():
-    model, screen = build_model(SMALL).eval(), torch.randn(5, 17, 2)
-    assert torch.equal(lift_sequence(model, screen.double()), lift_sequence(model, screen))
+    model, keypoints = build_model(SMALL).eval(), torch.randn(5, 17, 2)
+    assert torch.equal(lift_sequence(model, keypoints.double()), lift_sequence(model, keypoints))
 
 
 def test_a_fresh_network_starts_its_trajectory_where_it_is_told():

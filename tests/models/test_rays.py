@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import RayNet, RayNetConfig
 from spgnet.models.network import lift_sequence
-from spgnet.models.rays import DETECTED, SPINE, SPINE_BETWEEN, crop, place, towards
+from spgnet.models.rays import (
+    DETECTED_JOINTS,
+    SPINE,
+    SPINE_NEIGHBOURS,
+    backproject,
+    crop_to_person,
+    rotation_towards,
+)
 from spgnet.models.streaming import SequenceStream
 
 
@@ -29,12 +36,12 @@ def network(widths: tuple[int, ...] = (3, 3), *, causal: bool = False) -> RayNet
 
 
 def person(frames: int, seed: int = 0) -> torch.Tensor:
-    """Rays of somebody who moves about, with some joints unseen."""
+    """Rays of somebody who moves about, with some joints not visible."""
     generator = torch.Generator().manual_seed(seed)
     joints = torch.randn(1, 17, 3, generator=generator) * 0.3 + torch.tensor([0.4, -0.2, 4.0])
     joints = joints + torch.randn(frames, 17, 3, generator=generator).cumsum(dim=0) * 0.02
-    seen = (torch.rand(frames, 17, 1, generator=generator) > 0.2).float()
-    return torch.cat((joints[..., :2] / joints[..., 2:], seen), dim=-1)
+    visible = (torch.rand(frames, 17, 1, generator=generator) > 0.2).float()
+    return torch.cat((joints[..., :2] / joints[..., 2:], visible), dim=-1)
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -95,7 +102,7 @@ def test_a_stream_keeps_no_more_than_a_receptive_field():
     stream = SequenceStream(network((3, 3, 3)))
     for frame in person(100):
         stream.push(frame)
-    kept = sum(ring.frames.shape[1] for encoder in stream.encoders for ring in encoder.rings)
+    kept = sum(buffer.frames.shape[1] for encoder in stream.encoders for buffer in encoder.buffers)
     assert kept <= 2 * (27 + 3)
     assert len(stream.crops) == 14
 
@@ -118,52 +125,54 @@ def test_the_spine_makes_no_difference():
 
 @given(st.floats(-1.2, 1.2), st.floats(-1.2, 1.2))
 def test_the_virtual_camera_faces_the_ray_and_is_not_rolled(x, y):
-    turn = towards(torch.tensor([x, y], dtype=torch.float64))
-    torch.testing.assert_close(turn @ turn.mT, torch.eye(3, dtype=torch.float64))
-    assert torch.linalg.det(turn).item() == pytest.approx(1)
-    ahead = turn @ torch.tensor([x, y, 1.0], dtype=torch.float64)
+    rotation = rotation_towards(torch.tensor([x, y], dtype=torch.float64))
+    torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3, dtype=torch.float64))
+    assert torch.linalg.det(rotation).item() == pytest.approx(1)
+    ahead = rotation @ torch.tensor([x, y, 1.0], dtype=torch.float64)
     torch.testing.assert_close(ahead, torch.tensor([0, 0, math.hypot(x, y, 1)], dtype=torch.float64))
-    assert turn[0, 1].item() == pytest.approx(0)  # its x axis stays level
+    assert rotation[0, 1].item() == pytest.approx(0)  # its x axis stays level
 
 
 def test_the_crop_does_not_change_when_the_camera_turns_about_its_upright_axis():
     """But for the channels that say where in the image the person is."""
     rays = person(6)
     angle = torch.tensor(0.3)
-    turn = torch.tensor([[angle.cos(), 0, angle.sin()], [0, 1, 0], [-angle.sin(), 0, angle.cos()]])
+    rotation = torch.tensor([[angle.cos(), 0, angle.sin()], [0, 1, 0], [-angle.sin(), 0, angle.cos()]])
     level = rays.clone()
     level[..., 1] -= level[:, (1, 4, 11, 14), 1].mean(dim=1, keepdim=True)  # a person on the horizon
-    points = torch.cat((level[..., :2], torch.ones(6, 17, 1)), dim=-1) @ turn.T
+    points = torch.cat((level[..., :2], torch.ones(6, 17, 1)), dim=-1) @ rotation.T
     turned = torch.cat((points[..., :2] / points[..., 2:], rays[..., 2:]), dim=-1)
-    first, second = (crop(each.unsqueeze(0)) for each in (level, turned))
+    first, second = (crop_to_person(each.unsqueeze(0)) for each in (level, turned))
     difference = (first.features - second.features)[..., :32].abs()
     assert difference.max() < 0.05
     assert (level[..., 0] - turned[..., 0]).abs().min() > 0.2
 
 
 def test_the_same_output_of_the_encoders_means_twice_the_distance_for_half_the_size():
-    near = crop(person(4).unsqueeze(0))
+    near = crop_to_person(person(4).unsqueeze(0))
     far = near._replace(size=near.size / 2)
-    pose, offset = torch.randn(1, 4, 52) * 0.1, torch.randn(1, 4, 3) * 0.1
+    pose, root = torch.randn(1, 4, 52) * 0.1, torch.randn(1, 4, 3) * 0.1
     pose[..., 2:51:3] = 0  # all joints at the root's depth: no perspective
-    one, two = place(pose, offset, near), place(pose, offset, far)
+    one, two = backproject(pose, root, near), backproject(pose, root, far)
     torch.testing.assert_close(one.pose, two.pose)
-    depth = [(lifted.root @ near.turn.mT)[..., 2] for lifted in (one, two)]
+    depth = [(lifted.root @ near.rotation.mT)[..., 2] for lifted in (one, two)]
     torch.testing.assert_close(depth[1], 2 * depth[0])
 
 
-def test_an_encoder_that_changes_nothing_gives_back_what_was_seen():
-    """Whatever the depths, joints project to where they were seen; the spine between its neighbours."""
+def test_without_corrections_joints_project_to_the_2d_input():
+    """Whatever the depths; the spine between its neighbours."""
     rays = person(4).unsqueeze(0)
-    seen = crop(rays)
-    pose, offset = torch.zeros(1, 4, 52), torch.zeros(1, 4, 3)
+    crop = crop_to_person(rays)
+    pose, root = torch.zeros(1, 4, 52), torch.zeros(1, 4, 3)
     pose[..., 2:51:3] = 0.2 * torch.randn(1, 4, 17)
     pose[..., 2] = 0  # the root's own depth is its distance
-    joints = place(pose, offset, seen).joints
+    joints = backproject(pose, root, crop).joints
     projected = joints[..., :2] / joints[..., 2:]
-    torch.testing.assert_close(projected[:, :, DETECTED], rays[:, :, DETECTED, :2], atol=1e-5, rtol=0)
-    between = seen.points[..., list(SPINE_BETWEEN), :].mean(dim=-2)
-    torch.testing.assert_close(seen.points[..., SPINE, :], between)
+    torch.testing.assert_close(
+        projected[:, :, DETECTED_JOINTS], rays[:, :, DETECTED_JOINTS, :2], atol=1e-5, rtol=0
+    )
+    between = crop.points[..., list(SPINE_NEIGHBOURS), :].mean(dim=-2)
+    torch.testing.assert_close(crop.points[..., SPINE, :], between)
 
 
 def test_in_mixed_precision_geometry_stays_exact():
@@ -173,7 +182,7 @@ def test_in_mixed_precision_geometry_stays_exact():
         mixed = model(rays)
     assert mixed.pose.dtype == torch.float32
     assert 0 < (mixed.joints - exact.joints).abs().max() < 0.05
-    seen = crop(rays)
+    crop = crop_to_person(rays)
     with torch.autocast("cpu", torch.bfloat16):
-        turned = model.pose(seen.features)
-    assert turned.dtype == torch.bfloat16
+        output = model.pose(crop.features)
+    assert output.dtype == torch.bfloat16

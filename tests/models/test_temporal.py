@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spgnet.models.temporal import Layer, TemporalEncoder, dilated_taps, strided_taps
+from spgnet.models.temporal import BatchNorm, ConvBlock, TemporalEncoder, dilated_taps, strided_taps
 
 
 def encoder(widths: tuple[int, ...], *, causal: bool = False) -> TemporalEncoder:
@@ -21,22 +21,25 @@ def encoder(widths: tuple[int, ...], *, causal: bool = False) -> TemporalEncoder
     return net.eval()
 
 
-def naive_layer(layer: Layer, x: torch.Tensor, width: int, dilation: int) -> torch.Tensor:
-    """The layer as a Conv1d, on channels first."""
-    kernel = layer.linear.weight.unflatten(1, (width, -1)).transpose(1, 2)
-    return layer.norm(functional.conv1d(x, kernel, dilation=dilation)).relu()
+def naive_conv_block(block: ConvBlock, x: torch.Tensor, width: int, dilation: int) -> torch.Tensor:
+    """The block as a Conv1d, on channels first."""
+    kernel = block.linear.weight.unflatten(1, (width, -1)).transpose(1, 2)
+    norm, filtered = block.norm, functional.conv1d(x, kernel, dilation=dilation)
+    return functional.batch_norm(filtered, norm.running_mean, norm.running_var, norm.weight, norm.bias).relu()
 
 
 def naive_encoder(net: TemporalEncoder, x: torch.Tensor, *, causal: bool) -> torch.Tensor:
-    """The network as stacked dilated Conv1d layers, as VideoPose3D describes it."""
-    x = naive_layer(net.first, x.transpose(1, 2), net.widths[0], 1)
-    dilation = net.widths[0]
-    for pair, width in zip(net.pairs, net.widths[1:], strict=True):
+    """The encoder as stacked dilated Conv1d layers, as VideoPose3D describes it."""
+    x = naive_conv_block(net.input_block, x.transpose(1, 2), net.filter_widths[0], 1)
+    dilation = net.filter_widths[0]
+    for block, width in zip(net.blocks, net.filter_widths[1:], strict=True):
         reach = (width - 1) * dilation
         kept = x[:, :, reach:] if causal else x[:, :, reach // 2 : x.shape[2] - reach // 2]
-        x = kept + naive_layer(pair.narrow, naive_layer(pair.wide, x, width, dilation), 1, 1)
+        x = kept + naive_conv_block(
+            block.pointwise, naive_conv_block(block.dilated, x, width, dilation), 1, 1
+        )
         dilation *= width
-    return net.last(x.transpose(1, 2))
+    return net.head(x.transpose(1, 2))
 
 
 @pytest.mark.parametrize("widths", [(1,), (3,), (3, 3), (3, 3, 3), (5, 3), (3, 3, 3, 3), (3, 3, 3, 3, 3)])
@@ -58,7 +61,7 @@ def test_dense_equals_stacked_dilated_convolutions(causal):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_an_output_frame_sees_its_receptive_field_and_nothing_else(causal):
+def test_an_output_frame_depends_on_its_receptive_field_and_nothing_else(causal):
     net = encoder((3, 3), causal=causal)
     x = torch.randn(1, 30, 6, requires_grad=True)
     net(x, dense=True)[0, 10].sum().backward()
@@ -68,14 +71,14 @@ def test_an_output_frame_sees_its_receptive_field_and_nothing_else(causal):
     assert touched.max() == 18
 
 
-def test_the_kept_tap_is_the_middle_frame_or_the_last():
+def test_the_residual_is_the_center_tap_or_if_causal_the_last():
     for causal, frame in ((False, 4), (True, 8)):
         net = encoder((3, 3), causal=causal)
-        nn.init.zeros_(net.pairs[0].narrow.norm.weight)
-        nn.init.zeros_(net.pairs[0].narrow.norm.bias)
+        nn.init.zeros_(net.blocks[0].pointwise.norm.weight)
+        nn.init.zeros_(net.blocks[0].pointwise.norm.bias)
         x = torch.randn(1, 9, 6)
-        middle = x[:, frame - 1 : frame + 2] if not causal else x[:, frame - 2 : frame + 1]
-        assert torch.allclose(net(x), net.last(net.first(middle.flatten(1).unsqueeze(1))), atol=1e-6)
+        taps = x[:, frame - 1 : frame + 2] if not causal else x[:, frame - 2 : frame + 1]
+        assert torch.allclose(net(x), net.head(net.input_block(taps.flatten(1).unsqueeze(1))), atol=1e-6)
 
 
 def test_gradients_of_the_two_evaluations_agree():
@@ -90,8 +93,15 @@ def test_gradients_of_the_two_evaluations_agree():
         assert torch.allclose(windows, dense, rtol=1e-4, atol=1e-4)
 
 
-def test_taps_are_the_frames_that_a_filter_looks_at():
+def test_taps_are_the_frames_that_a_filter_is_applied_to():
     frames = torch.arange(9.0).reshape(1, 9, 1)
     assert strided_taps(frames, 3)[0, 1, :, 0].tolist() == [3, 4, 5]
     assert dilated_taps(frames, 3, 2)[0, 1, :, 0].tolist() == [1, 3, 5]
     assert dilated_taps(frames, 3, 2).shape == (1, 5, 3, 1)
+
+
+def test_batch_norm_of_nodes_is_batch_norm_over_all_of_them():
+    norm, x = BatchNorm(4), torch.randn(3, 5, 4) * 3 + 1
+    flat = norm(x).flatten(0, 1)
+    torch.testing.assert_close(flat.mean(dim=0), torch.zeros(4), atol=1e-6, rtol=0)
+    torch.testing.assert_close(flat.std(dim=0, correction=0), torch.ones(4), atol=1e-4, rtol=0)

@@ -1,12 +1,103 @@
-"""Checkpoints: what comes back is what was saved, and a file that does not fit is refused."""
+"""Checkpoints: what is loaded is what was saved, also by an older version, and other files are refused."""
+
+import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
-from spgnet.models import MartinezConfig, SPGNetConfig, build_model
-from spgnet.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+import spgnet.lifting
+from spgnet.errors import InputError
+from spgnet.models import (
+    AttentionConfig,
+    MartinezConfig,
+    ModelConfig,
+    RayNetConfig,
+    SPGNetConfig,
+    STGCNConfig,
+    TransformerConfig,
+    build_model,
+    model_name,
+)
+from spgnet.training.checkpoint import (
+    Progress,
+    current_name,
+    describe_model,
+    load_checkpoint,
+    load_model,
+    model_config,
+    save_checkpoint,
+)
 
+WEIGHTS = Path(spgnet.lifting.__file__).parents[1] / "weights"
 CONFIG = SPGNetConfig(filter_widths=(3,), channels=8, trajectory_channels=4)
+
+
+ENCODER = {
+    "input_block": "first",
+    "blocks": "pairs",
+    "dilated": "wide",
+    "pointwise": "narrow",
+    "head": "last",
+}
+OLD_NAMES: dict[ModelConfig, dict[str, str]] = {
+    CONFIG: ENCODER,
+    RayNetConfig(filter_widths=(3,), channels=8, trajectory_channels=4): ENCODER,
+    MartinezConfig(channels=8, trajectory_channels=4): {"input_block": "first", "head": "last"},
+    STGCNConfig(frames=3, channels=4, trajectory_channels=4): {
+        r"pose\.input_norm": "pose.norm",
+        "joint_blocks": "joints",
+        "layers": "body",
+        "shortcut": "around",
+        "body_pooling": "body",
+        "part_blocks": "parts",
+        "body_layer": "whole",
+        "unpool": "back",
+        **ENCODER,
+    },
+    AttentionConfig(layers=4, channels=8, trajectory_channels=4, groups=2, squeeze=4): {
+        r"(trajectory\.blocks\.\d)\.pointwise": r"\1.narrow",
+        "pointwise": "across",
+        "pointwise_norm": "across_norm",
+        "depthwise": "taps",
+        "depthwise_norm": "tap_norm",
+        "input_blocks": "first",
+        "temporal_attention": "frames",
+        "kernel_blocks": "kernels",
+        "skips": "leaps",
+        "logits": "weigh",
+        **{new: old for new, old in ENCODER.items() if new != "pointwise"},
+    },
+    TransformerConfig(frame_channels=16, joint_channels=8, trajectory_channels=8): {
+        "embedding_norm": "around_norm",
+        "temporal_attention": "over_time",
+        "joint_attention": "over_joints",
+        "out": "last",
+        "position_embedding": "places",
+        "pair_bias": "leaning",
+        r"trajectory\.blocks": "trajectory.pairs",
+        **{new: old for new, old in ENCODER.items() if new != "blocks"},
+    },
+}
+"""Former names of modules by their present ones (in this order), for a network of every kind."""
+
+
+def old_name(config: ModelConfig, name: str) -> str:
+    """The name of an entry of a checkpoint of an older version."""
+    for new, old in OLD_NAMES[config].items():
+        name = re.sub(rf"(?<![^.]){new}(?![^.])", old, name)
+    return name
+
+
+def rename_to_old(path: Path, config: ModelConfig) -> None:
+    """Write a checkpoint anew as an older version would have."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {old_name(config, key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata=metadata)
 
 
 def trained(seed: int = 0):
@@ -54,7 +145,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path, config, faul
     save_checkpoint(path, CONFIG, Progress(), trained()[0])
     model = build_model(config)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    with pytest.raises(ValueError, match=fault) as error:
+    with pytest.raises(InputError, match=fault) as error:
         load_checkpoint(path, config, model)
     assert str(error.value).startswith(f"{path}: a checkpoint of another configuration")
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -62,13 +153,13 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path, config, faul
 
 def test_a_missing_a_cut_and_a_foreign_file_are_refused(tmp_path):
     path = tmp_path / "c.safetensors"
-    with pytest.raises(ValueError, match="no such checkpoint"):
+    with pytest.raises(InputError, match="no such checkpoint"):
         load_checkpoint(path, CONFIG, trained()[0])
     save_checkpoint(path, CONFIG, Progress(), trained()[0])
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], b"text", b""):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="not a readable safetensors file"):
+        with pytest.raises(InputError, match="not a readable safetensors file"):
             load_checkpoint(path, CONFIG, trained()[0])
 
 
@@ -76,5 +167,94 @@ def test_weights_without_optimizer_cannot_be_resumed_from(tmp_path):
     path = tmp_path / "c.safetensors"
     save_checkpoint(path, CONFIG, Progress(step=3), trained()[0])
     model, optimizer = trained()
-    with pytest.raises(ValueError, match="holds no optimizer state"):
+    with pytest.raises(InputError, match="holds no optimizer state"):
         load_checkpoint(path, CONFIG, model, optimizer)
+
+
+@pytest.mark.parametrize("config", OLD_NAMES, ids=lambda config: model_name(type(config)))
+def test_weights_of_an_older_version_are_loaded_by_their_present_names(tmp_path, config):
+    torch.manual_seed(0)
+    model, path = build_model(config), tmp_path / "c.safetensors"
+    save_checkpoint(path, config, Progress(), model)
+    rename_to_old(path, config)
+    with safe_open(path, framework="pt") as file:
+        stored = set(file.keys())
+    renamed = {name for name in model.state_dict() if f"model.{name}" not in stored}
+    assert renamed
+    loaded = load_model(path).state_dict()
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded[name], value), name
+
+
+@pytest.mark.parametrize("config", OLD_NAMES, ids=lambda config: model_name(type(config)))
+def test_present_names_are_nobody_s_old_names(config):
+    names = list(build_model(config).state_dict())
+    assert [current_name(name) for name in names] == names
+
+
+def test_training_goes_on_from_a_checkpoint_of_an_older_version_as_if_it_were_new(tmp_path):
+    path, batch = tmp_path / "c.safetensors", torch.randn(4, 3, 17, 2)
+    save_checkpoint(path, CONFIG, Progress(step=2), *trained())
+    steps = []
+    for old in (False, True):
+        if old:
+            rename_to_old(path, CONFIG)
+        model, optimizer = trained(seed=1)
+        load_checkpoint(path, CONFIG, model, optimizer)
+        torch.manual_seed(0)
+        optimizer.zero_grad()
+        model(batch).joints.square().mean().backward()
+        optimizer.step()
+        steps.append(model.state_dict())
+    for name, value in steps[0].items():
+        assert torch.equal(value, steps[1][name]), name
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_the_shipped_weights_are_loaded_to_the_last_one(path):
+    with safe_open(path, framework="pt") as file:
+        stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    model = load_model(path)
+    weights = model.state_dict()
+    assert len(weights) == len(stored)
+    for key, value in stored.items():
+        name = current_name(key).removeprefix("model.")
+        assert torch.equal(weights[name], value.to(weights[name])), name
+
+
+@pytest.mark.parametrize(
+    ("metadata", "fault"),
+    [
+        ({}, "its metadata lack model"),
+        ({"model": "{"}, "model in its metadata is not JSON"),
+        ({"model": "[]"}, "model in its metadata is not an object"),
+        ({"model": '{"kind": "perceptron"}'}, "no network is called 'perceptron'; there are spgnet, "),
+        ({"model": '{"kind": "spgnet", "depth": 3}'}, "not a configuration of spgnet: .*depth"),
+        ({"model": '{"kind": "spgnet", "channels": 0}'}, "channels must be positive, got 0"),
+    ],
+)
+def test_a_file_that_does_not_say_what_network_it_holds_is_refused(tmp_path, metadata, fault):
+    path = tmp_path / "c.safetensors"
+    save_file({"model.head.bias": torch.zeros(3)}, path, metadata=metadata)
+    with pytest.raises(InputError, match=fault) as error:
+        load_model(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_that_does_not_say_how_far_training_got_is_refused(tmp_path):
+    path, metadata = tmp_path / "c.safetensors", {"model": json.dumps(describe_model(CONFIG))}
+    model = trained()[0]
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for progress, fault in (
+        (None, "metadata lack progress"),
+        ('{"epoch": 3}', "how far training got .*epoch"),
+    ):
+        save_file(tensors, path, metadata=metadata | ({} if progress is None else {"progress": progress}))
+        with pytest.raises(InputError, match=fault):
+            load_checkpoint(path, CONFIG, model)
+
+
+@pytest.mark.parametrize("config", OLD_NAMES, ids=lambda config: model_name(type(config)))
+def test_a_described_model_is_the_same_again(config):
+    assert model_config(json.loads(json.dumps(describe_model(config)))) == config

@@ -9,7 +9,7 @@ import torch
 from spgnet.data.samples import Batch
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models import Lifted
+from spgnet.models import LiftedPose
 from spgnet.training.losses import (
     LossWeights,
     UnlabelledWeights,
@@ -103,7 +103,7 @@ def test_a_joint_more_than_a_fifth_of_a_metre_ahead_counts(batch):
 
 def test_the_truth_has_no_loss_but_its_own_motion(batch):
     terms = weighted_losses(
-        Lifted(batch.pose, batch.root), batch, LossWeights(kinematic=1.0, reprojection=1.0)
+        LiftedPose(batch.pose, batch.root), batch, LossWeights(kinematic=1.0, reprojection=1.0)
     )
     assert terms["pose"].item() == 0
     assert terms["trajectory"].item() == 0
@@ -111,7 +111,7 @@ def test_the_truth_has_no_loss_but_its_own_motion(batch):
 
 
 def test_a_term_of_weight_zero_is_left_out_and_others_are_scaled(batch):
-    lifted = Lifted(batch.pose + 0.1, batch.root)
+    lifted = LiftedPose(batch.pose + 0.1, batch.root)
     once = weighted_losses(lifted, batch, LossWeights(trajectory=0.0, reprojection=1.0))
     twice = weighted_losses(lifted, batch, LossWeights(pose=2.0, trajectory=0.0, reprojection=1.0))
     assert list(once) == ["pose", "reprojection"]
@@ -124,7 +124,7 @@ def test_gradients_are_finite_for_people_in_the_camera_centre_and_for_perfect_pr
         root = joints[:, :, :1].clone().requires_grad_()
         pose = (joints - joints[:, :, :1]).requires_grad_()
         total(
-            weighted_losses(Lifted(pose, root), batch, LossWeights(kinematic=1.0, reprojection=1.0))
+            weighted_losses(LiftedPose(pose, root), batch, LossWeights(kinematic=1.0, reprojection=1.0))
         ).backward()
         assert pose.grad is not None
         assert root.grad is not None
@@ -167,8 +167,8 @@ def test_the_bone_length_prior_sees_neither_how_people_move_nor_single_frames():
 
 def test_unlabelled_terms_are_their_losses_times_their_weights(batch):
     torch.manual_seed(0)
-    lifted = Lifted(batch.pose + 0.1 * torch.randn_like(batch.pose), batch.root + 0.2)
-    known = Lifted(1.2 * batch.pose, batch.root)
+    lifted = LiftedPose(batch.pose + 0.1 * torch.randn_like(batch.pose), batch.root + 0.2)
+    known = LiftedPose(1.2 * batch.pose, batch.root)
     weights = UnlabelledWeights(reprojection=3.0, bone_lengths=0.5)
     terms = unlabelled_losses(lifted, batch, known, weights)
     assert list(terms) == ["unlabelled_reprojection", "unlabelled_bone_lengths"]
@@ -188,7 +188,7 @@ def test_unlabelled_terms_are_their_losses_times_their_weights(batch):
     ],
 )
 def test_an_unlabelled_term_of_weight_zero_is_left_out(batch, weights, names):
-    lifted = Lifted(batch.pose, batch.root)
+    lifted = LiftedPose(batch.pose, batch.root)
     assert list(unlabelled_losses(lifted, batch, lifted, weights)) == names
     assert weights.any == bool(names)
 
@@ -201,7 +201,9 @@ def test_true_joints_have_no_unlabelled_loss_and_are_not_looked_at(batch):
         root = batch.root.clone().requires_grad_()
         blotted = Batch(batch.screen, batch.seen, truth, batch.cameras)
         total(
-            unlabelled_losses(Lifted(pose, root), blotted, Lifted(batch.pose, root), UnlabelledWeights())
+            unlabelled_losses(
+                LiftedPose(pose, root), blotted, LiftedPose(batch.pose, root), UnlabelledWeights()
+            )
         ).backward()
         assert pose.grad is not None
         assert root.grad is not None
@@ -209,7 +211,7 @@ def test_true_joints_have_no_unlabelled_loss_and_are_not_looked_at(batch):
     assert gradients[0].isfinite().all()
     assert gradients[0].abs().max() > 0
     assert torch.equal(*gradients)
-    perfect = Lifted(batch.pose, batch.root)
+    perfect = LiftedPose(batch.pose, batch.root)
     terms = unlabelled_losses(perfect, batch, perfect, UnlabelledWeights())
     assert total(terms).item() == pytest.approx(0, abs=1e-6)
 

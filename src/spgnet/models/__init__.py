@@ -1,20 +1,21 @@
-"""The lifting networks and their configurations."""
+"""The lifting networks and their configurations: SPGNet, its variant for any camera, and the baselines."""
 
 from spgnet.models.baselines.attention import Attention, AttentionConfig
 from spgnet.models.baselines.martinez import Martinez, MartinezConfig
 from spgnet.models.baselines.stgcn import STGCN, STGCNConfig
 from spgnet.models.baselines.transformer import Transformer, TransformerConfig
 from spgnet.models.baselines.videopose3d import VideoPose3D, VideoPose3DConfig
-from spgnet.models.network import Lifted, LiftingNetwork
+from spgnet.models.network import InputSpace, LiftedPose, LiftingNetwork
 from spgnet.models.rays import RayNet, RayNetConfig
 from spgnet.models.spgnet import SPGNet, SPGNetConfig
 
 __all__ = [
-    "KINDS",
+    "MODEL_CONFIGS",
     "STGCN",
     "Attention",
     "AttentionConfig",
-    "Lifted",
+    "InputSpace",
+    "LiftedPose",
     "LiftingNetwork",
     "Martinez",
     "MartinezConfig",
@@ -29,7 +30,7 @@ __all__ = [
     "VideoPose3D",
     "VideoPose3DConfig",
     "build_model",
-    "kind_of",
+    "model_name",
 ]
 
 ModelConfig = (
@@ -41,7 +42,7 @@ ModelConfig = (
     | TransformerConfig
     | VideoPose3DConfig
 )
-"""Any network's configuration: a new network goes in here and into the table below."""
+"""The configuration of any network. A new network is added here and to the table below."""
 
 NETWORKS: dict[type, type] = {
     SPGNetConfig: SPGNet,
@@ -56,12 +57,12 @@ NETWORKS: dict[type, type] = {
 
 
 def model_name(config: type) -> str:
-    """What files call a kind of network: the name of its configuration, shortened."""
+    """The name of a kind of network in files: that of its configuration's class, shortened."""
     return config.__name__.removesuffix("Config").lower()
 
 
 MODEL_CONFIGS = {model_name(config): config for config in NETWORKS}
-"""The configurations by the names that files call them."""
+"""The configuration classes by the names of :func:`model_name`."""
 
 
 def build_model(config: ModelConfig) -> LiftingNetwork:

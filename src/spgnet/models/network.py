@@ -1,4 +1,4 @@
-"""What every lifting network has in common, and the lifting of whole sequences."""
+"""The interface of every lifting network, and the lifting of whole sequences with it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from torch import Tensor, nn
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
 
+InputSpace = Literal["screen", "rays", "image"]
+"""The space in which a network takes its 2D keypoints:
 
-class Lifted(NamedTuple):
-    """What a network says of each output frame, in metres, in the camera frame.
+- ``"screen"``: screen coordinates, normalized with the principal point as origin; 2 channels.
+- ``"rays"``: undistorted rays through a camera of focal length 1; 3 channels, x / z, y / z, and 1 where the
+  joint is visible (detected) or 0 where a gap was filled.
+- ``"image"``: VideoPose3D's coordinates, normalized with the middle of the image as origin; 2 channels.
+"""
+
+
+class LiftedPose(NamedTuple):
+    """The output of a network for each output frame: pose and trajectory in metres, in the camera frame.
 
     Attributes:
         pose: joints relative to the root, whose own entry is zero.
-        root: the root (pelvis) relative to the camera: the global trajectory.
+        root: position of the root (pelvis) relative to the camera: the trajectory.
     """
 
     pose: Float[Tensor, "batch frames 17 3"]
@@ -31,74 +40,71 @@ class Lifted(NamedTuple):
 
 
 class LiftingNetwork(nn.Module):
-    """Base of the lifting networks.
+    """Base class of the lifting networks.
 
-    Called with 2D input ``[batch, frames, 17, channels]`` (screen coordinates, or what the network says), it
-    returns the ``frames - J + 1`` poses that
-    have a whole receptive field of J input frames. It can compute them in two ways that give the same
-    result: window by window, which is faster for the few output frames of a training sample, and
-    densely over the whole sequence, which shares the work between neighbours (``dense=True``).
+    A network maps 2D keypoints ``[batch, frames, 17, channels]`` to the ``frames - J + 1`` poses that have a
+    whole receptive field of J input frames. It can compute them in two ways that give the same result: window
+    by window, which is faster for the few output frames of a training sample, and densely over the whole
+    sequence, which shares the work between neighbouring frames (``dense=True``).
 
     Attributes:
-        receptive_field: J, the number of input frames behind one output frame.
+        input_space: the coordinates of the 2D keypoints (see :data:`InputSpace`).
+        receptive_field: J, the number of input frames that one output frame depends on.
         context: how many of these come before and after the output frame.
-        sees: what the input is: screen coordinates; rays, and whether each joint was seen; or VideoPose3D's
-            coordinates, whose origin is the middle of the image (``spgnet.data.dataset.PoseDataset``).
+        chunk: output frames of a sequence to compute at once; fewer where each needs much memory.
+        has_trajectory: whether the root is predicted; weights of other projects may come without.
+        trajectory: the module that predicts the root; its output layer is its attribute ``head``.
     """
 
-    input_space: Literal["screen", "rays", "image"] = "screen"
+    input_space: InputSpace = "screen"
     receptive_field: int
     context: tuple[int, int]
     chunk: int = 4096
-    """Output frames of a sequence to compute at once; fewer where each needs much memory."""
     has_trajectory: bool = True
-    """Whether the root means anything; weights of others may come without."""
     trajectory: nn.Module
-    """Its output layer is called ``last``."""
 
     @property
-    def channels(self) -> int:
-        """How many numbers a joint of the input has."""
+    def input_channels(self) -> int:
+        """Numbers for each joint of the input."""
         return 3 if self.input_space == "rays" else 2
 
-    def forward(self, screen: Float[Tensor, "batch frames 17 channels"], *, dense: bool = False) -> Lifted:
-        """Lift screen coordinates."""
+    def forward(
+        self, keypoints_2d: Float[Tensor, "batch frames 17 channels"], *, dense: bool = False
+    ) -> LiftedPose:
+        """Lift 2D keypoints in the network's input space.
+
+        Args:
+            keypoints_2d: at least J frames of the 17 joints of Human3.6M.
+            dense: share the work between neighbouring output frames, instead of computing each by itself.
+        """
         raise NotImplementedError
 
     def stride(self, fps: float) -> int:
-        """How many frames of a clip lie between the frames that one output looks at."""
+        """Step between the input frames that one output frame depends on, for a clip of this frame rate."""
         return 1
 
     def init_root_bias(self, root: Float[Tensor, " 3"]) -> None:
-        """Let a fresh network place everybody around this point, in metres, in the camera frame.
+        """Make a fresh network predict roots near this point, in metres, in the camera frame.
 
         Before training, a trajectory of about zero would put people into the camera's centre or behind
         it, where projection has no meaning and its gradient misleads.
         """
-        last = self.trajectory.last
-        assert isinstance(last, nn.Linear)
+        head = self.trajectory.head
+        assert isinstance(head, nn.Linear)
         with torch.no_grad():
-            last.bias.copy_(root)
+            head.bias.copy_(root)
 
 
-def rooted(output: Float[Tensor, "batch frames 51"]) -> Float[Tensor, "batch frames 17 3"]:
-    """A network's 3M outputs as root-relative joints."""
+def root_relative(output: Float[Tensor, "batch frames 51"]) -> Float[Tensor, "batch frames 17 3"]:
+    """The 3 * 17 outputs of a pose network as joints, minus the root."""
     joints = output.unflatten(-1, (-1, 3))
     return joints - joints[..., :1, :]
-
-
-class Norm(nn.BatchNorm1d):
-    """Batch norm of the last dimension over all that comes before it."""
-
-    def forward(self, input: Float[Tensor, "*nodes features"]) -> Float[Tensor, "*nodes features"]:
-        """Normalise every feature."""
-        return super().forward(input.reshape(-1, input.shape[-1])).view(input.shape)
 
 
 @torch.no_grad()
 def lift_sequence(
     model: LiftingNetwork,
-    screen: Float[Tensor, "frames joints channels"],
+    keypoints_2d: Float[Tensor, "frames joints channels"],
     *,
     flip: bool = True,
     stride: int = 1,
@@ -107,13 +113,13 @@ def lift_sequence(
 ) -> Float[Tensor, "frames 17 3"]:
     """Joints relative to the camera, in metres, for every frame of a sequence.
 
-    Before the first and after the last frame, that frame is repeated for the receptive field.
+    The first and the last frame are repeated before and after the sequence to fill the receptive field.
 
     Args:
         model: in evaluation mode.
-        screen: the 17 joints of each frame, in the channels that the network takes.
+        keypoints_2d: the 17 joints of each frame, in the network's input space.
         flip: average with the result for the mirrored input, mirrored back.
-        stride: frames from one that an output looks at to the next, for clips of a high frame rate.
+        stride: step between the input frames of a receptive field, for clips of a high frame rate.
         chunk: output frames to compute at once; the result does not depend on it. By default, the network's.
         on_progress: called with the number of frames done.
 
@@ -121,18 +127,15 @@ def lift_sequence(
         InputError: there is no frame, a frame is not 17 joints of the network's channels, or a value is not
             finite.
     """
-    if screen.ndim != 3 or screen.shape[1:] != (len(HUMAN36M), model.channels) or not len(screen):
-        raise InputError(f"2D input has shape {tuple(screen.shape)}, expected [frames, 17, {model.channels}]")
-    if not bool(screen.isfinite().all()):
-        broken = (~screen.isfinite()).flatten(1).any(dim=1)
-        raise InputError(f"2D input holds NaN or infinity in {int(broken.sum())} of {len(screen)} frames")
-    (before, after), weight, chunk = model.context, next(model.parameters()), chunk or model.chunk
+    _check_sequence(keypoints_2d, model.input_channels)
+    frames, chunk = len(keypoints_2d), chunk or model.chunk
+    before, after = (count * stride for count in model.context)
+    parameter = next(model.parameters())
     pieces = []
-    for start in range(0, len(screen), chunk):
-        stop = min(start + chunk, len(screen))
-        reach = start - before * stride, stop + after * stride
-        needed = torch.arange(*reach, device=screen.device).clamp(0, len(screen) - 1)
-        padded = screen[needed].to(weight)
+    for start in range(0, frames, chunk):
+        stop = min(start + chunk, frames)
+        indices = torch.arange(start - before, stop + after, device=keypoints_2d.device)
+        padded = keypoints_2d[indices.clamp(0, frames - 1)].to(parameter)
         joints = padded.new_empty(stop - start, len(HUMAN36M), 3)
         for phase in range(min(stride, stop - start)):
             joints[phase::stride] = _lift(model, padded[phase::stride], flip)
@@ -141,8 +144,18 @@ def lift_sequence(
     return torch.cat(pieces)
 
 
+def _check_sequence(keypoints_2d: Tensor, channels: int) -> None:
+    shape = tuple(keypoints_2d.shape)
+    if len(shape) != 3 or shape[1:] != (len(HUMAN36M), channels) or not shape[0]:
+        raise InputError(f"2D input has shape {shape}, expected [frames, {len(HUMAN36M)}, {channels}]")
+    invalid = (~keypoints_2d.isfinite()).flatten(1).any(dim=1)
+    if bool(invalid.any()):
+        raise InputError(f"2D input holds NaN or infinity in {int(invalid.sum())} of {shape[0]} frames")
+
+
 def _lift(model: LiftingNetwork, padded: Tensor, flip: bool) -> Tensor:
+    """Joints of the frames of a padded sequence that have a whole receptive field."""
     if not flip:
         return model(padded.unsqueeze(0), dense=True).joints[0]
-    straight, mirrored = model(torch.stack((padded, HUMAN36M.flip(padded))), dense=True).joints
-    return (straight + HUMAN36M.flip(mirrored)) / 2
+    original, mirrored = model(torch.stack((padded, HUMAN36M.flip(padded))), dense=True).joints
+    return (original + HUMAN36M.flip(mirrored)) / 2

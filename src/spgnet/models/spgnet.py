@@ -1,7 +1,7 @@
 """SPGNet: a pose encoder and a trajectory encoder over time.
 
-The network is VideoPose3D's (the paper's Baseline), and SPGNet differs from it by its losses alone: see
-:mod:`spgnet.training.losses` for the projector's guidance and the kinematic constraint.
+The network is that of VideoPose3D (the paper's Baseline). SPGNet differs from it by its losses alone: the
+projector's guidance and the kinematic constraint, in :mod:`spgnet.training.losses`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models.network import Lifted, LiftingNetwork, rooted
+from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
 from spgnet.models.temporal import TemporalEncoder
 
 
@@ -58,7 +58,16 @@ class SPGNetConfig:
 
 
 class SPGNet(LiftingNetwork):
-    """See :class:`SPGNetConfig` and :class:`LiftingNetwork`."""
+    """The paper's network: a pose encoder and a trajectory encoder on screen coordinates.
+
+    See :class:`SPGNetConfig` for its size and :class:`LiftingNetwork` for how it is called.
+
+    >>> import torch
+    >>> model = SPGNet(SPGNetConfig(filter_widths=(3, 3), channels=64, trajectory_channels=32)).eval()
+    >>> lifted = model(torch.zeros(2, 12, 17, 2))  # two clips of 12 frames, J = 9
+    >>> lifted.pose.shape, lifted.root.shape, lifted.joints.shape
+    (torch.Size([2, 4, 17, 3]), torch.Size([2, 4, 1, 3]), torch.Size([2, 4, 17, 3]))
+    """
 
     def __init__(self, config: SPGNetConfig) -> None:
         super().__init__()
@@ -68,8 +77,8 @@ class SPGNet(LiftingNetwork):
         self.pose = TemporalEncoder(2 * joints, 3 * joints, channels=config.channels, **shared)
         self.trajectory = TemporalEncoder(2 * joints, 3, channels=config.trajectory_channels, **shared)
 
-    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
+    def forward(self, keypoints_2d: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> LiftedPose:
         """Lift screen coordinates, window by window or densely."""
-        features = screen.flatten(2)
+        features = keypoints_2d.flatten(2)
         root = self.trajectory(features, dense=dense)
-        return Lifted(rooted(self.pose(features, dense=dense)), root.unsqueeze(-2))
+        return LiftedPose(root_relative(self.pose(features, dense=dense)), root.unsqueeze(-2))

@@ -1,11 +1,13 @@
-"""The temporal encoder of Section 3.3: dilated convolutions in residual pairs.
+"""The temporal encoder of Section 3.3: dilated convolutions over time in residual blocks.
 
-A convolution over time is a matrix product on its gathered taps: the ``width`` frames that one output
-frame looks at, side by side. All that differs between the two evaluations is where the taps are.
+A convolution over time is a matrix product with its gathered taps: the ``width`` input frames that one output
+frame depends on, side by side. The encoder can be evaluated in two ways, which differ only in where the taps
+are and give the same result:
 
-- Strided, for windows that yield a single output frame: the taps are neighbours, and each layer leaves
+- Strided, for windows that yield a single output frame: the taps are neighbours, and each convolution leaves
   one frame in ``width``. Gathering is a reshape, and no frame is computed that is not needed.
-- Dense, for sequences: the taps lie ``dilation`` frames apart, and each layer keeps (nearly) all frames.
+- Dense, for sequences: the taps lie ``dilation`` frames apart, and each convolution keeps every frame that
+  has all of its taps.
 """
 
 from __future__ import annotations
@@ -19,56 +21,72 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-def strided_taps(x: Float[Tensor, "b frames f"], width: int) -> Float[Tensor, "b shorter {width} f"]:
-    """Cut the frames into groups of ``width`` neighbours."""
+def strided_taps(
+    x: Float[Tensor, "batch frames features"], width: int
+) -> Float[Tensor, "batch groups {width} features"]:
+    """The frames in groups of ``width`` neighbours; ``frames`` is a multiple of ``width``."""
     return x.unflatten(1, (-1, width))
 
 
 def dilated_taps(
-    x: Float[Tensor, "b frames f"], width: int, dilation: int
-) -> Float[Tensor, "b kept {width} f"]:
+    x: Float[Tensor, "batch frames features"], width: int, dilation: int
+) -> Float[Tensor, "batch kept {width} features"]:
     """For every frame that has them all, the ``width`` frames that start there, ``dilation`` apart."""
     kept = x.shape[1] - (width - 1) * dilation
     return torch.stack([x[:, i * dilation : i * dilation + kept] for i in range(width)], dim=2)
 
 
-class Layer(nn.Module):
-    """Equation 5: dropout of ReLU of batch norm of a linear map."""
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalization of the last dimension (channels last), with statistics over all others."""
+
+    def forward(self, input: Float[Tensor, "*nodes features"]) -> Float[Tensor, "*nodes features"]:
+        """Normalize every feature."""
+        return super().forward(input.reshape(-1, input.shape[-1])).view(input.shape)
+
+
+class ConvBlock(nn.Module):
+    """Equation 5: convolution (a linear map of the taps), batch normalization, ReLU and dropout."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, outputs, bias=False)
-        self.norm = nn.BatchNorm1d(outputs)
+        self.norm = BatchNorm(outputs)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Float[Tensor, "b t inputs"]) -> Float[Tensor, "b t outputs"]:
-        """Frame by frame."""
-        normed = self.norm(self.linear(x).flatten(0, 1)).unflatten(0, x.shape[:2])
-        return self.dropout(normed.relu())
+    def forward(self, x: Float[Tensor, "batch frames inputs"]) -> Float[Tensor, "batch frames outputs"]:
+        """Apply the block to each frame, whose features are its taps side by side."""
+        return self.dropout(self.norm(self.linear(x)).relu())
 
 
-class Pair(nn.Module):
-    """Two layers, ``width`` frames wide and then one, and the residual connection around them."""
+class ResidualBlock(nn.Module):
+    """A dilated convolution of ``width`` frames, a pointwise one, and the residual connection around both.
+
+    The residual is the tap at the output frame's own time: the center tap, or the last one if ``causal``.
+    """
 
     def __init__(self, channels: int, width: int, dropout: float, causal: bool) -> None:
         super().__init__()
-        self.wide = Layer(channels * width, channels, dropout)
-        self.narrow = Layer(channels, channels, dropout)
-        self.kept_tap = width - 1 if causal else width // 2
+        self.dilated = ConvBlock(channels * width, channels, dropout)
+        self.pointwise = ConvBlock(channels, channels, dropout)
+        self.residual_tap = width - 1 if causal else width // 2
 
-    def forward(self, taps: Float[Tensor, "b t width f"]) -> Float[Tensor, "b t f"]:
+    def forward(
+        self, taps: Float[Tensor, "batch frames width channels"]
+    ) -> Float[Tensor, "batch frames channels"]:
         """One output frame for each group of taps."""
-        return taps[:, :, self.kept_tap] + self.narrow(self.wide(taps.flatten(2)))
+        return taps[:, :, self.residual_tap] + self.pointwise(self.dilated(taps.flatten(2)))
 
 
 class TemporalEncoder(nn.Module):
-    """From frames of input features to the output features of the frames with a whole receptive field.
+    """From the input frames to the output frames that have a whole receptive field.
+
+    An input block, residual blocks, and a linear head for each output frame.
 
     Args:
         inputs: features of an input frame.
         outputs: features of an output frame.
-        filter_widths: frames per filter, of the input layer and of each residual pair; the receptive
-            field is their product.
+        filter_widths: frames per filter, of the input block and of each residual block; their product is
+            the receptive field J.
         channels: width of the hidden layers.
         dropout: probability of dropping a hidden feature in training.
         causal: the output frame is the last of its receptive field instead of the middle one.
@@ -85,27 +103,36 @@ class TemporalEncoder(nn.Module):
         causal: bool,
     ) -> None:
         super().__init__()
-        self.widths = filter_widths
+        self.filter_widths = filter_widths
         self.dilations = tuple(accumulate(filter_widths[:-1], mul, initial=1))
-        self.first = Layer(inputs * filter_widths[0], channels, dropout)
-        self.pairs = nn.ModuleList(Pair(channels, width, dropout, causal) for width in filter_widths[1:])
-        self.last = nn.Linear(channels, outputs)
+        self.input_block = ConvBlock(inputs * filter_widths[0], channels, dropout)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(channels, width, dropout, causal) for width in filter_widths[1:]
+        )
+        self.head = nn.Linear(channels, outputs)
 
     def forward(
-        self, x: Float[Tensor, "b frames inputs"], *, dense: bool = False
-    ) -> Float[Tensor, "b kept outputs"]:
-        """Encode; without ``dense``, window by window."""
+        self, x: Float[Tensor, "batch frames inputs"], *, dense: bool = False
+    ) -> Float[Tensor, "batch kept outputs"]:
+        """The outputs of the ``frames - J + 1`` frames that have a whole receptive field.
+
+        Args:
+            x: input features.
+            dense: share the work between neighbouring output frames, instead of computing each by itself.
+        """
         return self._dense(x) if dense else self._windows(x)
 
     def _dense(self, x: Tensor) -> Tensor:
-        x = self.first(dilated_taps(x, self.widths[0], 1).flatten(2))
-        for pair, width, dilation in zip(self.pairs, self.widths[1:], self.dilations[1:], strict=True):
-            x = pair(dilated_taps(x, width, dilation))
-        return self.last(x)
+        x = self.input_block(dilated_taps(x, self.filter_widths[0], 1).flatten(2))
+        for block, width, dilation in zip(
+            self.blocks, self.filter_widths[1:], self.dilations[1:], strict=True
+        ):
+            x = block(dilated_taps(x, width, dilation))
+        return self.head(x)
 
     def _windows(self, x: Tensor) -> Tensor:
-        windows = x.unfold(1, prod(self.widths), 1).transpose(2, 3)
-        x = self.first(strided_taps(windows.flatten(0, 1), self.widths[0]).flatten(2))
-        for pair, width in zip(self.pairs, self.widths[1:], strict=True):
-            x = pair(strided_taps(x, width))
-        return self.last(x).reshape(*windows.shape[:2], -1)
+        windows = x.unfold(1, prod(self.filter_widths), 1).transpose(2, 3)  # [batch, kept, J, inputs]
+        x = self.input_block(strided_taps(windows.flatten(0, 1), self.filter_widths[0]).flatten(2))
+        for block, width in zip(self.blocks, self.filter_widths[1:], strict=True):
+            x = block(strided_taps(x, width))
+        return self.head(x).reshape(*windows.shape[:2], -1)

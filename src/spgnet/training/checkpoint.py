@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,45 @@ from spgnet.errors import InputError
 from spgnet.files import whole_file
 from spgnet.models import MODEL_CONFIGS, LiftingNetwork, ModelConfig, build_model, model_name
 
+RENAMED_MODULES: tuple[tuple[str, str], ...] = (
+    # TemporalEncoder and ResidualMLP
+    (r"first(?=\.\d)", "input_blocks"),
+    (r"first", "input_block"),
+    (r"pairs", "blocks"),
+    (r"wide", "dilated"),
+    (r"narrow", "pointwise"),
+    (r"(over_time|over_joints)\.last", r"\1.out"),
+    (r"last", "head"),
+    # PoseAttention
+    (r"frames(?=\.\d)", "temporal_attention"),
+    (r"kernels(?=\.\d)", "kernel_blocks"),
+    (r"leaps", "skips"),
+    (r"taps", "depthwise"),
+    (r"tap_norm", "depthwise_norm"),
+    (r"across", "pointwise"),
+    (r"across_norm", "pointwise_norm"),
+    (r"weigh", "logits"),
+    # PoseGraph
+    (r"pose\.norm", "pose.input_norm"),
+    (r"joints(?=\.\d)", "joint_blocks"),
+    (r"body(?=\.\d)", "layers"),
+    (r"around", "shortcut"),
+    (r"pose\.body", "pose.body_pooling"),
+    (r"parts", "part_blocks"),
+    (r"whole", "body_layer"),
+    (r"back", "unpool"),
+    # Transformer
+    (r"around_norm", "embedding_norm"),
+    (r"over_time", "temporal_attention"),
+    (r"over_joints", "joint_attention"),
+    (r"places", "position_embedding"),
+    (r"leaning", "pair_bias"),
+)
+"""Modules and weights that had another name when older checkpoints were written, as (pattern, new name).
+
+A pattern is matched against whole parts of a weight's dotted name, one pattern after the other. No pattern
+matches a present name."""
+
 
 @dataclass
 class Progress:
@@ -25,7 +65,7 @@ class Progress:
     Attributes:
         step: steps done.
         best: lowest validation MPJPE so far, in mm.
-        sums: sum of each loss over the steps done of the current epoch.
+        sums: sum of each loss over the steps of the current epoch so far.
     """
 
     step: int = 0
@@ -51,7 +91,7 @@ class Progress:
 
 
 def describe_model(config: ModelConfig) -> dict[str, Any]:
-    """A model configuration as plain values, its kind among them."""
+    """A model configuration as plain values, with the name of its kind (``kind``)."""
     return {"kind": model_name(type(config)), **asdict(config)}
 
 
@@ -62,7 +102,7 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: torch.optim.Optimizer | None = None,
 ) -> None:
-    """Write a checkpoint; without an optimizer, one to use and not to resume from."""
+    """Write a checkpoint; without an optimizer, training cannot be resumed from it."""
     tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
     if optimizer is not None:
         for name, parameter in model.named_parameters():
@@ -82,8 +122,7 @@ def load_checkpoint(
         InputError: the file is missing or damaged, or belongs to another configuration.
     """
     metadata, tensors = _read(path)
-    found, expected = json.loads(metadata.get("model", "{}")), describe_model(config)
-    expected = json.loads(json.dumps(expected))
+    found, expected = _json_metadata(path, metadata, "model"), json.loads(json.dumps(describe_model(config)))
     if found != expected:
         keys = sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key))
         changes = ", ".join(f"{key} is {found.get(key)}, expected {expected.get(key)}" for key in keys)
@@ -91,19 +130,22 @@ def load_checkpoint(
     _load_weights(path, tensors, model)
     if optimizer is not None:
         _load_optimizer(path, tensors, model, optimizer)
-    return Progress(**json.loads(metadata["progress"]))
+    try:
+        return Progress(**_json_metadata(path, metadata, "progress"))
+    except TypeError as error:
+        raise InputError(f"{path}: does not say how far training got ({error})") from None
 
 
 def load_model(path: Path) -> LiftingNetwork:
-    """The network of a checkpoint, as the checkpoint itself describes it; weights in any precision.
+    """The network of a checkpoint, built from the configuration in it; weights in any precision.
 
     Raises:
         InputError: the file is missing or damaged, or describes no network.
     """
     metadata, tensors = _read(path)
     try:
-        config = model_config(json.loads(metadata["model"]))
-    except (KeyError, TypeError, ValueError) as error:
+        config = model_config(_json_metadata(path, metadata, "model"))
+    except InputError as error:
         raise InputError(f"{path}: does not say what network it holds ({error})") from None
     model = build_model(config)
     _load_weights(path, tensors, model)
@@ -114,14 +156,27 @@ def model_config(values: Any) -> ModelConfig:
     """The configuration that :func:`describe_model` described.
 
     Raises:
-        KeyError: the kind is missing or unknown.
-        TypeError: a field is unknown.
-        InputError: a value is out of its range.
+        InputError: the kind is missing or unknown, or a field is unknown or out of its range.
     """
-    values = dict(values)
-    kind = MODEL_CONFIGS[values.pop("kind")]
-    listed = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return kind(**values | listed)
+    if not isinstance(values, dict) or values.get("kind") not in MODEL_CONFIGS:
+        kind = values.get("kind") if isinstance(values, dict) else values
+        raise InputError(f"no network is called {kind!r}; there are {', '.join(MODEL_CONFIGS)}")
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if name != "kind"
+    }
+    try:
+        return MODEL_CONFIGS[values["kind"]](**fields)
+    except TypeError as error:  # an unknown field, or a value of a wrong type
+        raise InputError(f"not a configuration of {values['kind']}: {error}") from None
+
+
+def current_name(name: str) -> str:
+    """The present name of a weight that an older checkpoint may call otherwise (:data:`RENAMED_MODULES`)."""
+    for pattern, new in RENAMED_MODULES:
+        name = re.sub(rf"(?<![^.])(?:{pattern})(?![^.])", new, name)
+    return name
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
@@ -129,9 +184,22 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         raise InputError(f"{path}: no such checkpoint")
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors = {current_name(key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, tensors
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+
+
+def _json_metadata(path: Path, metadata: dict[str, str], key: str) -> dict[str, Any]:
+    try:
+        values = json.loads(metadata[key])
+    except KeyError:
+        raise InputError(f"{path}: its metadata lack {key}; not a checkpoint of spgnet") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: {key} in its metadata is not JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: {key} in its metadata is not an object")
+    return values
 
 
 def _load_weights(path: Path, tensors: dict[str, torch.Tensor], model: nn.Module) -> None:
@@ -155,7 +223,7 @@ def _load_optimizer(
         state[index] = {
             key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
         }
-    state = {index: values for index, values in state.items() if values}  # an unused weight has none
+    state = {index: values for index, values in state.items() if values}  # unused weights have none
     if not state:
         raise InputError(f"{path}: holds no optimizer state, so training cannot go on from it")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -25,7 +25,7 @@ from spgnet.data.samples import Batch, WindowSampler
 from spgnet.errors import InputError
 from spgnet.evaluation import validation_mpjpe
 from spgnet.geometry.motion_clip import MotionClip
-from spgnet.models import Lifted, LiftingNetwork, RayNetConfig, build_model
+from spgnet.models import LiftedPose, LiftingNetwork, RayNetConfig, build_model
 from spgnet.training import losses
 from spgnet.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from spgnet.training.recipes import TrainConfig
@@ -278,12 +278,12 @@ def draw_anywhere(sampler: WindowSampler | RandomizedSampler, config: TrainConfi
 
 
 def semi_supervised_losses(
-    model: Callable[[Tensor], Lifted], batch: Batch, unlabelled: Batch, config: TrainConfig
+    model: Callable[[Tensor], LiftedPose], batch: Batch, unlabelled: Batch, config: TrainConfig
 ) -> dict[str, Tensor]:
     """The losses of a step on samples with and without labels, which pass the network together."""
     pose, root = model(torch.cat((batch.screen, unlabelled.screen)))
     count = len(batch.screen)
-    known, other = Lifted(pose[:count], root[:count]), Lifted(pose[count:], root[count:])
+    known, other = LiftedPose(pose[:count], root[:count]), LiftedPose(pose[count:], root[count:])
     terms = losses.weighted_losses(known, batch, config.loss)
     return terms | losses.unlabelled_losses(other, unlabelled, known, config.unlabelled)
 

@@ -13,7 +13,7 @@ from spgnet.data.samples import Batch
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
-from spgnet.models import Lifted
+from spgnet.models import LiftedPose
 
 Scalar = Float[Tensor, ""]
 
@@ -122,7 +122,7 @@ def bone_length_prior(
 
 
 def unlabelled_losses(
-    lifted: Lifted, batch: Batch, labelled: Lifted, weights: UnlabelledWeights
+    lifted: LiftedPose, batch: Batch, labelled: LiftedPose, weights: UnlabelledWeights
 ) -> dict[str, Scalar]:
     """Each term on unlabelled samples times its weight, for the terms whose weight is not zero.
 
@@ -143,7 +143,7 @@ def unlabelled_losses(
     }
 
 
-def weighted_losses(lifted: Lifted, batch: Batch, weights: LossWeights) -> dict[str, Scalar]:
+def weighted_losses(lifted: LiftedPose, batch: Batch, weights: LossWeights) -> dict[str, Scalar]:
     """Each term times its weight, for the terms whose weight is not zero; training minimises their sum."""
     terms = {
         "pose": lambda: pose_loss(lifted.pose, batch.pose),

@@ -1,4 +1,4 @@
-"""The network with attention of Liu et al.: its size, its layers against plain convolutions, what it sees."""
+"""The attention network of Liu et al.: its size, its layers against plain convolutions, its dependencies."""
 
 from typing import TypeVar
 
@@ -13,9 +13,9 @@ from spgnet.models.baselines.attention import (
     AttentionConfig,
     KernelAttention,
     PoseAttention,
-    Separable,
-    like_the_middle,
-    middles,
+    SeparableConv,
+    center_frames,
+    similarity_to_center,
 )
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -55,20 +55,20 @@ def naive_norm(norm: nn.BatchNorm1d, x: torch.Tensor, part: slice = slice(None))
 
 def naive_kernel_attention(layer: KernelAttention, x: torch.Tensor) -> torch.Tensor:
     """Each dilation as a dilated convolution and a grouped one, then their softmax-weighted sum."""
-    _, groups, size, _ = layer.across.shape
-    channels, seen = groups * size, []
+    _, groups, size, _ = layer.pointwise.shape
+    channels, kernels = groups * size, []
     for i in range(DILATIONS):
         part = slice(i * channels, (i + 1) * channels)
         ends = functional.pad(x.transpose(1, 2), (i, i), "replicate")
-        taps = layer.taps[i].T.unsqueeze(1)
+        taps = layer.depthwise[i].T.unsqueeze(1)
         alone = functional.conv1d(ends, taps, dilation=i + 1, stride=3, groups=channels)
-        across = layer.across[i].transpose(1, 2).flatten(0, 1).unsqueeze(-1)
-        mixed = functional.conv1d(naive_norm(layer.tap_norm, alone, part), across, groups=groups)
-        seen.append(functional.mish(naive_norm(layer.across_norm, mixed, part)))
-    everything = torch.stack(seen).sum(dim=0).mean(dim=-1)
-    scores = [score.exp() for score in layer.weigh(layer.squeeze(everything)).chunk(DILATIONS, dim=-1)]
+        across = layer.pointwise[i].transpose(1, 2).flatten(0, 1).unsqueeze(-1)
+        mixed = functional.conv1d(naive_norm(layer.depthwise_norm, alone, part), across, groups=groups)
+        kernels.append(functional.mish(naive_norm(layer.pointwise_norm, mixed, part)))
+    summary = torch.stack(kernels).sum(dim=0).mean(dim=-1)
+    scores = [score.exp() for score in layer.logits(layer.squeeze(summary)).chunk(DILATIONS, dim=-1)]
     total = torch.stack(scores).sum(dim=0)
-    weighted = [each * (score / total).unsqueeze(-1) for each, score in zip(seen, scores, strict=True)]
+    weighted = [each * (score / total).unsqueeze(-1) for each, score in zip(kernels, scores, strict=True)]
     return torch.stack(weighted).sum(dim=0).transpose(1, 2)
 
 
@@ -80,15 +80,15 @@ def test_the_pose_network_has_as_many_weights_as_the_official_code_s():
 
 
 def test_weights_can_be_counted_by_hand():
-    channels, groups, squeeze, levels, leaps = 1024, 8, 128, 4, 3
+    channels, groups, squeeze, levels, skips = 1024, 8, 128, 4, 3
     first = 34 * 3 + 2 * 34 + 34 * channels + 2 * channels
-    mixing = channels**2 + 2 * channels
+    pointwise = channels**2 + 2 * channels
     kernels = 3 * (3 * channels + 2 * channels + channels**2 // groups + 2 * channels)
     kernels += channels * squeeze + squeeze + 3 * (squeeze * channels + channels)
     frames = sum(243 * n + n + 2 * n for n in (81, 27, 9, 3))
-    leap = 3 * channels + 2 * channels + 2 * mixing
+    skip = 3 * channels + 2 * channels + 2 * pointwise
     last = channels * 51 + 51
-    by_hand = levels * (first + kernels + mixing) + frames + leaps * leap + last
+    by_hand = levels * (first + kernels + pointwise) + frames + skips * skip + last
     assert weights_of_the_pose(AttentionConfig()) == by_hand
 
 
@@ -101,27 +101,27 @@ def test_a_kernel_attention_is_dilated_convolutions_weighted(frames, batch):
 
 def test_a_separable_convolution_is_two_convolutions():
     torch.manual_seed(0)
-    layer, x = uneven(Separable(6, 8, 0.2)).eval(), torch.randn(2, 9, 6)
-    alone = functional.conv1d(x.transpose(1, 2), layer.taps.T.unsqueeze(1), stride=3, groups=6)
-    linear, norm = layer.across
+    layer, x = uneven(SeparableConv(6, 8, 0.2)).eval(), torch.randn(2, 9, 6)
+    alone = functional.conv1d(x.transpose(1, 2), layer.depthwise.T.unsqueeze(1), stride=3, groups=6)
+    linear, norm = layer.pointwise
     assert isinstance(norm, nn.BatchNorm1d)
     mixed = functional.conv1d(naive_norm(layer.norm, alone), linear.get_parameter("weight").unsqueeze(-1))
     torch.testing.assert_close(layer(x), functional.mish(naive_norm(norm, mixed)).transpose(1, 2))
 
 
-def test_the_middle_frame_is_wholly_like_itself_and_not_at_all_like_its_opposite():
+def test_the_similarity_of_the_center_frame_to_itself_is_1_and_to_its_opposite_minus_1():
     windows = torch.randn(4, 9, 17, 2)
     windows[:, 0] = 3 - 2 * windows[:, 4]
     windows[:, 1] = 3 + 2 * windows[:, 4]
-    likeness = like_the_middle(windows)
-    torch.testing.assert_close(likeness[:, [0, 1, 4]], torch.tensor([-1.0, 1, 1]).expand(4, 3))
-    assert (likeness.abs() <= 1 + 1e-6).all()
+    similarity = similarity_to_center(windows)
+    torch.testing.assert_close(similarity[:, [0, 1, 4]], torch.tensor([-1.0, 1, 1]).expand(4, 3))
+    assert (similarity.abs() <= 1 + 1e-6).all()
 
 
-def test_the_middles_of_stretches_are_their_middle_frames():
+def test_the_center_frames_of_segments_are_their_middle_frames():
     frames = torch.arange(27.0).reshape(1, 27, 1)
-    assert middles(frames, 9).flatten().tolist() == [4, 13, 22]
-    assert middles(frames, 1).equal(frames)
+    assert center_frames(frames, 9).flatten().tolist() == [4, 13, 22]
+    assert center_frames(frames, 1).equal(frames)
 
 
 @pytest.mark.parametrize("layers", [2, 3, 4])
@@ -129,21 +129,21 @@ def test_dense_equals_window_by_window(layers):
     model = network(AttentionConfig(layers=layers, channels=8, trajectory_channels=4, groups=2, squeeze=4))
     reach = 3**layers
     assert model.receptive_field == reach == sum(model.context) + 1
-    screen = torch.randn(2, reach + 3, 17, 2)
-    lifted, dense = model(screen), model(screen, dense=True)
+    keypoints = torch.randn(2, reach + 3, 17, 2)
+    lifted, dense = model(keypoints), model(keypoints, dense=True)
     assert lifted.pose.shape == (2, 4, 17, 3)
     torch.testing.assert_close(lifted.joints, dense.joints, atol=1e-5, rtol=0)
     for frame in range(4):
-        window = model(screen[:, frame : frame + reach])
+        window = model(keypoints[:, frame : frame + reach])
         torch.testing.assert_close(window.joints[:, 0], lifted.joints[:, frame], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("changed", range(12))
 def test_an_output_frame_depends_on_its_receptive_field_and_nothing_else(changed):
-    model, screen = network(), torch.randn(1, 12, 17, 2)
-    other = screen.clone()
+    model, keypoints = network(), torch.randn(1, 12, 17, 2)
+    other = keypoints.clone()
     other[:, changed] += torch.randn(17, 2)
-    before, after = model(screen).pose, model(other).pose
+    before, after = model(keypoints).pose, model(other).pose
     differs = [not torch.allclose(before[:, i], after[:, i], atol=1e-7) for i in range(4)]
     assert differs == [i <= changed < i + 9 for i in range(4)]
 

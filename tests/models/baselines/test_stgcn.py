@@ -1,4 +1,4 @@
-"""The graph network of Cai et al.: its graphs, its size, and what it looks at."""
+"""The graph network of Cai et al.: its graphs, its size, and what its outputs depend on."""
 
 import pytest
 import torch
@@ -14,10 +14,9 @@ from spgnet.models.baselines.stgcn import (
     PoseGraph,
     distances_from,
     joint_graph,
-    over_time,
     part_graph,
+    window_graph,
 )
-from spgnet.models.network import Norm
 
 SMALL = STGCNConfig(frames=3, channels=8, trajectory_channels=8)
 
@@ -42,7 +41,7 @@ def weights_of_the_pose(config: STGCNConfig) -> int:
 
 
 def naive_class(receiver: tuple[int, int], sender: tuple[int, int]) -> int | None:
-    """The class of a neighbour by the paper's words: (frame, joint) who receives and who sends."""
+    """The class of a neighbour in the paper's words, of (frame, joint) of the receiver and of the sender."""
     (here, joint), (there, other) = receiver, sender
     if joint == other:
         return {0: 0, 1: 4, -1: 5}.get(here - there)
@@ -75,7 +74,7 @@ def test_distances_are_those_of_the_official_code():
 
 @pytest.mark.parametrize("frames", [1, 3])
 def test_neighbours_are_in_the_class_that_the_paper_puts_them_in(frames):
-    window = over_time(joint_graph(), frames)
+    window = window_graph(joint_graph(), frames)
     nodes = [(frame, joint) for frame in range(frames) for joint in range(17)]
     expected = torch.zeros(6, len(nodes), len(nodes))
     for row, receiver in enumerate(nodes):
@@ -90,14 +89,14 @@ def test_neighbours_are_in_the_class_that_the_paper_puts_them_in(frames):
 
 
 def test_the_graph_is_its_own_mirror_image():
-    window = over_time(joint_graph(), 3).unflatten(2, (3, 17)).unflatten(1, (3, 17))
-    twins = list(HUMAN36M.mirror)
-    assert torch.equal(window[:, :, twins][..., twins], window)
+    window = window_graph(joint_graph(), 3).unflatten(2, (3, 17)).unflatten(1, (3, 17))
+    mirror = list(HUMAN36M.mirror)
+    assert torch.equal(window[:, :, mirror][..., mirror], window)
     parts, swapped = part_graph(), [1, 0, 3, 2, 4]
     assert torch.equal(parts[:, swapped][:, :, swapped], parts)
 
 
-def test_parts_are_all_joints_and_each_part_s_twin_is_a_part():
+def test_parts_are_all_joints_and_each_part_s_mirror_image_is_a_part():
     assert sorted(joint for part in PARTS for joint in part) == list(range(17))
     mirrored = [tuple(HUMAN36M.mirror[joint] for joint in part) for part in PARTS]
     assert mirrored == [PARTS[1], PARTS[0], PARTS[3], PARTS[2], PARTS[4]]
@@ -107,7 +106,7 @@ def test_parts_are_all_joints_and_each_part_s_twin_is_a_part():
 @pytest.mark.parametrize("frames", [1, 3, 5])
 def test_a_graph_convolution_is_a_sum_over_neighbours_each_with_its_class_s_weights(graph, frames):
     torch.manual_seed(0)
-    window = over_time(graph, frames)
+    window = window_graph(graph, frames)
     layer = GraphConvolution(graph, frames, 2, 4)
     nn.init.normal_(layer.bias)
     x, weights = torch.randn(5, window.shape[-1], 2), layer.linear.weight.unflatten(1, (-1, 2))
@@ -118,13 +117,6 @@ def test_a_graph_convolution_is_a_sum_over_neighbours_each_with_its_class_s_weig
     torch.testing.assert_close(layer(x), expected)
 
 
-def test_batch_norm_of_nodes_is_batch_norm_over_all_of_them():
-    norm, x = Norm(4), torch.randn(3, 5, 4) * 3 + 1
-    flat = norm(x).flatten(0, 1)
-    torch.testing.assert_close(flat.mean(dim=0), torch.zeros(4), atol=1e-6, rtol=0)
-    torch.testing.assert_close(flat.std(dim=0, correction=0), torch.ones(4), atol=1e-4, rtol=0)
-
-
 def test_a_fresh_non_local_block_changes_nothing():
     x = torch.randn(2, 3, 17, 8)
     assert torch.equal(NonLocal(8)(x), x[:, 1])
@@ -133,31 +125,31 @@ def test_a_fresh_non_local_block_changes_nothing():
 @pytest.mark.parametrize("frames", [1, 3, 7])
 def test_dense_equals_window_by_window(frames):
     model = network(STGCNConfig(frames=frames, channels=8, trajectory_channels=8))
-    screen = torch.randn(2, frames + 4, 17, 2)
-    lifted, dense = model(screen), model(screen, dense=True)
+    keypoints = torch.randn(2, frames + 4, 17, 2)
+    lifted, dense = model(keypoints), model(keypoints, dense=True)
     assert lifted.pose.shape == (2, 5, 17, 3)
     torch.testing.assert_close(lifted.joints, dense.joints, atol=1e-5, rtol=0)
     for frame in range(5):
-        window = model(screen[:, frame : frame + frames])
+        window = model(keypoints[:, frame : frame + frames])
         torch.testing.assert_close(window.joints[:, 0], lifted.joints[:, frame], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("changed", range(7))
 def test_an_output_frame_depends_on_its_receptive_field_and_nothing_else(changed):
-    model, screen = network(), torch.randn(1, 7, 17, 2)
-    other = screen.clone()
+    model, keypoints = network(), torch.randn(1, 7, 17, 2)
+    other = keypoints.clone()
     other[:, changed] += 1
-    before, after = model(screen).pose, model(other).pose
+    before, after = model(keypoints).pose, model(other).pose
     differs = [not torch.allclose(before[:, i], after[:, i], atol=1e-6) for i in range(5)]
     assert differs == [i <= changed < i + 3 for i in range(5)]
 
 
-def test_every_joint_looks_at_every_joint_of_the_window():
-    """The whole body is seen by way of the parts and of the non-local block."""
-    model, screen = network(), torch.randn(1, 3, 17, 2, requires_grad=True)
-    model.pose(screen)[0, 13].square().sum().backward()
-    assert screen.grad is not None
-    assert (screen.grad.abs().sum(dim=-1) > 0).all()
+def test_every_joint_depends_on_every_joint_of_the_window():
+    """By way of the body parts and of the non-local block."""
+    model, keypoints = network(), torch.randn(1, 3, 17, 2, requires_grad=True)
+    model.pose(keypoints)[0, 13].square().sum().backward()
+    assert keypoints.grad is not None
+    assert (keypoints.grad.abs().sum(dim=-1) > 0).all()
 
 
 def test_gradients_reach_every_weight():

@@ -38,9 +38,9 @@ def their_weights(widths=(3, 3), *, channels=8, inputs=34, outputs=51, seed=0) -
     weights["shrink.bias"] = torch.randn(outputs) * 0.1
     weights["expand_conv.weight"] = torch.randn(channels, inputs, widths[0]) / (inputs * widths[0]) ** 0.5
     for i, width in enumerate(widths[1:]):
-        for layer, wide in ((2 * i, width), (2 * i + 1, 1)):
-            fan = (channels * wide) ** 0.5
-            weights[f"layers_conv.{layer}.weight"] = torch.randn(channels, channels, wide) / fan
+        for layer, taps in ((2 * i, width), (2 * i + 1, 1)):
+            fan = (channels * taps) ** 0.5
+            weights[f"layers_conv.{layer}.weight"] = torch.randn(channels, channels, taps) / fan
     for layer in range(2 * len(widths) - 2):
         norm(f"layers_bn.{layer}")
     return weights
@@ -239,7 +239,7 @@ BROKEN = [
     (lambda _: {"model_pos": their_weights(outputs=39)}, "puts out 39 numbers a frame, expected 51 or 45"),
     (lambda pose: {"model_pos": pose | {"extra": torch.zeros(1)}}, "do not make .*extra"),
     (lambda _: {"model_pos": their_weights((3, 2))}, "filter widths must be odd"),
-    (lambda pose: {"model_pos": pose, "model_traj": pose}, "size mismatch for last.weight"),
+    (lambda pose: {"model_pos": pose, "model_traj": pose}, "size mismatch for head.weight"),
 ]
 
 

@@ -1,18 +1,18 @@
 """Liu et al. (CVPR 2020): temporal convolutions at several scales, with attention to frames and to kernels.
 
 "Attention Mechanism Exploits Temporal Contexts: Real-time 3D Human Pose Reconstruction". As in VideoPose3D,
-every layer leaves one frame in three, until one is left. Besides,
+every layer leaves one frame in three, until one is left. In addition:
 
-- temporal attention: before each layer, frames are weighted by how much their 2D poses are like that of the
-  middle frame (cosine of the poses relative to the pelvis);
-- kernel attention: each layer convolves with three dilations, and weighs them against each other, channel by
+- temporal attention: before each layer, frames are weighted by the similarity of their 2D poses to that of
+  the center frame (cosine of the poses relative to the pelvis);
+- kernel attention: each layer convolves with three dilations, and weights them against each other for each
   channel;
-- several scales: the output of each layer, and the input, also go straight to the later layers, by
-  convolutions on the frames in the middle of longer and longer stretches.
+- several scales: the input and the output of each layer have skip connections to the later layers, by
+  convolutions on the center frames of longer and longer segments.
 
 Layers and sizes are those of the official code's common/model.py, which is the non-causal network for
-J = 243. It works for five layers alone; fewer or more are our extension of the same pattern. For the
-trajectory, which that paper does not predict, VideoPose3D's encoder stands beside it.
+J = 243. That code works for five layers only; fewer or more are our extension of the same pattern. For the
+trajectory, which that paper does not predict, VideoPose3D's encoder is added.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from torch.nn.functional import cosine_similarity, mish
 
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models.network import Lifted, LiftingNetwork, Norm, rooted
-from spgnet.models.temporal import TemporalEncoder
+from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
+from spgnet.models.temporal import BatchNorm, TemporalEncoder
 
 DILATIONS = 3
 """Kernels in each kernel attention, dilated by 1, 2 and 3."""
@@ -42,15 +42,15 @@ class AttentionConfig:
     """
 
     layers: int = 5
-    """Layers that leave one frame in three; the receptive field J is 3 to their number."""
+    """Number of layers, each of which leaves one frame in three; the receptive field J is 3 to its power."""
     channels: int = 1024
     """Width of the hidden layers of the pose network, a multiple of ``groups``."""
     trajectory_channels: int = 1024
     """Width of the hidden layers of the trajectory encoder."""
     groups: int = 8
-    """Groups of channels that the kernels of a kernel attention keep apart."""
+    """Groups of the grouped convolutions in a kernel attention."""
     squeeze: int = 128
-    """Width of the layer by which a kernel attention weighs its kernels."""
+    """Width of the hidden layer that computes the weights of a kernel attention."""
     dropout: float = 0.2
     """Probability of dropping a hidden feature in training."""
 
@@ -73,149 +73,167 @@ class AttentionConfig:
         return 3**self.layers
 
 
-def middles(x: Float[Tensor, "b frames *f"], stretch: int) -> Float[Tensor, "b shorter *f"]:
-    """The middle frame of each stretch of that many."""
-    return x[:, stretch // 2 :: stretch]
+def center_frames(
+    x: Float[Tensor, "batch frames *features"], segment: int
+) -> Float[Tensor, "batch segments *features"]:
+    """The center frame of each segment of that many frames."""
+    return x[:, segment // 2 :: segment]
 
 
-def spread(*shape: int, inputs: int) -> nn.Parameter:
-    """Fresh weights of a linear map from so many inputs, as PyTorch draws them."""
-    return nn.Parameter(torch.empty(shape).uniform_(-(inputs**-0.5), inputs**-0.5))
+def uniform_parameter(*shape: int, fan_in: int) -> nn.Parameter:
+    """Fresh weights of a linear map from ``fan_in`` inputs, from PyTorch's uniform distribution."""
+    return nn.Parameter(torch.empty(shape).uniform_(-(fan_in**-0.5), fan_in**-0.5))
 
 
-class Separable(nn.Module):
-    """A convolution over groups of three frames, channel by channel, and then across the channels."""
+class SeparableConv(nn.Module):
+    """A depthwise convolution over groups of three frames, and a pointwise one."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
-        self.taps = spread(3, inputs, inputs=3)
-        self.norm = Norm(inputs)
-        self.across = nn.Sequential(nn.Linear(inputs, outputs, bias=False), Norm(outputs))
+        self.depthwise = uniform_parameter(3, inputs, fan_in=3)
+        self.norm = BatchNorm(inputs)
+        self.pointwise = nn.Sequential(nn.Linear(inputs, outputs, bias=False), BatchNorm(outputs))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Float[Tensor, "b frames inputs"]) -> Float[Tensor, "b shorter outputs"]:
-        """One frame for three."""
-        alone = (x.unflatten(1, (-1, 3)) * self.taps).sum(dim=2)
-        return self.dropout(mish(self.across(self.norm(alone))))
+    def forward(self, x: Float[Tensor, "batch frames inputs"]) -> Float[Tensor, "batch groups outputs"]:
+        """One frame for each group of three."""
+        filtered = (x.unflatten(1, (-1, 3)) * self.depthwise).sum(dim=2)
+        return self.dropout(mish(self.pointwise(self.norm(filtered))))
 
 
-class Mixing(nn.Module):
-    """A layer across the channels, frame by frame."""
+class PointwiseBlock(nn.Module):
+    """A pointwise convolution: a linear map of the channels of each frame."""
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
         self.linear = nn.Linear(channels, channels, bias=False)
-        self.norm = Norm(channels)
+        self.norm = BatchNorm(channels)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Float[Tensor, "b t f"]) -> Float[Tensor, "b t f"]:
-        """Frame by frame."""
+    def forward(self, x: Float[Tensor, "batch frames channels"]) -> Float[Tensor, "batch frames channels"]:
+        """Apply the block to each frame."""
         return self.dropout(mish(self.norm(self.linear(x))))
 
 
 class KernelAttention(nn.Module):
-    """Convolutions over groups of three frames by three dilations, weighted by what all of them saw.
+    """Separable convolutions over groups of three frames with three dilations, and a softmax over them.
 
-    The dilated ones reach into the neighbouring groups; at the ends of the window its last frame is repeated.
+    The softmax's weights depend on the mean over time of the sum of all three. The dilated convolutions reach
+    into the neighbouring groups; at the ends of the window its first and last frame are repeated.
     """
 
     def __init__(self, channels: int, groups: int, squeeze: int) -> None:
         super().__init__()
         size = channels // groups
-        self.taps = spread(DILATIONS, 3, channels, inputs=3)
-        self.tap_norm = Norm(DILATIONS * channels)
-        self.across = spread(DILATIONS, groups, size, size, inputs=size)
-        self.across_norm = Norm(DILATIONS * channels)
+        self.depthwise = uniform_parameter(DILATIONS, 3, channels, fan_in=3)
+        self.depthwise_norm = BatchNorm(DILATIONS * channels)
+        self.pointwise = uniform_parameter(DILATIONS, groups, size, size, fan_in=size)
+        self.pointwise_norm = BatchNorm(DILATIONS * channels)
         self.squeeze = nn.Linear(channels, squeeze)
-        self.weigh = nn.Linear(squeeze, DILATIONS * channels)
+        self.logits = nn.Linear(squeeze, DILATIONS * channels)
 
-    def forward(self, x: Float[Tensor, "b frames f"]) -> Float[Tensor, "b shorter f"]:
-        """One frame for three."""
-        kernels = self._kernels(x)
-        everything = self.squeeze(kernels.sum(dim=2).mean(dim=1))
-        weights = self.weigh(everything).unflatten(-1, (DILATIONS, -1)).softmax(dim=1)
+    def forward(self, x: Float[Tensor, "batch frames channels"]) -> Float[Tensor, "batch groups channels"]:
+        """One frame for each group of three."""
+        kernels = self._convolve(x)
+        squeezed = self.squeeze(kernels.sum(dim=2).mean(dim=1))
+        weights = self.logits(squeezed).unflatten(-1, (DILATIONS, -1)).softmax(dim=1)
         return (kernels * weights.unsqueeze(1)).sum(dim=2)
 
-    def _kernels(self, x: Tensor) -> Tensor:
-        reach = DILATIONS - 1
-        ends = x[:, :1].expand(-1, reach, -1), x[:, -1:].expand(-1, reach, -1)
-        seen = torch.cat((ends[0], x, ends[1]), dim=1).unfold(1, 3 + 2 * reach, 3).unbind(-1)
-        alone = [self._dilated(seen, i) for i in range(DILATIONS)]
-        normed = self.tap_norm(torch.cat(alone, dim=-1)).unflatten(-1, self.across.shape[:3])
-        across = torch.einsum("btdgi,dgio->btdgo", normed, self.across)
-        return mish(self.across_norm(across.flatten(2))).unflatten(-1, (DILATIONS, -1))
+    def _convolve(self, x: Tensor) -> Tensor:
+        """The outputs of the three convolutions: [batch, groups, dilations, channels]."""
+        margin = DILATIONS - 1
+        first, last = x[:, :1].expand(-1, margin, -1), x[:, -1:].expand(-1, margin, -1)
+        padded = torch.cat((first, x, last), dim=1)
+        frames = padded.unfold(1, 3 + 2 * margin, 3).unbind(-1)  # of every group with its margins
+        filtered = [self._dilated(frames, i) for i in range(DILATIONS)]
+        normed = self.depthwise_norm(torch.cat(filtered, dim=-1)).unflatten(-1, self.pointwise.shape[:3])
+        mixed = torch.einsum("btdgi,dgio->btdgo", normed, self.pointwise)
+        return mish(self.pointwise_norm(mixed.flatten(2))).unflatten(-1, (DILATIONS, -1))
 
-    def _dilated(self, seen: tuple[Tensor, ...], i: int) -> Tensor:
-        before, middle, after = self.taps[i]
-        reach = i + 1
-        return before * seen[DILATIONS - reach] + middle * seen[DILATIONS] + after * seen[DILATIONS + reach]
+    def _dilated(self, frames: tuple[Tensor, ...], i: int) -> Tensor:
+        """The depthwise convolution with dilation i + 1 around the center frame of each group."""
+        before, center, after = self.depthwise[i]
+        dilation = i + 1
+        return (
+            before * frames[DILATIONS - dilation]
+            + center * frames[DILATIONS]
+            + after * frames[DILATIONS + dilation]
+        )
 
 
 class TemporalAttention(nn.Module):
-    """A weight in (0, 1) for each frame of a layer, by how like the middle frame all frames are."""
+    """A weight in (0, 1) for each frame of a layer, from all input frames' similarity to the center one."""
 
     def __init__(self, frames: int, weights: int) -> None:
         super().__init__()
         self.linear = nn.Linear(frames, weights)
         self.norm = nn.BatchNorm1d(weights)
 
-    def forward(self, likeness: Float[Tensor, "b frames"]) -> Float[Tensor, "b weights 1"]:
-        """Weigh the frames of a layer."""
-        return self.norm(self.linear(likeness)).sigmoid().unsqueeze(-1)
+    def forward(self, similarity: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch weights 1"]:
+        """The weights of the frames of a layer."""
+        return self.norm(self.linear(similarity)).sigmoid().unsqueeze(-1)
 
 
 class PoseAttention(nn.Module):
-    """The pose network: a window of J input frames to the pose of the middle one."""
+    """The pose network: a window of J input frames to the pose of the center frame."""
 
     def __init__(self, config: AttentionConfig) -> None:
         super().__init__()
         levels, channels, dropout = config.layers - 1, config.channels, config.dropout
         frames, inputs, joints = config.receptive_field, 2 * len(HUMAN36M), 3 * len(HUMAN36M)
-        self.first = nn.ModuleList(Separable(inputs, channels, dropout) for _ in range(levels))
-        self.frames = nn.ModuleList(TemporalAttention(frames, frames // 3**i) for i in range(1, levels + 1))
-        self.kernels = nn.ModuleList(
+        self.input_blocks = nn.ModuleList(SeparableConv(inputs, channels, dropout) for _ in range(levels))
+        self.temporal_attention = nn.ModuleList(
+            TemporalAttention(frames, frames // 3**i) for i in range(1, levels + 1)
+        )
+        self.kernel_blocks = nn.ModuleList(
             nn.Sequential(
                 KernelAttention(channels, config.groups, config.squeeze),
                 nn.Dropout(dropout),
-                Mixing(channels, dropout),
+                PointwiseBlock(channels, dropout),
             )
             for _ in range(levels)
         )
-        self.leaps = nn.ModuleDict(
+        self.skips = nn.ModuleDict(
             {
                 f"{level}-{later}": nn.Sequential(
-                    Separable(channels, channels, dropout), Mixing(channels, dropout)
+                    SeparableConv(channels, channels, dropout), PointwiseBlock(channels, dropout)
                 )
                 for level in range(levels)
                 for later in range(level + 2, levels)
             }
         )
-        self.last = nn.Linear(channels, joints)
+        self.head = nn.Linear(channels, joints)
 
-    def forward(self, windows: Float[Tensor, "b frames 17 2"]) -> Float[Tensor, "b 51"]:
-        """Level by level, one frame in three."""
-        features, likeness, levels = windows.flatten(2), like_the_middle(windows), len(self.frames)
-        arriving = {level: [first(middles(features, 3**level))] for level, first in enumerate(self.first)}
-        x = arriving[0].pop()
+    def forward(self, windows: Float[Tensor, "batch frames 17 2"]) -> Float[Tensor, "batch 51"]:
+        """Level by level, each of which leaves one frame in three."""
+        features, similarity = windows.flatten(2), similarity_to_center(windows)
+        levels = len(self.temporal_attention)
+        incoming = {
+            level: [block(center_frames(features, 3**level))] for level, block in enumerate(self.input_blocks)
+        }
+        x = incoming[0].pop()
         for level in range(levels):
-            weights, kept = self.frames[level](likeness), middles(x, 3)
+            weights, residual = self.temporal_attention[level](similarity), center_frames(x, 3)
             x = weights * x
             for later in range(level + 2, levels):
-                stretch = 3 ** (later - level - 1)
-                leap = self.leaps[f"{level}-{later}"](middles(x, stretch))
-                arriving[later].append(middles(kept, stretch) + leap)
-            x = kept + self.kernels[level](x + weights * sum(arriving[level]))
-        return self.last(x.squeeze(1))
+                segment = 3 ** (later - level - 1)
+                skip = self.skips[f"{level}-{later}"](center_frames(x, segment))
+                incoming[later].append(center_frames(residual, segment) + skip)
+            x = residual + self.kernel_blocks[level](x + weights * sum(incoming[level]))
+        return self.head(x.squeeze(1))
 
 
-def like_the_middle(windows: Float[Tensor, "b frames 17 2"]) -> Float[Tensor, "b frames"]:
-    """Cosine between the pose of each frame and that of the middle one, relative to the pelvis."""
+def similarity_to_center(windows: Float[Tensor, "batch frames 17 2"]) -> Float[Tensor, "batch frames"]:
+    """Cosine similarity of the 2D pose of each frame to that of the center one, relative to the pelvis."""
     poses = (windows - windows[:, :, :1]).flatten(2)
-    return cosine_similarity(poses, middles(poses, poses.shape[1]), dim=-1, eps=1e-6)
+    return cosine_similarity(poses, center_frames(poses, poses.shape[1]), dim=-1, eps=1e-6)
 
 
 class Attention(LiftingNetwork):
-    """See :class:`AttentionConfig` and :class:`LiftingNetwork`."""
+    """Liu et al.'s network for the pose and VideoPose3D's for the trajectory, on screen coordinates.
+
+    See :class:`AttentionConfig` for its size and :class:`LiftingNetwork` for how it is called.
+    """
 
     def __init__(self, config: AttentionConfig) -> None:
         super().__init__()
@@ -232,8 +250,9 @@ class Attention(LiftingNetwork):
             causal=False,
         )
 
-    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
-        """Lift screen coordinates; the pose always window by window, as all depends on the middle frame."""
-        windows = screen.unfold(1, self.receptive_field, 1).movedim(-1, 2)
+    def forward(self, keypoints_2d: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> LiftedPose:
+        """Lift screen coordinates; the pose always window by window, as all depends on the center frame."""
+        windows = keypoints_2d.unfold(1, self.receptive_field, 1).movedim(-1, 2)
         pose = self.pose(windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
-        return Lifted(rooted(pose), self.trajectory(screen.flatten(2), dense=dense).unsqueeze(-2))
+        root = self.trajectory(keypoints_2d.flatten(2), dense=dense)
+        return LiftedPose(root_relative(pose), root.unsqueeze(-2))

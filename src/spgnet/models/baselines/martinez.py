@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models.network import Lifted, LiftingNetwork, rooted
-from spgnet.models.temporal import Layer
+from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
+from spgnet.models.temporal import ConvBlock
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class MartinezConfig:
     trajectory_channels: int = 1024
     """Width of the hidden layers of the trajectory network."""
     blocks: int = 2
-    """Residual blocks of two layers each."""
+    """Residual blocks, of two layers each."""
     dropout: float = 0.5
     """Probability of dropping a hidden feature in training."""
 
@@ -45,27 +45,30 @@ class MartinezConfig:
 
 
 class ResidualMLP(nn.Module):
-    """A layer, residual blocks of two layers, and a linear output."""
+    """An input block, residual blocks of two blocks each, and a linear head."""
 
     def __init__(self, inputs: int, outputs: int, *, channels: int, blocks: int, dropout: float) -> None:
         super().__init__()
-        self.first = Layer(inputs, channels, dropout)
+        self.input_block = ConvBlock(inputs, channels, dropout)
         self.blocks = nn.ModuleList(
-            nn.Sequential(Layer(channels, channels, dropout), Layer(channels, channels, dropout))
+            nn.Sequential(ConvBlock(channels, channels, dropout), ConvBlock(channels, channels, dropout))
             for _ in range(blocks)
         )
-        self.last = nn.Linear(channels, outputs)
+        self.head = nn.Linear(channels, outputs)
 
-    def forward(self, x: Float[Tensor, "b t inputs"]) -> Float[Tensor, "b t outputs"]:
-        """Frame by frame."""
-        x = self.first(x)
+    def forward(self, x: Float[Tensor, "batch frames inputs"]) -> Float[Tensor, "batch frames outputs"]:
+        """Apply the MLP to each frame."""
+        x = self.input_block(x)
         for block in self.blocks:
             x = x + block(x)
-        return self.last(x)
+        return self.head(x)
 
 
 class Martinez(LiftingNetwork):
-    """See :class:`MartinezConfig` and :class:`LiftingNetwork`."""
+    """A residual MLP for the pose and one for the trajectory, on screen coordinates of single frames.
+
+    See :class:`MartinezConfig` for its size and :class:`LiftingNetwork` for how it is called.
+    """
 
     receptive_field = 1
     context = (0, 0)
@@ -76,7 +79,7 @@ class Martinez(LiftingNetwork):
         self.pose = ResidualMLP(2 * joints, 3 * joints, channels=config.channels, **shared)
         self.trajectory = ResidualMLP(2 * joints, 3, channels=config.trajectory_channels, **shared)
 
-    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
+    def forward(self, keypoints_2d: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> LiftedPose:
         """Lift screen coordinates; with single frames, ``dense`` makes no difference."""
-        features = screen.flatten(2)
-        return Lifted(rooted(self.pose(features)), self.trajectory(features).unsqueeze(-2))
+        features = keypoints_2d.flatten(2)
+        return LiftedPose(root_relative(self.pose(features)), self.trajectory(features).unsqueeze(-2))

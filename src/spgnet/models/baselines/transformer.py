@@ -4,18 +4,18 @@ It is of the family of MotionBERT and MotionAGFormer, which alternate attention 
 between the joints of a frame. Those lift many frames at once, and every joint of every frame is a token all
 the way through. Here only the output frame goes through the blocks: as one wide
 frame token, which attends to the frames around it, and as 17 narrow joint tokens, which attend to each other.
-In every block the frame token reads the joint tokens, and they read it. The frames around are looked at
-as they were embedded, so that
+In every block the frame token takes in the joint tokens, and they take it in. The frames around are attended
+to as they were embedded, so that
 
-- a training sample costs little more than its output frames, and can be a short run out of many clips;
+- a training sample costs little more than its output frames, and can be a few frames out of many clips;
 - the receptive field is J whatever the number of blocks, and no frame's result depends on the chunk it is
   lifted in.
 
-Joints go in relative to the pelvis, which is what the pose is asked for, with the pelvis beside them. For the
-trajectory, VideoPose3D's encoder stands beside the network, as in SPGNet.
+The input is the joints relative to the pelvis, as the pose is in the output, and the pelvis. The trajectory
+has VideoPose3D's encoder, as in SPGNet.
 
-That attention is what makes it accurate is not shown: in single short runs of prototypes on the open
-benchmark's validation split, one without any attention, the frame token's path alone, was as accurate.
+It is not shown that attention makes it accurate: in single short runs of prototypes on the open benchmark's
+validation split, one without any attention (only the frame token's feed-forward path) was as accurate.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from torch.nn.functional import gelu
 
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models.network import Lifted, LiftingNetwork
+from spgnet.models.network import LiftedPose, LiftingNetwork
 from spgnet.models.temporal import TemporalEncoder
 
-MAGNIFIED = 3.0
-"""What 2D joints relative to the pelvis are multiplied by: a person fills about a third of an image."""
-ATTENDED = 8192
-"""Output frames computed at once, times the frames that each attends to; it bounds the memory."""
+INPUT_SCALE = 3.0
+"""Factor of 2D joints relative to the pelvis: a person fills about a third of an image."""
+MAX_ATTENDED_FRAMES = 8192
+"""Most output frames computed at once, times the frames that each attends to; it bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TransformerConfig:
 
     filter_widths: tuple[int, ...] = (3, 3)
     """Frames per filter of each layer of the trajectory encoder; their product is the receptive field J, all
-    of which attention over time looks at."""
+    of which the frame token attends to."""
     frame_channels: int = 256
     """Width of the frame token, a multiple of ``frame_heads``."""
     joint_channels: int = 48
@@ -69,22 +69,24 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         sizes = ("frame_channels", "joint_channels", "blocks", "frame_heads", "joint_heads")
-        faults = [
+        errors = [
             f"{name} must be positive, got {getattr(self, name)}"
             for name in (*sizes, "trajectory_channels")
             if getattr(self, name) < 1
         ]
         if not self.filter_widths or any(w < 1 or w % 2 == 0 for w in self.filter_widths):
-            faults.append(f"filter widths must be odd and positive, got {self.filter_widths}")
-        if not faults:
-            for kind in ("frame", "joint"):
-                width, heads = getattr(self, f"{kind}_channels"), getattr(self, f"{kind}_heads")
+            errors.append(f"filter widths must be odd and positive, got {self.filter_widths}")
+        if not errors:
+            for token in ("frame", "joint"):
+                width, heads = getattr(self, f"{token}_channels"), getattr(self, f"{token}_heads")
                 if width % heads:
-                    faults.append(f"{kind}_channels must be a multiple of {kind}_heads, got {width}, {heads}")
+                    errors.append(
+                        f"{token}_channels must be a multiple of {token}_heads, got {width}, {heads}"
+                    )
         if not 0 <= self.trajectory_dropout < 1:
-            faults.append(f"trajectory_dropout must be in [0, 1), got {self.trajectory_dropout}")
-        if faults:
-            raise InputError("; ".join(faults))
+            errors.append(f"trajectory_dropout must be in [0, 1), got {self.trajectory_dropout}")
+        if errors:
+            raise InputError("; ".join(errors))
 
     @property
     def receptive_field(self) -> int:
@@ -98,21 +100,21 @@ class TransformerConfig:
         return before, self.receptive_field - 1 - before
 
 
-class PerJoint(nn.Module):
-    """A linear map of its own for every joint."""
+class JointwiseLinear(nn.Module):
+    """A separate linear map for every joint."""
 
-    def __init__(self, inputs: int, outputs: int, spread: float) -> None:
+    def __init__(self, inputs: int, outputs: int, std: float) -> None:
         super().__init__()
-        self.weight = nn.Parameter(spread * torch.randn(len(HUMAN36M), inputs, outputs))
-        self.bias = nn.Parameter(spread * torch.randn(len(HUMAN36M), outputs))
+        self.weight = nn.Parameter(std * torch.randn(len(HUMAN36M), inputs, outputs))
+        self.bias = nn.Parameter(std * torch.randn(len(HUMAN36M), outputs))
 
-    def forward(self, x: Float[Tensor, "b t 17 inputs"]) -> Float[Tensor, "b t 17 outputs"]:
-        """Joint by joint."""
+    def forward(self, x: Float[Tensor, "batch frames 17 inputs"]) -> Float[Tensor, "batch frames 17 outputs"]:
+        """Map the features of each joint."""
         return torch.einsum("btji,jio->btjo", x, self.weight) + self.bias
 
 
-class Perceptron(nn.Sequential):
-    """A hidden layer, twice as wide, on what is normalised first."""
+class FeedForward(nn.Sequential):
+    """Layer normalization, and a perceptron whose hidden layer is twice as wide."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(
@@ -123,8 +125,8 @@ class Perceptron(nn.Sequential):
         )
 
 
-class OverTime(nn.Module):
-    """Attention of the frame token to the J frames around it, whose keys and values know their place."""
+class TemporalAttention(nn.Module):
+    """Attention of the frame token to the J frames around it; keys and values have a position embedding."""
 
     def __init__(self, channels: int, heads: int, frames: int) -> None:
         super().__init__()
@@ -132,52 +134,54 @@ class OverTime(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.query = nn.Linear(channels, channels, bias=False)
         self.key_value = nn.Linear(channels, 2 * channels, bias=False)
-        self.places = nn.Parameter(0.1 * torch.randn(frames, 2 * channels))
-        self.last = nn.Linear(channels, channels)
+        self.position_embedding = nn.Parameter(0.1 * torch.randn(frames, 2 * channels))
+        self.out = nn.Linear(channels, channels)
 
     def forward(
-        self, token: Float[Tensor, "b t c"], around: Float[Tensor, "b frames c"]
-    ) -> Float[Tensor, "b t c"]:
-        """What the tokens find, each in its own J of the embedded frames."""
-        windows = self.key_value(around).unfold(1, self.frames, 1).mT  # a view: [b, t, J, 2 c]
-        heads = (windows + self.places).unflatten(-1, (2, self.heads, -1))
+        self, token: Float[Tensor, "batch kept channels"], embedded: Float[Tensor, "batch frames channels"]
+    ) -> Float[Tensor, "batch kept channels"]:
+        """The result for each frame token, which attends to its own J of the embedded frames."""
+        windows = self.key_value(embedded).unfold(1, self.frames, 1).mT  # a view: [b, t, J, 2 c]
+        heads = (windows + self.position_embedding).unflatten(-1, (2, self.heads, -1))
         key, value = heads.permute(3, 0, 1, 4, 2, 5)  # each [b, t, heads, J, c / heads]
         query = self.query(self.norm(token)).unflatten(-1, (self.heads, 1, -1))
-        return self.last(attended(query, key, value).flatten(2))
+        return self.out(attention(query, key, value).flatten(2))
 
 
-class OverJoints(nn.Module):
-    """Attention of the joint tokens of a frame to each other; each has a learnt leaning to each."""
+class JointAttention(nn.Module):
+    """Attention of the joint tokens of a frame to each other, with a learnt bias for each pair of joints."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(channels)
         self.query_key_value = nn.Linear(channels, 3 * channels, bias=False)
-        self.leaning = nn.Parameter(torch.zeros(heads, len(HUMAN36M), len(HUMAN36M)))
-        self.last = nn.Linear(channels, channels)
+        self.pair_bias = nn.Parameter(torch.zeros(heads, len(HUMAN36M), len(HUMAN36M)))
+        self.out = nn.Linear(channels, channels)
 
-    def forward(self, tokens: Float[Tensor, "b t 17 c"]) -> Float[Tensor, "b t 17 c"]:
-        """What the joints find in the other joints of their frame."""
+    def forward(
+        self, tokens: Float[Tensor, "batch kept 17 channels"]
+    ) -> Float[Tensor, "batch kept 17 channels"]:
+        """The result for each joint token, which attends to those of its own frame."""
         heads = self.query_key_value(self.norm(tokens)).unflatten(-1, (3, self.heads, -1))
         query, key, value = heads.permute(3, 0, 1, 4, 2, 5)  # each [b, t, heads, 17, c / heads]
-        return self.last(attended(query, key, value, self.leaning).transpose(2, 3).flatten(3))
+        return self.out(attention(query, key, value, self.pair_bias).transpose(2, 3).flatten(3))
 
 
-def attended(
+def attention(
     query: Float[Tensor, "*batch queries e"],
     key: Float[Tensor, "*batch keys e"],
     value: Float[Tensor, "*batch keys e"],
-    leaning: Float[Tensor, "heads queries keys"] | None = None,
+    bias: Float[Tensor, "heads queries keys"] | None = None,
 ) -> Float[Tensor, "*batch queries e"]:
     """Scaled dot-product attention; PyTorch's own is no faster on a CPU for so few keys."""
-    likeness = query @ key.mT * query.shape[-1] ** -0.5
-    weights = (likeness if leaning is None else likeness + leaning).softmax(dim=-1)
+    scores = query @ key.mT * query.shape[-1] ** -0.5
+    weights = (scores if bias is None else scores + bias).softmax(dim=-1)
     return weights.to(value.dtype) @ value
 
 
 class Block(nn.Module):
-    """The frame token looks at its joints and over time; then the joints look at it and at each other."""
+    """The frame token takes in the joints and attends over time; they take it in and attend to each other."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -185,38 +189,47 @@ class Block(nn.Module):
         self.joint_norm, self.frame_norm = nn.LayerNorm(joint), nn.LayerNorm(frame)
         self.to_frame = nn.Linear(len(HUMAN36M) * joint, frame)
         self.to_joints = nn.Linear(frame, len(HUMAN36M) * joint)
-        self.over_time = OverTime(frame, config.frame_heads, config.receptive_field)
-        self.over_joints = OverJoints(joint, config.joint_heads)
-        self.frame_mlp, self.joint_mlp = Perceptron(frame), Perceptron(joint)
+        self.temporal_attention = TemporalAttention(frame, config.frame_heads, config.receptive_field)
+        self.joint_attention = JointAttention(joint, config.joint_heads)
+        self.frame_mlp, self.joint_mlp = FeedForward(frame), FeedForward(joint)
 
     def forward(
         self,
-        frame: Float[Tensor, "b t c"],
-        joints: Float[Tensor, "b t 17 d"],
-        around: Float[Tensor, "b frames c"],
-    ) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b t 17 d"]]:
-        """The tokens of the output frames, and the embedded frames around them."""
+        frame: Float[Tensor, "batch kept c"],
+        joints: Float[Tensor, "batch kept 17 d"],
+        embedded: Float[Tensor, "batch frames c"],
+    ) -> tuple[Float[Tensor, "batch kept c"], Float[Tensor, "batch kept 17 d"]]:
+        """Update the frame token and the joint tokens of each output frame.
+
+        Args:
+            frame: the frame tokens.
+            joints: the joint tokens.
+            embedded: all input frames as they were embedded.
+        """
         frame = frame + self.to_frame(self.joint_norm(joints).flatten(2))
-        frame = frame + self.over_time(frame, around)
+        frame = frame + self.temporal_attention(frame, embedded)
         frame = frame + self.frame_mlp(frame)
         joints = joints + self.to_joints(self.frame_norm(frame)).unflatten(-1, joints.shape[2:])
-        joints = joints + self.over_joints(joints)
+        joints = joints + self.joint_attention(joints)
         return frame, joints + self.joint_mlp(joints)
 
 
 class Transformer(LiftingNetwork):
-    """See :class:`TransformerConfig` and :class:`LiftingNetwork`."""
+    """A transformer for the pose and VideoPose3D's encoder for the trajectory, on screen coordinates.
+
+    See :class:`TransformerConfig` for its size and :class:`LiftingNetwork` for how it is called.
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.receptive_field, self.context = config.receptive_field, config.context
         frame, joint = config.frame_channels, config.joint_channels
         self.embed_frame = nn.Linear(2 * len(HUMAN36M), frame)
-        self.around_norm = nn.LayerNorm(frame)
-        self.embed_joints = PerJoint(4, joint, spread=0.5)
+        self.embedding_norm = nn.LayerNorm(frame)
+        self.embed_joints = JointwiseLinear(4, joint, std=0.5)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(joint)
-        self.last = PerJoint(joint, 3, spread=0.02)
+        self.head = JointwiseLinear(joint, 3, std=0.02)
         self.trajectory = TemporalEncoder(
             2 * len(HUMAN36M),
             3,
@@ -226,27 +239,27 @@ class Transformer(LiftingNetwork):
             causal=config.causal,
         )
 
-    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
-        """Lift screen coordinates; ``dense`` matters for the trajectory, the pose is one and the same."""
-        root = self.trajectory(screen.flatten(2), dense=dense)
-        at_once, kept = max(1, ATTENDED // self.receptive_field), root.shape[1]
+    def forward(self, keypoints_2d: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> LiftedPose:
+        """Lift screen coordinates; ``dense`` concerns the trajectory only, the pose is always dense."""
+        root = self.trajectory(keypoints_2d.flatten(2), dense=dense)
+        chunk, kept = max(1, MAX_ATTENDED_FRAMES // self.receptive_field), root.shape[1]
         pieces = [
-            self._pose(screen[:, start : min(start + at_once, kept) + self.receptive_field - 1])
-            for start in range(0, kept, at_once)
+            self._pose(keypoints_2d[:, start : min(start + chunk, kept) + self.receptive_field - 1])
+            for start in range(0, kept, chunk)
         ]
-        return Lifted(torch.cat(pieces, dim=1), root.unsqueeze(-2))
+        return LiftedPose(torch.cat(pieces, dim=1), root.unsqueeze(-2))
 
-    def _pose(self, screen: Tensor) -> Tensor:
+    def _pose(self, keypoints_2d: Tensor) -> Tensor:
         """The poses of the frames that have a whole receptive field."""
-        root = screen[..., :1, :]
-        relative = MAGNIFIED * (screen - root)
-        whole = torch.cat((relative[..., 1:, :].flatten(2), root.squeeze(-2)), dim=-1)
-        around = gelu(self.embed_frame(whole))
+        root = keypoints_2d[..., :1, :]
+        relative = INPUT_SCALE * (keypoints_2d - root)
+        features = torch.cat((relative[..., 1:, :].flatten(2), root.squeeze(-2)), dim=-1)
+        embedded = gelu(self.embed_frame(features))
         before, after = self.context
-        shown = slice(before, screen.shape[1] - after)
-        joints = self.embed_joints(torch.cat((relative, root.expand_as(relative)), dim=-1)[:, shown])
-        frame, around = around[:, shown], self.around_norm(around)
+        output = slice(before, keypoints_2d.shape[1] - after)
+        joints = self.embed_joints(torch.cat((relative, root.expand_as(relative)), dim=-1)[:, output])
+        frame, embedded = embedded[:, output], self.embedding_norm(embedded)
         for block in self.blocks:
-            frame, joints = block(frame, joints, around)
-        pose = self.last(self.norm(joints))
+            frame, joints = block(frame, joints, embedded)
+        pose = self.head(self.norm(joints))
         return pose - pose[..., :1, :]

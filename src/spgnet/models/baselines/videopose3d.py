@@ -1,13 +1,13 @@
 """VideoPose3D (Pavllo et al., CVPR 2019): its network, and the reader of its authors' own checkpoints.
 
-The network is SPGNet's. What differs is around it: their coordinates have their origin in the middle of the
-image; weights without a trajectory are common; and some put out HumanEva's joints or take COCO's keypoints.
-:func:`spgnet.models.baselines.videopose3d.load_videopose3d` reads the weights.
+The network is SPGNet's. What differs is the input and output: their coordinates have their origin in the
+middle of the image; weights without a trajectory are common; and some predict HumanEva's joints or take
+COCO's keypoints. :func:`load_videopose3d` reads the weights.
 
 Such a file is a pickled dictionary of weights (``model_pos``, and ``model_traj`` after semi-supervised
-training), the optimizer's state and NumPy's random state. PyTorch's loader for weights reads it; it makes
-nothing but tensors and plain containers. For what the random state consists of it gets an inert stand-in, and
-any other name is refused. Both of PyTorch's formats are read, the old one and the one in a zip archive.
+training), the optimizer's state and NumPy's random state. PyTorch's loader for weights reads it, which
+creates only tensors and plain containers. The parts of the random state are replaced by an inert stand-in,
+and any other name is refused. Both of PyTorch's formats are read, the old one and the one in a zip archive.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from spgnet.datasets.humaneva import JOINTS
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models.network import Lifted, LiftingNetwork, rooted
+from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
 from spgnet.models.spgnet import SPGNetConfig
 from spgnet.models.temporal import TemporalEncoder
 
@@ -34,8 +34,8 @@ INPUT_JOINTS = 17
 """Joints of the input, in either order."""
 OUTPUT_JOINTS: dict[OutputJoints, int] = {"human36m17": 17, "humaneva15": 15}
 """How many joints the network puts out, by the name of their order."""
-BETWEEN = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head_top")}
-"""The joints that HumanEva lacks, and the two that each is put in the middle of."""
+INTERPOLATED = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head_top")}
+"""The joints that HumanEva lacks, and the two neighbours whose mean each is."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class VideoPose3DConfig(SPGNetConfig):
     trajectory: bool = True
     """Predict where the person is; without, it can be evaluated and not trained."""
     keypoints: InputJoints = "human36m17"
-    """Order of the input joints. COCO's have other twins, so such input is not to be mirrored by
+    """Order of the input joints. COCO's have other mirror joints, so such input must not be mirrored by
     ``Skeleton.flip``, and Human3.6M's joints are no substitute for it."""
     joints: OutputJoints = "human36m17"
     """What the pose encoder puts out. HumanEva's joints become Human3.6M's, the two that are missing (spine
@@ -53,25 +53,27 @@ class VideoPose3DConfig(SPGNetConfig):
 
 
 class NoTrajectory(nn.Module):
-    """Stands where a trajectory encoder would be: everybody is at the camera's centre."""
+    """Takes the place of a missing trajectory encoder: every root is at the camera's centre."""
 
     def __init__(self, receptive_field: int) -> None:
         super().__init__()
         self.receptive_field = receptive_field
 
     def forward(
-        self, x: Float[Tensor, "b frames inputs"], *, dense: bool = False
-    ) -> Float[Tensor, "b kept 3"]:
+        self, x: Float[Tensor, "batch frames inputs"], *, dense: bool = False
+    ) -> Float[Tensor, "batch kept 3"]:
         """Zeros."""
         return x.new_zeros(len(x), x.shape[1] - self.receptive_field + 1, 3)
 
 
 class VideoPose3D(LiftingNetwork):
-    """See :class:`VideoPose3DConfig` and :class:`LiftingNetwork`.
+    """VideoPose3D's network, on its own coordinates with the middle of the image as origin.
+
+    See :class:`VideoPose3DConfig` for its size and :class:`LiftingNetwork` for how it is called.
 
     Attributes:
-        config: what it was made of.
-        has_trajectory: whether the root means anything. Without, it is zero.
+        config: its configuration.
+        has_trajectory: whether the root is predicted. Without, it is zero.
     """
 
     input_space = "image"
@@ -91,19 +93,19 @@ class VideoPose3D(LiftingNetwork):
         )
         self.register_buffer("as_human36m", human36m_of_humaneva(), persistent=False)
 
-    def forward(self, screen: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> Lifted:
+    def forward(self, keypoints_2d: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> LiftedPose:
         """Lift joints in VideoPose3D's coordinates, window by window or densely."""
-        features = screen.flatten(2)
+        features = keypoints_2d.flatten(2)
         pose, root = self.pose(features, dense=dense), self.trajectory(features, dense=dense)
         if self.config.joints == "humaneva15":
             pose = (self.as_human36m @ pose.unflatten(-1, (-1, 3))).flatten(2)
-        return Lifted(rooted(pose), root.unsqueeze(-2))
+        return LiftedPose(root_relative(pose), root.unsqueeze(-2))
 
     def init_root_bias(self, root: Float[Tensor, " 3"]) -> None:
-        """Let a fresh network place everybody around this point, in metres, in the camera frame.
+        """Make a fresh network predict roots near this point, in metres, in the camera frame.
 
         Raises:
-            InputError: it has no trajectory to start.
+            InputError: the network has no trajectory.
         """
         if not self.has_trajectory:
             raise InputError("a network without a trajectory cannot be trained here, only evaluated")
@@ -111,10 +113,10 @@ class VideoPose3D(LiftingNetwork):
 
 
 def human36m_of_humaneva() -> Float[Tensor, "17 15"]:
-    """The weights by which HumanEva's 15 joints make Human3.6M's 17."""
+    """The matrix from HumanEva's 15 joints to Human3.6M's 17."""
     weights = torch.zeros(len(HUMAN36M), len(JOINTS))
     for joint, name in enumerate(HUMAN36M.names):
-        sources = BETWEEN.get(name, (name,))
+        sources = INTERPOLATED.get(name, (name,))
         weights[joint, [JOINTS.index(source) for source in sources]] = 1 / len(sources)
     return weights
 
@@ -123,7 +125,7 @@ _Weights = dict[str, Tensor]
 
 
 class _Ignored:
-    """Stands for what is not needed: takes anything, keeps nothing, does nothing."""
+    """Takes the place of objects that are not needed: accepts anything, keeps nothing, does nothing."""
 
     def __new__(cls, *_: Any) -> _Ignored:
         return super().__new__(cls)
@@ -146,7 +148,7 @@ _IGNORED = (
     "numpy.ndarray",
     "numpy.dtype",
 )
-"""What a pickled ``RandomState`` names, by the versions of NumPy that wrote it."""
+"""The names in a pickled ``RandomState``, of all versions of NumPy."""
 
 
 def load_videopose3d(
@@ -206,19 +208,20 @@ def _weights(path: Path | str, checkpoint: dict[Any, Any], key: str) -> _Weights
         return None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise InputError(f"{path}: {key} is not a dictionary of tensors")
-    faults = [f"lacks {name}" for name in ("expand_conv.weight", "shrink.weight") if name not in weights]
+    errors = [f"lacks {name}" for name in ("expand_conv.weight", "shrink.weight") if name not in weights]
     flat = [name for name in _convolutions(weights) if weights[name].ndim != 3]
-    faults += [f"has {name} of {weights[name].ndim} dimensions, expected 3" for name in flat]
+    errors += [f"has {name} of {weights[name].ndim} dimensions, expected 3" for name in flat]
     broken = [name for name, value in weights.items() if not bool(value.isfinite().all())]
-    faults += [f"has NaN or infinity in {name}" for name in broken]
-    if faults:
-        raise InputError(f"{path}: {key} {', '.join(faults)}")
+    errors += [f"has NaN or infinity in {name}" for name in broken]
+    if errors:
+        raise InputError(f"{path}: {key} {', '.join(errors)}")
     return weights
 
 
 def _convolutions(weights: _Weights) -> list[str]:
-    wide = [f"layers_conv.{2 * i}.weight" for i in range(len(weights))]
-    return [name for name in ("expand_conv.weight", *wide, "shrink.weight") if name in weights]
+    """Names of the convolutions over time and of the output layer."""
+    dilated = [f"layers_conv.{2 * i}.weight" for i in range(len(weights))]
+    return [name for name in ("expand_conv.weight", *dilated, "shrink.weight") if name in weights]
 
 
 def _config(
@@ -232,14 +235,14 @@ def _config(
     channels, inputs, _ = pose["expand_conv.weight"].shape
     outputs = len(pose["shrink.weight"])
     joints: dict[int, OutputJoints] = {3 * count: order for order, count in OUTPUT_JOINTS.items()}
-    faults = []
+    errors = []
     if inputs != 2 * INPUT_JOINTS:
-        faults.append(f"takes {inputs} numbers a frame, expected {2 * INPUT_JOINTS} (17 joints)")
+        errors.append(f"takes {inputs} numbers a frame, expected {2 * INPUT_JOINTS} (17 joints)")
     if outputs not in joints:
         expected = " or ".join(map(str, joints))
-        faults.append(f"puts out {outputs} numbers a frame, expected {expected} (17 or 15 joints)")
-    if faults:
-        raise InputError(f"{path}: the network {' and '.join(faults)}")
+        errors.append(f"puts out {outputs} numbers a frame, expected {expected} (17 or 15 joints)")
+    if errors:
+        raise InputError(f"{path}: the network {' and '.join(errors)}")
     try:
         return VideoPose3DConfig(
             filter_widths=tuple(pose[name].shape[2] for name in _convolutions(pose)[:-1]),
@@ -267,17 +270,17 @@ def _fill(path: Path | str, encoder: torch.nn.Module, weights: _Weights) -> None
 
 
 def _our_name(name: str) -> str:
-    """What a weight of theirs is called in :class:`~spgnet.models.temporal.TemporalEncoder`."""
-    block, _, rest = name.partition(".")
-    ends = {"expand_conv": "first.linear", "expand_bn": "first.norm", "shrink": "last"}
-    if block in ends:
-        return f"{ends[block]}.{rest}"
+    """The name of one of their weights in :class:`~spgnet.models.temporal.TemporalEncoder`."""
+    module, _, rest = name.partition(".")
+    ends = {"expand_conv": "input_block.linear", "expand_bn": "input_block.norm", "shrink": "head"}
+    if module in ends:
+        return f"{ends[module]}.{rest}"
     number, _, rest = rest.partition(".")
-    part = {"layers_conv": "linear", "layers_bn": "norm"}.get(block)
+    part = {"layers_conv": "linear", "layers_bn": "norm"}.get(module)
     if part is None or not number.isdecimal():
         return name
-    pair, narrow = divmod(int(number), 2)
-    return f"pairs.{pair}.{'narrow' if narrow else 'wide'}.{part}.{rest}"
+    block, pointwise = divmod(int(number), 2)
+    return f"blocks.{block}.{'pointwise' if pointwise else 'dilated'}.{part}.{rest}"
 
 
 def _our_shape(name: str, value: Tensor) -> Tensor:
