@@ -27,9 +27,10 @@ from spgnet.data.sources import load_dataset
 from spgnet.datasets.open_benchmark import open_benchmark_facts
 from spgnet.datasets.takes import Split
 from spgnet.evaluation import METRICS, evaluate, markdown_table, metric_headings
+from spgnet.files import write_json
 from spgnet.lifting.weights import load_weights, manifest, sha256, weights_file
 from spgnet.models import LiftingNetwork
-from spgnet.training.runs import git_commit, write_json
+from spgnet.training.runs import git_commit
 
 ORIGINS: dict[str, tuple[Split, str]] = {
     "Bandai-Namco": ("test", "bandai"),

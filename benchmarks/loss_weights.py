@@ -16,11 +16,11 @@ from spgnet.data.dataset import PoseDataset
 from spgnet.data.sources import load_dataset
 from spgnet.datasets.takes import Split
 from spgnet.evaluation import markdown_table, metric_headings
+from spgnet.files import write_json, write_text
 from spgnet.models import SPGNetConfig
 from spgnet.training.experiments import mean_and_spread, train_and_evaluate
 from spgnet.training.losses import LossWeights
 from spgnet.training.recipes import RECIPES
-from spgnet.training.runs import write_json, write_text
 
 COLUMNS = ("mpjpe", "p_mpjpe", "trajectory", "reprojection", "bone_deviation")
 

@@ -24,13 +24,14 @@ from spgnet.data.samples import WindowSampler
 from spgnet.data.sources import load_dataset
 from spgnet.datasets.takes import Split
 from spgnet.evaluation import evaluate, markdown_table, metric_headings
+from spgnet.files import read_json, write_json, write_text
 from spgnet.models import SPGNetConfig, build_model
 from spgnet.models.baselines.transformer import TransformerConfig
 from spgnet.training.experiments import mean_and_spread
 from spgnet.training.loop import Machine, train
 from spgnet.training.losses import total, weighted_losses
 from spgnet.training.recipes import RECIPES, SPGNET_LOSS_WITH_DROPOUT, TrainConfig
-from spgnet.training.runs import load_run, read_json, read_log, write_json, write_text
+from spgnet.training.runs import load_run, read_log
 
 COLUMNS = ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation")
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -13,10 +13,10 @@ from typing import Any
 
 import tyro
 
+from spgnet.files import read_json, write_text
 from spgnet.reproduction.artefacts import ARTEFACTS
 from spgnet.reproduction.figures import draw
 from spgnet.reproduction.page import results_page
-from spgnet.training.runs import read_json, write_text
 
 DOCS = Path(__file__).parents[1] / "docs"
 

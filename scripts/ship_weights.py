@@ -24,10 +24,11 @@ import two_cameras
 
 import spgnet
 from spgnet.evaluation import metric_headings
+from spgnet.files import read_json, write_json
 from spgnet.lifting.weights import load_weights, manifest, sha256
 from spgnet.training.checkpoint import Progress, load_model, save_checkpoint
 from spgnet.training.recipes import TrainConfig
-from spgnet.training.runs import config_to_json, read_config, read_json, read_log, write_json
+from spgnet.training.runs import config_to_json, read_config, read_log
 
 WEIGHTS = Path(spgnet.__file__).parent / "weights"
 DATA = {

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class SpgnetError(Exception):
     """Base of the exceptions that this package raises on purpose."""
@@ -14,3 +18,12 @@ class InputError(SpgnetError, ValueError):
     The command line prints it without a traceback; any other exception is a fault of the package, and
     shows one.
     """
+
+
+@contextmanager
+def prefix_errors(path: Path | str) -> Iterator[None]:
+    """Put the name of a file before the message of an :class:`InputError` from the ``with`` block."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -1,10 +1,19 @@
-"""Writing files whole or not at all."""
+"""Files: written whole or not at all, and read with an error of one line, whatever is in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spgnet.errors import InputError
 
 
 @contextmanager
@@ -33,3 +42,97 @@ def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong before is told, not this
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, indented, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        InputError: the file is not JSON; the message names it.
+        OSError: it cannot be read.
+    """
+    return _parse_json(path, path.read_bytes())
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """The values in a file of one JSON value a line.
+
+    Raises:
+        InputError: a line is not JSON; the message names the file.
+        OSError: it cannot be read.
+    """
+    return [_parse_json(path, line) for line in path.read_bytes().splitlines()]
+
+
+def _parse_json(path: Path, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+
+
+DAMAGED_ARCHIVE = (
+    OSError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile and NumPy raise on archives with wrong bytes in them: also those that call a member encrypted,
+its compression unknown or its array immense."""
+
+
+def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The plain arrays of an ``.npz`` file. Python objects in it are never opened.
+
+    Args:
+        path: the file.
+        keys: which of its arrays to read; if None, all. One that the file lacks is left out, and what the
+            file holds beside them may be anything.
+
+    Raises:
+        InputError: there is no such file, it is no ``.npz`` file or is damaged, or an array to be read holds
+            Python objects. The message does not name the file: see :func:`spgnet.errors.prefix_errors`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("no such file")
+    if not zipfile.is_zipfile(path):
+        raise InputError("not an .npz file, or a truncated one: expected a zip archive of arrays")
+    try:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files if keys is None or name in keys}
+    except DAMAGED_ARCHIVE as error:
+        if "allow_pickle" in str(error):
+            raise InputError("it holds pickled Python objects, which are never opened") from None
+        raise InputError(f"a damaged .npz file ({error})") from None
+    foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if foreign:
+        raise InputError(f"not an .npz file: {', '.join(foreign)} in it is no array")
+    return arrays

@@ -17,12 +17,12 @@ from spgnet.data import sources
 from spgnet.data.config import DataConfig
 from spgnet.datasets.take_files import save_take
 from spgnet.datasets.takes import Take
+from spgnet.files import read_json
 from spgnet.geometry.rigs import random_rig
 from spgnet.models import SPGNetConfig
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training.experiments import Experiment, mean_and_spread, run_experiments
 from spgnet.training.recipes import TrainConfig
-from spgnet.training.runs import read_json
 
 TINY = TrainConfig(
     model=SPGNetConfig((3,), channels=8, trajectory_channels=4), epochs=1, steps_per_epoch=2, batch_size=16

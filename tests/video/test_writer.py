@@ -87,6 +87,14 @@ def test_an_interrupted_video_leaves_nothing_and_keeps_the_old_one(tmp_path, err
     assert (tmp_path / "out.mp4").read_text() == "the old one"
 
 
+def test_a_folder_in_the_way_is_named_and_kept(tmp_path):
+    (tmp_path / "out.mp4").mkdir()
+    with pytest.raises(OSError, match=r"out\.mp4") as error:
+        write_two(tmp_path / "out.mp4", gradient(64, 48))
+    assert error.value.filename == str(tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == [tmp_path / "out.mp4"]
+
+
 def test_frames_of_another_size_or_an_earlier_time_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"out\.mp4: frame 1 has shape \(50, 64, 3\)"):
         write_two(tmp_path / "out.mp4", gradient(64, 50))

@@ -20,10 +20,9 @@ from spgnet.camera_files.calibration import (
     xml_entries,
     yaml_entries,
 )
-from spgnet.errors import InputError
-from spgnet.files import whole_file
+from spgnet.errors import InputError, prefix_errors
+from spgnet.files import read_npz, write_text
 from spgnet.geometry.camera import Camera, fit_to_image, opencv_camera
-from spgnet.keypoints.npz_file import read_npz
 
 _LARGEST_TEXT = 10_000_000
 _KNOWN = "JSON, YAML or XML of OpenCV, YAML of ROS, TOML of Pose2Sim or Caliscope, or .npz"
@@ -52,12 +51,10 @@ def load_camera(
 
 def read_camera(path: Path, name: str | None, image_size: tuple[int, int] | None) -> tuple[Camera, str]:
     """:func:`load_camera`, and the name of the camera in a file of several (else an empty text)."""
-    try:
+    with prefix_errors(path):
         calibration = _read(path, name)
         camera = camera_from(calibration, image_size)
         return (fit_to_image(camera, image_size) if image_size else camera), calibration.name
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def save_camera(path: Path | str, camera: Camera) -> None:
@@ -83,8 +80,7 @@ def save_camera(path: Path | str, camera: Camera) -> None:
             "extrinsics": camera.extrinsics,
         }
     lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items())
-    with whole_file(path) as temporary:
-        temporary.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+    write_text(path, f"{{\n{lines}\n}}\n")
 
 
 def _short(values: Tensor) -> list[float]:

@@ -14,12 +14,13 @@ from spgnet.data.sources import check_data, load_dataset, load_training_data, lo
 from spgnet.errors import InputError
 from spgnet.evaluation import evaluate
 from spgnet.extras import import_extra
+from spgnet.files import write_json, write_text
 from spgnet.models import LiftingNetwork
 from spgnet.models.baselines.videopose3d import load_videopose3d
 from spgnet.reproduction import ReproduceConfig, reproduce
 from spgnet.training.loop import Accelerator, LogCallback, Machine, frames_in, pick_device, train
 from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
-from spgnet.training.runs import git_commit, load_run, write_json, write_text
+from spgnet.training.runs import git_commit, load_run
 
 
 @dataclass(frozen=True)

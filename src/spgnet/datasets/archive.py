@@ -7,16 +7,13 @@ names; ``fps``; ``source`` and ``licence``, text. Joints are Human3.6M's 17, wor
 
 from __future__ import annotations
 
-import tokenize
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from spgnet.errors import InputError
-from spgnet.files import whole_file
+from spgnet.errors import InputError, prefix_errors
+from spgnet.files import read_npz, whole_file
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.geometry.skeleton import HUMAN36M
 
@@ -39,23 +36,23 @@ def load_motion_archive(path: Path | str) -> list[MotionClip]:
         InputError: the file is missing, is no such archive or holds broken values. The message names the
             file and every fault.
     """
-    path = Path(path)
-    arrays = read_plain_arrays(path)
+    with prefix_errors(path):
+        return _clips(read_npz(path))
+
+
+def _clips(arrays: dict[str, np.ndarray]) -> list[MotionClip]:
     faults = _faults(arrays)
     if faults:
-        raise InputError(f"{path}: not a motion archive: {'; '.join(faults)}")
+        raise InputError(f"not a motion archive: {'; '.join(faults)}")
     root, pose = arrays["root"].astype(np.float32), arrays["pose"].astype(np.float32) / 10_000
     joints = torch.from_numpy(root[:, None] + pose)
     pieces = joints.split(arrays["lengths"].tolist())
     names, subjects, fps = arrays["clips"].tolist(), arrays["subjects"].tolist(), float(arrays["fps"])
     unmeasured_joints = tuple(HUMAN36M.names[joint] for joint in np.flatnonzero(~arrays["valid"]))
-    try:
-        return [
-            MotionClip(piece, fps, name, subject, name.rpartition("/")[0] or subject, unmeasured_joints)
-            for piece, name, subject in zip(pieces, names, subjects, strict=True)
-        ]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    return [
+        MotionClip(piece, fps, name, subject, name.rpartition("/")[0] or subject, unmeasured_joints)
+        for piece, name, subject in zip(pieces, names, subjects, strict=True)
+    ]
 
 
 def save_motion_archive(
@@ -88,35 +85,6 @@ def save_motion_archive(
             source=np.array(source),
             licence=np.array(licence),
         )
-
-
-_UNREADABLE = (
-    ValueError,
-    OSError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    SyntaxError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What numpy and zipfile raise on files that are damaged or no archives."""
-
-
-def read_plain_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Every array of an ``.npz`` file that holds no Python objects.
-
-    Raises:
-        InputError: the file is missing, damaged or holds such objects; the message names it.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except _UNREADABLE as error:
-        raise InputError(f"{path}: not a readable .npz file of plain arrays ({error})") from None
 
 
 def _faults(arrays: dict[str, np.ndarray]) -> list[str]:

@@ -13,16 +13,15 @@ import math
 import pickle
 import pickletools
 import re
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, prefix_errors
+from spgnet.files import DAMAGED_ARCHIVE
 
 _LARGEST = 4 * 2**30
 """Bytes that an archive may hold once unpacked; Human3.6M's largest have about half a gigabyte."""
@@ -48,30 +47,17 @@ def read_object_arrays(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > _LARGEST:
-                raise InputError(f"it unpacks to more than {_LARGEST // 2**30} GiB")
-            return {_key(member): _read_member(archive, member) for member in members}
-    except ValueError as error:
-        raise InputError(f"{path}: {_one_line(error)}") from None
-    except _UNREADABLE as error:
-        raise InputError(f"{path}: not a readable .npz file ({_one_line(error)})") from None
-
-
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,  # an encrypted member
-    SyntaxError,  # in the header, as the next
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What zipfile and numpy raise on files that are damaged or no archives."""
+    with prefix_errors(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = archive.infolist()
+                if sum(member.file_size for member in members) > _LARGEST:
+                    raise InputError(f"it unpacks to more than {_LARGEST // 2**30} GiB")
+                return {_key(member): _read_member(archive, member) for member in members}
+        except InputError:
+            raise
+        except DAMAGED_ARCHIVE as error:
+            raise InputError(f"not a readable .npz file ({_one_line(error)})") from None
 
 
 def _one_line(error: Exception) -> str:
@@ -83,7 +69,7 @@ def _key(member: zipfile.ZipInfo) -> str:
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
-    try:
+    with prefix_errors(_key(member)):
         with archive.open(member) as file:
             shape, fortran, dtype = _read_header(file)
             rest = file.read()
@@ -91,16 +77,17 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
             array = _unpickled(rest)
             return array.item() if isinstance(array, np.ndarray) and array.shape == () else array
         return _array_of(rest, dtype, shape, fortran).copy()
-    except ValueError as error:
-        raise InputError(f"{_key(member)}: {_one_line(error)}") from None
 
 
 def _read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(file)
-    if version not in readers:
-        raise InputError(f"its layout has version {version}, expected 1.0 or 2.0")
-    return readers[version](file)
+    try:
+        version = np.lib.format.read_magic(file)
+        if version in readers:
+            return readers[version](file)
+    except ValueError as error:
+        raise InputError(_one_line(error)) from None
+    raise InputError(f"its layout has version {version}, expected 1.0 or 2.0")
 
 
 def _array_of(raw: bytes, dtype: np.dtype, shape: tuple[int, ...], fortran: bool) -> np.ndarray:
@@ -112,10 +99,10 @@ def _array_of(raw: bytes, dtype: np.dtype, shape: tuple[int, ...], fortran: bool
 
 
 def _unpickled(data: bytes) -> Any:
-    _check_opcodes(data)
     try:
+        _check_opcodes(data)
         return _Plain()(_Unpickler(io.BytesIO(data), encoding="latin1").load())
-    except ValueError:
+    except InputError:
         raise
     except Exception as error:  # the documentation of pickle promises none in particular
         raise InputError(f"a damaged pickle ({_one_line(error)})") from None

@@ -29,10 +29,9 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from spgnet.datasets.archive import read_plain_arrays
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
-from spgnet.errors import InputError
-from spgnet.files import whole_file
+from spgnet.errors import InputError, prefix_errors
+from spgnet.files import read_npz, whole_file
 from spgnet.geometry.camera import Camera, concatenate_cameras, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 
@@ -98,26 +97,28 @@ def load_take(path: Path, detector: str | None = None) -> Take:
     Raises:
         InputError: the file is damaged or not a take file; the message names it and every fault.
     """
-    arrays = {_NEW_KEYS.get(key, key): array for key, array in read_plain_arrays(path).items()}
-    faults = list(_layout_faults(arrays)) or list(_value_faults(arrays))
-    if faults:
-        raise InputError(f"{path}: not a take file: {'; '.join(faults)}")
+    with prefix_errors(path):
+        arrays = {_NEW_KEYS.get(key, key): array for key, array in read_npz(path).items()}
+        faults = list(_layout_faults(arrays)) or list(_value_faults(arrays))
+        if faults:
+            raise InputError(f"not a take file: {'; '.join(faults)}")
+        return _take(path.stem, arrays, detector)
+
+
+def _take(name: str, arrays: dict[str, np.ndarray], detector: str | None) -> Take:
     wanted = [name for name in _detectors(arrays) if name == detector or "joints" not in arrays]
     lacking = arrays["unmeasured_joints"].tolist() if "unmeasured_joints" in arrays else []
-    try:
-        return Take(
-            name=path.stem,
-            subject=str(arrays["subject"]),
-            action=str(arrays["action"]),
-            fps=float(arrays["fps"]),
-            cameras=_cameras(arrays),
-            joints=_single(arrays["joints"]) if "joints" in arrays else None,
-            detections={name: _single(arrays[PREFIX + name]) for name in wanted},
-            unmeasured_joints=tuple(name for name in HUMAN36M.names if name in lacking),
-            eval_mask=torch.from_numpy(arrays["eval_mask"]) if "eval_mask" in arrays else None,
-        )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    return Take(
+        name=name,
+        subject=str(arrays["subject"]),
+        action=str(arrays["action"]),
+        fps=float(arrays["fps"]),
+        cameras=_cameras(arrays),
+        joints=_single(arrays["joints"]) if "joints" in arrays else None,
+        detections={name: _single(arrays[PREFIX + name]) for name in wanted},
+        unmeasured_joints=tuple(name for name in HUMAN36M.names if name in lacking),
+        eval_mask=torch.from_numpy(arrays["eval_mask"]) if "eval_mask" in arrays else None,
+    )
 
 
 def _single(array: np.ndarray) -> torch.Tensor:

@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from spgnet.errors import InputError
-from spgnet.files import whole_file
+from spgnet.errors import InputError, prefix_errors
+from spgnet.files import read_npz, whole_file
 from spgnet.keypoints.detector_json import (
     alphapose_recording,
     mediapipe_recording,
@@ -19,7 +19,6 @@ from spgnet.keypoints.detector_json import (
     rtmlib_recording,
 )
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
-from spgnet.keypoints.npz_file import read_npz
 from spgnet.keypoints.recording import Options, Recording, facts_of, number_array, whole_number
 from spgnet.keypoints.table_file import table_recording
 
@@ -134,13 +133,11 @@ def load_people(
         raise InputError(f"{path}: no such file or folder")
     if format not in ("auto", *get_args(KeypointFormat)):
         raise InputError(f"no keypoint format {format!r}; there are {', '.join(get_args(KeypointFormat))}")
-    try:
+    with prefix_errors(path):
         found, content = _opened(path)
         if format not in ("auto", found):
             raise InputError(f"it looks like {found}, not {format}: expected {EXPECTED[format]}")
         return _recording(found, content, keypoint_set).people(Options(keypoint_set, fps, image_size))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def _opened(path: Path) -> tuple[KeypointFormat, Any]:

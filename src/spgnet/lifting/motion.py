@@ -10,12 +10,11 @@ import torch
 from jaxtyping import Float
 
 from spgnet.camera_files.calibration import stored_extrinsics
-from spgnet.errors import InputError
-from spgnet.files import whole_file
+from spgnet.errors import InputError, prefix_errors
+from spgnet.files import read_npz, whole_file
 from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera, opencv_intrinsics
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import fault_of_times, mean_fps
-from spgnet.keypoints.npz_file import read_npz
 
 VERSION = 1
 _SHAPES = {
@@ -135,12 +134,8 @@ def load_motion(path: Path | str) -> Motion:
         InputError: the file is missing or damaged, is no motion file or one of another version of the layout,
             or its contents do not fit each other.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
-    try:
+    with prefix_errors(path):
         return _motion(read_npz(path))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def _motion(values: dict[str, np.ndarray]) -> Motion:

@@ -9,13 +9,14 @@ from typing import Any
 
 from spgnet.datasets.open_benchmark import is_open_benchmark
 from spgnet.errors import InputError
+from spgnet.files import write_json, write_text
 from spgnet.reproduction.charts import new_figure
 from spgnet.reproduction.config import ReproduceConfig
 from spgnet.reproduction.facts import bone_facts, hidden_facts
 from spgnet.reproduction.figures import draw
 from spgnet.reproduction.tables import report
 from spgnet.training.experiments import RunCallback, run_experiments
-from spgnet.training.runs import git_commit, write_json, write_text
+from spgnet.training.runs import git_commit
 
 
 def reproduce(

@@ -22,9 +22,10 @@ from spgnet.data.dataset import PoseDataset
 from spgnet.data.sources import TrainingData, load_dataset, load_training_data, load_validation
 from spgnet.datasets.takes import Split
 from spgnet.evaluation import evaluate
+from spgnet.files import read_json, write_json
 from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
 from spgnet.training.recipes import TrainConfig
-from spgnet.training.runs import check_resumable, git_commit, load_run, read_json, read_log, write_json
+from spgnet.training.runs import check_resumable, git_commit, load_run, read_log
 
 RunCallback = Callable[[str, dict[str, Any]], None]
 

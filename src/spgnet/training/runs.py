@@ -19,8 +19,8 @@ from typing import Any
 
 from spgnet.data.config import DataConfig
 from spgnet.data.domain_randomization import DomainRandomization
-from spgnet.errors import InputError
-from spgnet.files import whole_file
+from spgnet.errors import InputError, prefix_errors
+from spgnet.files import read_json, read_json_lines, write_json, write_text
 from spgnet.models import LiftingNetwork, build_model
 from spgnet.training.checkpoint import describe_model, load_checkpoint, model_config
 from spgnet.training.losses import LossWeights, UnlabelledWeights
@@ -123,10 +123,8 @@ def read_config(run: Path) -> TrainConfig:
     if not path.is_file():
         raise InputError(f"{run}: not a run folder (it has no config.json)")
     values = read_json(path)
-    try:
+    with prefix_errors(path):
         return config_from_json(values)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def load_run(run: Path) -> tuple[TrainConfig, LiftingNetwork]:
@@ -148,39 +146,12 @@ def read_log(run: Path) -> list[dict[str, Any]]:
         InputError: a line is not JSON.
     """
     path = run / "log.jsonl"
-    return [_parse(line, path) for line in path.read_text().splitlines()] if path.exists() else []
+    return read_json_lines(path) if path.exists() else []
 
 
 def write_log(run: Path, entries: list[dict[str, Any]]) -> None:
     """Write a run's log anew."""
     write_text(run / "log.jsonl", "".join(json.dumps(entry) + "\n" for entry in entries))
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON.
-
-    Raises:
-        InputError: the file is not JSON; the message names it.
-    """
-    return _parse(path.read_text(), path)
-
-
-def _parse(text: str, path: Path) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_text(text)
 
 
 def _environment() -> dict[str, Any]:

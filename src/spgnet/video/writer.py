@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from jaxtyping import UInt8
 
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
+from spgnet.files import whole_file
 from spgnet.video.frames import ffmpeg_name
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -44,11 +46,13 @@ class VideoWriter:
         if faults:
             raise InputError(f"{path}: {'; '.join(faults)}")
         self.path, self.fps = path, float(fps)
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._partial, self._cleanup = path, ExitStack()
         self._container = self._stream = self._size = None
         self._count, self._last = 0, -1
 
     def __enter__(self) -> VideoWriter:
+        self._partial = self._cleanup.enter_context(whole_file(self.path))
+        self._cleanup.push(self._finish)
         return self
 
     def write(self, image: UInt8[np.ndarray, "height width 3"], time: float | None = None) -> None:
@@ -91,17 +95,18 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if self._container is None or self._stream is None:
-                if error is None:
-                    raise InputError(f"{self.path}: no frame was written")
-                return
-            try:
-                if error is None:
-                    self._container.mux(self._stream.encode(None))
-            finally:
-                self._container.close()
+        self._cleanup.__exit__(kind, error, trace)
+
+    def _finish(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what the codec still holds, unless the ``with`` block failed, and close the file."""
+        if self._container is None or self._stream is None:
             if error is None:
-                self._partial.replace(self.path)
+                raise InputError(f"{self.path}: no frame was written")
+            return
+        try:
+            if error is None:
+                self._container.mux(self._stream.encode(None))
         finally:
-            self._partial.unlink(missing_ok=True)
+            self._container.close()

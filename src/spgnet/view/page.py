@@ -17,7 +17,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from spgnet.extras import import_extra
-from spgnet.files import whole_file
+from spgnet.files import write_text
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
 from spgnet.view.stage import common_clock, floor_height, person_numbers
@@ -69,8 +69,7 @@ def write_page(
         "pictures": _script_json(pictures),
     }
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _resource("page.html"))
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from spgnet.datasets.mocap.bvh import read_bvh
 from spgnet.datasets.mocap.joint_maps import NAMES, JointsFile, choose_map, read_joints_file
 from spgnet.datasets.mocap.points import Points
 from spgnet.datasets.takes import DatasetReport, Split
-from spgnet.errors import InputError
+from spgnet.errors import InputError, prefix_errors
 from spgnet.geometry.motion_clip import MotionClip
 
 
@@ -42,12 +42,10 @@ def read_clip(path: Path, choices: JointsFile, *, name: str, subject: str, actio
         InputError: the file is broken, or its skeleton, unit or axes are not clear; the message names it.
     """
     points = _points(path, choices)
-    try:
+    with prefix_errors(path):
         joint_map = choose_map(points.names, choices.joints, choices.head)
         world = in_world(points, joint_map, unit=choices.unit, up=choices.up)
         joints, guesses = human36m_joints(world, joint_map)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
     joints = on_floor(joints[_lead_in(joints) :])
     return MotionClip(
         torch.from_numpy(joints).float(), choices.fps or points.fps, name, subject, action, guesses

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spgnet.datasets.humaneva import JOINTS
-from spgnet.errors import InputError
+from spgnet.errors import InputError, prefix_errors
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
 from spgnet.models.spgnet import SPGNetConfig
@@ -243,7 +243,7 @@ def _config(
         errors.append(f"puts out {outputs} numbers a frame, expected {expected} (17 or 15 joints)")
     if errors:
         raise InputError(f"{path}: the network {' and '.join(errors)}")
-    try:
+    with prefix_errors(path):
         return VideoPose3DConfig(
             filter_widths=tuple(pose[name].shape[2] for name in _convolutions(pose)[:-1]),
             channels=channels,
@@ -253,8 +253,6 @@ def _config(
             keypoints=keypoints,
             joints=joints[outputs],
         )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def _fill(path: Path | str, encoder: torch.nn.Module, weights: _Weights) -> None:

@@ -1,0 +1,154 @@
+"""Files are written whole or not at all, and read with one line about what is wrong with them."""
+
+from __future__ import annotations
+
+import errno
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spgnet.errors import InputError, prefix_errors
+from spgnet.files import read_json, read_json_lines, read_npz, whole_file, write_json, write_text
+
+
+def write_half(path: Path, error: BaseException) -> None:
+    """The first half of a file, and then a failure."""
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
+def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with whole_file(path, ".c3d") as temporary:
+        temporary.write_text("new")
+        assert temporary.suffix == ".c3d"
+        assert temporary.parent == tmp_path
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt(), ValueError()])
+def test_a_failure_half_way_leaves_nothing_and_keeps_the_old_file(tmp_path, error):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(type(error)):
+        write_half(path, error)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path):
+    path = tmp_path / "file.txt"
+    with pytest.raises(OSError, match="No space left") as full:
+        write_half(path, OSError(errno.ENOSPC, "No space left"))
+    assert full.value.filename == str(path)
+    with pytest.raises(OSError, match=r"file\.txt: cut short"):
+        write_half(path, OSError("cut short"))
+    with pytest.raises(FileNotFoundError) as missing, whole_file(tmp_path / "no" / "file.txt") as temporary:
+        temporary.write_text("text")
+    assert missing.value.filename == str(tmp_path / "no" / "file.txt")
+    path.write_text("a file, no folder")
+    with pytest.raises(NotADirectoryError) as inside, whole_file(path / "file.txt") as temporary:
+        temporary.write_text("text")
+    assert inside.value.filename == str(path / "file.txt")
+
+
+def test_a_folder_in_the_way_is_named_and_kept(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder") as error, whole_file(tmp_path / "folder") as temporary:
+        temporary.write_text("text")
+    assert error.value.filename == str(tmp_path / "folder")
+    assert error.value.filename2 is None
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+
+
+def test_the_error_of_another_file_stays_as_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError) as error, whole_file(tmp_path / "file.txt") as temporary:
+        temporary.write_text((tmp_path / "source.txt").read_text())
+    assert error.value.filename == str(tmp_path / "source.txt")
+
+
+def test_text_and_json_come_back_whatever_the_letters(tmp_path):
+    write_text(tmp_path / "a.txt", "Zoë 走")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "Zoë 走"
+    value = {"name": "Zoë 走", "numbers": [1, 2.5, None], "nested": {"true": True}}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+    assert (tmp_path / "a.json").read_text().endswith("}\n")
+
+
+def test_what_is_not_json_is_refused_by_name(tmp_path):
+    for content in (b"", b"{", b"\xff\xfe\xff", b'"\xe4"'):
+        (tmp_path / "a.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"\A[^\n]*a\.json: not JSON \([^\n]+\)\Z"):
+            read_json(tmp_path / "a.json")
+
+
+def test_json_lines_are_values_and_a_cut_line_is_refused_by_the_name_of_the_file(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
+    assert read_json_lines(tmp_path / "log.jsonl") == [{"step": 1}, {"step": 2}]
+    (tmp_path / "log.jsonl").write_text('{"step": 1}\n{"st')
+    with pytest.raises(InputError, match=r"log\.jsonl: not JSON"):
+        read_json_lines(tmp_path / "log.jsonl")
+
+
+def test_the_arrays_of_an_archive_come_back_and_only_those_asked_for(tmp_path):
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array("text"), "c": np.array([True, False])}
+    np.savez_compressed(tmp_path / "x.npz", **arrays)
+    for keys in (None, ("a", "c", "absent")):
+        read = read_npz(str(tmp_path / "x.npz"), keys)
+        assert list(read) == [name for name in arrays if keys is None or name in keys]
+        for name, array in read.items():
+            assert array.dtype == arrays[name].dtype
+            np.testing.assert_array_equal(array, arrays[name])
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("an object was unpickled",))
+
+
+def test_objects_in_an_archive_are_never_opened_and_only_matter_where_they_are_asked_for(tmp_path):
+    np.savez(tmp_path / "x.npz", bomb=np.array([Bomb()], dtype=object), plain=np.eye(2))
+    with pytest.raises(InputError, match="pickled Python objects, which are never opened"):
+        read_npz(tmp_path / "x.npz")
+    assert list(read_npz(tmp_path / "x.npz", ["plain"])) == ["plain"]
+
+
+def test_what_is_no_archive_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_npz(tmp_path / "x.npz")
+    for content in (b"", b"text", b"PK\x03\x04 cut short"):
+        (tmp_path / "x.npz").write_bytes(content)
+        with pytest.raises(InputError, match=r"not an \.npz file, or a truncated one"):
+            read_npz(tmp_path / "x.npz")
+
+
+def test_a_damaged_archive_is_read_or_refused_in_one_line(tmp_path):
+    path, rng, refused = tmp_path / "x.npz", random.Random(0), []
+    np.savez_compressed(path, a=np.arange(60.0).reshape(4, 15), b=np.array(["one", "two"]))
+    whole = path.read_bytes()
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in rng.sample(range(len(whole)), rng.choice((1, 2, 8))):
+            content[place] = rng.randrange(256)
+        path.write_bytes(content)
+        try:
+            read_npz(path)
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert not any("\n" in message for message in refused)
+
+
+def test_a_prefix_comes_before_errors_of_input_alone():
+    with pytest.raises(InputError, match=r"^a\.npz: broken$") as error, prefix_errors("a.npz"):
+        raise InputError("broken")
+    assert error.value.__suppress_context__
+    with pytest.raises(ValueError, match=r"^ours$"), prefix_errors("a.npz"):
+        raise ValueError("ours")
