@@ -1,5 +1,8 @@
 """``spgnet lift`` and what follows it: the files that come out."""
 
+import json
+import re
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from spgnet.capture import people
 from spgnet.geometry.camera import UPRIGHT, opencv_camera
 from spgnet.keypoints import load_people, save_keypoints
 from spgnet.lifting import load_motion
+from spgnet.view.server import PageServer
 from video.test_open_frames import write_video
 
 
@@ -187,6 +191,29 @@ def test_export_writes_what_the_name_of_the_file_asks_for(spgnet, clip):
     assert Path("walk.bvh").read_text().startswith("HIERARCHY")
     assert spgnet("view", "out/motion.npz", "--html", "walk.html")[0] is None
     assert "<canvas" in Path("walk.html").read_text()
+
+
+def test_view_shows_the_page_with_the_video_until_it_is_interrupted(spgnet, clip, tmp_path, monkeypatch):
+    spgnet("lift", "walk.npz")
+    (tmp_path / "film").mkdir()
+    width, height = load_motion(Path("out/motion.npz")).camera.image_size.int().tolist()
+    image = np.full((height, width, 3), 90, np.uint8)
+    for frame in range(3):
+        pytest.importorskip("cv2").imwrite(f"film/{frame}.png", image)
+    pages = []
+
+    def interrupted(server: PageServer) -> None:
+        with urllib.request.urlopen(server.url) as response:
+            pages.append(response.read().decode())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PageServer, "wait", interrupted)
+    code, said = spgnet("view", "out/motion.npz", "--video", "film", "--port", "0", "--no-browser")
+    assert code is None
+    assert "the motion is shown at http://127.0.0.1:" in said
+    assert "motion.npz" in pages[0]
+    pictures = re.findall(r'id="picture-data">(.*?)</script>', pages[0])
+    assert len(json.loads(pictures[0])) == 3
 
 
 def test_keypoint_files_and_pictures_are_told_apart(tmp_path):

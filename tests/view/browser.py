@@ -1,7 +1,8 @@
 """A real browser without a window, and what it shows as arrays."""
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,3 +38,12 @@ def seen(target: Any) -> np.ndarray:
 def difference(a: np.ndarray, b: np.ndarray) -> float:
     """Share of the pixels that differ clearly."""
     return float((np.abs(a.astype(int) - b).max(axis=-1) > 24).mean())
+
+
+def picture_when(page: Any, enough: Callable[[np.ndarray], bool], *, seconds: float = 40) -> np.ndarray:
+    """The left of a page as soon as it is as wanted, however long a loaded machine takes to draw it."""
+    end = time.monotonic() + seconds
+    while not enough(picture := seen(page)[:, :300]):
+        assert time.monotonic() < end, "the page never looked as expected"
+        page.wait_for_timeout(100)
+    return picture

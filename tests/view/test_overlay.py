@@ -13,10 +13,10 @@ from spgnet.geometry.rigs import look_at
 from spgnet.lifting.motion import Motion
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.video import open_frames
-from spgnet.view.drawing import mix
+from spgnet.view.drawing import blend
 from spgnet.view.overlay import Overlay, OverlayStyle, draw_overlay, layout, write_overlay
-from spgnet.view.panel import COLOURS, NIGHT
-from spgnet.view.picture import DETECTED
+from spgnet.view.panel import JOINT_COLORS, NIGHT
+from spgnet.view.reprojection import DETECTED
 
 law = settings(max_examples=25, deadline=None)
 SIZE = (608, 1080)
@@ -60,8 +60,8 @@ def _at(picture: np.ndarray, pixel: np.ndarray) -> list[int]:
     return picture[y, x].tolist()
 
 
-def _like(colour: list[int], expected: tuple[int, int, int], tolerance: int = 12) -> bool:
-    return bool(np.abs(np.subtract(colour, expected)).max() <= tolerance)
+def _like(color: list[int], expected: tuple[int, int, int], tolerance: int = 12) -> bool:
+    return bool(np.abs(np.subtract(color, expected)).max() <= tolerance)
 
 
 # --- The frame ----------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_the_reprojected_bones_have_the_colours_of_their_sides(size):
     scale = SIZE[0] / size[0]
     for parent, child in ((1, 2), (4, 5)):
         middle = motion.pixels[5, [parent, child]].mean(axis=0) * scale
-        assert _like(_at(drawn, middle), mix(COLOURS[child], (10, 11, 15), 0.2))
+        assert _like(_at(drawn, middle), blend(JOINT_COLORS[child], (10, 11, 15), 0.2))
 
 
 def test_joints_behind_the_camera_and_far_outside_of_the_picture_do_no_harm():
@@ -157,7 +157,7 @@ def test_joints_behind_the_camera_and_far_outside_of_the_picture_do_no_harm():
     overlay = Overlay([replace(motion, joints=joints, pixels=pixels)])
     pictures = [overlay.draw(None, frame)[:, : SIZE[0]] for frame in range(len(motion))]
     assert all((picture > 100).any() for picture in pictures)
-    assert not overlay.picture.ahead[0][0].any()
+    assert not overlay.picture.in_front[0][0].any()
 
 
 def test_a_lens_does_not_fold_joints_far_outside_back_into_the_picture():
@@ -255,8 +255,8 @@ def test_the_filming_camera_is_shown_where_there_is_room():
     near, far = _motion(), _motion()
     far = replace(far, camera=replace(far.camera, position=torch.tensor([0.0, -60.0, 1.4])))
     away = far.camera.world_to_camera(torch.from_numpy(near.world)).numpy()
-    assert Overlay([near]).panel.films
-    assert not Overlay([replace(far, joints=away)]).panel.films
+    assert Overlay([near]).panel.camera_visible
+    assert not Overlay([replace(far, joints=away)]).panel.camera_visible
 
 
 def test_people_stand_on_the_floor_even_if_the_cameras_height_is_not_known():

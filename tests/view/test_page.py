@@ -13,7 +13,9 @@ import pytest
 from browser import chromium, difference, seen
 from filmed import people
 
-from spgnet.view.page import write_page
+from spgnet.errors import InputError
+from spgnet.video import Frame, FrameSource
+from spgnet.view.page import ImageBudget, check_same_clip, video_images, write_page
 
 TITLE = 'Walk <script>document.title = "taken"</script> & {{data}}'
 
@@ -97,7 +99,7 @@ def test_a_full_disk_leaves_the_old_page_and_nothing_else(tmp_path, monkeypatch)
 
 def test_images_are_thinned_evenly_until_they_fit(tmp_path):
     path = tmp_path / "page.html"
-    write_page(path, people(), images=grey_images(60), image_size=320, image_megabytes=0.5)
+    write_page(path, people(), images=grey_images(60), budget=ImageBudget(size=320, megabytes=0.5))
     times, pictures = embedded(path, "motion-data")["images"], embedded(path, "picture-data")
     assert len(times) == len(pictures) > 3
     assert sum(map(len, pictures)) <= 0.5e6
@@ -115,6 +117,38 @@ def test_images_keep_their_colours(tmp_path):
     blue, green, back = pytest.importorskip("cv2").imdecode(np.frombuffer(jpeg, np.uint8), 1)[45, 80]
     assert back > 180
     assert max(blue, green) < 25
+
+
+class Film(FrameSource):
+    """Black pictures at a constant rate."""
+
+    name = "a film"
+
+    def __init__(self, frames: int, fps: float = 30.0, size: tuple[int, int] = (1280, 720)) -> None:
+        self.times, self.image_size = np.arange(frames) / fps, size
+
+    def __iter__(self):
+        image = np.zeros((*self.image_size[::-1], 3), np.uint8)
+        return (Frame(image, time) for time in self.times.tolist())
+
+
+def test_images_are_those_around_the_time_of_all_people():
+    first, second = people(2)
+    later = [replace(motion, timestamps=motion.timestamps + 5) for motion in (first, second)]
+    times = [time for time, image in video_images(Film(600), [later[1], later[0]])]
+    assert times[0] == pytest.approx(4)
+    assert times[-1] == pytest.approx(8, abs=0.05)
+    np.testing.assert_allclose(np.diff(times), 1 / 30)
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (640, 480), (1280, 740)])
+def test_a_video_of_another_shape_than_the_camera_is_refused(size):
+    with pytest.raises(InputError, match=rf"a film: .* {size[0]} x {size[1]} .* 1280 x 720"):
+        check_same_clip(Film(3, size=size), people())
+
+
+def test_a_smaller_copy_of_the_video_with_rounded_sides_will_do():
+    check_same_clip(Film(3, size=(426, 240)), people())
 
 
 def test_no_string_of_a_motion_can_end_the_script_that_holds_it(tmp_path):

@@ -43,7 +43,7 @@ class Display(Protocol):
         """Where it is."""
         ...
 
-    def show(self, pose: LivePose | None, camera: Camera, image: np.ndarray | None, words: str) -> None:
+    def show(self, pose: LivePose | None, camera: Camera, image: np.ndarray | None, status: str) -> None:
         """Bring it to the next frame."""
         ...
 

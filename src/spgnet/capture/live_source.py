@@ -19,7 +19,7 @@ from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
 from spgnet.video import Frame, FrameSource
 from spgnet.video.webcam import Webcam
-from spgnet.view.drawing import fitted
+from spgnet.view.drawing import resize
 
 TRACKING = TrackingConfig(boxes_every=10)
 """People are looked for in every tenth frame and when somebody is lost: it takes thrice as long as finding
@@ -146,7 +146,7 @@ def small(image: np.ndarray) -> np.ndarray:
     """The image, its longer side 400 pixels or less."""
     height, width = image.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
-    return fitted(image, (max(1, round(width * scale)), max(1, round(height * scale))))
+    return resize(image, (max(1, round(width * scale)), max(1, round(height * scale))))
 
 
 def paced(

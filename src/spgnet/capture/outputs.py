@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from spgnet.lifting import Motion, save_motion
 from spgnet.video import FrameSource
 from spgnet.view.overlay import Overlay, write_overlay
 from spgnet.view.page import write_page
+
+Item = TypeVar("Item")
 
 SINGLE = ("bvh",)
 """Formats of which a file holds one person."""
@@ -139,7 +141,7 @@ def timed_images(
         return None
     times = motions[0].timestamps.tolist()
     images = ((time, frame.image) for time, frame in zip(times, video, strict=False))
-    return _reported(images, "writing the page", len(times), report)
+    return report_each(images, "writing the page", len(times), report)
 
 
 def plain_images(
@@ -147,10 +149,13 @@ def plain_images(
 ) -> Iterator[np.ndarray | None]:
     """The frames of the video, or None for each frame if there is none."""
     images = (frame.image for frame in video) if video else iter([None] * len(motion))
-    return _reported(images, "drawing the overlay", len(motion), report)
+    return report_each(images, "drawing the overlay", len(motion), report)
 
 
-def _reported(items: Iterator[Any], what: str, total: int, report: ProgressCallback) -> Iterator[Any]:
+def report_each(
+    items: Iterator[Item], what: str, total: int | None, report: ProgressCallback
+) -> Iterator[Item]:
+    """The same items; every one that was taken is reported."""
     for done, item in enumerate(items, start=1):
         yield item
         report(what, done, total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import tyro
 
 from spgnet.capture import CaptureConfig, CaptureResult, run_capture
 from spgnet.capture.live import run_live
-from spgnet.capture.outputs import path_faults, timed_images
+from spgnet.capture.outputs import path_faults, report_each
 from spgnet.capture.run import travelled
 from spgnet.cli.console import console, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
@@ -20,9 +20,8 @@ from spgnet.errors import InputError
 from spgnet.export import export_people
 from spgnet.lifting import Motion, load_motion
 from spgnet.video import open_frames
-from spgnet.view.images import check_same_clip, still
-from spgnet.view.interactive import serve
-from spgnet.view.page import write_page
+from spgnet.view.page import ImageBudget, check_same_clip, video_images, write_page
+from spgnet.view.server import serve
 
 
 def lift_command(config: tyro.conf.OmitArgPrefixes[CaptureConfig]) -> None:
@@ -79,6 +78,10 @@ def load_motions(paths: Sequence[Path]) -> list[Motion]:
     return [load_motion(path) for path in paths]
 
 
+SHOWN_IMAGES, SHOWN_MEGABYTES = 1500, 64.0
+"""How many of a video's images a shown page has at most, and what they take as text."""
+
+
 @dataclass(frozen=True)
 class ViewOptions:
     """Look at motions."""
@@ -88,13 +91,13 @@ class ViewOptions:
     video: str | None = None
     """The video (or folder of images) that they come from, to be shown with them."""
     html: Path | None = None
-    """Write a web page in one file that works offline, instead of opening a live view."""
+    """Write the page to a file that works offline, instead of showing it."""
     host: str = "127.0.0.1"
-    """Address of the live view; only this machine can see the default one."""
+    """Address of the page; only this machine can open the default one."""
     port: int = 8080
-    """Port of the live view."""
+    """Port of the page; 0 takes any free one."""
     browser: bool = True
-    """Open the live view in the browser."""
+    """Open the page in the browser."""
 
 
 def view_command(options: tyro.conf.OmitArgPrefixes[ViewOptions]) -> None:
@@ -104,24 +107,40 @@ def view_command(options: tyro.conf.OmitArgPrefixes[ViewOptions]) -> None:
     if options.html is not None and (faults := path_faults("--html", options.html, (".html", ".htm"))):
         raise InputError("; ".join(faults))
     motions = load_motions(options.motions)
-    video = None if options.video is None else open_frames(options.video)
+    # A folder of images has no frame rate of its own: it has that of the motion.
+    video = None if options.video is None else open_frames(options.video, image_fps=motions[0].fps)
     if video is not None:
         check_same_clip(video, motions)
-    if options.html is not None:
-        with work_progress() as report:
-            images = None if video is None else timed_images(video, motions, report)
-            write_page(options.html, motions, title=options.motions[0].name, images=images)
-        say(f"written: {options.html}")
-        return
-    if video is not None:
-        say(f"reading {video.name}")
-    images = None if video is None else still(video, motions)
-    with serve(
-        motions, host=options.host, port=options.port, images=images, open_browser=options.browser
-    ) as view:
-        say(f"the motion is shown at {view.url} until you press Ctrl-C")
+    title = options.motions[0].name
+    with ExitStack() as until_shown:
+        images = None
+        if video is not None:
+            report = until_shown.enter_context(work_progress())
+            images = report_each(video_images(video, motions), "writing the page", video.frame_count, report)
+        if options.html is not None:
+            write_page(options.html, motions, title=title, images=images)
+            say(f"written: {options.html}")
+            return
+        server = serve(
+            motions,
+            title=title,
+            images=images,
+            budget=_shown_images(motions),
+            host=options.host,
+            port=options.port,
+            open_browser=options.browser,
+        )
+    with server:
+        say(f"the motion is shown at {server.url} until you press Ctrl-C")
         with suppress(KeyboardInterrupt):
-            view.wait()
+            server.wait()
+
+
+def _shown_images(motions: Sequence[Motion]) -> ImageBudget:
+    """Images of a page that is not kept as a file: every frame of short clips."""
+    first = min(motion.timestamps[0] for motion in motions)
+    last = max(motion.timestamps[-1] for motion in motions)
+    return ImageBudget(per_second=SHOWN_IMAGES / float(last - first + 2), megabytes=SHOWN_MEGABYTES)
 
 
 def demo_command(config: tyro.conf.OmitArgPrefixes[DemoConfig]) -> None:

@@ -1,4 +1,4 @@
-"""The overlay video: the filmed picture with what was detected and lifted, and the motion in 3D beside it."""
+"""The overlay video: detections and lifted motion over the filmed picture, and the motion in 3D beside it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from spgnet.errors import InputError
 from spgnet.lifting.motion import Motion
 from spgnet.video import VideoWriter
-from spgnet.view.drawing import Colour, Picture, disc, fitted, text
-from spgnet.view.panel import FAINT, NIGHT, PEOPLE, Panel
-from spgnet.view.picture import FilmedPicture
-from spgnet.view.stage import common_clock, floor_height
+from spgnet.view.drawing import Picture, draw_circle, draw_text, resize
+from spgnet.view.palette import OVERLAY, Color
+from spgnet.view.panel import FAINT, NIGHT, WHITE, ScenePanel
+from spgnet.view.reprojection import ReprojectionPicture
+from spgnet.view.timeline import common_timeline, floor_height
 
-WORDS: Colour = (255, 255, 255)
-DARK: Colour = (10, 11, 15)
+DARK: Color = (10, 11, 15)
 """The background where there is no image."""
 SPEED_TIME = 0.2
 """Speeds are means over this time, in seconds."""
@@ -102,15 +102,15 @@ class Overlay:
     """
 
     def __init__(self, motions: Sequence[Motion], style: OverlayStyle | None = None) -> None:
-        common_clock(motions)  # refuses what cannot be drawn
+        common_timeline(motions)  # refuses what cannot be drawn
         _check_together(motions)
         self.motions, self.times = tuple(motions), motions[0].timestamps
         width, height = (int(side) for side in motions[0].camera.image_size.tolist())
         self.image_size = (width, height)
         self.layout = layout(self.image_size, style or OverlayStyle())
         self.unit = max(self.layout.frame[0] / 1920, self.layout.frame[1] / 1080)
-        self.shown = np.stack([_shown(motion.confidence) for motion in motions])
-        self.picture = FilmedPicture(motions, self.shown, self.layout.picture, self.unit)
+        self.present = np.stack([_present(motion.confidence) for motion in motions])
+        self.picture = ReprojectionPicture(motions, self.present, self.layout.picture, self.unit)
         self.panel = self._panel((style or OverlayStyle()).sway)
         self.background = np.full((*self.layout.frame[::-1], 3), NIGHT, np.uint8)
         self.background[: self.layout.picture[1], : self.layout.picture[0]] = DARK
@@ -119,7 +119,7 @@ class Overlay:
     def __len__(self) -> int:
         return len(self.times)
 
-    def _panel(self, sway: float) -> Panel:
+    def _panel(self, sway: float) -> ScenePanel:
         floor = floor_height(self.motions)
         camera = self.motions[0].camera
         raised = replace(camera, position=camera.position - torch.tensor([0.0, 0.0, floor]))
@@ -127,18 +127,20 @@ class Overlay:
         tracks = [motion.track for motion in self.motions]
         width, height = self.layout.panel
         top = (STATUS_TOP + STATUS_ROW * min(len(tracks), ROWS + 1)) * self.unit
-        free = (STATUS_WIDTH * self.unit, 0.0) if width > 2 * height else (0.0, top)
-        return Panel(world, self.shown, raised, tracks, self.times, (width, height), self.unit, free, sway)
+        reserved = (STATUS_WIDTH * self.unit, 0.0) if width > 2 * height else (0.0, top)
+        return ScenePanel(
+            world, self.present, raised, tracks, self.times, (width, height), self.unit, reserved, sway
+        )
 
     def _measure(self) -> None:
-        """Each person's distance from the camera (metres) and speed (m/s) in all frames."""
+        """Compute each person's distance from the camera (metres) and speed (m/s) in all frames."""
         self.distance = [np.linalg.norm(motion.joints[:, 0], axis=-1) for motion in self.motions]
         self.speed = [_speed(motion.world[:, 0], self.times) for motion in self.motions]
 
     def draw(
         self, image: UInt8[np.ndarray, "h w 3"] | None, frame: int
     ) -> UInt8[np.ndarray, "out_h out_w 3"]:
-        """A frame of the overlay video.
+        """Draw a frame of the overlay video.
 
         Args:
             image: the filmed frame, RGB; None for a plain background.
@@ -148,7 +150,7 @@ class Overlay:
             A new RGB picture of even size.
 
         Raises:
-            InputError: the image has not the size that the motions' camera has.
+            InputError: the image is not as large as the motions' camera says, or OpenCV is missing.
         """
         if image is not None and image.shape[1::-1] != self.image_size:
             raise InputError(
@@ -157,7 +159,7 @@ class Overlay:
             )
         (w, h), (x, y) = self.layout.picture, self.layout.corner
         drawn = self.background.copy()
-        small = None if image is None else fitted(image, (w, h))
+        small = None if image is None else resize(image, (w, h))
         if small is not None:
             drawn[:h, :w] = small
         self.picture.draw(drawn[:h, :w], frame)
@@ -172,28 +174,33 @@ class Overlay:
         x, y = 28 * unit, 26 * unit
         seconds = float(self.times[frame] - self.times[0])
         clock = f"{int(seconds // 60)}:{seconds % 60:05.2f}"
-        text(panel, clock, (x, y), 26 * unit, WORDS, bold=True)
+        draw_text(panel, clock, (x, y), 26 * unit, WHITE, bold=True)
         y += 48 * unit
         people = range(len(self.motions))
         for person in people[:ROWS]:
             self._draw_row(panel, (x, y), frame, person)
             y += STATUS_ROW * unit
         if len(people) > ROWS:
-            text(panel, f"and {len(people) - ROWS} more", (x, y), 14 * unit, FAINT)
+            draw_text(panel, f"and {len(people) - ROWS} more", (x, y), 14 * unit, FAINT)
 
-    def _draw_row(self, panel: Picture, place: tuple[float, float], frame: int, person: int) -> None:
-        (x, y), unit = place, self.unit
-        here = bool(self.shown[person, frame])
+    def _draw_row(self, panel: Picture, position: tuple[float, float], frame: int, person: int) -> None:
+        """One person's number, distance and speed."""
+        (x, y), unit = position, self.unit
+        present = bool(self.present[person, frame])
         if len(self.motions) > 1:
-            colour = PEOPLE[person % len(PEOPLE)] if here else FAINT
-            disc(panel, np.array([x + 11 * unit, y + 7 * unit]), 12 * unit, colour)
+            color = OVERLAY.person(person) if present else FAINT
+            center = (x + 11 * unit, y + 7 * unit)
+            draw_circle(panel, np.array(center), 12 * unit, color)
             number = str(self.motions[person].track)
-            text(panel, number, (x + 11 * unit, y + 7 * unit), 12 * unit, NIGHT, bold=True, anchor=(0.5, 0.5))
+            draw_text(panel, number, center, 12 * unit, NIGHT, bold=True, anchor=(0.5, 0.5))
             x += 34 * unit
-        words = f"{self.distance[person][frame]:.2f} m from the camera"
+        if not present:
+            draw_text(panel, "not in the picture", (x, y), 15 * unit, FAINT)
+            return
+        status = f"{self.distance[person][frame]:.2f} m from the camera"
         if len(self) > 1:
-            words += f"   {self.speed[person][frame]:.2f} m/s"
-        text(panel, words if here else "not in the picture", (x, y), 15 * unit, WORDS if here else FAINT)
+            status += f"   {self.speed[person][frame]:.2f} m/s"
+        draw_text(panel, status, (x, y), 15 * unit, WHITE)
 
 
 def draw_overlay(
@@ -245,17 +252,19 @@ def _check_together(motions: Sequence[Motion]) -> None:
             raise InputError(f"tracks {first.track} and {motion.track} have images of different sizes")
 
 
-def _shown(confidence: np.ndarray) -> np.ndarray:
-    """Frames from the first to the last one in which something of the person was seen."""
-    shown = np.zeros(len(confidence), bool)
-    seen = np.flatnonzero((confidence > 0).any(axis=-1))
-    if len(seen):
-        shown[seen[0] : seen[-1] + 1] = True
-    return shown
+def _present(confidence: Float[np.ndarray, "frames 17"]) -> Bool[np.ndarray, " frames"]:
+    """Frames from the first to the last one in which a joint of the person was detected."""
+    present = np.zeros(len(confidence), bool)
+    detected = np.flatnonzero((confidence > 0).any(axis=-1))
+    if len(detected):
+        present[detected[0] : detected[-1] + 1] = True
+    return present
 
 
-def _speed(path: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Speed along a path in m/s, over the time around each frame."""
+def _speed(
+    path: Float[np.ndarray, "frames 3"], times: Float[np.ndarray, " frames"]
+) -> Float[np.ndarray, " frames"]:
+    """Speed along a path (metres) in m/s, over the time around each frame (seconds)."""
     if len(times) == 1:
         return np.zeros(1)
     frames = np.arange(len(times))

@@ -7,22 +7,46 @@ import html
 import json
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from spgnet.errors import InputError
 from spgnet.extras import import_extra
 from spgnet.files import write_text
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.view.stage import common_clock, floor_height, person_numbers
+from spgnet.video import FrameSource
+from spgnet.view.palette import DARK, LIGHT, Palette
+from spgnet.view.timeline import common_timeline, floor_height, person_numbers
 
 _SCRIPTS = ("page_data.js", "page_lens.js", "page_scene.js", "page_panel.js", "page_input.js", "page.js")
+_JPEG_QUALITY = 72
+_AROUND = 1.0
+"""Seconds before the first and after the last moment of a motion from which a video's images are taken."""
+_SAME_SHAPE = 0.02
+"""Relative difference of aspect ratios up to which a video may be a smaller copy: its sides are rounded."""
+
+
+@dataclass(frozen=True)
+class ImageBudget:
+    """How many of a video's images a page keeps, and how large.
+
+    Args:
+        size: the longer side of an image in pixels, at most.
+        per_second: images per second at most.
+        megabytes: what all images may take in the page; fewer per second are kept to fit.
+    """
+
+    size: int = 480
+    per_second: float = 10.0
+    megabytes: float = 24.0
 
 
 def write_page(
@@ -30,57 +54,72 @@ def write_page(
     motions: Sequence[Motion],
     *,
     title: str = "Motion",
-    images: Iterable[tuple[float, np.ndarray]] | None = None,
-    image_size: int = 480,
-    images_per_second: float = 10.0,
-    image_megabytes: float = 24.0,
+    images: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]] | None = None,
+    budget: ImageBudget | None = None,
 ) -> None:
     """Write a page that shows motions in 3D, whole or not at all. Browsers open it without a server.
-
-    An hour of one person at 30 frames per second takes about 18 MB. Positions are kept to a millimetre,
-    pixels to a tenth.
 
     Args:
         path: the HTML file.
         motions: the people of one clip, in one world.
         title: stands above the motion.
-        images: frames of the video, if it shall be shown: the time in seconds and the RGB image [height,
-            width, 3] of bytes, in order. They may come from a generator; not all are kept.
-        image_size: the longer side of the kept images, in pixels.
-        images_per_second: how many images to keep at most.
-        image_megabytes: how much the images may take in the file; fewer per second are kept to fit.
+        images: as in :func:`page_html`, like ``budget``.
 
     Raises:
-        InputError: there is no motion, or one that cannot be shown (not finite, time does not increase), or
-            images are given and OpenCV is missing.
+        InputError: as :func:`page_html`.
         OSError: it cannot be written.
     """
+    write_text(path, page_html(motions, title=title, images=images, budget=budget))
+
+
+def page_html(
+    motions: Sequence[Motion],
+    *,
+    title: str = "Motion",
+    images: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]] | None = None,
+    budget: ImageBudget | None = None,
+) -> str:
+    """The page that shows motions in 3D.
+
+    An hour of one person at 30 frames per second takes about 18 MB. Positions are kept to a millimetre,
+    pixels to a tenth.
+
+    Args:
+        motions: the people of one clip, in one world.
+        title: stands above the motion.
+        images: frames of the video, to be shown with the motion: the time in seconds and the RGB image, in
+            order of time. They may come from a generator; not all are kept.
+        budget: how many images to keep, and how large; by default 10 per second, 24 MB.
+
+    Raises:
+        InputError: there is no motion, or one that cannot be shown (not finite), or images are given and
+            OpenCV is missing.
+    """
     data = _describe(motions, title)
-    pictures: list[str] = []
+    encoded: list[str] = []
     if images is not None:
-        kept = compress_images(images, image_size, images_per_second, image_megabytes)
+        kept = compress_images(images, budget or ImageBudget())
         data["images"] = [round(time, 4) for time, _ in kept]
-        pictures = [base64.b64encode(jpeg).decode() for _, jpeg in kept]
+        encoded = [base64.b64encode(jpeg).decode() for _, jpeg in kept]
     parts = {
         "title": html.escape(title),
-        "css": _resource("page.css"),
+        "css": _palette_css() + _resource("page.css"),
         "script": "\n".join(_resource(name) for name in _SCRIPTS),
         "data": _script_json(data),
-        "pictures": _script_json(pictures),
+        "pictures": _script_json(encoded),
     }
-    text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _resource("page.html"))
-    write_text(path, text)
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _resource("page.html"))
 
 
 def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
     """All that the page knows, apart from images."""
-    clock = common_clock(motions)
+    timeline = common_timeline(motions)
     cameras = [_camera(motion) for motion in motions]
     distinct = [camera for i, camera in enumerate(cameras) if camera not in cameras[:i]]
     return {
         "title": title,
-        "times": _pack(np.rint(clock.times * 1e4)),
-        "fps": round(clock.fps, 3),
+        "times": _pack(np.rint(timeline.times * 1e4)),
+        "fps": round(timeline.fps, 3),
         "floor": floor_height(motions),
         "names": HUMAN36M.names,
         "parents": HUMAN36M.parents,
@@ -88,7 +127,7 @@ def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
         "people": [
             _person(motion, frames) | {"track": number, "camera": distinct.index(camera)}
             for motion, frames, number, camera in zip(
-                motions, clock.frames, person_numbers(motions), cameras, strict=True
+                motions, timeline.frames, person_numbers(motions), cameras, strict=True
             )
         ],
         "images": [],
@@ -96,6 +135,7 @@ def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
 
 
 def _person(motion: Motion, frames: Int[np.ndarray, " moments"]) -> dict[str, Any]:
+    """One person's data; ``frames`` is their row of the timeline."""
     return {
         "weights": motion.weights,
         "at": _pack(frames),
@@ -129,39 +169,90 @@ def _pack(values: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(np.diff(rows, axis=0, prepend=0).astype("<i4").tobytes())).decode()
 
 
+def _script_json(value: Any) -> str:
+    """JSON in which no string can end the script element that holds it."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _palette_css() -> str:
+    """The colors of sides and people as variables of the style sheet, for both color schemes."""
+    light, dark = _css_variables(LIGHT), _css_variables(DARK)
+    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+
+
+def _css_variables(palette: Palette) -> str:
+    named = {"left": palette.left, "right": palette.right}
+    named |= {f"p{number}": color for number, color in enumerate((palette.middle, *palette.people))}
+    return " ".join(f"--{name}: #{bytes(color).hex()};" for name, color in named.items())
+
+
+def _resource(name: str) -> str:
+    return files("spgnet.view").joinpath(name).read_text(encoding="utf-8")
+
+
+def video_images(
+    video: FrameSource, motions: Sequence[Motion]
+) -> Iterator[tuple[float, UInt8[np.ndarray, "height width 3"]]]:
+    """The images of a video around the time of motions, with their times in seconds.
+
+    Args:
+        video: what the motions were lifted from; its times and theirs have the same zero.
+        motions: the people of one clip.
+
+    Raises:
+        InputError: the video cannot be read.
+    """
+    first = min(motion.timestamps[0] for motion in motions) - _AROUND
+    last = max(motion.timestamps[-1] for motion in motions) + _AROUND
+    return ((frame.time, frame.image) for frame in video if first <= frame.time <= last)
+
+
+def check_same_clip(video: FrameSource, motions: Sequence[Motion]) -> None:
+    """Make sure that motions can have been lifted from a video: by the aspect ratio of its images.
+
+    Raises:
+        InputError: it differs from that of a motion's camera by more than 2 %.
+    """
+    width, height = video.image_size
+    for motion in motions:
+        camera_width, camera_height = (int(side) for side in motion.camera.image_size.tolist())
+        if abs(width * camera_height - height * camera_width) > _SAME_SHAPE * height * camera_width:
+            raise InputError(
+                f"{video.name}: its pictures are {width} x {height} and those of the motion's camera "
+                f"{camera_width} x {camera_height}, other proportions; expected the video that the motion "
+                "was lifted from"
+            )
+
+
 def compress_images(
-    images: Iterable[tuple[float, np.ndarray]], size: int, rate: float, megabytes: float
+    images: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]], budget: ImageBudget
 ) -> list[tuple[float, bytes]]:
-    """Times and JPEG files of images that fit the budget: every second one goes whenever they do not."""
+    """Times and JPEG files of images that fit the budget: every second one goes whenever they do not.
+
+    Raises:
+        InputError: OpenCV is missing.
+    """
     kept: list[tuple[float, bytes]] = []
-    interval, used = 1 / rate, 0
+    interval, used = 1 / budget.per_second, 0
     for time, image in images:
         if kept and time < kept[-1][0] + interval - 1e-3:
             continue
-        kept.append((float(time), _jpeg(image, size)))
+        kept.append((float(time), _jpeg(image, budget.size)))
         used += len(kept[-1][1])
-        while used * 4 / 3 > megabytes * 1e6 and len(kept) > 1:
+        while used * 4 / 3 > budget.megabytes * 1e6 and len(kept) > 1:  # base64 takes 4 letters for 3 bytes
             kept, interval = kept[::2], 2 * interval
             used = sum(len(jpeg) for _, jpeg in kept)
     return kept
 
 
-def _jpeg(image: np.ndarray, size: int) -> bytes:
+def _jpeg(image: UInt8[np.ndarray, "height width 3"], size: int) -> bytes:
+    """An RGB image as a JPEG file, its longer side ``size`` pixels or less."""
     cv2 = import_extra("cv2", "video")
     height, width = image.shape[:2]
     scale = min(1.0, size / max(height, width))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     resized = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(".jpg", resized[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 72])
+    done, data = cv2.imencode(".jpg", resized[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     assert done
     return data.tobytes()
-
-
-def _script_json(value: Any) -> str:
-    """JSON that no string in it can end the script element that holds it."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _resource(name: str) -> str:
-    return files("spgnet.view").joinpath(name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""One clock for several people, and the floor."""
+"""One timeline for several people, and the floor."""
 
 from dataclasses import replace
 
@@ -7,15 +7,15 @@ import pytest
 import torch
 from filmed import people
 
-from spgnet.view.stage import common_clock, floor_height, person_numbers
+from spgnet.view.timeline import common_timeline, floor_height, person_numbers
 
 
 def test_one_person_has_their_own_frames():
     motion = people()[0]
-    clock = common_clock([motion])
-    np.testing.assert_allclose(clock.times, motion.timestamps)
-    np.testing.assert_array_equal(clock.frames[0], np.arange(len(motion)))
-    assert clock.fps == pytest.approx(30)
+    timeline = common_timeline([motion])
+    np.testing.assert_allclose(timeline.times, motion.timestamps)
+    np.testing.assert_array_equal(timeline.frames[0], np.arange(len(motion)))
+    assert timeline.fps == pytest.approx(30)
 
 
 def test_a_person_is_away_before_they_come_after_they_left_and_in_a_long_gap():
@@ -24,7 +24,7 @@ def test_a_person_is_away_before_they_come_after_they_left_and_in_a_long_gap():
     second = replace(
         second, **{n: getattr(second, n)[kept] for n in ("joints", "confidence", "pixels", "timestamps")}
     )
-    frames = common_clock([first, second]).frames
+    frames = common_timeline([first, second]).frames
     np.testing.assert_array_equal(frames[0], np.arange(60))
     assert (frames[1, :10] == -1).all()
     np.testing.assert_array_equal(frames[1, 10:30], np.arange(20))
@@ -34,9 +34,9 @@ def test_a_person_is_away_before_they_come_after_they_left_and_in_a_long_gap():
 
 def test_people_filmed_at_different_rates_share_the_moments_of_both():
     fast, slow = people(1, fps=30.0)[0], people(1, fps=15.0)[0]
-    clock = common_clock([fast, slow])
-    assert len(clock) == 60
-    np.testing.assert_array_equal(clock.frames[1, :59], np.arange(59) // 2)
+    timeline = common_timeline([fast, slow])
+    assert len(timeline) == 60
+    np.testing.assert_array_equal(timeline.frames[1, :59], np.arange(59) // 2)
 
 
 def test_what_cannot_be_shown_is_refused_with_every_fault():
@@ -46,9 +46,9 @@ def test_what_cannot_be_shown_is_refused_with_every_fault():
     with pytest.raises(
         ValueError, match="track 1: joints are NaN or infinite in 2 of 60 frames; track 1: pixels are NaN"
     ):
-        common_clock([replace(motion, joints=broken, pixels=lost)])
+        common_timeline([replace(motion, joints=broken, pixels=lost)])
     with pytest.raises(ValueError, match="no motion"):
-        common_clock([])
+        common_timeline([])
 
 
 def test_the_floor_is_at_zero_unless_the_world_is_arbitrary():

@@ -1,4 +1,4 @@
-"""What every view shares: one clock for several people, their numbers, and where the floor is."""
+"""What every view shares: one timeline for several people, their numbers, and where the floor is."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spgnet.errors import InputError
+from spgnet.keypoints.keypoints import mean_fps
 from spgnet.lifting.motion import Motion
 
-_TICK = 1e-3
+_SAME_MOMENT = 1e-3
 """Seconds; frames of several people that are closer than this are one moment."""
 
 
 @dataclass(frozen=True)
-class Clock:
+class Timeline:
     """The moments of a clip, and the frame of every person at each of them.
 
     Args:
         times: seconds, increasing.
-        frames: index of each person's frame, -1 where the person is not there.
+        frames: index of each person's frame, -1 where the person is absent.
     """
 
     times: Float[np.ndarray, " moments"]
@@ -33,28 +34,29 @@ class Clock:
     @property
     def fps(self) -> float:
         """Mean moments per second; 30 for a single one."""
-        return 30.0 if len(self) == 1 else (len(self) - 1) / float(self.times[-1] - self.times[0])
+        return mean_fps(self.times)
 
 
-def common_clock(motions: Sequence[Motion]) -> Clock:
-    """One clock for people who may come and go, or be filmed at different rates.
+def common_timeline(motions: Sequence[Motion]) -> Timeline:
+    """One timeline for people who may come and go, or be filmed at different rates.
 
     A person stays at a frame until their next one, but not for longer than two of their frame intervals.
 
     Raises:
-        InputError: there is no motion, or one that cannot be shown: its joints, pixels or timestamps are
-            not finite, or its timestamps do not increase.
+        InputError: there is no motion, or one that cannot be shown: its joints, confidences or pixels are
+            not finite.
     """
     faults = [f"track {motion.track}: {fault}" for motion in motions for fault in _faults(motion)]
     if faults or not motions:
         raise InputError("; ".join(faults) or "there is no motion to show")
     every = np.sort(np.concatenate([motion.timestamps for motion in motions]))
-    times = every[np.diff(every, prepend=-np.inf) > _TICK]
+    times = every[np.diff(every, prepend=-np.inf) > _SAME_MOMENT]
     frames = [_frames_at(times, motion.timestamps) for motion in motions]
-    return Clock(times.astype(np.float64), np.stack(frames))
+    return Timeline(times.astype(np.float64), np.stack(frames))
 
 
 def _faults(motion: Motion) -> list[str]:
+    """What keeps a motion from being shown."""
     faults = []
     for name in ("joints", "confidence", "pixels"):
         values = getattr(motion, name).reshape(len(motion), -1)
@@ -64,14 +66,16 @@ def _faults(motion: Motion) -> list[str]:
     return faults
 
 
-def _frames_at(times: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Index into a person's own timestamps at each time, -1 where none is near."""
-    index = np.searchsorted(own, times + _TICK, side="right") - 1
-    patience = 2 * float(np.median(np.diff(own))) if len(own) > 1 else 1 / 30
-    age = times - own[index.clip(min=0)]
-    last = index == len(own) - 1
-    here = (index >= 0) & (age <= np.where(last, _TICK, patience))
-    return np.where(here, index, -1).astype(np.int64)
+def _frames_at(
+    times: Float[np.ndarray, " moments"], timestamps: Float[np.ndarray, " frames"]
+) -> Int[np.ndarray, " moments"]:
+    """Index of a person's frame at each time (seconds), -1 where the person is absent."""
+    index = np.searchsorted(timestamps, times + _SAME_MOMENT, side="right") - 1
+    longest = 2 * float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1 / 30
+    age = times - timestamps[index.clip(min=0)]
+    last = index == len(timestamps) - 1
+    present = (index >= 0) & (age <= np.where(last, _SAME_MOMENT, longest))
+    return np.where(present, index, -1).astype(np.int64)
 
 
 def person_numbers(motions: Sequence[Motion]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The overlay's filmed picture: what was detected in it, and what was lifted, re-projected into it."""
+"""The overlay's filmed picture: the 2D detections, and the lifted motion re-projected into it."""
 
 from __future__ import annotations
 
@@ -7,89 +7,94 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from spgnet.lifting.motion import Motion
-from spgnet.view.drawing import Colour, Picture, disc, lines, text, text_width, translucent
-from spgnet.view.panel import BONES, COLOURS, NIGHT, PEOPLE, SIDES, draw_number
+from spgnet.view.drawing import Picture, draw_circle, draw_lines, draw_text, text_width, translucent
+from spgnet.view.palette import OVERLAY, Color
+from spgnet.view.panel import BONES, JOINT_COLORS, NIGHT, WHITE, draw_number
 
-DETECTED: Colour = (255, 255, 255)
-"""Colour of the 2D detections."""
+DETECTED: Color = WHITE
+"""Of the 2D detections."""
 NEAREST = 0.05
 """Joints nearer to the camera's plane than this, in metres, or behind it, are not in the picture."""
+LIMB = 0.035
+"""Thickness of a re-projected limb in metres; in pixels it has limits."""
+SURE = 0.6
+"""Detections are drawn in full from this confidence on."""
 
 
-class FilmedPicture:
-    """Draws the people into the filmed picture; their places in all frames are computed at once.
+class ReprojectionPicture:
+    """Draws the people into the filmed picture; their pixels in all frames are computed at once.
 
     Args:
         motions: the people.
-        shown: the frames in which each person is drawn.
+        present: the frames in which each person is drawn.
         size: width and height of the picture that is drawn on, in pixels.
-        unit: what a pixel of a frame 1920 pixels long is here.
+        unit: pixels here for one of a frame that is 1920 pixels wide.
     """
 
     def __init__(
         self,
         motions: Sequence[Motion],
-        shown: Bool[np.ndarray, "people frames"],
+        present: Bool[np.ndarray, "people frames"],
         size: tuple[int, int],
         unit: float,
     ) -> None:
-        self.motions, self.shown, self.unit = motions, shown, unit
+        self.motions, self.present, self.unit = motions, present, unit
         scale = np.array(size) / motions[0].camera.image_size.numpy()
-        reprojected, self.ahead = zip(*(_reproject(motion) for motion in motions), strict=True)
+        reprojected, self.in_front = zip(*(_reproject(motion) for motion in motions), strict=True)
         self.reprojected = [(pixels + 0.5) * scale - 0.5 for pixels in reprojected]
         self.detected = [(motion.pixels + 0.5) * scale - 0.5 for motion in motions]
-        self.strength = [_strength(motion.confidence) for motion in motions]
+        self.opacity = [_opacity(motion.confidence) for motion in motions]
         focal = float(motions[0].camera.focal[0]) * scale[0]
         metre = [focal / motion.joints[:, 0, 2].clip(0.3) for motion in motions]
-        self.width = [(0.035 * pixels).clip(2 * unit, 9 * unit) for pixels in metre]
+        self.width = [(LIMB * pixels).clip(2 * unit, 9 * unit) for pixels in metre]
 
     def draw(self, picture: Picture, frame: int) -> None:
-        """The re-projected bodies, the detections, the people's numbers, the legend."""
-        people = [person for person in range(len(self.motions)) if self.shown[person, frame]]
+        """Draw the re-projected bodies, the detections, the people's numbers, and the legend."""
+        people = [person for person in range(len(self.motions)) if self.present[person, frame]]
         for person in people:
             self._draw_reprojected(picture, frame, person)
         for person in people:
             self._draw_detected(picture, frame, person)
         if len(self.motions) > 1:
             for person in people:
-                colour = PEOPLE[person % len(PEOPLE)]
                 x, y = self.reprojected[person][frame, 10]
-                if self.ahead[person][frame, 10]:
-                    draw_number(picture, self.motions[person].track, (x, y), colour, self.unit)
+                if self.in_front[person][frame, 10]:
+                    track = self.motions[person].track
+                    draw_number(picture, track, (x, y), OVERLAY.person(person), self.unit)
         _draw_legend(picture, self.unit)
 
     def _draw_reprojected(self, picture: Picture, frame: int, person: int) -> None:
-        """The lifted joints as the camera sees them: thick lines in the colours of the body's sides."""
-        pixels, ahead = self.reprojected[person][frame], self.ahead[person][frame]
-        bones = BONES[ahead[BONES].all(axis=-1)]
+        """The lifted joints as the camera sees them: thick lines in the colors of the body's sides."""
+        pixels, in_front = self.reprojected[person][frame], self.in_front[person][frame]
+        bones = BONES[in_front[BONES].all(axis=-1)]
         if not len(bones):
             return
         width = float(self.width[person][frame])
         with translucent(picture, pixels[bones], 2 * width, 0.8) as (part, corner):
             ends = pixels[bones] - corner
-            lines(part, ends, NIGHT, width + 2.5 * self.unit)
+            draw_lines(part, ends, NIGHT, width + 2.5 * self.unit)
             for bone, line in zip(bones, ends, strict=True):
-                lines(part, line[None], COLOURS[bone[1]], width)
+                draw_lines(part, line[None], JOINT_COLORS[bone[1]], width)
 
     def _draw_detected(self, picture: Picture, frame: int, person: int) -> None:
         """The 2D detections: thin lines and dots, the fainter the less sure the detection was."""
-        pixels, strength = self.detected[person][frame], self.strength[person][frame]
-        bones, width = strength[BONES].min(axis=-1), float(self.width[person][frame])
+        pixels, opacity = self.detected[person][frame], self.opacity[person][frame]
+        bones, width = opacity[BONES].min(axis=-1), float(self.width[person][frame])
         radius = max(0.45 * width, 1.8 * self.unit)
-        for level in np.unique(strength):
-            dots, ends = pixels[strength == level], pixels[BONES[bones == level]]
+        for level in np.unique(opacity):
+            dots, ends = pixels[opacity == level], pixels[BONES[bones == level]]
             enclosed = np.concatenate((dots, ends.reshape(-1, 2)))
             with translucent(picture, enclosed, 2 * radius + 2, 0.2 + 0.8 * float(level)) as (part, corner):
-                lines(part, ends - corner, DETECTED, 0.22 * width)
+                draw_lines(part, ends - corner, DETECTED, 0.22 * width)
                 for dot in dots - corner:
-                    disc(part, dot, radius + self.unit, NIGHT)
-                    disc(part, dot, radius, DETECTED)
+                    draw_circle(part, dot, radius + self.unit, NIGHT)
+                    draw_circle(part, dot, radius, DETECTED)
 
 
-def _reproject(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+def _reproject(motion: Motion) -> tuple[Float[np.ndarray, "frames 17 2"], Bool[np.ndarray, "frames 17"]]:
     """The joints in the image, in pixels, and whether they are in front of the camera.
 
     Far outside of the image a lens's polynomials fold back into it; joints there are put where they were
@@ -97,18 +102,18 @@ def _reproject(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
     """
     camera = motion.camera.to(torch.float64)
     joints = torch.from_numpy(motion.joints.astype(np.float64))
-    plain = replace(
+    pinhole = replace(
         camera, radial=torch.zeros_like(camera.radial), tangential=torch.zeros_like(camera.tangential)
     )
-    pixels, undistorted = camera.camera_to_image(joints), plain.camera_to_image(joints)
+    pixels, undistorted = camera.camera_to_image(joints), pinhole.camera_to_image(joints)
     outside = (undistorted / camera.image_size - 0.5).abs().amax(dim=-1, keepdim=True) > 1
     pixels = torch.where(outside, undistorted, pixels)
     return pixels.numpy(), motion.joints[..., 2] > NEAREST
 
 
-def _strength(confidence: np.ndarray) -> np.ndarray:
-    """How clearly a detection is drawn, in four steps from 0 to 1: full from a confidence of 0.6 on."""
-    return np.ceil(3 * (confidence / 0.6).clip(0, 1)) / 3
+def _opacity(confidence: Float[np.ndarray, "frames 17"]) -> Float[np.ndarray, "frames 17"]:
+    """How clearly a detection is drawn, in four steps from 0 to 1."""
+    return np.ceil(3 * (confidence / SURE).clip(0, 1)) / 3
 
 
 def _draw_legend(picture: Picture, unit: float) -> None:
@@ -124,16 +129,16 @@ def _draw_legend(picture: Picture, unit: float) -> None:
     for row, name in enumerate(rows):
         y = top + (20 + 24 * row) * unit
         _draw_sample(picture, margin + 12 * unit, y, row == 0, unit)
-        text(picture, name, (margin + 56 * unit, y), height, DETECTED, anchor=(0.0, 0.5))
+        draw_text(picture, name, (margin + 56 * unit, y), height, DETECTED, anchor=(0.0, 0.5))
 
 
 def _draw_sample(picture: Picture, x: float, y: float, detected: bool, unit: float) -> None:
     """A piece of line as it is drawn for the detections or for the re-projection."""
     left, middle, right = x, x + 16 * unit, x + 32 * unit
     if detected:
-        lines(picture, np.array([[[left, y], [right, y]]]), DETECTED, 1.5 * unit)
-        for place in (left, right):
-            disc(picture, np.array([place, y]), 3.5 * unit, DETECTED)
+        draw_lines(picture, np.array([[[left, y], [right, y]]]), DETECTED, 1.5 * unit)
+        for end in (left, right):
+            draw_circle(picture, np.array([end, y]), 3.5 * unit, DETECTED)
         return
-    lines(picture, np.array([[[left, y], [middle, y]]]), SIDES["right"], 6 * unit)
-    lines(picture, np.array([[[middle, y], [right, y]]]), SIDES["left"], 6 * unit)
+    draw_lines(picture, np.array([[[left, y], [middle, y]]]), OVERLAY.right, 6 * unit)
+    draw_lines(picture, np.array([[[middle, y], [right, y]]]), OVERLAY.left, 6 * unit)
