@@ -22,7 +22,7 @@ import tyro
 from spgnet import metrics
 from spgnet.evaluation import markdown_table
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
-from spgnet.keypoints import Keypoints, load_people
+from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.lifting import Lifter
 from spgnet.lifting.inputs import at_times
 from spgnet.lifting.postprocess import fit_constant_bones
@@ -125,7 +125,7 @@ def true_joints(clip: np.lib.npyio.NpzFile) -> np.ndarray:
 
 def lifted(path: Path, lifter: Lifter, options: Options) -> np.ndarray:
     """The scored joints of our motion in all frames, in the camera frame, in metres."""
-    (keypoints,) = load_people(path)
+    (keypoints,) = load_keypoints(path)
     joints = live_joints if options.live else whole_joints
     return joints(keypoints, lifter, options)[:, OURS].astype(np.float64)
 

@@ -31,15 +31,18 @@ def _ctrl_c_interrupts() -> Iterator[None]:
 
 @pytest.fixture
 def command(monkeypatch, capsys) -> Callable[..., tuple[object, str]]:
-    """Run ``spgnet`` with arguments: how it ended (None: well), and what it printed."""
+    """Run ``spgnet`` with arguments: how it ended (None: well), and what it printed, of its error messages
+    only those that argument parsing prints."""
 
     def run(*arguments: str) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["spgnet", *arguments])
+        code = None
         try:
             cli.main()
         except SystemExit as stop:
-            return stop.code, capsys.readouterr().out
-        return None, capsys.readouterr().out
+            code = stop.code
+        printed = capsys.readouterr()
+        return code, printed.out + (printed.err if code == 2 else "")
 
     return run
 

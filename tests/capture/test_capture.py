@@ -14,7 +14,7 @@ from lifting.people import filmed
 from spgnet.camera_files import save_camera
 from spgnet.capture import people
 from spgnet.geometry.camera import UPRIGHT, opencv_camera
-from spgnet.keypoints import load_people, save_keypoints
+from spgnet.keypoints import load_keypoints, save_keypoints
 from spgnet.lifting import load_motion
 from spgnet.view.server import PageServer
 from video.test_open_frames import write_video
@@ -238,7 +238,7 @@ def test_half_the_joints_missing_is_said_and_lifted(spgnet, tmp_path):
     assert code is None
     assert "of the limbs are not seen and guessed" in said
     assert np.isfinite(load_motion(Path("out/motion.npz")).joints).all()
-    assert load_people(tmp_path / "half.npz")[0].present.mean() < 0.7
+    assert load_keypoints(tmp_path / "half.npz")[0].present.mean() < 0.7
 
 
 def test_a_single_frame_is_lifted(spgnet, tmp_path):

@@ -16,7 +16,7 @@ from spgnet.capture import CaptureConfig, live, run_capture
 from spgnet.capture.live import Meter, Recording, held_back, live_weights, run_live, show_frames
 from spgnet.capture.live_source import Excerpt, Follower, Seen, Source, paced, small
 from spgnet.detection import Sighting
-from spgnet.keypoints import Keypoints, load_people, save_keypoints
+from spgnet.keypoints import Keypoints, load_keypoints, save_keypoints
 from spgnet.lifting import load_motion
 from spgnet.lifting.streaming import LivePose, lift_live
 from spgnet.video import Frame, open_frames
@@ -116,7 +116,7 @@ def test_ctrl_c_while_detecting_keeps_the_frames_so_far(video, monkeypatch):
 
     monkeypatch.setattr(SimulatedDetector, "pose", interrupted)
     files, _, _ = run(input="walk.mp4")
-    assert len(load_motion(files["motion"])) == len(load_people(files["keypoints"])[0]) == 12
+    assert len(load_motion(files["motion"])) == len(load_keypoints(files["keypoints"])[0]) == 12
 
 
 def test_ctrl_c_does_not_cut_a_frame_in_two():

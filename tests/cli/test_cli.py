@@ -1,5 +1,6 @@
 """The command line: what it does, and how it says no."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from spgnet import __version__
+from spgnet.cli import research
+from spgnet.cli.commands import COMMANDS
 from spgnet.data import sources
+from spgnet.errors import InputError
 from spgnet.training.recipes import RECIPES
 
 SMALL = ["--channels", "8", "--trajectory-channels", "4", "--epochs", "1", "--steps-per-epoch", "2"]
@@ -60,11 +64,7 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones(spgnet):
     [
         (["evaluate", "nowhere"], "nowhere: not a run folder"),
         (["train", "demo", "--data.motion", "nowhere"], "nowhere: no such folder"),
-        (["train", "demo", "--epochs", "0"], "epochs must be at least 1"),
-        (["train", "demo", "--loss.pose", "-1"], "finite and not negative"),
-        (["train", "demo", "--filter-widths", "2"], "odd and positive"),
         (["data", "check", "nowhere"], "nowhere: no such file or folder"),
-        (["train", "demo", "--machine.accelerator", "tpu"], "invalid choice 'tpu'"),
         (["train", "demo", "--out", "/proc/nowhere"], "/proc/nowhere"),
     ],
 )
@@ -73,6 +73,62 @@ def test_bad_input_gives_one_line_and_leaves_nothing(spgnet, tmp_path, arguments
     assert is_one_line(code)
     assert fault in str(code)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["train", "demo", "--machine.accelerator", "tpu"],
+            ["invalid choice 'tpu'", "spgnet train demo --help"],
+        ),
+        (["train", "demo", "--epochs", "0"], ["epochs must be at least 1"]),
+        (["train", "demo", "--loss.pose", "-1"], ["finite and not negative"]),
+        (["train", "demo", "--filter-widths", "2"], ["odd and positive"]),
+        (["evaluate"], ["PATH", "spgnet evaluate --help"]),
+        (["evaluate", "runs/demo", "--colour", "red"], ["--colour", "spgnet evaluate --help"]),
+        (["lift", "walk.npz", "--format", "nonsense"], ["nonsense", "openpose"]),
+        (["nothing"], ["nothing", *COMMANDS]),
+        ([], ["subcommand", *COMMANDS]),
+    ],
+)
+def test_arguments_that_cannot_be_parsed_end_with_the_parser_s_message(spgnet, tmp_path, arguments, words):
+    code, printed = spgnet(*arguments)
+    assert code == 2
+    assert all(word in " ".join(printed.split()) for word in words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", [ValueError("shapes do not fit"), KeyError("x"), RuntimeError()])
+def test_a_fault_of_the_package_is_not_printed_as_the_user_s(spgnet, monkeypatch, fault):
+    def broken(*arguments: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(research, "load_weights", broken)
+    with pytest.raises(type(fault)) as raised:
+        spgnet("evaluate", "runs/demo")
+    assert raised.value is fault
+
+
+@pytest.mark.parametrize("arguments", ["--debug evaluate nowhere", "evaluate nowhere --debug"])
+def test_debug_anywhere_shows_where_input_was_refused(spgnet, arguments):
+    with pytest.raises(InputError, match="nowhere: not a run folder"):
+        spgnet(*arguments.split())
+    assert is_one_line(spgnet("evaluate", "nowhere")[0])
+    with pytest.raises(InputError, match="epochs must be at least 1, got 0"):
+        spgnet("train", "demo", "--epochs", "0", "--debug")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_all_commands_says_of_each_what_its_function_says(name):
+    module = importlib.import_module(COMMANDS[name].module)
+    assert getattr(module, f"{name}_command").__doc__ == COMMANDS[name].summary
+
+
+def test_recipes_can_be_called_by_their_old_names(spgnet):
+    code, printed = spgnet("train", "wild", "--help")
+    assert code == 0
+    assert "usage: spgnet train randomized" in printed
 
 
 def test_a_damaged_checkpoint_is_refused_by_name(spgnet):
@@ -95,7 +151,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(spgnet):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ["train", "evaluate", "reproduce", "data", "demo"]),
+        (["--help"], [*COMMANDS, "--debug", "--version"]),
         (["train", "--help"], ["paper-243", "small-27"]),
         (
             ["train", "paper-243", "--help"],

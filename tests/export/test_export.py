@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spgnet.export import FORMATS, export, export_people
+from spgnet.export import FORMATS, export
 from spgnet.lifting.motion import load_motion
 
 SEVERAL = ("json", "csv", "trc", "c3d", "glb", "gltf")
@@ -36,12 +36,12 @@ def test_a_single_frame_can_be_exported(tmp_path, motion, cut, name):
 @pytest.mark.parametrize("name", FORMATS)
 def test_one_person_fits_every_format_and_several_fit_some(tmp_path, motion, late, name):
     path = tmp_path / f"people.{name}"
-    export_people([motion], path)
+    export([motion], path)
     if name in SEVERAL:
-        export_people([motion, late], path)
+        export([motion, late], path)
     else:
         with pytest.raises(ValueError, match=rf"people\.{name}: .*one person and there are 2.*\.c3d"):
-            export_people([motion, late], path)
+            export([motion, late], path)
 
 
 @pytest.mark.parametrize("name", ["motion.fbx", "motion"])
@@ -56,9 +56,9 @@ def test_an_unknown_suffix_is_refused_with_the_list_of_formats(tmp_path, motion,
 
 def test_people_need_track_numbers_of_their_own(tmp_path, motion):
     with pytest.raises(ValueError, match=r"track number of its own, got \[1, 1\]"):
-        export_people([motion, motion], tmp_path / "people.csv")
+        export([motion, motion], tmp_path / "people.csv")
     with pytest.raises(ValueError, match="no motion to export"):
-        export_people([], tmp_path / "people.csv")
+        export([], tmp_path / "people.csv")
 
 
 def test_a_missing_folder_is_named(tmp_path, motion):

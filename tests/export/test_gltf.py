@@ -9,7 +9,7 @@ import pytest
 import roma
 import torch
 
-from spgnet.export import export, export_people
+from spgnet.export import export
 from spgnet.export.armature import NODES
 from spgnet.export.sampling import y_up_to_z_up
 from spgnet.geometry.skeleton import HUMAN36M
@@ -160,7 +160,7 @@ def test_times_are_those_of_the_motion_and_quaternions_take_the_short_way(tmp_pa
 
 
 def test_several_people_share_one_clock(tmp_path, motion, late):
-    export_people([motion, late], tmp_path / "people.glb")
+    export([motion, late], tmp_path / "people.glb")
     scene = read_glb(tmp_path / "people.glb")
     assert len(scene.document["skins"]) == 2
     assert len(scene.document["animations"]) == 1

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import spgnet.export.c3d
-from spgnet.export import export, export_people
+from spgnet.export import export
 from spgnet.export.sampling import y_up_to_z_up
 from spgnet.export.tables import rows
 from spgnet.geometry.camera import opencv_camera
@@ -78,7 +78,7 @@ def test_a_csv_file_has_a_row_for_each_frame(tmp_path, motion):
 
 
 def test_the_rows_of_several_people_follow_each_other(tmp_path, motion, late):
-    export_people([motion, late], tmp_path / "people.csv")
+    export([motion, late], tmp_path / "people.csv")
     with (tmp_path / "people.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert [row["person"] for row in table] == ["1"] * len(motion) + ["4"] * len(late)
@@ -91,7 +91,7 @@ def test_the_rows_of_several_people_follow_each_other(tmp_path, motion, late):
 
 
 def test_a_json_file_says_what_it_holds(tmp_path, motion, late):
-    export_people([motion, late], tmp_path / "people.json")
+    export([motion, late], tmp_path / "people.json")
     content = json.loads((tmp_path / "people.json").read_text())
     assert content["joint_names"] == list(HUMAN36M.names)
     assert content["parents"] == list(HUMAN36M.parents)
@@ -135,7 +135,7 @@ def test_a_trc_file_reads_as_opensim_reads_it(tmp_path, motion):
 
 
 def test_the_markers_of_a_person_who_is_not_there_are_nan(tmp_path, motion, late):
-    export_people([motion, late], tmp_path / "people.trc")
+    export([motion, late], tmp_path / "people.trc")
     metadata, _, markers = read_trc(tmp_path / "people.trc")
     assert metadata["NumMarkers"] == "34"
     nose = markers["person4_nose"]
@@ -162,7 +162,7 @@ def test_a_c3d_file_holds_all_points_in_millimetres_with_z_up(tmp_path, motion):
 
 
 def test_the_points_of_a_person_who_is_not_there_are_missing(tmp_path, motion, late):
-    export_people([motion, late], tmp_path / "people.c3d")
+    export([motion, late], tmp_path / "people.c3d")
     file = ezc3d.c3d(str(tmp_path / "people.c3d"))
     labels = file["parameters"]["POINT"]["LABELS"]["value"]
     nose = labels.index("person4_nose")

@@ -24,7 +24,7 @@ from written_files import (
     write_json,
 )
 
-from spgnet.keypoints import load_people, save_keypoints
+from spgnet.keypoints import load_keypoints, save_keypoints
 
 
 def _text(name: str, text: str) -> Callable[[Path], Path]:
@@ -180,7 +180,7 @@ def _mmpose_3d(folder: Path) -> Path:
 def test_a_fault_is_named_in_one_line_that_begins_with_the_file(tmp_path, write, fault):
     path = write(tmp_path)
     with pytest.raises(ValueError, match=fault) as raised:
-        load_people(path, fps=FPS, image_size=SIZE)
+        load_keypoints(path, fps=FPS, image_size=SIZE)
     assert str(raised.value).startswith(f"{path}: ")
     assert "\n" not in str(raised.value)
 
@@ -192,8 +192,8 @@ def test_times_that_do_not_fit_are_refused_unless_a_rate_replaces_them(tmp_path,
     points = np.ones((6, 17, 3))
     path = _npz(keypoints=points, keypoint_set="coco17", timestamps=times)(tmp_path)
     with pytest.raises(ValueError, match=fault):
-        load_people(path, image_size=SIZE)
-    check(load_people(path, fps=FPS, image_size=SIZE)[0], points, "coco17")
+        load_keypoints(path, image_size=SIZE)
+    check(load_keypoints(path, fps=FPS, image_size=SIZE)[0], points, "coco17")
 
 
 def _damage(content: Any, rng: random.Random) -> Any:
@@ -231,7 +231,7 @@ def _own_json(folder: Path, *tracks: np.ndarray) -> Path:
 def _complaint(path: Path) -> str:
     """What is wrong with a file, or nothing."""
     try:
-        assert load_people(path, fps=FPS, image_size=SIZE)
+        assert load_keypoints(path, fps=FPS, image_size=SIZE)
     except ValueError as fault:
         return str(fault)
     return ""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.keypoints import OneEuroFilter, load_people, smooth, to_human36m
+from spgnet.keypoints import OneEuroFilter, load_keypoints, smooth, to_human36m
 from spgnet.keypoints.smoothing import SMOOTHING, half_power
 
 law = settings(max_examples=30, deadline=None)
@@ -129,7 +129,7 @@ def test_time_that_stands_still_is_refused():
 
 def _real(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
     """Detected and true pixels of the same 12 joints, and the frame rate."""
-    (person,) = load_people(path)
+    (person,) = load_keypoints(path)
     with np.load(path, allow_pickle=False) as file:
         names = [str(name) for name in file["truth_joints"]]
         long = {"l": "left", "r": "right"}

@@ -13,7 +13,7 @@ import numpy as np
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import DetectedPeople, ProgressCallback
 from spgnet.errors import InputError
-from spgnet.export import export, export_people
+from spgnet.export import export
 from spgnet.extras import how_to_install
 from spgnet.geometry.camera import opencv_intrinsics
 from spgnet.keypoints import Keypoints, save_keypoints
@@ -125,7 +125,7 @@ def exported(motions: Sequence[Motion], folder: Path, suffix: str) -> dict[str, 
     """The motions in another format: in one file if the format can hold several people."""
     if suffix not in SINGLE or len(motions) == 1:
         path = folder / f"motion.{suffix}"
-        export_people(motions, path)
+        export(motions, path)
         return {suffix: path}
     paths = {f"{suffix}-{motion.track}": folder / f"motion-{motion.track}.{suffix}" for motion in motions}
     for motion, path in zip(motions, paths.values(), strict=True):

@@ -14,7 +14,7 @@ from spgnet.capture.config import CaptureConfig
 from spgnet.detection import RtmDetector, Sighting, detect_video, select_people
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
-from spgnet.keypoints import Keypoints, load_people
+from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.video import Frame, FrameSource, open_frames
 
 ProgressCallback = Callable[[str, int, int | None], None]
@@ -57,7 +57,7 @@ def find_people(config: CaptureConfig, report: ProgressCallback) -> DetectedPeop
     """
     path = Path(config.input)
     if is_keypoints(path):
-        people = load_people(
+        people = load_keypoints(
             path,
             keypoint_set=config.keypoint_set,
             fps=config.fps,

@@ -5,18 +5,42 @@ from __future__ import annotations
 import sys
 
 import spgnet
+from spgnet.errors import InputError
 
 
 def main() -> None:
-    """Entry point of the ``spgnet`` command; bad input ends it with one line on standard error."""
+    """Entry point of the ``spgnet`` command.
+
+    Arguments that cannot be parsed end it with tyro's message and exit status 2. Other input that cannot be
+    used, and files that cannot be read or written, end it with one line on standard error and status 1. With
+    ``--debug`` among the arguments, the traceback of either is shown. Any other exception is a fault of this
+    package and always shows its traceback.
+    """
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        if sys.argv[1:] == ["--version"]:
+        if arguments == ["--version"]:
             print(f"spgnet {spgnet.__version__}")
             return
-        from spgnet.cli.commands import parse  # takes seconds, in which Ctrl-C shall end with one line, too
+        from spgnet.cli.commands import (
+            parse,  # imported here so that Ctrl-C ends the imports with one line, too
+        )
 
-        parse(sys.argv[1:])()
-    except (ValueError, OSError) as error:
+        parse(arguments)()
+    except (InputError, OSError) as error:
+        if debug:
+            raise
         raise SystemExit(f"spgnet: {' '.join(str(error).split())}") from None
+    except SystemExit as end:
+        if debug and end.code == 2 and (refusal := _first_cause(end)) is not end:
+            raise refusal from None
+        raise
     except KeyboardInterrupt:
         raise SystemExit("spgnet: interrupted") from None
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """The exception that others were raised in the handling of: why tyro refused a value."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error

@@ -2,22 +2,89 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from contextlib import redirect_stderr
 from functools import partial, wraps
-from io import StringIO
-from typing import Any
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import tyro
 
-from spgnet.cli.motion import demo_command, export_command, lift_command, view_command
-from spgnet.cli.research import data_command, evaluate_command, reproduce_command, train_command
-from spgnet.errors import InputError
-from spgnet.training.recipes import RECIPES
+
+class Command(NamedTuple):
+    """A command, imported only when it is asked for: most of them need PyTorch, which takes seconds.
+
+    Attributes:
+        module: where its function is, called ``NAME_command``.
+        summary: one line for the help.
+    """
+
+    module: str
+    summary: str
 
 
-def deferred(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+COMMANDS = {
+    "lift": Command(
+        "spgnet.cli.motion", "Lift a video, images, 2D keypoints or a webcam to 3D motion in metres."
+    ),
+    "export": Command(
+        "spgnet.cli.motion",
+        "Write a lifted motion in the format of another program: spgnet export motion.npz out.bvh.",
+    ),
+    "view": Command(
+        "spgnet.cli.motion",
+        "Look at lifted motions in the browser: play, scrub, turn; or write a page that works offline.",
+    ),
+    "demo": Command(
+        "spgnet.cli.motion",
+        "Lift a sample video, and write its motion, a page, an overlay video and a BVH file.",
+    ),
+    "train": Command(
+        "spgnet.cli.research",
+        "Train a network by a named recipe, as it is or with changes, and leave a run folder.",
+    ),
+    "evaluate": Command(
+        "spgnet.cli.research",
+        "Evaluate the best weights of a run by every metric: a table, and JSON and Markdown files.",
+    ),
+    "reproduce": Command(
+        "spgnet.cli.research",
+        "Reproduce a table or a figure of the paper on Human3.6M, or on open data; goes on where it stopped.",
+    ),
+    "data": Command(
+        "spgnet.cli.research",
+        "Check a data set before it is trained or evaluated on: spgnet data check PATH.",
+    ),
+}
+
+ABOUT = """From 2D human pose to 3D motion in metres.
+
+spgnet COMMAND --help explains a command; spgnet --version says which version this is. With --debug, any
+command that refuses its input shows the traceback, too."""
+
+
+def parse(arguments: list[str]) -> Callable[[], None]:
+    """The command that a command line asks for, ready to run.
+
+    Raises:
+        InputError: there is no such recipe, or an option's value is out of its range.
+        SystemExit: help was asked for, or there is no such command or option; what to say is printed.
+    """
+    if not arguments or arguments[0] not in COMMANDS:
+        return _print_help(arguments)
+    name, *options = arguments
+    module = import_module(COMMANDS[name].module)
+    if name == "train":
+        options = module.with_current_recipe(options)
+    return tyro.cli(
+        _deferred(getattr(module, f"{name}_command")),
+        prog=f"spgnet {name}",
+        description=COMMANDS[name].summary,
+        args=options,
+        config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes),
+    )
+
+
+def _deferred(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
     """A command that is to be parsed now and run later."""
 
     @wraps(command)
@@ -27,51 +94,21 @@ def deferred(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
     return parsed
 
 
-OLD_RECIPES = {"wild": "randomized", "wild-live": "randomized-live"}
-"""Recipes by the names that they had before."""
-
-COMMANDS = {
-    "lift": lift_command,
-    "export": export_command,
-    "view": view_command,
-    "demo": demo_command,
-    "train": train_command,
-    "evaluate": evaluate_command,
-    "reproduce": reproduce_command,
-    "data": data_command,
-}
+def _print_help(arguments: list[str]) -> Callable[[], None]:
+    """The help of all commands, or that there is no such command; always ends in SystemExit."""
+    return tyro.extras.subcommand_cli_from_dict(
+        {name: _placeholder(command.summary) for name, command in COMMANDS.items()},
+        prog="spgnet",
+        description=ABOUT,
+        args=arguments,
+    )
 
 
-def parse(arguments: list[str]) -> Callable[[], None]:
-    """The command that a command line asks for, ready to run.
+def _placeholder(summary: str) -> Callable[[], Callable[[], None]]:
+    """A command of which only the summary is needed."""
 
-    Raises:
-        InputError: there is no such command, recipe or option, or a value is out of its range.
-        SystemExit: help was asked for, and is printed.
-    """
-    if arguments[:1] == ["train"] and arguments[1:2]:
-        arguments = ["train", OLD_RECIPES.get(arguments[1], arguments[1]), *arguments[2:]]
-    if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] not in (*RECIPES, "-h", "--help"):
-        raise InputError(f"no recipe {arguments[1]!r}; there are {', '.join(RECIPES)}")
-    messages = StringIO()
-    try:
-        with redirect_stderr(messages):
-            return tyro.extras.subcommand_cli_from_dict(
-                {name: deferred(command) for name, command in COMMANDS.items()},
-                prog="spgnet",
-                description="From 2D human pose to 3D motion in metres.",
-                args=arguments,
-                config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes),
-            )
-    except SystemExit as stop:
-        if stop.code:
-            raise InputError(_without_box(messages.getvalue())) from None
-        raise
+    def command() -> Callable[[], None]:
+        raise AssertionError("only the help of this command is for use")
 
-
-def _without_box(message: str) -> str:
-    """The sentences of the parser's framed, many-lined error message."""
-    rows = [row.strip(" │") for row in message.splitlines() if not row.startswith(("╭", "╰"))]
-    sections = " ".join("\n" if set(row) == {"─"} else row for row in rows).split("\n")
-    kept = [part.strip() for part in sections if not re.match(r" *(For full|Argument) helptext", part)]
-    return re.sub(r"Error parsing __tyro\S*: ", "", "; ".join(kept))
+    command.__doc__ = summary
+    return command

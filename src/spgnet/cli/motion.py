@@ -17,7 +17,7 @@ from spgnet.capture.run import travelled
 from spgnet.cli.console import console, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
 from spgnet.errors import InputError
-from spgnet.export import export_people
+from spgnet.export import export
 from spgnet.lifting import Motion, load_motion
 from spgnet.video import open_frames
 from spgnet.view.page import ImageBudget, check_same_clip, video_images, write_page
@@ -69,7 +69,7 @@ def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
     *sources, target = options.files
     if target.resolve() in [source.resolve() for source in sources]:
         raise InputError(f"{target}: would overwrite the motion file")
-    export_people(load_motions(sources), target)
+    export(load_motions(sources), target)
     say(f"written: {target}")
 
 

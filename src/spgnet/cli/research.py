@@ -59,6 +59,24 @@ class EvaluateOptions:
     """Average with the result for the mirrored input."""
 
 
+OLD_RECIPES = {"wild": "randomized", "wild-live": "randomized-live"}
+"""Recipes by the names that they had before."""
+
+
+def with_current_recipe(options: list[str]) -> list[str]:
+    """The options of ``spgnet train``, a recipe's old name replaced by its present one.
+
+    Raises:
+        InputError: there is no such recipe.
+    """
+    if not options or options[0] in ("-h", "--help"):
+        return options
+    recipe = OLD_RECIPES.get(options[0], options[0])
+    if recipe not in RECIPES:
+        raise InputError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}")
+    return [recipe, *options[1:]]
+
+
 if TYPE_CHECKING:
     TrainByRecipe = TrainOptions
 else:

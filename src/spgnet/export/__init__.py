@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from spgnet.errors import InputError
 from spgnet.export.bvh import bvh_text
@@ -50,41 +52,33 @@ FORMATS: tuple[str, ...] = tuple(_FORMATS)
 """Names of the formats, which are also the suffixes of their files."""
 
 
-def export(motion: Motion, path: Path, *, format: str | None = None) -> None:
-    """Write one person's motion, whole or not at all, in the format of the path's suffix.
+def export(motions: Motion | Sequence[Motion], path: Path | str, *, format: str | None = None) -> None:
+    """Write motions to one file, whole or not at all, in the format of its suffix.
+
+    Several people share a clock: each is there from its own first to its own last timestamp.
 
     Args:
-        motion: what to write. Positions are those in the world, ``motion.world``; each format has its own
-            axes and units (docs/export.md).
+        motions: one motion, or those of several people, each with a track number of its own. Positions are
+            those in the world, ``motion.world``; each format has its own axes and units (docs/export.md).
         path: the file; one that is there is replaced.
         format: one of ``FORMATS``, if the suffix does not tell.
 
     Raises:
-        InputError: the format is unknown or cannot hold the motion, its library is missing, or the folder
-            does not exist.
+        InputError: the format is unknown or cannot hold the motion, its library is missing, the folder does
+            not exist, there is no motion, two have the same track, or the format holds a single person.
+        OSError: the file cannot be written.
     """
-    export_people([motion], path, format=format)
-
-
-def export_people(motions: Sequence[Motion], path: Path, *, format: str | None = None) -> None:
-    """Write the motions of several people to one file, as :func:`export` does.
-
-    They share a clock: each person is there from its own first to its own last timestamp.
-
-    Raises:
-        InputError: as :func:`export`; or there is no motion, two have the same track, or the format holds
-            a single person.
-    """
+    people, path = [motions] if isinstance(motions, Motion) else list(motions), Path(path)
     name = (format or path.suffix).removeprefix(".").lower()
     known = ", ".join(f".{known}" for known in FORMATS)
     if name not in _FORMATS:
         shown = f"format {format!r}" if format else f"suffix {path.suffix!r}"
         raise InputError(f"{path}: unknown {shown}; motions are exported as {known}")
-    _check_people(motions, path, name)
+    _check_people(people, path, name)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
     with whole_file(path, f".{name}") as temporary:  # ezc3d insists on its suffix
-        _FORMATS[name].write(motions, temporary, path.name)
+        _FORMATS[name].write(people, temporary, path.name)
 
 
 def _check_people(motions: Sequence[Motion], path: Path, name: str) -> None:
@@ -99,3 +93,19 @@ def _check_people(motions: Sequence[Motion], path: Path, name: str) -> None:
         )
     if len(set(tracks)) < len(tracks):
         raise InputError(f"{path}: each person needs a track number of its own, got {tracks}")
+
+
+class _CallablePackage(ModuleType):
+    """Lets ``spgnet.export`` be both this package and, as a public name of ``spgnet``, its main function.
+
+    Python binds ``spgnet.export`` to this package as soon as anything in it is imported, so a function of
+    that name in ``spgnet`` would depend on the order of imports.
+    """
+
+    def __call__(
+        self, motions: Motion | Sequence[Motion], path: Path | str, *, format: str | None = None
+    ) -> None:
+        export(motions, path, format=format)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

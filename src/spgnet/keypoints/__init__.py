@@ -1,6 +1,6 @@
 """2D keypoints: what detectors write, as the 17 joints that the networks see."""
 
-from spgnet.keypoints.files import KeypointFormat, load_people, save_keypoints
+from spgnet.keypoints.files import KeypointFormat, load_keypoints, save_keypoints
 from spgnet.keypoints.gaps import CausalFiller, drop_unsure, fill_gaps
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName, points_to_human36m, to_human36m
 from spgnet.keypoints.smoothing import OneEuroFilter, smooth
@@ -16,7 +16,7 @@ __all__ = [
     "drop_unsure",
     "fill_gaps",
     "link_people",
-    "load_people",
+    "load_keypoints",
     "pick_person",
     "points_to_human36m",
     "save_keypoints",

@@ -102,7 +102,7 @@ EXPECTED: dict[KeypointFormat, str] = {
 """The formats, and what each looks like."""
 
 
-def load_people(
+def load_keypoints(
     path: Path | str,
     *,
     keypoint_set: KeypointSetName | None = None,

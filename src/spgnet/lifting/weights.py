@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,6 +20,23 @@ FOLDER = files("spgnet").joinpath("weights")
 def manifest() -> dict[str, Any]:
     """What each of the package's weights is: data and licence, recipe, metrics, SHA-256."""
     return json.loads(FOLDER.joinpath("manifest.json").read_text())
+
+
+def available_weights() -> dict[str, str]:
+    """The weights that come with the package: their names, and one line about each.
+
+    >>> sorted(available_weights())
+    ['default', 'live']
+    """
+    return {name: _summary(entry) for name, entry in manifest().items()}
+
+
+def _summary(entry: dict[str, Any]) -> str:
+    model = entry["recipe"]["model"]
+    frames = math.prod(model["filter_widths"])
+    sees = f"the last {frames} frames, for live use" if model["causal"] else f"the {frames} frames around it"
+    slow, fast = model["rates"]
+    return f"any camera; a pose from {sees}; {slow:g} to {fast:g} frames per second, faster clips thinned"
 
 
 def load_weights(name: str | Path) -> tuple[RayNet, str]:

@@ -1,0 +1,89 @@
+"""The names of ``import spgnet``: what they are, and that they cost nothing until they are used."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import spgnet
+
+HEAVY = ("torch", "numpy", "jaxtyping", "lightning_fabric")
+
+
+def run(*arguments: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import spgnet",
+        "import spgnet; dir(spgnet), spgnet.__all__, spgnet.InputError",
+        "import spgnet.cli",
+        "import sys; sys.argv = ['spgnet', '--version']; import spgnet.cli; spgnet.cli.main()",
+        "import sys; sys.argv = ['spgnet', '--help']; import spgnet.cli\n"
+        "try: spgnet.cli.main()\n"
+        "except SystemExit as stop: assert not stop.code",
+    ],
+)
+def test_neither_the_import_nor_the_help_needs_a_heavy_library(code):
+    printed = run(
+        "-c", f"{code}\nimport sys; print('loaded:', *(name for name in {HEAVY} if name in sys.modules))"
+    )
+    assert printed.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.parametrize("name", spgnet.__all__)
+def test_every_public_name_is_there_and_says_what_it_is(name):
+    assert name in dir(spgnet)
+    assert getattr(spgnet, name).__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'spgnet' has no attribute 'lifft'"):
+        spgnet.lifft  # noqa: B018
+
+
+def test_type_checkers_see_the_same_names_from_the_same_modules():
+    """The imports for type checkers, which editors follow, against what the names are at run time."""
+    body = ast.parse(Path(spgnet.__file__).read_text()).body
+    (checking,) = (node for node in body if isinstance(node, ast.If))
+    imported = {
+        alias.name: node.module
+        for node in checking.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported.keys() | {"InputError", "SpgnetError"} == set(spgnet.__all__)
+    for name, module in imported.items():
+        value = getattr(spgnet, name)
+        if name == "export":
+            assert value is importlib.import_module("spgnet.export")
+        elif name in ("losses", "metrics"):
+            assert value is importlib.import_module(f"{module}.{name}")
+        else:
+            assert value is getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize(
+    "imports",
+    ["import spgnet", "import spgnet, spgnet.export.bvh", "import spgnet; from spgnet.export import export"],
+)
+def test_export_is_a_function_and_a_package_whatever_is_imported_first(imports):
+    code = f"{imports}\nspgnet.export([], 'x.bvh')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "InputError: x.bvh: there is no motion to export" in done.stderr
+    assert importlib.import_module("spgnet.export.bvh").bvh_text
+
+
+def test_the_weights_that_come_with_the_package_have_a_line_each():
+    weights = spgnet.available_weights()
+    assert set(weights) == {"default", "live"}
+    assert all(line and "\n" not in line for line in weights.values())
+    assert "past" not in weights["default"]
+    assert "live" in weights["live"]
