@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from spgnet.geometry.camera import UPRIGHT, opencv_camera
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.postprocess import ANKLE_HEIGHT, align_to_gravity, find_up, place_on_floor
 from spgnet.synthetic.procedural import procedural_clips
@@ -45,6 +46,55 @@ def filmed(action: str, pitch: float, roll: float, yaw: float = 30, noise: float
 
 def degrees_off(motion: Motion, pitch: float, roll: float) -> float:
     return math.degrees(math.acos(min(1.0, float(find_up(motion) @ turn(pitch, roll, 0)[:, 2]))))
+
+
+def upright_body() -> dict[str, list[float]]:
+    """World positions of the joints of somebody who stands straight, in metres."""
+    heights = {"pelvis": 0.9, "spine": 1.15, "thorax": 1.4, "nose": 1.55, "head_top": 1.7}
+    sides = {"hip": 0.9, "knee": 0.5, "ankle": 0.1, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.85}
+    joints = {name: [0.0, 0.0, height] for name, height in heights.items()}
+    for side, x in (("left", 0.1), ("right", -0.1)):
+        joints |= {f"{side}_{name}": [x, 0.0, height] for name, height in sides.items()}
+    return joints
+
+
+def still(body: dict[str, list[float]], frames: int, pitch: float = 0, roll: float = 0) -> Motion:
+    """A body that does not move, seen by a camera of some pitch and roll in degrees."""
+    world = np.array([body[name] for name in HUMAN36M.names])
+    joints = (world - world[0]) @ turn(pitch, roll, 0).T + [0, 0, 4.5]
+    ones = np.ones((frames, 17), np.float32)
+    return Motion(
+        np.repeat(joints[None], frames, axis=0).astype(np.float32),
+        ones,
+        np.zeros((frames, 17, 2), np.float32),
+        np.arange(frames) / 50,
+        CAMERA,
+        "a test",
+    )
+
+
+@pytest.mark.parametrize(
+    ("sits", "spread"), [pytest.param(False, 4, id="standing"), pytest.param(True, 12, id="sitting")]
+)
+@pytest.mark.parametrize(("axis", "prior"), [("roll", 6), ("pitch", 20)])
+def test_up_is_between_the_bodys_and_the_images_by_their_inverse_variances(sits, spread, axis, prior):
+    """Of one frame, in which no foot is known to stand still: a least-squares problem of two directions."""
+    body = upright_body()
+    if sits:
+        body |= {f"{side}_ankle": [x, -0.4, 0.5] for side, x in (("left", 0.1), ("right", -0.1))}
+    up = find_up(still(body, 1, **{axis: 5.0}))
+    angle = math.degrees(math.acos(-up[1]))
+    assert angle == pytest.approx(5 * spread**-2 / (spread**-2 + prior**-2), abs=0.02)
+
+
+@pytest.mark.parametrize(("depth", "below"), [(0.01, 0.01), (0.019, 0.019), (0.03, 0.02), (0.3, 0.02)])
+def test_the_floor_follows_joints_more_than_two_centimetres_below_the_footholds(depth, below):
+    """Up to there they sink in: ``below`` is how far they end below an ankle's height."""
+    body = upright_body()
+    body["left_wrist"] = [0.4, 0.0, 0.1 - depth]
+    world = place_on_floor(still(body, 50)).world
+    assert world[:, HUMAN36M.names.index("left_wrist"), 2] == pytest.approx(ANKLE_HEIGHT - below, abs=1e-4)
+    assert world[:, ANKLES, 2] == pytest.approx(ANKLE_HEIGHT - below + depth, abs=1e-4)
 
 
 @pytest.mark.parametrize("roll", [-8, 0, 5])
