@@ -21,10 +21,10 @@ import tyro
 
 from spgnet import metrics
 from spgnet.evaluation import markdown_table
+from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.lifting import Lifter
-from spgnet.lifting.inputs import at_times
 from spgnet.lifting.postprocess import fit_constant_bones
 from spgnet.lifting.streaming import lift_live
 
@@ -119,7 +119,7 @@ def mean(values: Sequence[float | None]) -> float | None:
 def true_joints(clip: np.lib.npyio.NpzFile) -> np.ndarray:
     """Marker-based joint centres at the frames of the video, in the camera frame, in metres."""
     time = np.arange(len(clip["truth"])) / clip["truth_fps"]
-    world = at_times(clip["truth"].astype(np.float64), time, clip["timestamps"] + clip["truth_lag"])
+    world = interpolate_at(clip["truth"].astype(np.float64), time, clip["timestamps"] + clip["truth_lag"])
     return world @ clip["world_to_camera_rotation"].T + clip["world_to_camera_translation"]
 
 

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from spgnet.geometry.camera import Camera
+from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.synthetic.detector_noise import DetectorNoise, box_size, detect, per_joint
 
@@ -58,9 +59,7 @@ def load_opencap(path: Path) -> Recording:
     names = [name.replace("r_", "right_").replace("l_", "left_") for name in data["truth_joints"]]
     truth = data["truth"][:, [names.index(joint) for joint in JOINTS]].astype(float)
     rows = (data["timestamps"] + data["truth_lag"]) * data["truth_fps"]
-    first = np.floor(rows).astype(int).clip(0, len(truth) - 2)
-    share = (rows - first)[:, None, None]
-    world = truth[first] * (1 - share) + truth[first + 1] * share
+    world = interpolate_at(truth, np.arange(len(truth)), rows)
     rotation, shift = data["world_to_camera_rotation"], data["world_to_camera_translation"]
     camera = _camera(data["camera_matrix"], data["distortion"], rotation, shift)
     truth = camera.world_to_image(torch.from_numpy(world)).numpy()

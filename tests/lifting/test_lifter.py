@@ -14,9 +14,7 @@ from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.keypoints import Keypoints, smooth
 from spgnet.lifting import Lifter, inputs
 from spgnet.lifting.inputs import (
-    at_times,
     bridged,
-    nearest_frames,
     network_input,
     seen_joints,
     steady_grid,
@@ -348,17 +346,6 @@ def test_an_unsteady_clip_comes_back_at_its_own_times():
     motion = lifter().lift(uneven, camera=camera())
     assert motion.joints.shape == (37, 17, 3)
     np.testing.assert_array_equal(motion.timestamps, uneven.timestamps)
-
-
-def test_interpolation_is_exact_for_steady_movement_and_rests_at_the_ends():
-    times = np.array([0.0, 0.1, 0.5, 0.6])
-    values = np.stack((3 * times, 1 - times), axis=-1)
-    wanted = np.array([0.05, 0.31, 0.6])
-    np.testing.assert_allclose(at_times(values, times, wanted), np.stack((3 * wanted, 1 - wanted), axis=-1))
-    np.testing.assert_allclose(at_times(values, times, np.array([-1.0, 9.0])), values[[0, -1]])
-    np.testing.assert_array_equal(
-        nearest_frames(np.array([True, False, True, False]), times, wanted), [True, True, False]
-    )
 
 
 def test_weights_that_are_not_there_are_refused_by_name(tmp_path):

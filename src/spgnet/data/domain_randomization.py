@@ -19,11 +19,12 @@ from spgnet.data.dataset import PoseDataset
 from spgnet.data.samples import Batch
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
+from spgnet.geometry.interpolate import fill_missing, interpolate_frames
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import BODY, HUMAN36M, TRUNK
 from spgnet.synthetic.detector_joints import detector_joints
-from spgnet.synthetic.detector_noise import DetectorNoise, bursts, detect, interpolated
+from spgnet.synthetic.detector_noise import DetectorNoise, bursts, detect
 
 Range = tuple[float, float]
 
@@ -285,10 +286,7 @@ class RandomizedSampler:
             first, last = self.first[middle, None], self.last[middle, None]
             start, end = first - middle[:, None], last - middle[:, None]
             time = torch.minimum(torch.maximum(offsets * speed, start), end)
-            before = time.floor().long()
-            after = torch.minimum(before + 1, end)
-            earlier, later = (self.joints[middle[:, None] + index] for index in (before, after))
-            return earlier.lerp(later, (time - before)[..., None, None])
+            return interpolate_frames(self.joints, time, first=middle[:, None])
 
         joints = windows()
         mixed = torch.rand(count, device=device) < wild.mixed
@@ -380,7 +378,7 @@ def detected(
         missing[:, :, joint] = torch.where(derived, lost, missing[:, :, joint])
     missing &= ~missing.flatten(1).all(dim=1)[:, None, None]
     never = missing.all(dim=1, keepdim=True)
-    rays = interpolated(rays, missing)
+    rays = fill_missing(rays, missing)
     known = (~never).float()[..., None]
     trunk = known * torch.zeros_like(known).index_fill(2, torch.tensor(TRUNK, device=exact.device), 1.0)
     weight = torch.where(trunk.sum(dim=2, keepdim=True) > 0, trunk, known)

@@ -42,6 +42,7 @@ from spgnet.datasets.lens_fit import LensFit, fit_lens
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
+from spgnet.geometry.interpolate import nearest_at
 
 SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 ACTIVITIES = (
@@ -194,14 +195,13 @@ def _fit(points: np.ndarray, pixels: np.ndarray, image_size: tuple[int, int]) ->
 
 def _known_activities(held: np.ndarray) -> np.ndarray:
     """The activity of each frame, 1 to 7; that of the nearest frame that has one where there is none."""
-    return held[_nearest(np.isin(held, range(1, len(ACTIVITIES) + 1)))].astype(int)
+    return held[_nearest_marked(np.isin(held, range(1, len(ACTIVITIES) + 1)))].astype(int)
 
 
-def _nearest(marked: np.ndarray) -> np.ndarray:
-    """For each frame, the nearest one that is marked; any of two that are as near."""
-    places = np.flatnonzero(marked)
-    number = np.interp(np.arange(len(marked)), places, np.arange(len(places)))
-    return places[np.ceil(number - 0.5).astype(int)]
+def _nearest_marked(marked: np.ndarray) -> np.ndarray:
+    """For each frame, the index of the nearest one that is marked."""
+    frames = np.flatnonzero(marked)
+    return nearest_at(frames, frames, np.arange(len(marked)))
 
 
 def _stretches(sequence: _Sequence) -> Iterator[tuple[int, int]]:
@@ -218,7 +218,7 @@ def _filled(sequence: _Sequence, start: int, stop: int) -> tuple[np.ndarray, np.
     valid = sequence.valid[start:stop]
     finite = np.isfinite(joints).all(axis=(1, 2)) & np.isfinite(pixels).all(axis=(1, 2))
     filmed = valid | finite & (joints[..., 2] >= _NEAREST).all(axis=1)
-    source = np.where(filmed, np.arange(len(valid)), _nearest(valid))
+    source = np.where(filmed, np.arange(len(valid)), _nearest_marked(valid))
     return joints[source], pixels[source]
 
 

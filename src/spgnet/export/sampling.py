@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from spgnet.geometry.interpolate import interpolate_at
 from spgnet.lifting.motion import Motion
 
 
@@ -48,7 +49,7 @@ def constant_rate(motions: Sequence[Motion], fps: float) -> Float[np.ndarray, "p
         if len(frames) == len(motion) and (np.abs(place - frames) <= JITTER).all():
             person[frames] = motion.world
         else:
-            person[frames] = _interpolated(motion.world, place, frames)
+            person[frames] = interpolate_at(motion.world, place, frames)
     return people
 
 
@@ -56,15 +57,3 @@ def _covered(places: Float[np.ndarray, " frames"]) -> Int[np.ndarray, " covered"
     """The whole frames between the first and the last place, give or take the jitter; at least one."""
     first = math.ceil(places[0] - JITTER)
     return np.arange(first, max(first, math.floor(places[-1] + JITTER)) + 1)
-
-
-def _interpolated(
-    joints: Float[np.ndarray, "frames 17 3"],
-    places: Float[np.ndarray, " frames"],
-    wanted: Int[np.ndarray, " wanted"],
-) -> Float[np.ndarray, "wanted 17 3"]:
-    position = np.interp(wanted, places, np.arange(len(places)))
-    before = np.floor(position).astype(int)
-    after = np.minimum(before + 1, len(places) - 1)
-    share = (position - before)[:, None, None]
-    return (1 - share) * joints[before] + share * joints[after]

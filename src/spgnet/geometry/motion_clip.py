@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.errors import InputError
+from spgnet.geometry.interpolate import interpolate_frames
 from spgnet.geometry.skeleton import HUMAN36M
 
 
@@ -58,11 +59,8 @@ class MotionClip:
         if fps == self.fps:
             return self
         count = int((len(self) - 1) * fps / self.fps + 1e-6) + 1
-        time = torch.arange(count, dtype=torch.float64) * (self.fps / fps)
-        before = time.floor().long().clamp(max=len(self) - 1)
-        after = (before + 1).clamp(max=len(self) - 1)
-        weight = (time - before).to(self.joints.dtype)[:, None, None]
-        return replace(self, joints=self.joints[before].lerp(self.joints[after], weight), fps=fps)
+        position = torch.arange(count, dtype=torch.float64) * (self.fps / fps)
+        return replace(self, joints=interpolate_frames(self.joints, position), fps=fps)
 
     def turned(self, angle: float) -> MotionClip:
         """The motion turned about the vertical through the world's origin, by an angle in radians."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 
 from spgnet.errors import InputError
+from spgnet.geometry.interpolate import fill_missing
 from spgnet.geometry.skeleton import HUMAN36M
 
 UNSURE = 0.3
@@ -56,7 +58,9 @@ def fill_gaps(
     if not seen.any():
         raise InputError("no joint was seen in any frame")
     if not causal:
-        return _at_centre(_interpolated(pixels, seen, np.arange(len(pixels)) if times is None else times))
+        known = torch.from_numpy(np.where(seen[..., None], pixels, np.nan).astype(np.float64))
+        at = None if times is None else torch.from_numpy(times)
+        return _at_centre(fill_missing(known, torch.from_numpy(~seen), at).numpy().astype(pixels.dtype))
     held = _held(pixels, seen)
     held[: np.flatnonzero(seen.any(axis=1))[0]] = held[np.flatnonzero(seen.any(axis=1))[0]]
     return _at_centre(held)
@@ -80,16 +84,6 @@ class CausalFiller:
 
 def _seen(pixels: np.ndarray, confidence: np.ndarray) -> Bool[np.ndarray, "*frames 17"]:
     return (confidence > 0) & np.isfinite(pixels).all(axis=-1)
-
-
-def _interpolated(pixels: np.ndarray, seen: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Every joint that was ever seen in every frame, the others NaN."""
-    filled = np.full_like(pixels, np.nan)
-    for joint in np.flatnonzero(seen.any(axis=0)):
-        known = np.flatnonzero(seen[:, joint])
-        for axis in range(2):
-            filled[:, joint, axis] = np.interp(times, times[known], pixels[known, joint, axis])
-    return np.where(seen[..., None], pixels, filled)
 
 
 def _held(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:

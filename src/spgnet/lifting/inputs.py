@@ -43,28 +43,6 @@ def steady_grid(
     return np.linspace(first, last, max(2, round((last - first) * max(fps, slowest)) + 1))
 
 
-def at_times(
-    values: Float[np.ndarray, "frames ..."],
-    timestamps: Float[np.ndarray, " frames"],
-    wanted: Float[np.ndarray, " times"],
-) -> Float[np.ndarray, "times ..."]:
-    """Linear interpolation in time; before the first and after the last frame, that frame."""
-    after = np.clip(np.searchsorted(timestamps, wanted), 1, len(timestamps) - 1)
-    start, end = timestamps[after - 1], timestamps[after]
-    weight = np.clip((wanted - start) / (end - start), 0, 1).reshape(-1, *[1] * (values.ndim - 1))
-    return values[after - 1] * (1 - weight) + values[after] * weight
-
-
-def nearest_frames(
-    values: Bool[np.ndarray, "frames ..."],
-    timestamps: Float[np.ndarray, " frames"],
-    wanted: Float[np.ndarray, " times"],
-) -> Bool[np.ndarray, "times ..."]:
-    """The values of the frames nearest in time."""
-    middles = (timestamps[1:] + timestamps[:-1]) / 2
-    return values[np.searchsorted(middles, wanted)]
-
-
 def bridged(
     seen: Bool[np.ndarray, "frames joints"], timestamps: Float[np.ndarray, " frames"]
 ) -> Bool[np.ndarray, "frames joints"]:

@@ -11,15 +11,14 @@ from jaxtyping import Real
 
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
+from spgnet.geometry.interpolate import interpolate_at, nearest_at
 from spgnet.keypoints import Keypoints, KeypointSetName, fill_gaps, smooth
 from spgnet.keypoints.keypoints import mean_fps
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting.inputs import (
-    at_times,
     bridged,
     given_camera,
     given_keypoints,
-    nearest_frames,
     network_input,
     seen_joints,
     steady_grid,
@@ -109,7 +108,7 @@ class Lifter:
         filled = fill_gaps(pixels, confidence, causal=False, times=times)
         steady, seen = filled, bridged(confidence > 0, times)
         if grid is not None:
-            steady, seen = at_times(filled, times, grid), nearest_frames(seen, times, grid)
+            steady, seen = interpolate_at(filled, times, grid), nearest_at(seen, times, grid)
         rate = mean_fps(times if grid is None else grid)
         lifted = lift_sequence(
             self.model,
@@ -121,7 +120,7 @@ class Lifter:
         )
         joints = lifted.cpu().numpy()
         return Motion(
-            joints=(joints if grid is None else at_times(joints, grid, times)).astype(np.float32),
+            joints=(joints if grid is None else interpolate_at(joints, grid, times)).astype(np.float32),
             confidence=confidence.astype(np.float32),
             pixels=filled.astype(np.float32),
             timestamps=times,

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.errors import InputError
+from spgnet.geometry.interpolate import fill_missing
 from spgnet.geometry.skeleton import HUMAN36M
 
 _KINDS = HUMAN36M.kinds
@@ -136,7 +137,7 @@ def detect(
     size = person_size(points) if scale is None else person_size(points) * scale.unsqueeze(-1)
     seen = seen + error.to(points.dtype) * size[..., None, None]
     missing, _ = bursts(shape, noise.dropout_fraction, noise.dropout_seconds * fps, generator)
-    return interpolated(seen, missing)
+    return fill_missing(seen, missing)
 
 
 def _wander(shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator) -> Tensor:
@@ -221,19 +222,3 @@ def _swapped_joints(
     limb = [int(kind in _ARM) for kind in _KINDS]
     level = [(_ARM + _LEG).index(kind) % 3 if kind in _ARM + _LEG else 3 for kind in _KINDS]
     return active[..., limb] & (reach[..., limb] >= torch.tensor(level, device=device))
-
-
-def interpolated(points: Tensor, missing: Tensor) -> Tensor:
-    """Missing joints filled in linearly in time from their neighbours, or from the one at an end.
-
-    A joint that is missing in all frames keeps its points: there is nothing to fill it from.
-    """
-    missing = missing & ~missing.all(dim=-2, keepdim=True)
-    frames = points.shape[-3]
-    frame = torch.arange(frames, device=points.device).unsqueeze(-1)
-    before = torch.where(missing, -1, frame).cummax(dim=-2).values
-    after = torch.where(missing, frames, frame).flip(-2).cummin(dim=-2).values.flip(-2)
-    left, right = torch.where(before < 0, after, before), torch.where(after == frames, before, after)
-    weight = (frame - left).to(points.dtype) / (right - left).clamp(min=1)
-    start, end = (points.gather(-3, index.unsqueeze(-1).expand_as(points)) for index in (left, right))
-    return start.lerp(end, weight.unsqueeze(-1))

@@ -1,0 +1,98 @@
+"""Linear interpolation in time: at other times, at fractions of frames, and across gaps.
+
+Arrays whose frames have times of their own: :func:`interpolate_at` and :func:`nearest_at` (NumPy). Tensors of
+evenly spaced frames: :func:`interpolate_frames` and :func:`fill_missing` (PyTorch, on any device).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Real, Shaped
+from torch import Tensor
+
+
+def interpolate_at(
+    values: Float[np.ndarray, frames * shape],
+    times: Real[np.ndarray, " frames"],
+    wanted: Real[np.ndarray, " times"],
+) -> Float[np.ndarray, times * shape]:
+    """Values at wanted times, by linear interpolation; outside the first and last frame, that frame's value.
+
+    Args:
+        values: of each frame.
+        times: of the frames, increasing, in any unit.
+        wanted: times in the same unit, in any order.
+    """
+    last = len(times) - 1
+    after = np.clip(np.searchsorted(times, wanted), min(1, last), last)
+    before = np.maximum(after - 1, 0)
+    step = np.where(after > before, times[after] - times[before], 1)
+    weight = np.clip((wanted - times[before]) / step, 0, 1).reshape(-1, *[1] * (values.ndim - 1))
+    return values[before] * (1 - weight) + values[after] * weight
+
+
+def nearest_at(
+    values: Shaped[np.ndarray, frames * shape],
+    times: Real[np.ndarray, " frames"],
+    wanted: Real[np.ndarray, " times"],
+) -> Shaped[np.ndarray, times * shape]:
+    """Values of the frames nearest to wanted times; of two that are equally near, the earlier.
+
+    Args:
+        values: of each frame, of any type.
+        times: of the frames, increasing, in any unit.
+        wanted: times in the same unit, in any order.
+    """
+    middles = (times[1:] + times[:-1]) / 2
+    return values[np.searchsorted(middles, wanted)]
+
+
+def interpolate_frames(
+    values: Float[Tensor, frames * shape],
+    position: Float[Tensor, "*wanted"],
+    first: Int[Tensor, "*#wanted"] | int = 0,
+) -> Float[Tensor, "*wanted *shape"]:
+    """Values between frames, by linear interpolation; outside the first and last frame, that frame's value.
+
+    Args:
+        values: of each frame; frames are evenly spaced.
+        position: where each wanted value lies, in frames after ``first``: 2.25 is a quarter of the way from
+            frame 2 to frame 3.
+        first: index of the frame from which positions are counted. Whole frames that are given here cost
+            positions in single precision none of their digits.
+    """
+    whole = position.floor()
+    index = first + whole.long()
+    before, after = (frame.clamp(0, len(values) - 1) for frame in (index, index + 1))
+    weight = (position - whole).to(values.dtype)
+    return values[before].lerp(values[after], weight.reshape(*weight.shape, *[1] * (values.ndim - 1)))
+
+
+def fill_missing(
+    points: Float[Tensor, "*batch frames joints xyz"],
+    missing: Bool[Tensor, "*batch frames joints"],
+    times: Float[Tensor, " frames"] | None = None,
+) -> Float[Tensor, "*batch frames joints xyz"]:
+    """Missing points filled in linearly in time between their neighbours; at an end, with the one neighbour.
+
+    A joint that is missing in all frames keeps its points: there is nothing to fill it from.
+
+    Args:
+        points: of each joint and frame; the missing ones may hold anything.
+        missing: which points are to be filled.
+        times: of the frames, increasing, in any unit; if None, frames are evenly spaced.
+    """
+    missing = missing & ~missing.all(dim=-2, keepdim=True)
+    frames = points.shape[-3]
+    frame = torch.arange(frames, device=points.device).unsqueeze(-1)
+    before = torch.where(missing, -1, frame).cummax(dim=-2).values
+    after = torch.where(missing, frames, frame).flip(-2).cummin(dim=-2).values.flip(-2)
+    left, right = torch.where(before < 0, after, before), torch.where(after == frames, before, after)
+    if times is None:
+        weight = (frame - left).to(points.dtype) / (right - left).clamp(min=1)
+    else:
+        step = torch.where(right > left, times[right] - times[left], 1)
+        weight = ((times.unsqueeze(-1) - times[left]) / step).where(right > left, 0).to(points.dtype)
+    start, end = (points.gather(-3, index.unsqueeze(-1).expand_as(points)) for index in (left, right))
+    return start.lerp(end, weight.unsqueeze(-1))
