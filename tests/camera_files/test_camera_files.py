@@ -13,14 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spgnet.camera_files import (
+    IntrinsicsSource,
     default_camera,
     find_camera,
     fit_to_image,
     load_camera,
     save_camera,
 )
+from spgnet.camera_files.sources import early_source
 from spgnet.geometry.camera import UPRIGHT, Camera, opencv_camera
 from spgnet.geometry.rigs import random_rig
+from spgnet.keypoints import Keypoints
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 MATRIX = np.array([[913.25, 0.0, 366.5], [0.0, 914.5, 638.5], [0.0, 0.0, 1.0]])
@@ -443,20 +446,39 @@ def test_an_impossible_lens_is_refused(options):
 
 def test_the_best_source_is_chosen_and_named(tmp_path):
     path = write(tmp_path / "calib.toml", POSE2SIM)
-    known = {"field_of_view": 70.0, "keypoints_matrix": MATRIX, "focal_hint": 1000.0}
+    points = np.ones((1, 17, 3), np.float32)
+    keypoints = Keypoints(points, "human36m17", np.zeros(1), SIZE, MATRIX, LENS)
+    known = {"field_of_view": 70.0, "keypoints": keypoints, "focal_hint": 1000.0}
     sources = [
-        ({"path": path, "name": "cam01", **known}, 913.25, "camera file calib.toml (cam_1)"),
-        (known, 914.0, "given field of view of 70°"),
-        ({**known, "field_of_view": None}, 913.25, "intrinsics of the keypoint file"),
-        ({"focal_hint": 1000.0}, 1000, "focal length of 1000 pixels from the video's metadata"),
-        ({}, 1004.6, "default field of view of 65° (no camera given)"),
+        (
+            {"camera": path, "name": "cam01", **known},
+            913.25,
+            "calibration_file",
+            "camera file calib.toml (cam_1)",
+        ),
+        ({"camera": CAMERA, **known}, 913.25, "given", "given camera"),
+        (known, 914.0, "field_of_view", "given field of view of 70°"),
+        ({**known, "field_of_view": None}, 913.25, "keypoint_file", "intrinsics of the keypoint file"),
+        (
+            {"keypoints": replace(keypoints, camera_matrix=None, distortion=None), "focal_hint": 1000.0},
+            1000,
+            "video_metadata",
+            "focal length of 1000 pixels from the video's metadata",
+        ),
+        ({}, 1004.6, "assumed", "default field of view of 65° (no camera given)"),
     ]
-    for options, focal, words in sources:
-        camera, source = find_camera(SIZE, **options)
-        assert (float(camera.focal[0]), source) == (pytest.approx(focal, rel=1e-4), words)
-        assert camera.image_size.tolist() == list(SIZE)
+    for options, focal, source, words in sources:
+        found = find_camera(SIZE, **options)
+        assert float(found.camera.focal[0]) == pytest.approx(focal, rel=1e-4)
+        assert (found.source, found.description) == (IntrinsicsSource(source), words)
+        assert found.camera.image_size.tolist() == list(SIZE)
+        assert early_source(words) == source
+        again = find_camera((360, 640), camera=found, field_of_view=10.0)
+        assert again[1:] == found[1:]
+        torch.testing.assert_close(again.camera.focal, found.camera.focal / 2)
+    assert {source for _, _, source, _ in sources} == set(IntrinsicsSource)
     save_camera(tmp_path / "camera.json", CAMERA)
-    assert find_camera(SIZE, path=tmp_path / "camera.json")[1] == "camera file camera.json"
+    assert find_camera(SIZE, camera=tmp_path / "camera.json").description == "camera file camera.json"
 
 
 def test_a_camera_name_without_a_file_is_refused():

@@ -201,8 +201,7 @@ def test_a_person_of_a_number_is_waited_for():
 
 def test_another_person_is_lifted_from_their_own_first_frame_on():
     keypoints, _ = filmed(30)
-    camera, words = find_camera(SIZE)
-    source = Source(paced(iter(())), "human36m17", SIZE, 30.0, camera, words)
+    source = Source(paced(iter(())), "human36m17", SIZE, 30.0, find_camera(SIZE))
     recording = Recording(lifter(), source, CaptureConfig(input="0", live=True))
     for index, (points, time) in enumerate(zip(keypoints.points, keypoints.timestamps, strict=True)):
         recording.push(Seen(points, float(time), 1 if index < 12 else 2))
@@ -218,8 +217,7 @@ def test_poses_that_are_ready_at_once_are_all_shown_with_their_pictures():
     """After most of a second without a frame, those that waited for later ones are ready together."""
     keypoints, _ = filmed(30)
     times = keypoints.timestamps + np.where(np.arange(30) < 20, 0, 0.8)
-    camera, words = find_camera(SIZE)
-    source = Source(paced(iter(())), "human36m17", SIZE, 30.0, camera, words)
+    source = Source(paced(iter(())), "human36m17", SIZE, 30.0, find_camera(SIZE))
     recording, page = Recording(lifter(), source, CaptureConfig(input="0", live=True)), Page()
     frames = [
         Seen(points, float(time), 1, np.full((2, 2, 3), index, np.uint8))

@@ -9,7 +9,7 @@ import torch
 
 from lifting.people import SIZE, camera, filmed, folding_camera, lifter
 from spgnet import lifting
-from spgnet.camera_files import save_camera
+from spgnet.camera_files import IntrinsicsSource, save_camera
 from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.keypoints import Keypoints, smooth
 from spgnet.lifting import Lifter, inputs
@@ -143,6 +143,7 @@ def test_without_a_camera_the_result_says_which_one_was_assumed():
     known = replace(keypoints, camera_matrix=np.array([[900.0, 0, 360], [0, 900, 640], [0, 0, 1]]))
     motion = lifter().lift(known)
     assert motion.camera_source == "intrinsics of the keypoint file"
+    assert motion.intrinsics_source is IntrinsicsSource.KEYPOINT_FILE
     assert motion.camera.focal.tolist() == [900, 900]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from spgnet.camera_files import load_camera
+from spgnet.camera_files import IntrinsicsSource, load_camera
 from spgnet.geometry.camera import EXTRINSICS, UPRIGHT, opencv_camera
 from spgnet.lifting.motion import Motion, load_motion, save_motion
 
@@ -26,7 +26,8 @@ def motion() -> Motion:
         camera=opencv_camera(
             [[900, 0, 360], [0, 910, 640], [0, 0, 1]], [0.1, 0.2, 0.01, 0.02, 0.3], (720, 1280)
         ),
-        camera_source="a test",
+        camera_source="a test (no camera given)",
+        intrinsics_source=IntrinsicsSource.VIDEO_METADATA,
         track=2,
         weights="none",
     )
@@ -39,7 +40,8 @@ def test_a_motion_file_gives_back_what_was_saved(tmp_path, motion):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(motion, name))
     for name in ("focal", "center", "radial", "tangential", "rotation", "position", "image_size"):
         torch.testing.assert_close(getattr(loaded.camera, name), getattr(motion.camera, name))
-    assert (loaded.camera_source, loaded.track, loaded.weights) == ("a test", 2, "none")
+    assert (loaded.camera_source, loaded.track, loaded.weights) == (motion.camera_source, 2, "none")
+    assert loaded.intrinsics_source is IntrinsicsSource.VIDEO_METADATA
     assert loaded.fps == pytest.approx(25)
 
 
@@ -64,14 +66,27 @@ def test_a_motion_file_says_where_the_cameras_pose_comes_from_whatever_its_numbe
         torch.testing.assert_close(read.position, camera.position)
 
 
-@pytest.mark.parametrize(("pose", "known"), list(zip(POSES, (False, True), strict=True)))
-def test_a_motion_file_that_does_not_say_it_yet_is_judged_by_the_numbers(tmp_path, motion, pose, known):
+@pytest.mark.parametrize(
+    ("words", "source", "pose", "extrinsics"),
+    [
+        ("camera file c.json", "calibration_file", "upright at the origin", "arbitrary"),
+        ("camera file c.json", "calibration_file", "elsewhere", "calibrated"),
+        ("given camera", "given", "elsewhere", "calibrated"),
+        ("default field of view of 65° (no camera given)", "assumed", "elsewhere", "estimated"),
+        ("intrinsics of the keypoint file", "keypoint_file", "upright at the origin", "arbitrary"),
+    ],
+)
+def test_what_a_motion_file_of_before_does_not_state_follows_from_its_words_and_numbers(
+    tmp_path, motion, words, source, pose, extrinsics
+):
     path = tmp_path / "motion.npz"
-    save_motion(path, replace(motion, camera=replace(motion.camera, **POSES[pose])))
+    save_motion(path, replace(motion, camera=replace(motion.camera, **POSES[pose]), camera_source=words))
     with np.load(path) as archive:
-        old = {name: archive[name] for name in archive.files if not name.startswith("extrinsics")}
+        old = dict(archive)
+    del old["extrinsics"], old["extrinsics_known"], old["intrinsics_source"]
     np.savez(path, **old)
-    assert load_motion(path).camera.extrinsics_known == load_camera(path).extrinsics_known == known
+    assert load_motion(path).intrinsics_source is IntrinsicsSource(source)
+    assert load_motion(path).camera.extrinsics == load_camera(path).extrinsics == extrinsics
 
 
 def test_a_motion_file_opens_with_plain_numpy_and_holds_no_object(tmp_path, motion):
@@ -127,6 +142,7 @@ def rewrite(path: Path, **changes: object) -> None:
         ({"track": np.zeros(2), "distortion": np.zeros(4)}, r"distortion has shape .*; track has shape"),
         ({"camera_matrix": np.full((3, 3), "x")}, "camera_matrix holds no numbers"),
         ({"extrinsics": "good"}, "extrinsics is good, expected calibrated or estimated or arbitrary"),
+        ({"intrinsics_source": "x"}, "intrinsics_source is x, expected calibration_file or keypoint_file"),
         ({"image_size": np.array([np.inf, 1])}, r"image_size is \[inf, 1\.0\], expected pixels"),
     ],
 )

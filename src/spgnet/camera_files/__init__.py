@@ -1,6 +1,15 @@
 """Cameras from calibration files, and the camera to use when there is no such file (docs/cameras.md)."""
 
-from spgnet.camera_files.files import default_camera, find_camera, load_camera, save_camera
+from spgnet.camera_files.files import find_camera, load_camera, save_camera
+from spgnet.camera_files.sources import FoundCamera, IntrinsicsSource, default_camera
 from spgnet.geometry.camera import fit_to_image
 
-__all__ = ["default_camera", "find_camera", "fit_to_image", "load_camera", "save_camera"]
+__all__ = [
+    "FoundCamera",
+    "IntrinsicsSource",
+    "default_camera",
+    "find_camera",
+    "fit_to_image",
+    "load_camera",
+    "save_camera",
+]

@@ -18,8 +18,9 @@ import numpy as np
 import roma
 import torch
 
+from spgnet.camera_files.sources import early_extrinsics
 from spgnet.errors import InputError
-from spgnet.geometry.camera import EXTRINSICS, UPRIGHT, Camera, Extrinsics, opencv_camera
+from spgnet.geometry.camera import EXTRINSICS, Camera, Extrinsics, opencv_camera
 
 _MATRIX = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "intrinsicMat", "K", "mtx", "k")
 _DISTORTION = (
@@ -82,21 +83,16 @@ def calibration_from_keys(values: Mapping[str, Any]) -> Calibration:
     rotation, position = _find(values, _ROTATION), _find(values, _POSITION)
     if (rotation is None) != (position is None):
         raise InputError("rotation (world to camera) and position (the camera's centre) belong together")
-    extrinsics = stored_extrinsics(values, rotation, position)
+    extrinsics = stored_extrinsics(values)
     return Calibration(matrix, distortion, _size(values), rotation, position, extrinsics)
 
 
-def stored_extrinsics(values: Mapping[str, Any], rotation: Any, position: Any) -> Extrinsics:
-    """Where the pose in a file of ours comes from; a file that does not say so is believed.
-
-    Motion files of early versions do not say so, and hold a pose in any case: theirs is arbitrary if it is
-    that of a camera upright at the origin.
-    """
+def stored_extrinsics(values: Mapping[str, Any]) -> Extrinsics:
+    """Where the pose in a camera file or a motion file comes from; one that does not say so is believed."""
     for extrinsics in EXTRINSICS:
         if str(values.get("extrinsics")) == extrinsics:
             return extrinsics
-    upright = np.array_equal(rotation, UPRIGHT) and not np.any(position)
-    return "arbitrary" if "joints" in values and upright else "calibrated"
+    return early_extrinsics(values) if "camera_source" in values else "calibrated"
 
 
 def refuse_fisheye(model: str) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.camera_files.calibration import (
@@ -20,9 +17,16 @@ from spgnet.camera_files.calibration import (
     xml_entries,
     yaml_entries,
 )
+from spgnet.camera_files.sources import (
+    DEFAULT_FIELD_OF_VIEW,
+    FoundCamera,
+    IntrinsicsSource,
+    default_camera,
+)
 from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, write_text
 from spgnet.geometry.camera import Camera, fit_to_image, opencv_camera
+from spgnet.keypoints import Keypoints
 
 _LARGEST_TEXT = 10_000_000
 _KNOWN = "JSON, YAML or XML of OpenCV, YAML of ROS, TOML of Pose2Sim or Caliscope, or .npz"
@@ -121,76 +125,58 @@ def _parse(text: str, name: str | None) -> Calibration:
     raise InputError(f"not a camera file; known are {_KNOWN}")
 
 
-DEFAULT_FIELD_OF_VIEW = 65.0
-"""Degrees across the longer side of the image: between phones that crop videos and those that do not."""
-
-
-def default_camera(
-    image_size: tuple[int, int],
-    *,
-    field_of_view: float = DEFAULT_FIELD_OF_VIEW,
-    focal: float | None = None,
-) -> Camera:
-    """A camera without distortion whose principal point is the image's middle, upright at the origin.
-
-    Args:
-        image_size: width and height in pixels.
-        field_of_view: degrees across the longer side; not used if a focal length is given.
-        focal: focal length in pixels.
-
-    Raises:
-        InputError: the field of view is not between 10 and 150 degrees, or the focal length not positive.
-    """
-    if focal is None:
-        if not 10 <= field_of_view <= 150:
-            raise InputError(f"the field of view must be between 10 and 150 degrees, got {field_of_view:g}")
-        focal = max(image_size) / (2 * math.tan(math.radians(field_of_view) / 2))
-    if not (focal > 0 and math.isfinite(focal)):
-        raise InputError(f"the focal length must be a positive number of pixels, got {focal:g}")
-    width, height = image_size
-    return opencv_camera([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], None, image_size)
-
-
 def find_camera(
     image_size: tuple[int, int],
     *,
-    path: Path | str | None = None,
+    camera: FoundCamera | Camera | Path | str | None = None,
     name: str | None = None,
-    keypoints_matrix: Float[np.ndarray, "3 3"] | None = None,
-    keypoints_distortion: Float[np.ndarray, " 5"] | None = None,
+    keypoints: Keypoints | None = None,
     focal_hint: float | None = None,
     field_of_view: float | None = None,
-) -> tuple[Camera, str]:
-    """The camera of a clip from the best source there is, and that source in words.
+) -> FoundCamera:
+    """The camera of a clip from the best source there is.
 
-    The sources, best first: a camera file, a field of view that the user states, the intrinsics that came
-    with the keypoints, a focal length from the video's metadata, the default field of view.
+    The sources, best first: a camera or its file, a field of view that the user states, the intrinsics that
+    came with the keypoints, a focal length from the video's metadata, the default field of view.
 
     Args:
-        image_size: width and height of the video in pixels.
-        path: a camera file.
+        image_size: width and height of the video in pixels; the camera is fitted to it.
+        camera: the camera, in OpenCV's convention, or a camera file.
         name: which of the file's cameras.
-        keypoints_matrix: intrinsics in pixels of a keypoint file.
-        keypoints_distortion: k1, k2, p1, p2, k3 of a keypoint file.
-        focal_hint: focal length in pixels.
+        keypoints: their intrinsics, if they have any.
+        focal_hint: focal length in pixels from the video's metadata.
         field_of_view: degrees across the longer side of the image.
 
     Raises:
-        InputError: a name without a file, or the source that was chosen is faulty.
+        InputError: a name without a file, or the source that was chosen is faulty: not one camera in
+            OpenCV's convention, for an image of another shape, or out of range.
     """
-    if path is not None:
-        camera, chosen = read_camera(Path(path), name, image_size)
-        return camera, f"camera file {Path(path).name}" + (f" ({chosen})" if chosen else "")
+    if isinstance(camera, Path | str):
+        read, chosen = read_camera(Path(camera), name, image_size)
+        description = f"camera file {Path(camera).name}" + (f" ({chosen})" if chosen else "")
+        return FoundCamera(read, IntrinsicsSource.CALIBRATION_FILE, description)
     if name is not None:
         raise InputError(f"the camera {name!r} is named, but no camera file is given")
+    if isinstance(camera, FoundCamera):
+        return camera._replace(camera=fit_to_image(camera.camera, image_size))
+    if camera is not None:
+        if camera.focal.ndim != 1 or camera.convention != "opencv":
+            raise InputError(
+                "the camera must be a single one in OpenCV's convention, got "
+                f"{camera.focal[..., 0].numel()} in {camera.convention!r} (Camera.to_convention converts "
+                "those without tangential distortion)"
+            )
+        return FoundCamera(fit_to_image(camera, image_size), IntrinsicsSource.GIVEN, "given camera")
     if field_of_view is not None:
-        camera = default_camera(image_size, field_of_view=field_of_view)
-        return camera, f"given field of view of {field_of_view:g}°"
-    if keypoints_matrix is not None:
-        camera = opencv_camera(keypoints_matrix, keypoints_distortion, image_size)
-        return camera, "intrinsics of the keypoint file"
+        stated = default_camera(image_size, field_of_view=field_of_view)
+        description = f"given field of view of {field_of_view:g}°"
+        return FoundCamera(stated, IntrinsicsSource.FIELD_OF_VIEW, description)
+    if keypoints is not None and keypoints.camera_matrix is not None:
+        own = opencv_camera(keypoints.camera_matrix, keypoints.distortion, image_size)
+        return FoundCamera(own, IntrinsicsSource.KEYPOINT_FILE, "intrinsics of the keypoint file")
     if focal_hint is not None:
-        camera = default_camera(image_size, focal=focal_hint)
-        return camera, f"focal length of {focal_hint:.0f} pixels from the video's metadata"
-    words = f"default field of view of {DEFAULT_FIELD_OF_VIEW:g}° (no camera given)"
-    return default_camera(image_size), words
+        hinted = default_camera(image_size, focal=focal_hint)
+        description = f"focal length of {focal_hint:.0f} pixels from the video's metadata"
+        return FoundCamera(hinted, IntrinsicsSource.VIDEO_METADATA, description)
+    description = f"default field of view of {DEFAULT_FIELD_OF_VIEW:g}° (no camera given)"
+    return FoundCamera(default_camera(image_size), IntrinsicsSource.ASSUMED, description)

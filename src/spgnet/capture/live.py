@@ -161,7 +161,7 @@ class Recording:
         motion = motion_of(self.poses, self.live)
         source, points, times = self.source, np.stack(self.points), np.array(self.times)
         keypoints = Keypoints(points, source.keypoint_set, times, source.image_size, track=source.track)
-        return replace(motion, camera_source=source.camera_source, track=source.track), keypoints
+        return replace(motion, track=source.track), keypoints
 
 
 @contextmanager
@@ -190,7 +190,7 @@ def show_frames(frames: Iterable[Seen], recording: Recording, display: Display, 
         lifted = time.perf_counter()
         for pose in poses or (None,):
             image = pictures[-1][1] if pose is None else dict(pictures)[pose.time]
-            display.show(pose, recording.source.camera, image, meter.words(pose))
+            display.show(pose, recording.source.camera.camera, image, meter.words(pose))
         shown = time.perf_counter()
         meter.add(shown, np.array([seen.seconds, lifted - began, shown - began + seen.seconds]))
 
@@ -247,7 +247,7 @@ def write_recording(
         (motion,) = on_floor([motion], config)
     again = None if isinstance(source.video, Webcam) else source.video
     video = None if again is None else Excerpt(again, motion.timestamps)
-    found = DetectedPeople([keypoints], source.video, source.camera, source.camera_source)
+    found = DetectedPeople([keypoints], source.video, source.camera)
     return write_outputs([motion], found._replace(video=video), config, stages(say)) | save_found(
         found, config
     )

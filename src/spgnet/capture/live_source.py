@@ -10,11 +10,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from spgnet.camera_files import FoundCamera
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import camera_of, find_people, is_keypoints, open_video
 from spgnet.detection import Detector, RtmDetector, Sighting, Tracker, TrackingConfig
 from spgnet.detection.tracking import keypoint_box
-from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
 from spgnet.video import Frame, FrameSource
@@ -55,7 +55,7 @@ class Source:
         keypoint_set: which keypoints they have.
         image_size: width and height in pixels.
         fps: nominal frames per second.
-        camera: what films; ``camera_source`` says in words where it comes from.
+        camera: what films.
         video: what the frames are read from, unless a keypoint file.
         track: the person's number.
     """
@@ -64,8 +64,7 @@ class Source:
     keypoint_set: KeypointSetName
     image_size: tuple[int, int]
     fps: float
-    camera: Camera
-    camera_source: str
+    camera: FoundCamera
     video: FrameSource | None = None
     track: int = 1
 
@@ -79,18 +78,18 @@ def open_source(config: CaptureConfig, detector: Detector | None) -> Source:
     if is_keypoints(Path(config.input)):
         assert config.person != "all"
         found = find_people(config, lambda stage, done, total: None).chosen(config.person)
-        keypoints, camera, words = found.people[0], found.camera, found.camera_source
+        keypoints = found.people[0]
         size, fps = keypoints.image_size, keypoints.fps
         frames = paced(read(keypoints))
-        return Source(frames, keypoints.keypoint_set, size, fps, camera, words, track=keypoints.track)
+        return Source(frames, keypoints.keypoint_set, size, fps, found.camera, track=keypoints.track)
     video = open_video(config)
-    camera, words = camera_of(None, video, config)
+    camera = camera_of(None, video, config)
     detector = detector or RtmDetector(config.detector_dir)
     assert config.person != "all"
     frames = detected(video, detector, config.person)
     frames = frames if isinstance(video, Webcam) else paced(frames)
     track = config.person if isinstance(config.person, int) else 1
-    return Source(frames, detector.keypoint_set, video.image_size, video.fps, camera, words, video, track)
+    return Source(frames, detector.keypoint_set, video.image_size, video.fps, camera, video, track)
 
 
 def read(keypoints: Keypoints) -> Iterator[Seen]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from spgnet.camera_files import IntrinsicsSource
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import DetectedPeople, ProgressCallback
 from spgnet.errors import InputError
@@ -88,10 +89,10 @@ def save_found(found: DetectedPeople, config: CaptureConfig) -> dict[str, Path]:
 
 
 def with_camera(keypoints: Keypoints, found: DetectedPeople) -> Keypoints:
-    """Keypoints that hold their camera's intrinsics, unless these are only the default ones."""
-    if "no camera given" in found.camera_source:
+    """Keypoints that hold their camera's intrinsics, unless these are only assumed."""
+    if found.camera.source is IntrinsicsSource.ASSUMED:
         return keypoints
-    matrix, distortion = opencv_intrinsics(found.camera)
+    matrix, distortion = opencv_intrinsics(found.camera.camera)
     return replace(keypoints, camera_matrix=matrix, distortion=distortion)
 
 

@@ -9,11 +9,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from spgnet.camera_files import find_camera
+from spgnet.camera_files import FoundCamera, find_camera
 from spgnet.capture.config import CaptureConfig
 from spgnet.detection import RtmDetector, Sighting, detect_video, select_people
 from spgnet.errors import InputError
-from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.video import Frame, FrameSource, open_frames
 
@@ -29,14 +28,12 @@ class DetectedPeople(NamedTuple):
     Attributes:
         people: everybody, or those who are chosen, the largest first.
         video: where they were found, unless in a keypoint file.
-        camera: what filmed them, in OpenCV's convention.
-        camera_source: where the camera comes from, in words.
+        camera: what filmed them.
     """
 
     people: list[Keypoints]
     video: FrameSource | None
-    camera: Camera
-    camera_source: str
+    camera: FoundCamera
 
     def chosen(self, person: Literal["largest", "all"] | int) -> DetectedPeople:
         """Only those whom the user wants lifted.
@@ -66,13 +63,13 @@ def find_people(config: CaptureConfig, report: ProgressCallback) -> DetectedPeop
         )
         if config.detect_every > 1:
             raise InputError(f"{path}: --detect-every is for videos")
-        return DetectedPeople(people, None, *camera_of(people[0], None, config))
+        return DetectedPeople(people, None, camera_of(people[0], None, config))
     video = open_video(config)
     camera = camera_of(None, video, config)
     people = detected(video, config, report)
     if config.fps is not None:  # slow motion: time is that of the camera, not that of the file
         people = [replace(one, timestamps=np.arange(len(one)) / config.fps) for one in people]
-    return DetectedPeople(people, video, *camera)
+    return DetectedPeople(people, video, camera)
 
 
 def open_video(config: CaptureConfig) -> FrameSource:
@@ -86,18 +83,15 @@ def open_video(config: CaptureConfig) -> FrameSource:
     return open_frames(config.input, image_fps=config.fps or 30.0)
 
 
-def camera_of(
-    keypoints: Keypoints | None, video: FrameSource | None, config: CaptureConfig
-) -> tuple[Camera, str]:
-    """The camera that filmed keypoints or a video, and where it comes from, in words."""
+def camera_of(keypoints: Keypoints | None, video: FrameSource | None, config: CaptureConfig) -> FoundCamera:
+    """The camera that filmed keypoints or a video."""
     source = keypoints or video
     assert source is not None
     return find_camera(
         source.image_size,
-        path=config.camera,
+        camera=config.camera,
         name=config.camera_name,
-        keypoints_matrix=keypoints.camera_matrix if keypoints else None,
-        keypoints_distortion=keypoints.distortion if keypoints else None,
+        keypoints=keypoints,
         focal_hint=video.focal_hint if video else None,
         field_of_view=config.field_of_view,
     )

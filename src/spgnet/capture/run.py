@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spgnet.camera_files import IntrinsicsSource
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.outputs import check_outputs, save_found, write_outputs
 from spgnet.capture.people import DetectedPeople, ProgressCallback, find_people
@@ -93,7 +94,6 @@ def lifted(
         motion = lifter.lift(
             keypoints,
             camera=found.camera,
-            camera_source=found.camera_source,
             smoothing=config.smoothing,
             flip=config.flip,
             on_progress=partial(_progress, report, what, len(keypoints)),
@@ -140,9 +140,9 @@ def remarks(found: DetectedPeople, motions: list[Motion], config: CaptureConfig)
     """What the user should know about the result."""
     lines = list(found.video.warnings) if found.video else []
     lines.append(f"camera: {motions[0].camera_source}")
-    if config.camera is None and "no camera given" in motions[0].camera_source:
+    if motions[0].intrinsics_source is IntrinsicsSource.ASSUMED:
         lines.append("distances scale with the focal length, which was assumed: give --camera, or --height")
-    if found.camera.extrinsics != "arbitrary" and config.height is not None:
+    if found.camera.camera.extrinsics != "arbitrary" and config.height is not None:
         floor = "camera is moved up or down to have the feet on" if config.level else "feet may not stand on"
         lines.append(f"--height overrides the scale of the calibrated world: the {floor} its floor")
     for motion in motions:

@@ -34,7 +34,8 @@ def _person(motion: Motion) -> dict[str, Any]:
         "track": motion.track,
         "weights": motion.weights,
         "fps": round(motion.fps, 6),
-        "camera": _camera(motion.camera) | {"source": motion.camera_source},
+        "camera": _camera(motion.camera)
+        | {"source": motion.camera_source, "intrinsics_source": motion.intrinsics_source},
         "timestamps": _rounded(motion.timestamps, 6),
         "joints": _rounded(motion.world, 6),
         "confidence": _rounded(motion.confidence, 4),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
-from spgnet.camera_files import find_camera, fit_to_image
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints, KeypointSetName, drop_unsure, points_to_human36m
@@ -149,35 +147,6 @@ def keypoints_of(
         timestamps=np.arange(len(points)) / fps,
         image_size=image_size,
     )
-
-
-def given_camera(
-    camera: Camera | Path | str | None, image_size: tuple[int, int], keypoints: Keypoints | None = None
-) -> tuple[Camera, str]:
-    """The camera that filmed an image of that size, and in words where it comes from.
-
-    Args:
-        camera: the camera, or its file; if None, the keypoints' intrinsics or the default field of view.
-        image_size: width and height in pixels.
-        keypoints: whose intrinsics may serve.
-
-    Raises:
-        InputError: it is not one camera in OpenCV's convention, its file is faulty, or it is for an image of
-            another shape.
-    """
-    if not isinstance(camera, Camera):
-        return find_camera(
-            image_size,
-            path=camera,
-            keypoints_matrix=keypoints.camera_matrix if keypoints else None,
-            keypoints_distortion=keypoints.distortion if keypoints else None,
-        )
-    if camera.focal.ndim != 1 or camera.convention != "opencv":
-        raise InputError(
-            f"the camera must be a single one in OpenCV's convention, got {camera.focal[..., 0].numel()} in "
-            f"{camera.convention!r} (Camera.to_convention converts those without tangential distortion)"
-        )
-    return fit_to_image(camera, image_size), "given camera"
 
 
 def share_without_rays(camera: Camera) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Real
 
+from spgnet.camera_files import FoundCamera, find_camera
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.interpolate import interpolate_at, nearest_at
@@ -17,7 +18,6 @@ from spgnet.keypoints.keypoints import mean_fps
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting.inputs import (
     bridged,
-    given_camera,
     given_keypoints,
     network_input,
     seen_joints,
@@ -63,7 +63,7 @@ class Lifter:
         self,
         keypoints: Keypoints | Real[np.ndarray, "frames joints 3"],
         *,
-        camera: Camera | Path | str | None = None,
+        camera: FoundCamera | Camera | Path | str | None = None,
         camera_source: str | None = None,
         fps: float | None = None,
         image_size: tuple[int, int] | None = None,
@@ -87,7 +87,8 @@ class Lifter:
             camera: what they were filmed with, in OpenCV's convention, or a camera file; it is fitted to the
                 size of the keypoints' image. If None, the intrinsics that came with the keypoints, or a
                 camera with the default field of view.
-            camera_source: where the camera comes from, in words, to be kept in the motion.
+            camera_source: where the camera comes from, in words, to be kept in the motion instead of those
+                of :func:`~spgnet.camera_files.find_camera`.
             fps: frames per second of an array; for :class:`Keypoints` it replaces their times, for slow
                 motion.
             image_size: width and height in pixels of an array's image.
@@ -102,7 +103,7 @@ class Lifter:
                 seen.
         """
         keypoints = given_keypoints(keypoints, fps, image_size, keypoint_set)
-        camera, found = given_camera(camera, keypoints.image_size, keypoints)
+        camera, source, description = find_camera(keypoints.image_size, camera=camera, keypoints=keypoints)
         times, grid = keypoints.timestamps, steady_grid(keypoints.timestamps, self.model.config.rates[0])
         pixels, confidence = seen_joints(keypoints, camera)
         filled = fill_gaps(pixels, confidence, causal=False, times=times)
@@ -125,7 +126,8 @@ class Lifter:
             pixels=filled.astype(np.float32),
             timestamps=times,
             camera=camera,
-            camera_source=camera_source or found,
+            camera_source=camera_source or description,
+            intrinsics_source=source,
             track=keypoints.track,
             weights=self.name,
         )

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from spgnet.camera_files import IntrinsicsSource
 from spgnet.camera_files.calibration import stored_extrinsics
+from spgnet.camera_files.sources import early_source
 from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, whole_file
 from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera, opencv_intrinsics
@@ -43,6 +45,7 @@ class Motion:
             calibrated or estimated; if they are arbitrary, the world is that of an upright camera at the
             origin, and the floor anywhere below it.
         camera_source: where the intrinsics come from, in words.
+        intrinsics_source: the same as a name.
         track: the person's number in the clip, from 1.
         weights: name of the weights that lifted it.
 
@@ -58,6 +61,7 @@ class Motion:
     camera_source: str
     track: int = 1
     weights: str = ""
+    intrinsics_source: IntrinsicsSource = IntrinsicsSource.GIVEN
 
     def __post_init__(self) -> None:
         frames = len(self.joints) if self.joints.ndim else 0
@@ -122,6 +126,7 @@ def save_motion(path: Path | str, motion: Motion) -> None:
             extrinsics_known=camera.extrinsics_known,
             image_size=camera.image_size.numpy().astype(np.int64),
             camera_source=motion.camera_source,
+            intrinsics_source=motion.intrinsics_source.value,
             track=motion.track,
             weights=motion.weights,
         )
@@ -153,6 +158,9 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
     ]
     numbers = ("joints", "confidence", "pixels", "timestamps", *_SHAPES)
     faults += [f"{name} holds no numbers" for name in numbers if values[name].dtype.kind not in "fiu"]
+    source = str(values.get("intrinsics_source", early_source(str(values["camera_source"]))))
+    if source not in list(IntrinsicsSource):
+        faults.append(f"intrinsics_source is {source}, expected {' or '.join(IntrinsicsSource)}")
     if str(values.get("extrinsics", "calibrated")) not in EXTRINSICS:
         faults.append(f"extrinsics is {values['extrinsics']}, expected {' or '.join(EXTRINSICS)}")
     if faults:
@@ -164,6 +172,7 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         timestamps=values["timestamps"].astype(np.float64),
         camera=_camera(values),
         camera_source=str(values["camera_source"]),
+        intrinsics_source=IntrinsicsSource(source),
         track=int(values["track"]),
         weights=str(values["weights"]),
     )
@@ -172,12 +181,11 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
 def _camera(values: dict[str, np.ndarray]) -> Camera:
     if not np.isfinite(values["image_size"]).all():
         raise InputError(f"image_size is {values['image_size'].tolist()}, expected pixels")
-    rotation, position = values["camera_rotation"], values["camera_position"]
     camera = opencv_camera(
         values["camera_matrix"],
         values["distortion"],
         (int(values["image_size"][0]), int(values["image_size"][1])),
-        rotation=rotation,
-        position=position,
+        rotation=values["camera_rotation"],
+        position=values["camera_position"],
     )
-    return replace(camera, extrinsics=stored_extrinsics(values, rotation, position))
+    return replace(camera, extrinsics=stored_extrinsics(values))

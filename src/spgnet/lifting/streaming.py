@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
+from spgnet.camera_files import FoundCamera, find_camera
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import CausalFiller, Keypoints, KeypointSetName, OneEuroFilter
@@ -18,7 +19,6 @@ from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
 from spgnet.lifting.inputs import (
     check_rate,
     check_set,
-    given_camera,
     network_input,
     only_with_rays,
     share_without_rays,
@@ -93,13 +93,13 @@ class StreamingLifter:
         keypoint_set: KeypointSetName,
         *,
         fps: float = 30.0,
-        camera: Camera | Path | str | None = None,
+        camera: FoundCamera | Camera | Path | str | None = None,
         smoothing: bool = True,
         flip: bool = True,
     ) -> None:
         check_set(keypoint_set)
         check_rate(fps)
-        self.camera, self.camera_source = given_camera(camera, image_size)
+        self.camera, self.intrinsics_source, self.camera_source = find_camera(image_size, camera=camera)
         self.folds = _has_fold(self.camera)
         self.lifter, self.image_size, self.smoothing, self.flip = lifter, image_size, smoothing, flip
         self.keypoint_set: KeypointSetName = keypoint_set
@@ -209,7 +209,7 @@ def lift_live(
     lifter: Lifter,
     keypoints: Keypoints,
     *,
-    camera: Camera | Path | str | None = None,
+    camera: FoundCamera | Camera | Path | str | None = None,
     smoothing: bool = True,
     flip: bool = True,
 ) -> Iterator[LivePose]:
@@ -231,7 +231,7 @@ def lift_live(
         keypoints.image_size,
         keypoints.keypoint_set,
         fps=keypoints.fps,
-        camera=given_camera(camera, keypoints.image_size, keypoints)[0],
+        camera=find_camera(keypoints.image_size, camera=camera, keypoints=keypoints),
         smoothing=smoothing,
         flip=flip,
     )
@@ -255,5 +255,6 @@ def motion_of(poses: list[LivePose], live: StreamingLifter) -> Motion:
         timestamps=np.array([pose.time for pose in poses]),
         camera=live.camera,
         camera_source=live.camera_source,
+        intrinsics_source=live.intrinsics_source,
         weights=live.lifter.name,
     )
