@@ -15,7 +15,7 @@ from spgnet.camera_files import find_camera
 from spgnet.capture import CaptureConfig, live, run_capture
 from spgnet.capture.live import Meter, Recording, held_back, live_weights, run_live, show_frames
 from spgnet.capture.live_source import Excerpt, Follower, Seen, Source, paced, small
-from spgnet.detection import Sighting
+from spgnet.detection import TrackedPerson
 from spgnet.keypoints import Keypoints, load_keypoints, save_keypoints
 from spgnet.lifting import load_motion
 from spgnet.lifting.streaming import LivePose, lift_live
@@ -176,17 +176,17 @@ def test_what_cannot_be_done_live_is_refused(video, walk, options, words):
     assert not Path("out").exists()
 
 
-def sighting(serial: int, size: float, track: int = 0) -> Sighting:
+def tracked(serial: int, size: float, track: int = 0) -> TrackedPerson:
     points = np.array([[0.0, 0, 1], [size, 2 * size, 1]])
-    return Sighting(serial, track or serial, points)
+    return TrackedPerson(serial, track or serial, points)
 
 
 def test_the_largest_is_followed_until_they_are_gone_for_long():
-    follower, first, second = Follower("largest"), sighting(1, 50.0), sighting(2, 40.0)
+    follower, first, second = Follower("largest"), tracked(1, 50.0), tracked(2, 40.0)
     assert follower.choose([], 0.0) is None
     assert follower.serial == 0
     assert follower.choose([second, first], 0.1) is first
-    assert follower.choose([first, sighting(2, 90.0)], 0.2) is first
+    assert follower.choose([first, tracked(2, 90.0)], 0.2) is first
     assert follower.choose([second], 0.9) is None
     assert follower.choose([second], 1.3) is second
     assert follower.choose([first, second], 1.4) is second
@@ -194,9 +194,9 @@ def test_the_largest_is_followed_until_they_are_gone_for_long():
 
 def test_a_person_of_a_number_is_waited_for():
     follower = Follower(2)
-    assert follower.choose([sighting(7, 99.0, track=1)], 0.0) is None
-    wanted = sighting(8, 10.0, track=2)
-    assert follower.choose([sighting(7, 99.0, track=1), wanted], 5.0) is wanted
+    assert follower.choose([tracked(7, 99.0, track=1)], 0.0) is None
+    wanted = tracked(8, 10.0, track=2)
+    assert follower.choose([tracked(7, 99.0, track=1), wanted], 5.0) is wanted
 
 
 def test_another_person_is_lifted_from_their_own_first_frame_on():

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spgnet.detection.tracking import keypoint_box, overlap
 from spgnet.keypoints import Keypoints, KeypointSetName
+from spgnet.keypoints.similarity import iou, keypoint_box
 from spgnet.video import Frame
 
 WIDTH, HEIGHT, FPS = 640, 240, 30
@@ -88,7 +88,7 @@ class Stage:
         seen = self._visible(index)
         poses = np.zeros((len(boxes), 17, 3))
         for pose, box in zip(poses, boxes, strict=True):
-            shares = [overlap(box[None], self._box(points)[None])[0, 0] for _, points in seen]
+            shares = [iou(box[None], self._box(points)[None])[0, 0] for _, points in seen]
             if shares and max(shares) > 0.15:
                 pose[:, :2] = seen[int(np.argmax(shares))][1] + self.random.normal(scale=1.0, size=(17, 2))
                 pose[:, 2] = 0.8
@@ -129,6 +129,6 @@ class Stage:
             if points is None:
                 continue
             box = self._box(points)
-            if all(overlap(box[None], self._box(front)[None])[0, 0] < 0.35 for _, front in seen):
+            if all(iou(box[None], self._box(front)[None])[0, 0] < 0.35 for _, front in seen):
                 seen.append((number, points))
         return seen

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import sys
 import zipfile
 from pathlib import Path
 
+import platformdirs
 import pytest
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 
 from spgnet.detection import (
     SAMPLE_VIDEOS,
@@ -122,21 +125,22 @@ def test_a_python_without_pip_is_told_so(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("platform", "variables", "expected"),
+    ("system", "variables", "expected"),
     [
-        ("linux", {}, "{home}/.cache/spgnet"),
-        ("linux", {"XDG_CACHE_HOME": "/else"}, "/else/spgnet"),
-        ("darwin", {}, "{home}/Library/Caches/spgnet"),
-        ("win32", {"LOCALAPPDATA": "/local"}, "/local/spgnet"),
-        ("win32", {"SPGNET_CACHE": "/mine"}, "/mine"),
+        (Unix, {}, "{home}/.cache/spgnet"),
+        (Unix, {"XDG_CACHE_HOME": "/else"}, "/else/spgnet"),
+        (MacOS, {}, "{home}/Library/Caches/spgnet"),
+        (Windows, {}, "/local/spgnet"),
+        (Windows, {"SPGNET_CACHE": "/mine"}, "/mine"),
     ],
 )
-def test_the_cache_is_where_the_system_has_caches(monkeypatch, platform, variables, expected):
-    for name in ("SPGNET_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+def test_the_cache_is_where_the_system_has_caches(monkeypatch, system, variables, expected):
+    for name in ("SPGNET_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(platformdirs, "PlatformDirs", system)
+    monkeypatch.setattr(platformdirs.windows, "get_win_folder", {"CSIDL_LOCAL_APPDATA": "/local"}.get)
     assert cache_folder() == Path(expected.format(home=Path.home()))
 
 

@@ -80,7 +80,7 @@ def test_people_who_cross_are_not_exchanged(config, colours, speed):
     assert 45 < back < 90, "the one behind is lost while covered, and found again"
 
 
-def test_people_who_meet_and_turn_back_are_known_by_their_clothes():
+def test_people_who_meet_and_turn_back_are_known_by_their_appearance():
     """Constant velocity alone would exchange them."""
     stage = Stage(
         [
@@ -114,13 +114,13 @@ def test_frames_in_which_nobody_is_detected_are_gaps_of_score_zero(config):
         assert (person.points[blind] == 0).all()
 
 
-def test_who_is_away_for_less_than_the_memory_comes_back_under_the_same_number():
+def test_who_is_away_for_less_than_max_age_comes_back_under_the_same_number():
     stage = Stage([Actor(away(1.0, 1.7, walk(200, 40))), Actor(walk(500, 0), BLUE)], 90)
     people = track_people(stage.frames(), stage)
     assert sorted(check_one_actor_each(stage, people)) == [0, 1]
 
 
-def test_who_is_away_for_longer_than_the_memory_comes_back_as_somebody_else():
+def test_who_is_away_for_longer_than_max_age_comes_back_as_somebody_else():
     stage = Stage([Actor(away(1.0, 2.5, walk(200, 40)))], 120)
     people = track_people(stage.frames(), stage)
     assert [person.track for person in people] == [1, 2]
@@ -156,12 +156,12 @@ def test_in_a_clip_shorter_than_that_everybody_counts(frames):
     assert [(person.track, len(person)) for person in people] == [(1, frames), (2, frames)]
 
 
-def test_unclear_people_do_not_count():
-    class Unclear(Stage):
+def test_people_of_low_confidence_do_not_count():
+    class LowConfidence(Stage):
         def pose(self, image, boxes):
             return super().pose(image, boxes) * [1, 1, 0.52]
 
-    stage = Unclear([Actor(walk(100, 10))], 60)
+    stage = LowConfidence([Actor(walk(100, 10))], 60)
     assert track_people(stage.frames(), stage) == []
 
 
@@ -172,7 +172,7 @@ def test_no_frame_gives_no_people():
 # --- Economy ------------------------------------------------------------------------------------
 
 
-def test_the_person_detector_rests_while_everybody_is_clear():
+def test_the_person_detector_rests_while_everybody_is_there_with_confidence():
     stage = Stage([Actor(walk(100, 20)), Actor(walk(400, -10), BLUE)], 60)
     track_people(stage.frames(), stage, config=TrackingConfig(boxes_every=10))
     assert stage.looked == [0, 10, 20, 30, 40, 50]
@@ -238,12 +238,12 @@ def test_every_frame_is_shown_with_the_numbers_of_the_result():
         Clip(stage), stage, on_frame=lambda frame, people: shown.append((frame.time, people))
     )
     assert [time for time, _ in shown] == pytest.approx(np.arange(40) / FPS)
-    for index, (_, sightings) in enumerate(shown):
-        for sighting in sightings:
-            if sighting.track:
-                result = people[sighting.track - 1].points[index]
-                np.testing.assert_allclose(sighting.keypoints, result, rtol=1e-5)
-    assert {sighting.track for sighting in shown[-1][1]} == {1, 2}
+    for index, (_, tracked) in enumerate(shown):
+        for person in tracked:
+            if person.track:
+                result = people[person.track - 1].points[index]
+                np.testing.assert_allclose(person.keypoints, result, rtol=1e-5)
+    assert {person.track for person in shown[-1][1]} == {1, 2}
 
 
 def test_people_are_selected_by_size_or_number():

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import HUMAN36M, mirror_indices
 from spgnet.keypoints import Keypoints, points_to_human36m, to_human36m
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KEYPOINT_NAMES, SOURCES, KeypointSetName
 
@@ -89,6 +89,12 @@ def test_the_names_are_as_many_as_the_keypoints_and_all_different(keypoint_set):
     names = KEYPOINT_NAMES[keypoint_set]
     assert len(set(names)) == len(names) == KEYPOINT_COUNTS[keypoint_set]
     assert {_swapped(name) for name in names} == set(names)
+
+
+@pytest.mark.parametrize("keypoint_set", SETS)
+def test_mirroring_exchanges_left_and_right(keypoint_set):
+    names = KEYPOINT_NAMES[keypoint_set]
+    assert [names[twin] for twin in mirror_indices(names)] == [_swapped(name) for name in names]
 
 
 @pytest.mark.parametrize("keypoint_set", SETS)

@@ -13,10 +13,10 @@ import numpy as np
 from spgnet.camera_files import FoundCamera
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import camera_of, find_people, is_keypoints, open_video
-from spgnet.detection import Detector, RtmDetector, Sighting, Tracker, TrackingConfig
-from spgnet.detection.tracking import keypoint_box
+from spgnet.detection import Detector, RtmDetector, TrackedPerson, Tracker, TrackingConfig
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
+from spgnet.keypoints.similarity import box_area, keypoint_box
 from spgnet.video import Frame, FrameSource
 from spgnet.video.webcam import Webcam
 from spgnet.view.drawing import resize
@@ -122,11 +122,11 @@ class Follower:
         self.person = person
         self.serial, self.last = 0, -np.inf
 
-    def choose(self, people: Sequence[Sighting], time: float) -> Sighting | None:
+    def choose(self, people: Sequence[TrackedPerson], time: float) -> TrackedPerson | None:
         """The person in the next frame, or None if they are not seen."""
         if isinstance(self.person, int):
             candidates = [one for one in people if one.track == self.person]
-        elif time - self.last <= TRACKING.memory:
+        elif time - self.last <= TRACKING.max_age:
             candidates = [one for one in people if one.serial == self.serial]
         else:
             candidates = sorted(people, key=_importance)
@@ -136,9 +136,8 @@ class Follower:
         return candidates[-1]
 
 
-def _importance(one: Sighting) -> tuple[bool, float]:
-    box = keypoint_box(one.keypoints)
-    return one.track > 0, float((box[2:] - box[:2]).prod())
+def _importance(one: TrackedPerson) -> tuple[bool, float]:
+    return one.track > 0, box_area(keypoint_box(one.keypoints))
 
 
 def small(image: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from spgnet.camera_files import FoundCamera, find_camera
 from spgnet.capture.config import CaptureConfig
-from spgnet.detection import RtmDetector, Sighting, detect_video, select_people
+from spgnet.detection import RtmDetector, TrackedPerson, detect_video, select_people
 from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.video import Frame, FrameSource, open_frames
@@ -109,7 +109,7 @@ def detected(video: FrameSource, config: CaptureConfig, report: ProgressCallback
     detector = RtmDetector(config.detector_dir)
     done = 0
 
-    def on_frame(frame: Frame, people: Sequence[Sighting]) -> None:
+    def on_frame(frame: Frame, people: Sequence[TrackedPerson]) -> None:
         nonlocal done
         done += config.detect_every
         report("detecting", done, video.frame_count)

@@ -11,14 +11,14 @@ from spgnet.detection.downloads import (
     sample_video,
 )
 from spgnet.detection.people import detect_video, select_people, track_people
-from spgnet.detection.tracking import Sighting, Tracker, TrackingConfig
+from spgnet.detection.tracking import TrackedPerson, Tracker, TrackingConfig
 
 __all__ = [
     "SAMPLE_VIDEOS",
     "Detector",
     "DetectorWeights",
     "RtmDetector",
-    "Sighting",
+    "TrackedPerson",
     "Tracker",
     "TrackingConfig",
     "cache_folder",

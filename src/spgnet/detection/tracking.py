@@ -4,192 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from spgnet.detection.appearance import appearance, appearance_similarity
 from spgnet.detection.detector import Detector
 from spgnet.errors import InputError
-from spgnet.keypoints import KeypointSetName
+from spgnet.geometry.skeleton import mirror_indices
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES
+from spgnet.keypoints.similarity import (
+    MIN_SHARED,
+    best_assignment,
+    diagonal,
+    enlarge,
+    iou,
+    keypoint_box,
+    mean_confidence,
+    oks,
+    visible,
+)
 
-VISIBLE = 0.3
-"""Score from which a keypoint counts as seen."""
-TOLERANCE = 0.08
-"""Distance of keypoints, in diagonals of the person's box, at which their likeness has fallen to 0.6."""
-COLOUR_TOLERANCE = 0.12
-"""Difference of colours (1 is black against white) at which the likeness of clothes has fallen to 0.6."""
-
-
-def visible(points: Float[np.ndarray, "*people joints 3"]) -> np.ndarray:
-    """Which keypoints are seen, [*people, joints]."""
-    return points[..., 2] >= VISIBLE
-
-
-def clarity(points: Float[np.ndarray, "people joints 3"]) -> Float[np.ndarray, " people"]:
-    """Mean score of the better half of each person's keypoints.
-
-    About 0.2 on a background without people, 0.8 on a person, also on one of whom only half is in the image.
-    """
-    scores = np.sort(points[..., 2], axis=-1)
-    return scores[:, scores.shape[1] // 2 :].mean(axis=-1)
-
-
-def keypoint_box(points: Float[np.ndarray, "joints 3"]) -> Float[np.ndarray, " 4"]:
-    """Left, top, right and bottom of the keypoints that are seen (of all, if fewer than two are)."""
-    seen = points[visible(points), :2] if visible(points).sum() > 1 else points[:, :2]
-    return np.concatenate([seen.min(axis=0), seen.max(axis=0)]).astype(np.float64)
-
-
-def enlarge(box: Float[np.ndarray, " 4"], share: float) -> Float[np.ndarray, " 4"]:
-    """A box larger by a share of its longer side, at each of its sides."""
-    margin = share * (box[2:] - box[:2]).max()
-    return box + margin * np.array([-1.0, -1.0, 1.0, 1.0])
-
-
-def diagonal(box: Float[np.ndarray, " 4"]) -> float:
-    """Diagonal of a box in pixels, at least one."""
-    return max(float(np.linalg.norm(box[2:] - box[:2])), 1.0)
-
-
-def overlap(one: Float[np.ndarray, "n 4"], other: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """Intersection over union of every pair of boxes."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    shared = (high - low).clip(0).prod(axis=-1)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=-1) for boxes in (one, other)]
-    return shared / (areas[0][:, None] + areas[1][None, :] - shared).clip(1e-9)
-
-
-def pose_likeness(
-    one: Float[np.ndarray, "n joints 3"], other: Float[np.ndarray, "m joints 3"]
-) -> Float[np.ndarray, "n m"]:
-    """Likeness of every pair of poses, from 0 to 1: COCO's object keypoint similarity with one tolerance for
-    all keypoints, over those seen in both; 0 if they share fewer than four."""
-    both = visible(one)[:, None] & visible(other)[None]
-    squared = ((one[:, None, :, :2] - other[None, :, :, :2]) ** 2).sum(axis=-1)
-    sizes = [np.array([diagonal(keypoint_box(person)) for person in points]) for points in (one, other)]
-    size = TOLERANCE * np.maximum(sizes[0][:, None], sizes[1][None, :])
-    likeness = np.exp(-squared / (2 * size[..., None] ** 2)) * both
-    return np.where(both.sum(axis=-1) >= 4, likeness.sum(axis=-1) / both.sum(axis=-1).clip(1), 0.0)
-
-
-@cache
-def mirror(keypoint_set: KeypointSetName) -> list[int]:
-    """For each keypoint the index of its twin on the other side of the body (itself on the midline)."""
-    names = KEYPOINT_NAMES[keypoint_set]
-    other = {"left": "right", "right": "left"}
-    parted = [name.partition("_") for name in names]
-    return [
-        names.index(f"{other[side]}_{rest}" if side in other else side + dash + rest)
-        for side, dash, rest in parted
-    ]
-
-
-def clothes(
-    image: UInt8[np.ndarray, "height width 3"],
-    points: Float[np.ndarray, "joints 3"],
-    keypoint_set: KeypointSetName,
-) -> Float[np.ndarray, " colours"]:
-    """Mean RGB in [0, 1] of the upper torso, the lower torso and the thighs; NaN where not seen."""
-    names = KEYPOINT_NAMES[keypoint_set]
-    limbs = {
-        part: np.array([points[names.index(f"{side}_{part}")] for side in ("left", "right")], dtype=float)
-        for part in ("shoulder", "hip", "knee")
-    }
-    torso = [limbs["shoulder"], limbs["hip"]]
-    parts = [
-        _colour(image, *torso, downwards=(0.1, 0.25, 0.4), across=(0.25, 0.5, 0.75)),
-        _colour(image, *torso, downwards=(0.6, 0.75, 0.9), across=(0.25, 0.5, 0.75)),
-        _colour(image, limbs["hip"], limbs["knee"], downwards=(0.2, 0.4, 0.6), across=(0.0, 1.0)),
-    ]
-    return np.concatenate(parts)
-
-
-def clothes_likeness(one: Float[np.ndarray, " colours"], other: Float[np.ndarray, " colours"]) -> float:
-    """Likeness of two people's clothes, from 0 to 1; 0.5 where nothing can be compared."""
-    difference = one - other
-    if np.isnan(difference).all():
-        return 0.5
-    return float(np.exp(-np.nanmean(difference**2) / (2 * COLOUR_TOLERANCE**2)))
-
-
-def best_assignment(gain: Float[np.ndarray, "rows columns"]) -> list[tuple[int, int]]:
-    """Pairs (row, column), each used once, whose gains have the largest sum; no pair without gain.
-
-    The exact solution by shortest augmenting paths, made for the few people of one picture.
-    """
-    rows, columns = gain.shape
-    # A column of no gain for each row: staying alone.
-    cost = np.concatenate([-gain, np.zeros((rows, rows))], axis=1) + gain.max(initial=0.0)
-    row_of = np.full(rows + columns, -1)
-    row_price, column_price = np.zeros(rows), np.zeros(rows + columns)
-    for row in range(rows):
-        distance, before = np.full(rows + columns, np.inf), np.full(rows + columns, -1)
-        done = np.zeros(rows + columns, dtype=bool)
-        at, column, reached = row, -1, 0.0
-        while at >= 0:
-            reduced = reached + cost[at] - row_price[at] - column_price
-            nearer = ~done & (reduced < distance)
-            distance[nearer], before[nearer] = reduced[nearer], column
-            column = int(np.where(done, np.inf, distance).argmin())
-            reached, done[column], at = float(distance[column]), True, int(row_of[column])
-        for other in np.flatnonzero(done & (row_of >= 0)):
-            row_price[row_of[other]] += reached - distance[other]
-            column_price[other] -= reached - distance[other]
-        row_price[row] += reached
-        while column >= 0:
-            previous = int(before[column])
-            row_of[column] = row_of[previous] if previous >= 0 else row
-            column = previous
-    return [(int(row_of[c]), c) for c in range(columns) if row_of[c] >= 0 and gain[row_of[c], c] > 0]
-
-
-def _colour(
-    image: np.ndarray,
-    upper: np.ndarray,
-    lower: np.ndarray,
-    *,
-    downwards: tuple[float, ...],
-    across: tuple[float, ...],
-) -> np.ndarray:
-    """Mean colour at some points between two pairs (left, right) of keypoints [2, 3]."""
-    if min(upper[:, 2].min(), lower[:, 2].min()) < VISIBLE:
-        return np.full(3, np.nan)
-    down, side = np.array(downwards)[:, None, None, None], np.array(across)[:, None, None]
-    line = upper[:, :2] + down * (lower[:, :2] - upper[:, :2])
-    places = (line[..., :1, :] + side * (line[..., 1:, :] - line[..., :1, :])).reshape(-1, 2)
-    height, width = image.shape[:2]
-    places = places.round().astype(int)
-    inside = ((places >= 0) & (places < (width, height))).all(axis=-1)
-    if not inside.any():
-        return np.full(3, np.nan)
-    return image[places[inside, 1], places[inside, 0]].mean(axis=0) / 255
+VELOCITY_DECAY = 0.4
+"""Time constant, in seconds, with which the expected velocity of a missing person fades."""
+VELOCITY_SMOOTHING = 0.08
+"""Time constant, in seconds, of the low-pass on a person's velocity."""
+APPEARANCE_RATE = 0.1
+"""Share of the newest frame in a person's appearance."""
 
 
 @dataclass(frozen=True)
 class TrackingConfig:
     """How people are followed.
 
+    Confidences are means over the better half of a person's keypoints
+    (:func:`spgnet.keypoints.similarity.mean_confidence`).
+
     Args:
-        boxes_every: run the person detector in every n-th frame, and in every one while somebody is lost or
-            unclear or nobody is there. Known people are followed by their keypoints in any case.
-        memory: seconds for which somebody lost may come back under the same number.
-        proof: seconds for which somebody must be followed to count at all.
-        start_clarity: clarity (mean score of the better half of the keypoints) that a new person needs.
-        keep_clarity: clarity that a known person needs.
-        sure_clarity: clarity that needs no confirmation by the person detector.
-        same_person: likeness of two poses above which they are one person, detected twice.
+        boxes_every: run the person detector in every n-th frame, and in every frame while nobody is there or
+            somebody is missing or of low confidence. Known people are followed by their keypoints in any
+            case.
+        max_age: seconds for which somebody may be missing and come back under the same number.
+        min_duration: seconds for which somebody must be followed to count at all.
+        start_confidence: confidence that a new person needs.
+        keep_confidence: confidence that a known person needs.
+        sure_confidence: confidence that needs no confirmation by the person detector.
+        oks_threshold: object keypoint similarity above which two poses are the same person's, detected twice.
+
+    Raises:
+        InputError: `boxes_every` is not positive.
     """
 
     boxes_every: int = 5
-    memory: float = 1.0
-    proof: float = 0.3
-    start_clarity: float = 0.5
-    keep_clarity: float = 0.35
-    sure_clarity: float = 0.65
-    same_person: float = 0.5
+    max_age: float = 1.0
+    min_duration: float = 0.3
+    start_confidence: float = 0.5
+    keep_confidence: float = 0.35
+    sure_confidence: float = 0.65
+    oks_threshold: float = 0.5
 
     def __post_init__(self) -> None:
         if self.boxes_every < 1:
@@ -197,13 +69,14 @@ class TrackingConfig:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class TrackedPerson:
     """One person in one frame.
 
     Args:
-        serial: the same for the same person, different for any two.
-        track: number of a person who counts, from 1, without gaps; 0 as long as there is no proof.
-        keypoints: x and y in pixels and score.
+        serial: identifies the person from the first frame on; no two people share one.
+        track: the person's number, from 1 without gaps, once they were followed for `min_duration`; 0 until
+            then, since many candidates last for a few frames only.
+        keypoints: x and y in pixels, and score.
     """
 
     serial: int
@@ -213,163 +86,198 @@ class Sighting:
 
 @dataclass
 class _Track:
+    """What is known of a person.
+
+    Args:
+        serial, number: `serial` and `track` of :class:`TrackedPerson`.
+        points: keypoints [joints, 3] in the last frame with the person.
+        first, last: times of the first and the last frame with the person, in seconds.
+        last_confirmed: last time at which the person detector or the confidence confirmed the person.
+        appearance: colours, see :func:`spgnet.detection.appearance.appearance`.
+        frames: how many frames had the person.
+        velocity: of the whole person, [2], in pixels per second.
+    """
+
     serial: int
     points: np.ndarray
     first: float
     last: float
-    looks: np.ndarray
-    supported: float
+    appearance: np.ndarray
+    last_confirmed: float
     number: int = 0
-    sightings: int = 1
+    frames: int = 1
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
 
-    def predicted(self, time: float) -> np.ndarray:
-        """The keypoints moved on at constant velocity, which fades if the person stays lost."""
-        fade = 0.4
-        gap = min(time - self.last, 10 * fade)
+    def predict(self, time: float) -> np.ndarray:
+        """The keypoints [joints, 3] expected at a time: moved on with a velocity that fades."""
+        faded = 1 - np.exp(-(time - self.last) / VELOCITY_DECAY)
         moved = self.points.copy()
-        moved[:, :2] += self.velocity * fade * (1 - np.exp(-gap / fade))
+        moved[:, :2] += self.velocity * VELOCITY_DECAY * faded
         return moved
 
-    def see(self, points: np.ndarray, time: float, looks: np.ndarray | None) -> None:
+    def update(self, points: np.ndarray, time: float, colours: np.ndarray | None) -> None:
+        """Take in the keypoints, and the colours unless they may be another person's."""
         both = visible(points) & visible(self.points)
         if both.any():
-            moved = np.median(points[both, :2] - self.points[both, :2], axis=0) / (time - self.last)
-            share = 1.0 if self.sightings == 1 else 1 - np.exp(-(time - self.last) / 0.08)
-            self.velocity += share * (moved - self.velocity)
+            velocity = np.median(points[both, :2] - self.points[both, :2], axis=0) / (time - self.last)
+            share = 1.0 if self.frames == 1 else 1 - np.exp(-(time - self.last) / VELOCITY_SMOOTHING)
+            self.velocity += share * (velocity - self.velocity)
         self.points, self.last = points, time
-        self.sightings += 1
-        if looks is not None:
-            mixed = 0.9 * self.looks + 0.1 * looks
-            self.looks = np.where(np.isnan(mixed), np.where(np.isnan(self.looks), looks, self.looks), mixed)
+        self.frames += 1
+        if colours is not None:
+            mixed = (1 - APPEARANCE_RATE) * self.appearance + APPEARANCE_RATE * colours
+            known = np.where(np.isnan(self.appearance), colours, self.appearance)
+            self.appearance = np.where(np.isnan(mixed), known, mixed)
 
 
 class Tracker:
     """Follows people through frames given one by one. Its memory does not grow.
 
     Every frame has candidates: the poses in the boxes of the person detector and in the places where people
-    are expected, each person once. Then candidates and people are paired so that the sum of their likeness in
-    place, pose and clothes is largest. Who gets no candidate is lost, and forgotten after a while.
+    are expected, each person once. Candidates are then assigned to people so that the sum of their
+    similarities in place, pose and appearance is largest. A person without a candidate is missing, and
+    forgotten after `max_age`.
+
+    Args:
+        detector: finds people and their keypoints.
+        config: how people are followed; the defaults if None.
     """
 
     def __init__(self, detector: Detector, config: TrackingConfig | None = None) -> None:
         self.detector = detector
         self.config = config or TrackingConfig()
-        self._joints = len(KEYPOINT_NAMES[detector.keypoint_set])
+        names = KEYPOINT_NAMES[detector.keypoint_set]
+        self._joints, self._mirror = len(names), list(mirror_indices(names))
         self._tracks: list[_Track] = []
-        self._frames = self._serials = self._numbers = 0
+        self._frame_count = self._serials = self._numbers = 0
         self._time = -np.inf
 
-    def update(self, image: UInt8[np.ndarray, "height width 3"], time: float) -> list[Sighting]:
-        """The people in the next frame, at a time in seconds that increases."""
-        self._tracks = [track for track in self._tracks if time - track.last <= self.config.memory]
-        settled = self._tracks and all(self._is_clear(track) for track in self._tracks)
-        looking = not settled or self._frames % self.config.boxes_every == 0
-        self._frames += 1
-        points, found = self._candidates(image, time, looking)
-        looks = [clothes(image, person, self.detector.keypoint_set) for person in points]
-        pairs = best_assignment(self._gains(points, looks, time))
+    def update(self, image: UInt8[np.ndarray, "height width 3"], time: float) -> list[TrackedPerson]:
+        """The people in the next frame.
+
+        Args:
+            image: RGB.
+            time: in seconds, later than the frame before.
+        """
+        self._tracks = [track for track in self._tracks if time - track.last <= self.config.max_age]
+        all_clear = self._tracks and all(self._is_clear(track) for track in self._tracks)
+        detect = not all_clear or self._frame_count % self.config.boxes_every == 0
+        self._frame_count += 1
+        points, confirmed = self._candidates(image, time, detect)
+        colours = [appearance(image, person, self.detector.keypoint_set) for person in points]
+        pairs = best_assignment(self._gains(points, colours, time))
         boxes = [keypoint_box(person) for person in points]
         for row, column in pairs:
             track = self._tracks[row]
-            alone = sum(overlap(boxes[column][None], np.array(boxes))[0] > 0.1) == 1
-            track.see(points[column], time, looks[column] if alone else None)
-            if found[column] or not looking or clarity(points[column][None])[0] > self.config.sure_clarity:
-                track.supported = time
+            # Where people overlap, the colours may be those of the one in front.
+            alone = sum(iou(boxes[column][None], np.array(boxes))[0] > 0.1) == 1
+            track.update(points[column], time, colours[column] if alone else None)
+            sure = mean_confidence(points[column][None])[0] > self.config.sure_confidence
+            if confirmed[column] or not detect or sure:
+                track.last_confirmed = time
         new = set(range(len(points))) - {column for _, column in pairs}
         for column in sorted(new, key=lambda column: -diagonal(boxes[column])):
-            if found[column]:
-                self._begin(points[column], looks[column], time)
+            if confirmed[column]:
+                self._start(points[column], colours[column], time)
         self._time = time
-        # A place that no box confirms for long is no person.
-        self._tracks = [track for track in self._tracks if time - track.supported <= 1.5 * self.config.memory]
-        return self._sightings(time)
+        # Keypoints can be followed on a background for long; only the person detector knows that nobody is
+        # there.
+        longest = 1.5 * self.config.max_age
+        self._tracks = [track for track in self._tracks if time - track.last_confirmed <= longest]
+        return self._present(time)
 
-    def _candidates(self, image: np.ndarray, time: float, looking: bool) -> tuple[np.ndarray, list[bool]]:
-        """Poses [n, joints, 3], each person once, and whether the person detector confirms them.
+    def _candidates(self, image: np.ndarray, time: float, detect: bool) -> tuple[np.ndarray, list[bool]]:
+        """Poses [n, joints, 3], each person once, and whether the person detector confirms each.
 
         The box about somebody's last keypoints gives better keypoints than the person detector's, so the
-        latter serves only those who are new, lost or unclear.
+        latter serves only those who are new, missing or of low confidence.
         """
-        near = [track for track in self._tracks if time - track.last <= 0.25 * self.config.memory]
-        expected = np.array([track.predicted(time) for track in near]).reshape(len(near), self._joints, 3)
-        places = np.array([enlarge(keypoint_box(points), 0.05) for points in expected]).reshape(-1, 4)
-        boxes = self.detector.boxes(image) if looking else np.zeros((0, 4))
-        shared = overlap(places, boxes)
-        confirmed = dict(best_assignment(np.where(shared > 0.4, shared, 0.0)))
-        known = {box for row, box in confirmed.items() if self._is_clear(near[row])}
+        near = [track for track in self._tracks if time - track.last <= 0.25 * self.config.max_age]
+        expected = np.array([track.predict(time) for track in near]).reshape(len(near), self._joints, 3)
+        expected_boxes = np.array([enlarge(keypoint_box(points), 0.05) for points in expected]).reshape(-1, 4)
+        boxes = self.detector.boxes(image) if detect else np.zeros((0, 4))
+        shared = iou(expected_boxes, boxes)
+        box_of = dict(best_assignment(np.where(shared > 0.4, shared, 0.0)))
+        known = {box for row, box in box_of.items() if self._is_clear(near[row])}
         new = [box for index, box in enumerate(boxes) if index not in known]
-        points = self.detector.pose(image, np.concatenate([places, np.array(new).reshape(-1, 4)]))
-        found = [row in confirmed for row in range(len(near))] + [True] * len(new)
-        return self._without_twins(points, found, expected)
+        points = self.detector.pose(image, np.concatenate([expected_boxes, np.array(new).reshape(-1, 4)]))
+        confirmed = [row in box_of for row in range(len(near))] + [True] * len(new)
+        return self._oks_nms(points, confirmed, expected)
 
-    def _without_twins(
-        self, points: np.ndarray, found: list[bool], expected: np.ndarray
+    def _oks_nms(
+        self, points: np.ndarray, confirmed: list[bool], expected: np.ndarray
     ) -> tuple[np.ndarray, list[bool]]:
-        """Clear poses, and of those of the same person the one that is clear and continues a motion."""
-        clear = clarity(points)
-        worth = clear + 0.2 * pose_likeness(points, expected).max(axis=1, initial=0.0)
-        same = self._alike(points, points) > self.config.same_person
-        kept: list[int] = []
-        for index in np.argsort(-worth, kind="stable").tolist():
-            if clear[index] < self.config.keep_clarity or visible(points[index]).sum() < 4:
-                continue
-            twins = [other for other in kept if same[index, other]]
-            for twin in twins:
-                found[twin] = found[twin] or found[index]
-            if not twins:
-                kept.append(index)
-        return points[kept], [found[index] for index in kept]
+        """Non-maximum suppression: of several poses of one person, the best; poses without confidence go.
 
-    def _alike(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Likeness of poses, also if left and right are confused in one of them."""
-        mirrored = other[:, mirror(self.detector.keypoint_set)]
-        return np.maximum(pose_likeness(one, other), pose_likeness(one, mirrored))
+        The best is of high confidence and continues a known person's motion. It is confirmed if one of those
+        that it suppresses is.
+        """
+        confidence = mean_confidence(points)
+        score = confidence + 0.2 * oks(points, expected).max(axis=1, initial=0.0)
+        same = self._similarity(points, points) > self.config.oks_threshold
+        kept: list[int] = []
+        for index in np.argsort(-score, kind="stable").tolist():
+            if confidence[index] < self.config.keep_confidence or visible(points[index]).sum() < MIN_SHARED:
+                continue
+            better = [other for other in kept if same[index, other]]
+            for other in better:
+                confirmed[other] = confirmed[other] or confirmed[index]
+            if not better:
+                kept.append(index)
+        return points[kept], [confirmed[index] for index in kept]
+
+    def _similarity(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Object keypoint similarity of every pair of poses, also if one confuses left and right."""
+        return np.maximum(oks(one, other), oks(one, other[:, self._mirror]))
 
     def _is_clear(self, track: _Track) -> bool:
-        """Whether somebody was seen well in the last frame."""
-        return track.last == self._time and bool(clarity(track.points[None])[0] >= self.config.start_clarity)
+        """Whether a person was in the last frame, with confidence."""
+        confidence = mean_confidence(track.points[None])[0]
+        return track.last == self._time and bool(confidence >= self.config.start_confidence)
 
-    def _gains(self, points: np.ndarray, looks: Sequence[np.ndarray], time: float) -> np.ndarray:
-        """How well each person [rows] goes with each candidate [columns]; 0 where they cannot be the same."""
+    def _gains(self, points: np.ndarray, colours: Sequence[np.ndarray], time: float) -> np.ndarray:
+        """Similarity of each person [rows] with each candidate [columns]; 0 where they cannot be the same."""
         gains = np.zeros((len(self._tracks), len(points)))
         for row, track in enumerate(self._tracks):
-            expected, gap = track.predicted(time), time - track.last
+            expected, gap = track.predict(time), time - track.last
             box = keypoint_box(expected)
             for column, candidate in enumerate(points):
-                there = keypoint_box(candidate)
+                candidate_box = keypoint_box(candidate)
                 reach = diagonal(box) * (0.25 + 0.75 * min(gap, 1.0))
-                apart = np.linalg.norm(_middle(box) - _middle(there)) / reach
-                ratio = diagonal(there) / diagonal(box)
-                if apart > 1.5 or not 0.5 < ratio < 2.0:
+                distance = np.linalg.norm(_centre(box) - _centre(candidate_box)) / reach
+                ratio = diagonal(candidate_box) / diagonal(box)
+                if distance > 1.5 or not 0.5 < ratio < 2.0:
                     continue
                 gains[row, column] = (
-                    pose_likeness(expected[None], candidate[None])[0, 0]
-                    + overlap(box[None], there[None])[0, 0]
-                    + np.exp(-(apart**2) / 2)
-                    + 1.5 * clothes_likeness(track.looks, looks[column])
-                    + 0.3 * min(track.last - track.first, 1.0)  # if in doubt, the one known for longer
+                    oks(expected[None], candidate[None])[0, 0]
+                    + iou(box[None], candidate_box[None])[0, 0]
+                    + np.exp(-(distance**2) / 2)
+                    + 1.5 * appearance_similarity(track.appearance, colours[column])
+                    + 0.3 * min(track.last - track.first, 1.0)  # if in doubt, the person known for longer
                 )
         return gains
 
-    def _begin(self, points: np.ndarray, looks: np.ndarray, time: float) -> None:
-        """Begin a new track, unless the person is unclear or too much like somebody who is there."""
-        seen = [track.points for track in self._tracks if track.last == time]
-        if clarity(points[None])[0] < self.config.start_clarity:
+    def _start(self, points: np.ndarray, colours: np.ndarray, time: float) -> None:
+        """Start a track, unless the confidence is low or the pose too much like that of somebody there."""
+        there = [track.points for track in self._tracks if track.last == time]
+        if mean_confidence(points[None])[0] < self.config.start_confidence:
             return
-        if seen and self._alike(points[None], np.array(seen)).max() > 0.6 * self.config.same_person:
+        if there and self._similarity(points[None], np.array(there)).max() > 0.6 * self.config.oks_threshold:
             return
         self._serials += 1
-        self._tracks.append(_Track(self._serials, points, first=time, last=time, looks=looks, supported=time))
+        track = _Track(self._serials, points, time, time, appearance=colours, last_confirmed=time)
+        self._tracks.append(track)
 
-    def _sightings(self, time: float) -> list[Sighting]:
-        seen = [track for track in self._tracks if track.last == time]
-        for track in seen:
-            if not track.number and track.sightings > 1 and time - track.first >= self.config.proof:
+    def _present(self, time: float) -> list[TrackedPerson]:
+        """The people in this frame; who was followed for long enough gets a number."""
+        present = [track for track in self._tracks if track.last == time]
+        for track in present:
+            lasted = time - track.first >= self.config.min_duration
+            if not track.number and track.frames > 1 and lasted:
                 self._numbers += 1
                 track.number = self._numbers
-        return [Sighting(track.serial, track.number, track.points) for track in seen]
+        return [TrackedPerson(track.serial, track.number, track.points) for track in present]
 
 
-def _middle(box: np.ndarray) -> np.ndarray:
+def _centre(box: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 2"]:
     return (box[:2] + box[2:]) / 2

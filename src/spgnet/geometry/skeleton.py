@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,7 +59,7 @@ class Skeleton:
     @cached_property
     def mirror(self) -> tuple[int, ...]:
         """For each joint, the index of its twin on the other side (itself on the midline)."""
-        return tuple(self.names.index(_twin(name)) for name in self.names)
+        return mirror_indices(self.names)
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -98,10 +99,14 @@ class Skeleton:
         return torch.stack(placed, dim=-2)
 
 
+def mirror_indices(names: Sequence[str]) -> tuple[int, ...]:
+    """For each joint or keypoint, the index of its twin on the other side (its own on the midline)."""
+    return tuple(names.index(_twin(name)) for name in names)
+
+
 def _twin(name: str) -> str:
-    side, _, rest = name.partition("_")
-    other = {"left": "right", "right": "left"}.get(side)
-    return f"{other}_{rest}" if other else name
+    other = {"left": "right", "right": "left"}
+    return "_".join(other.get(word, word) for word in name.split("_"))
 
 
 HUMAN36M = Skeleton(

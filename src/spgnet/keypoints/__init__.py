@@ -3,8 +3,8 @@
 from spgnet.keypoints.files import KeypointFormat, load_keypoints, save_keypoints
 from spgnet.keypoints.gaps import CausalFiller, drop_unsure, fill_gaps
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName, points_to_human36m, to_human36m
+from spgnet.keypoints.linking import PersonLinker, link_people, select_person
 from spgnet.keypoints.smoothing import OneEuroFilter, smooth
-from spgnet.keypoints.tracks import PersonLinker, link_people, pick_person
 
 __all__ = [
     "CausalFiller",
@@ -17,9 +17,9 @@ __all__ = [
     "fill_gaps",
     "link_people",
     "load_keypoints",
-    "pick_person",
     "points_to_human36m",
     "save_keypoints",
+    "select_person",
     "smooth",
     "to_human36m",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from spgnet.errors import InputError
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, Keypoints, KeypointSetName, present
-from spgnet.keypoints.tracks import link_people
+from spgnet.keypoints.linking import link_people
 
 SET_OF_COUNT: dict[int, KeypointSetName] = {
     17: "coco17",

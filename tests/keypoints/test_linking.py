@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.keypoints import Keypoints, PersonLinker, link_people, pick_person
+from spgnet.keypoints import Keypoints, PersonLinker, link_people, select_person
 
 BODY = np.random.default_rng(0).uniform([-50, -100], [50, 100], (17, 2))
 
@@ -41,12 +41,12 @@ def test_the_nearest_pair_is_linked_first_and_the_other_one_is_somebody_new():
 def test_somebody_too_far_away_is_somebody_else():
     assert link_people([_person(0)[None], _person(60)[None]]) == [[1], [1]]
     assert link_people([_person(0)[None], _person(300)[None]]) == [[1], [2]]
-    assert link_people([_person(0)[None], _person(300)[None]], reach=5.0) == [[1], [1]]
+    assert link_people([_person(0)[None], _person(300)[None]], max_distance=5.0) == [[1], [1]]
 
 
 @pytest.mark.parametrize(("away", "number"), [(0, 1), (3, 1), (4, 2)])
-def test_somebody_out_of_sight_is_known_for_as_long_as_patience_lasts(away, number):
-    linker = PersonLinker(patience=3)
+def test_somebody_missing_keeps_the_number_for_no_more_than_max_missing_frames(away, number):
+    linker = PersonLinker(max_missing=3)
     linker.push(_person(0)[None])
     for _ in range(away):
         assert linker.push(np.zeros((0, 17, 3))) == []
@@ -69,7 +69,7 @@ def test_the_largest_person_fills_most_of_the_image_over_the_clip():
     huge_for_a_moment = replace(near, points=near.points * [2, 2, 1], track=7)
     huge_for_a_moment.points[1:, :, 2] = 0
     people = [near, far, huge_for_a_moment]
-    assert pick_person(people) is near
-    assert pick_person(people, 5) is far
+    assert select_person(people) is near
+    assert select_person(people, 5) is far
     with pytest.raises(ValueError, match="no person 1; there are 2, 5, 7"):
-        pick_person(people, 1)
+        select_person(people, 1)
