@@ -11,10 +11,8 @@ import pytest
 from spgnet.cli.commands import parse
 from spgnet.lifting.weights import manifest
 from spgnet.reproduction.artefacts import ARTEFACTS
-from spgnet.reproduction.figures import picture_endings
 from spgnet.reproduction.methods import NOT_RUN
-from spgnet.reproduction.page import results_page
-from spgnet.reproduction.tables import comparison
+from spgnet.reproduction.tables import method_table, results_page
 from spgnet.training.recipes import RECIPES, SPGNET_LOSS, SPGNET_LOSS_WITH_DROPOUT
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +27,7 @@ def test_the_results_page_is_made_of_the_recorded_results():
     assert (ROOT / "docs/results.md").read_text() == results_page(results)
     for result in results:
         assert result["motion"] == "captured"
-        for ending in picture_endings(result):
+        for ending in ARTEFACTS[result["artefact"]].pictures:
             assert (ROOT / f"docs/results/{result['artefact']}{ending}.png").exists()
 
 
@@ -37,10 +35,13 @@ def test_every_recorded_figure_has_its_command_commit_and_three_seeds():
     results = json.loads(RESULTS.read_text())
     assert {result["artefact"] for result in results} == set(ARTEFACTS)
     for result in results:
-        about = ARTEFACTS[result["artefact"]]
-        ran = {(run["method"], run["seen"], run["seed"]) for run in result["runs"]}
-        assert ran == {
-            (method, seen, seed) for method in about.methods for seen in about.seen for seed in range(3)
+        artefact = ARTEFACTS[result["artefact"]]
+        runs = {(run["method"], run["seen"], run["seed"]) for run in result["runs"]}
+        assert runs == {
+            (method, input_2d, seed)
+            for method in artefact.methods
+            for input_2d in artefact.inputs
+            for seed in range(3)
         }
         for run in result["runs"]:
             assert run["command"][:2] == ["spgnet", "reproduce"]
@@ -49,7 +50,7 @@ def test_every_recorded_figure_has_its_command_commit_and_three_seeds():
 
 def test_the_readme_s_table_is_that_of_the_recorded_results():
     (result,) = (r for r in json.loads(RESULTS.read_text()) if r["artefact"] == "figure4a")
-    assert comparison(result, ARTEFACTS["figure4a"]) in (ROOT / "README.md").read_text()
+    assert method_table(result, ARTEFACTS["figure4a"]) in (ROOT / "README.md").read_text()
 
 
 def test_the_reasons_for_quoting_are_those_that_the_tables_print():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from spgnet.models import AttentionConfig, MartinezConfig, SPGNetConfig, STGCNConfig
-from spgnet.reproduction import facts, methods
+from spgnet.reproduction import figure_data, methods
 
 TINY = {
     SPGNetConfig: SPGNetConfig((3,), channels=8, trajectory_channels=4),
@@ -19,7 +19,7 @@ TINY = {
 def spgnet(monkeypatch, tmp_path, command):
     """Run the command in an empty folder, with tiny networks at both sizes."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(facts, "FEWEST", 3)
+    monkeypatch.setattr(figure_data, "MIN_FRAMES", 3)
     for name, method in methods.METHODS.items():
         small, paper = (
             replace(recipe, model=TINY[type(recipe.model)], batch_size=32)

@@ -15,18 +15,18 @@ from PIL import Image, ImageStat
 
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.reproduction.charts import (
-    SERIES,
-    SIDES,
-    TRUTH,
-    Columns,
-    Panel,
-    _spread,
+    SERIES_COLORS,
+    SIDE_COLORS,
+    TRUTH_COLOR,
+    ColumnPanel,
+    PosePanel,
+    _separate_labels,
     bone_length_chart,
     column_chart,
-    draw_turned,
-    hidden_chart,
+    draw_rotated,
     new_figure,
-    panel_figure,
+    occlusion_chart,
+    pose_panel_figure,
     save_figure,
 )
 
@@ -37,7 +37,10 @@ ERRORS = (((80.4, 81.6), (79.0, 78.0), (77.5, 77.9)), ((66.0, 67.0), (65.5, 64.5
 
 def columns() -> Figure:
     exact = tuple(tuple((seeds[0] - 20, seeds[1] - 21) for seeds in groups) for groups in ERRORS)
-    panels = [Columns("2D: CPN", METHODS, PROTOCOLS, ERRORS), Columns("2D: exact", METHODS, PROTOCOLS, exact)]
+    panels = [
+        ColumnPanel("2D: CPN", METHODS, PROTOCOLS, ERRORS),
+        ColumnPanel("2D: exact", METHODS, PROTOCOLS, exact),
+    ]
     return column_chart(panels, "error [mm]")
 
 
@@ -54,21 +57,21 @@ def bones() -> Figure:
 def hidden() -> Figure:
     errors = [{count: 40.0 + 7 * count + seed * count for count in range(8)} for seed in range(3)]
     shares = {0: 0.3, 1: 0.2, 2: 0.15, 3: 0.12, 4: 0.1, 5: 0.08, 6: 0.04, 7: 0.01}
-    return hidden_chart(errors, shares, "MPJPE (P1) [mm]", "SPGNet, 1000 frames")
+    return occlusion_chart(errors, shares, "MPJPE (P1) [mm]", "SPGNet, 1000 frames")
 
 
-def panel(title: str = "Walking", covered: tuple[int, ...] = (3, 12, 13)) -> Panel:
+def panel(title: str = "Walking", covered: tuple[int, ...] = (3, 12, 13)) -> PosePanel:
     generator = torch.Generator().manual_seed(0)
     true = 0.4 * torch.randn(17, 3, generator=generator)
     true[0] = 0
     predicted = true + 0.05 * torch.randn(17, 3, generator=generator)
     mask = torch.zeros(17, dtype=torch.bool)
     mask[list(covered)] = True
-    return Panel(title, 500 + 400 * true[:, :2], predicted - predicted[:1], true, mask, 46.0)
+    return PosePanel(title, 500 + 400 * true[:, :2], predicted - predicted[:1], true, mask, 46.0)
 
 
 def panels() -> Figure:
-    return panel_figure([panel(f"Walking\n{number} hidden, 46 mm") for number in range(3)])
+    return pose_panel_figure([panel(f"Walking\n{number} hidden, 46 mm") for number in range(3)])
 
 
 FIGURES = {"columns": columns, "bones": bones, "hidden": hidden, "panels": panels}
@@ -87,7 +90,7 @@ def draw():
 
 
 def texts(figure: Figure) -> list[Text]:
-    """Every text that is seen."""
+    """Every visible text."""
     artists = figure.findobj(Text)
     return [text for text in artists if isinstance(text, Text) and text.get_text() and text.get_visible()]
 
@@ -157,7 +160,7 @@ def test_column_charts_show_every_group_series_and_title(draw):
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == list(PROTOCOLS)
     handles = [to_hex(patch.get_facecolor()) for patch in legend.get_patches()]
-    assert handles == list(SERIES[:2])
+    assert handles == list(SERIES_COLORS[:2])
 
 
 def test_columns_are_as_high_as_the_means_that_stand_on_them_and_begin_at_zero(draw):
@@ -194,7 +197,7 @@ def test_all_panels_have_one_scale(draw):
 
 
 def test_one_seed_is_a_column_too():
-    figure = column_chart([Columns("a", ("x",), ("y",), (((5.0,),),))], "mm")
+    figure = column_chart([ColumnPanel("a", ("x",), ("y",), (((5.0,),),))], "mm")
     assert "5.0" in words(figure)
 
 
@@ -205,7 +208,7 @@ def test_bone_length_charts_name_every_bone_in_the_colour_of_its_line(draw):
     assert set(labels) == {name.replace("_", " ") for name in HUMAN36M.bone_names}
     for (_, child), line in zip(HUMAN36M.bones, axes.lines, strict=True):
         label = labels[HUMAN36M.names[child].replace("_", " ")]
-        assert label.get_color() == line.get_color() == SIDES[HUMAN36M.side(child)]
+        assert label.get_color() == line.get_color() == SIDE_COLORS[HUMAN36M.side(child)]
         end = line.get_xydata()[-1]  # type: ignore[index]
         assert label.xy == pytest.approx(tuple(end))  # type: ignore[attr-defined]
 
@@ -224,39 +227,39 @@ def test_bone_length_charts_begin_at_zero_and_name_the_frames(draw):
     assert [label.get_text() for label in axes.get_xticklabels()] == [str(n) for n in range(100, 800, 100)]
 
 
-places = st.lists(st.floats(0, 1), min_size=1, max_size=20)
+positions = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 
 @settings(max_examples=100, deadline=None)
-@given(places=places, gap=st.floats(0.001, 0.2))
-def test_spread_places_keep_their_order_and_their_distance(places, gap):
-    moved = _spread(places, gap)
-    order = sorted(range(len(places)), key=places.__getitem__)
+@given(positions=positions, gap=st.floats(0.001, 0.2))
+def test_separated_labels_keep_their_order_and_their_distance(positions, gap):
+    moved = _separate_labels(positions, gap)
+    order = sorted(range(len(positions)), key=positions.__getitem__)
     assert all(moved[high] - moved[low] > gap - 1e-9 for low, high in pairwise(order))
-    assert mean(moved) == pytest.approx(mean(places), abs=1e-9)
+    assert mean(moved) == pytest.approx(mean(positions), abs=1e-9)
 
 
 @settings(max_examples=30, deadline=None)
 @given(
-    places=st.lists(st.floats(0, 1), min_size=1, max_size=5),
+    positions=st.lists(st.floats(0, 1), min_size=1, max_size=5),
     gap=st.floats(0.01, 0.3),
     seed=st.integers(0, 99),
 )
-def test_no_other_places_with_the_distance_are_nearer_than_spread_ones(places, gap, seed):
-    """Against random places of the same order and at least the same distance."""
+def test_no_other_positions_with_the_distance_are_nearer_than_those_of_separated_labels(positions, gap, seed):
+    """Against random positions of the same order and at least the same distance."""
     random = torch.Generator().manual_seed(seed)
-    order = sorted(range(len(places)), key=places.__getitem__)
-    best = sum((a - b) ** 2 for a, b in zip(_spread(places, gap), places, strict=True))
+    order = sorted(range(len(positions)), key=positions.__getitem__)
+    best = sum((a - b) ** 2 for a, b in zip(_separate_labels(positions, gap), positions, strict=True))
     for _ in range(200):
-        steps = gap + 0.1 * torch.rand(len(places), generator=random).double() ** 3
+        steps = gap + 0.1 * torch.rand(len(positions), generator=random).double() ** 3
         others = (steps.cumsum(0) + torch.randn((), generator=random).double() * 0.3).tolist()
-        cost = sum((others[rank] - places[number]) ** 2 for rank, number in enumerate(order))
+        cost = sum((others[rank] - positions[number]) ** 2 for rank, number in enumerate(order))
         assert best <= cost + 1e-9
 
 
-def test_places_that_are_far_apart_are_not_moved():
-    assert _spread([0.5, 0.1, 0.3], 0.1) == pytest.approx([0.5, 0.1, 0.3])
-    assert _spread([0.2, 0.2], 0.1) == pytest.approx([0.15, 0.25])
+def test_positions_that_are_far_apart_are_not_moved():
+    assert _separate_labels([0.5, 0.1, 0.3], 0.1) == pytest.approx([0.5, 0.1, 0.3])
+    assert _separate_labels([0.2, 0.2], 0.1) == pytest.approx([0.15, 0.25])
 
 
 def test_hidden_charts_show_the_mean_the_range_and_the_share_of_every_number(draw):
@@ -273,7 +276,7 @@ def test_hidden_charts_show_the_mean_the_range_and_the_share_of_every_number(dra
 
 
 def test_hidden_charts_leave_out_the_numbers_that_have_no_share():
-    figure = hidden_chart([{0: 40.0, 2: 60.0}], {0: 0.9, 2: 0.1}, "mm", "a")
+    figure = occlusion_chart([{0: 40.0, 2: 60.0}], {0: 0.9, 2: 0.1}, "mm", "a")
     assert figure.axes[0].lines[0].get_xdata().tolist() == [0, 2]  # type: ignore[union-attr]
 
 
@@ -287,7 +290,7 @@ def test_panels_have_a_row_for_each_frame_and_a_legend(draw):
 
 
 def test_rings_are_around_the_hidden_joints_of_the_input():
-    figure = panel_figure([panel(covered=(3, 12)), panel(covered=())])
+    figure = pose_panel_figure([panel(covered=(3, 12)), panel(covered=())])
     rings, none = (figure.axes[row].collections[0] for row in (0, 4))
     assert torch.tensor(rings.get_offsets().tolist()).equal(panel().pixels[[3, 12]])  # type: ignore[union-attr]
     assert len(none.get_offsets()) == 0  # type: ignore[arg-type]
@@ -295,16 +298,16 @@ def test_rings_are_around_the_hidden_joints_of_the_input():
 
 def test_every_bone_is_drawn_in_its_sides_colour_over_the_grey_truth(draw):
     image, front = draw("panels").axes[:2]
-    sides = [SIDES[HUMAN36M.side(child)] for _, child in HUMAN36M.bones]
+    sides = [SIDE_COLORS[HUMAN36M.side(child)] for _, child in HUMAN36M.bones]
     assert [line.get_color() for line in image.lines] == sides
-    assert [line.get_color() for line in front.lines] == [TRUTH] * 16 + sides
+    assert [line.get_color() for line in front.lines] == [TRUTH_COLOR] * 16 + sides
 
 
 @pytest.mark.parametrize(("angle", "across"), [(0.0, (1, 0, 0)), (90.0, (0, 0, 1)), (180.0, (-1, 0, 0))])
-def test_a_camera_that_goes_around_sees_depth_as_width(angle, across):
+def test_from_the_side_depth_is_drawn_as_width(angle, across):
     axes = new_figure(4.0, 4.0).subplots()
     shown = panel()
-    draw_turned(axes, shown, angle)
+    draw_rotated(axes, shown, angle)
     for line, (parent, child) in zip(axes.lines[16:], HUMAN36M.bones, strict=True):
         ends = shown.predicted[[parent, child]]
         expected = torch.stack((ends @ torch.tensor(across, dtype=torch.float32), ends[:, 1]), dim=-1)
@@ -320,7 +323,7 @@ def test_a_joint_that_stands_out_is_still_in_the_frame(draw):
 
 
 def test_colours_of_series_and_sides_are_all_different():
-    colours = [to_hex(colour) for colour in (*SERIES, *SIDES.values(), TRUTH)]
+    colours = [to_hex(colour) for colour in (*SERIES_COLORS, *SIDE_COLORS.values(), TRUTH_COLOR)]
     assert len(set(colours)) == len(colours)
 
 

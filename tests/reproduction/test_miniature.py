@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from datasets.human36m_files import make_motion, write_prepared
-from spgnet.reproduction.artefacts import Name
+from spgnet.reproduction.artefacts import ArtefactName
 from spgnet.reproduction.paper import paper_tables
 from spgnet.reproduction.tables import PRINTED_ACTIONS
 from spgnet.training.runs import read_config, read_log
@@ -41,7 +41,7 @@ def reproduce(spgnet, human36m, out) -> Callable[[str], dict[str, Any]]:
     return run
 
 
-@pytest.mark.parametrize("name", get_args(Name))
+@pytest.mark.parametrize("name", get_args(ArtefactName))
 def test_every_table_and_figure_runs_on_human36m_s_own_files(reproduce, name):
     for run in reproduce(name)["runs"]:
         assert set(run["evaluation"]["actions"]) == set(PRINTED_ACTIONS)

@@ -1,4 +1,4 @@
-"""What can be reproduced: the paper's tables and figures, and two experiments beside them."""
+"""What can be reproduced: the paper's tables and figures, and training with few labels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Literal
 
 from spgnet.reproduction.paper import PaperTable, paper_tables
 
-Name = Literal["table1", "table2", "table3", "figure4a", "figure4b", "figure5", "figure6", "semi"]
-Seen = Literal["detected", "exact"]
-"""2D input: detections (CPN's; on the open benchmark, simulated), or the projected truth."""
-SEEN_LABELS: dict[Seen, str] = {"detected": "CPN", "exact": "ground truth"}
+ArtefactName = Literal["table1", "table2", "table3", "figure4a", "figure4b", "figure5", "figure6", "semi"]
+Input2D = Literal["detected", "exact"]
+"""2D input: detections (CPN's; on the open benchmark, simulated), or exact projections of the truth."""
+INPUT_LABELS: dict[Input2D, str] = {"detected": "CPN", "exact": "ground truth"}
 
 
 @dataclass(frozen=True)
@@ -19,24 +19,26 @@ class Artefact:
 
     Args:
         title: its heading.
-        methods: whose runs it needs, by their keys.
-        seen: the 2D inputs that they run with.
-        metrics: what its table shows.
-        tables: the paper's printed tables that stand beside it, as (name, protocol).
+        methods: the methods to run, by their keys in ``METHODS``.
+        inputs: the 2D inputs to run them with.
+        metrics: the columns of its table.
+        tables: the paper's printed tables to compare with, as (name, protocol).
+        pictures: what is added to its name in the file names of its pictures.
     """
 
     title: str
     methods: tuple[str, ...]
-    seen: tuple[Seen, ...]
+    inputs: tuple[Input2D, ...]
     metrics: tuple[str, ...]
     tables: tuple[tuple[str, int], ...] = ()
+    pictures: tuple[str, ...] = ()
 
-    def printed(self) -> list[PaperTable]:
-        """The paper's tables that stand beside it."""
+    def paper_tables(self) -> list[PaperTable]:
+        """The paper's printed tables to compare with."""
         return [table for table in paper_tables() if (table.name, table.protocol) in self.tables]
 
 
-ARTEFACTS: dict[Name, Artefact] = {
+ARTEFACTS: dict[ArtefactName, Artefact] = {
     "table1": Artefact(
         "Table 1: Protocol 1 (MPJPE), detected 2D",
         ("martinez", "pavllo", "cai", "spgnet"),
@@ -63,18 +65,28 @@ ARTEFACTS: dict[Name, Artefact] = {
         ("pavllo", "kinematic", "spgnet"),
         ("detected", "exact"),
         ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation"),
+        pictures=("",),
     ),
     "figure4b": Artefact(
         "Figure 4b: how many frames the network sees",
         ("spgnet-27", "spgnet-81", "spgnet-243"),
         ("detected",),
         ("mpjpe", "p_mpjpe", "velocity", "trajectory", "bone_deviation"),
+        pictures=("",),
     ),
     "figure5": Artefact(
-        "Figure 5: bone lengths in seven frames of a walk", ("spgnet",), ("detected",), ("bone_deviation",)
+        "Figure 5: bone lengths in seven frames of a walk",
+        ("spgnet",),
+        ("detected",),
+        ("bone_deviation",),
+        pictures=("",),
     ),
     "figure6": Artefact(
-        "Figure 6: what the body hides from the camera", ("spgnet",), ("detected",), ("mpjpe",)
+        "Figure 6: what the body hides from the camera",
+        ("spgnet",),
+        ("detected",),
+        ("mpjpe",),
+        pictures=("", "-hidden"),
     ),
     "semi": Artefact(
         "Semi-supervised: 10 % of the labels",

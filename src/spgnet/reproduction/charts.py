@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from spgnet.extras import import_extra
-from spgnet.files import whole_file
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from spgnet.extras import import_extra
+from spgnet.files import whole_file
 from spgnet.geometry.skeleton import HUMAN36M
 
-SERIES = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#bbbbbb")
-"""Colours that people who see colours differently can tell apart (Paul Tol's "bright")."""
-SIDES = {"left": "#d95f02", "right": "#1b7fb8", "middle": "#4d4d4d"}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SERIES_COLORS = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#bbbbbb")
+"""Paul Tol's "bright" colours, which colour-blind people can tell apart."""
+SIDE_COLORS = {"left": "#d95f02", "right": "#1b7fb8", "middle": "#4d4d4d"}
 """Colours of the body's left, right and middle."""
-TRUTH = "#b8b8b8"
+TRUTH_COLOR = "#b8b8b8"
+"""Colour of the true pose."""
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of a size in inches, which belongs to no window.
+    """An empty figure of a size in inches, without a window.
 
     Raises:
         InputError: matplotlib is missing; the message names the extra.
@@ -41,27 +41,31 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def bare(axes: Any) -> None:
-    """Leave only the axes that carry a scale, with a light grid behind."""
+def _style_axes(axes: Any) -> None:
+    """Remove the axes without a scale, and add a light grid behind the chart."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
     axes.set_axisbelow(True)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as an image (of the kind that the path ends in)."""
+    """Write a figure as an image, whose format is that of the path's suffix.
+
+    Raises:
+        ValueError: matplotlib does not know the suffix.
+    """
     with whole_file(path, ending=path.suffix) as temporary:
         figure.savefig(temporary, dpi=150)
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnPanel:
     """One panel of clustered columns.
 
     Args:
         title: above the panel.
-        groups: what stands along the axis.
-        series: what stands side by side in each group.
+        groups: names along the axis.
+        series: names of the columns in each group.
         values: for each series and group, the values of the seeds.
     """
 
@@ -71,16 +75,16 @@ class Columns:
     values: tuple[tuple[tuple[float, ...], ...], ...]
 
 
-def column_chart(panels: Sequence[Columns], label: str) -> Figure:
-    """Clustered columns: the seeds' mean, its figure, and a bar from the lowest to the highest seed."""
+def column_chart(panels: Sequence[ColumnPanel], label: str) -> Figure:
+    """Clustered columns: the mean of the seeds, also as text, and a bar from lowest to highest seed."""
     figure = new_figure(1.2 + 3.4 * len(panels), 3.4)
     all_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)
     for axes, panel in zip(all_axes[0], panels, strict=True):
-        bare(axes)
+        _style_axes(axes)
         width = 0.8 / len(panel.series)
         for number, (name, groups) in enumerate(zip(panel.series, panel.values, strict=True)):
             places = [group + (number - (len(panel.series) - 1) / 2) * width for group in range(len(groups))]
-            _columns(axes, places, groups, width, name, SERIES[number])
+            _columns(axes, places, groups, width, name, SERIES_COLORS[number])
         axes.set_xticks(range(len(panel.groups)), panel.groups)
         axes.set_title(panel.title, fontsize=10)
         axes.margins(y=0.1)
@@ -120,14 +124,14 @@ def bone_length_chart(
     """
     figure = new_figure(7.2, 5.0)
     axes = figure.subplots()
-    bare(axes)
+    _style_axes(axes)
     columns = list(zip(*lengths, strict=True))
     top = 1.05 * max(map(max, columns))
-    ends = _spread([column[-1] for column in columns], gap=top / 28)
-    for name, column, end in zip(names, columns, ends, strict=True):
-        color = SIDES.get(name.split("_")[0], SIDES["middle"])
+    heights = _separate_labels([column[-1] for column in columns], gap=top / 28)
+    for name, column, height in zip(names, columns, heights, strict=True):
+        color = SIDE_COLORS.get(name.split("_")[0], SIDE_COLORS["middle"])
         axes.plot(range(len(frames)), column, color=color, marker="o", markersize=3, linewidth=1.3)
-        _name_end(axes, name.replace("_", " "), (len(frames) - 1.0, column[-1]), end, color)
+        _name_end(axes, name.replace("_", " "), (len(frames) - 1.0, column[-1]), height, color)
     axes.set_xticks(range(len(frames)), [str(frame) for frame in frames])
     axes.set(xlabel="frame", ylabel="bone length [m]", xlim=(-0.2, len(frames) - 0.9), ylim=(0, top))
     axes.set_title(title, fontsize=10)
@@ -135,7 +139,7 @@ def bone_length_chart(
 
 
 def _name_end(axes: Any, name: str, end: tuple[float, float], height: float, color: str) -> None:
-    """Write a line's name to the right of the axes at a height, and lead from the line's end to it."""
+    """Write the name of a line to the right of the axes, at a height, with a leader from the line's end."""
     lead = {
         "arrowstyle": "-",
         "color": color,
@@ -157,23 +161,23 @@ def _name_end(axes: Any, name: str, end: tuple[float, float], height: float, col
     )
 
 
-def _spread(places: Sequence[float], gap: float) -> list[float]:
-    """The places moved apart to at least ``gap``, in their order, by the least squared distance in all.
+def _separate_labels(positions: Sequence[float], gap: float) -> list[float]:
+    """The positions moved apart to at least ``gap``, in their order, with the least sum of squared shifts.
 
-    Neighbours that are too close form a block of equal gaps, which lies where its members are on average;
-    blocks that come too close are joined.
+    Neighbours that are too close form a block with equal gaps, centred on the mean of its members; blocks
+    that come too close are merged.
     """
-    order = sorted(range(len(places)), key=places.__getitem__)
+    order = sorted(range(len(positions)), key=positions.__getitem__)
     blocks: list[list[float]] = []
     for rank, number in enumerate(order):
-        blocks.append([places[number] - rank * gap])
+        blocks.append([positions[number] - rank * gap])
         while len(blocks) > 1 and mean(blocks[-2]) > mean(blocks[-1]):
             blocks[-2:] = [blocks[-2] + blocks[-1]]
     level = [mean(block) for block in blocks for _ in block]
-    return [level[order.index(number)] + order.index(number) * gap for number in range(len(places))]
+    return [level[order.index(number)] + order.index(number) * gap for number in range(len(positions))]
 
 
-def hidden_chart(
+def occlusion_chart(
     errors: Sequence[dict[int, float]], shares: dict[int, float], label: str, title: str
 ) -> Figure:
     """Error by the number of hidden joints: a line for the mean of the seeds, a band from lowest to highest.
@@ -186,15 +190,19 @@ def hidden_chart(
     """
     figure = new_figure(5.4, 3.6)
     axes = figure.subplots()
-    bare(axes)
+    _style_axes(axes)
     counts = sorted(shares)
     values = [[seed[count] for seed in errors] for count in counts]
     low, high = [min(seeds) for seeds in values], [max(seeds) for seeds in values]
     axes.fill_between(
-        counts, low, high, color=SERIES[0], alpha=0.25, linewidth=0, label="lowest to highest seed"
+        counts, low, high, color=SERIES_COLORS[0], alpha=0.25, linewidth=0, label="lowest to highest seed"
     )
     axes.plot(
-        counts, [mean(seeds) for seeds in values], color=SERIES[0], marker="o", label="mean of the seeds"
+        counts,
+        [mean(seeds) for seeds in values],
+        color=SERIES_COLORS[0],
+        marker="o",
+        label="mean of the seeds",
     )
     for count, top in zip(counts, high, strict=True):
         axes.annotate(
@@ -214,8 +222,8 @@ def hidden_chart(
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One frame.
+class PosePanel:
+    """The poses of one frame, drawn as a row of a figure.
 
     Args:
         title: beside the row.
@@ -237,64 +245,65 @@ class Panel:
 def draw_pose(
     axes: Any, joints: Float[Tensor, "17 d"], *, color: str | None = None, width: float = 2.0
 ) -> None:
-    """Draw a pose into 2D or 3D axes, in one colour or in those of the body's sides."""
+    """Draw the bones of a pose in one colour, or in the colours of the body's sides."""
     for parent, child in HUMAN36M.bones:
         ends = joints[[parent, child]].T.tolist()
-        shade = color or SIDES[HUMAN36M.side(child)]
+        shade = color or SIDE_COLORS[HUMAN36M.side(child)]
         axes.plot(*ends, color=shade, linewidth=width, solid_capstyle="round")
 
 
-def panel_figure(panels: Sequence[Panel]) -> Figure:
+def pose_panel_figure(panels: Sequence[PosePanel]) -> Figure:
     """A row for each frame: the 2D input, and true and lifted pose from the camera and from its side."""
     figure = new_figure(8.6, 0.6 + 2.15 * len(panels))
     views = (("from the camera", 0.0), ("from 45° beside it", 45.0), ("from 90° beside it", 90.0))
     for row, panel in enumerate(panels):
         image = figure.add_subplot(len(panels), 4, 4 * row + 1)
-        draw_image(image, panel)
+        draw_keypoints(image, panel)
         image.set_title("2D input" if not row else "", fontsize=9)
         image.set_ylabel(panel.title, fontsize=9)
         for column, (title, angle) in enumerate(views, start=2):
             space = figure.add_subplot(len(panels), 4, 4 * row + column)
-            draw_turned(space, panel, angle)
+            draw_rotated(space, panel, angle)
             space.set_title(title if not row else "", fontsize=9)
-    figure.legend(handles=_explained(), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    figure.legend(handles=_legend_handles(), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     return figure
 
 
-def _explained() -> list[Any]:
-    """What the colours and rings are, for a legend."""
+def _legend_handles() -> list[Any]:
+    """The legend of the colours and rings."""
     from matplotlib.lines import Line2D
 
     ring = {"linestyle": "", "marker": "o", "markersize": 8, "markerfacecolor": "none", "color": "black"}
     return [
-        Line2D([], [], color=TRUTH, linewidth=4.0, label="truth"),
+        Line2D([], [], color=TRUTH_COLOR, linewidth=4.0, label="truth"),
         *(
             Line2D([], [], color=color, linewidth=1.6, label=f"lifted, {side}")
-            for side, color in SIDES.items()
+            for side, color in SIDE_COLORS.items()
         ),
         Line2D([], [], **ring, label="hidden by the body"),
     ]
 
 
-def draw_image(axes: Any, panel: Panel) -> None:
+def draw_keypoints(axes: Any, panel: PosePanel) -> None:
     """The 2D input, with a ring around every hidden joint."""
     draw_pose(axes, panel.pixels)
     hidden = panel.pixels[panel.hidden]
     axes.scatter(*hidden.T.tolist(), s=60, facecolors="none", edgecolors="black", linewidths=1.2, zorder=3)
-    _frame(axes, panel.pixels)
+    _set_limits(axes, panel.pixels)
 
 
-def draw_turned(axes: Any, panel: Panel, angle: float) -> None:
-    """Truth and lifted pose as seen by the camera after it went around the person by an angle in degrees."""
-    turn = math.radians(angle)
-    across = torch.tensor([[math.cos(turn), 0.0, math.sin(turn)], [0.0, 1.0, 0.0]])
-    true, predicted = panel.true @ across.T, panel.predicted @ across.T
-    draw_pose(axes, true, color=TRUTH, width=4.0)
+def draw_rotated(axes: Any, panel: PosePanel, angle: float) -> None:
+    """True and lifted pose, seen by the camera after it went around the person by an angle in degrees."""
+    radians = math.radians(angle)
+    projection = torch.tensor([[math.cos(radians), 0.0, math.sin(radians)], [0.0, 1.0, 0.0]])
+    true, predicted = panel.true @ projection.T, panel.predicted @ projection.T
+    draw_pose(axes, true, color=TRUTH_COLOR, width=4.0)
     draw_pose(axes, predicted, width=1.6)
-    _frame(axes, torch.cat((true, predicted)), least=1.0)
+    _set_limits(axes, torch.cat((true, predicted)), least=1.0)
 
 
-def _frame(axes: Any, points: Tensor, least: float = 0.0) -> None:
+def _set_limits(axes: Any, points: Tensor, least: float = 0.0) -> None:
+    """Square limits around points, with a half width of at least ``least``; y points down as in images."""
     low, high = points.amin(0), points.amax(0)
     (x, y), radius = ((low + high) / 2).tolist(), max(0.56 * (high - low).max().item(), least)
     axes.set(xlim=(x - radius, x + radius), ylim=(y + radius, y - radius), xticks=[], yticks=[])

@@ -1,4 +1,4 @@
-"""How a table or a figure is to be reproduced, and what runs that takes."""
+"""The configuration of a reproduction, and the runs that it needs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import tyro
 
 from spgnet.data.config import DataConfig
 from spgnet.errors import InputError
-from spgnet.reproduction.artefacts import ARTEFACTS, Artefact, Name, Seen
+from spgnet.reproduction.artefacts import ARTEFACTS, Artefact, ArtefactName, Input2D
 from spgnet.reproduction.methods import METHODS, Size
 from spgnet.training.experiments import Experiment
 from spgnet.training.loop import Accelerator
 from spgnet.training.recipes import TrainConfig
 
-WHERE_TO_GET = (
+HUMAN36M_HELP = (
     "Human3.6M is needed: apply for it at http://vision.imar.ro/human3.6m (free for academic use), put the "
     "files that docs/datasets.md lists into a folder, and give that with --human36m FOLDER; or see the same "
     "on data that are free with --data open"
@@ -25,14 +25,14 @@ WHERE_TO_GET = (
 
 @dataclass(frozen=True)
 class ReproduceConfig:
-    """Reproduce a table or a figure of the paper: train or load, evaluate, print our rows beside the paper's.
+    """Reproduce a table or a figure of the paper: train or load, evaluate, compare our rows with the paper's.
 
     Raises:
         InputError: Human3.6M is asked for and not given, or a value is out of its range.
     """
 
-    artefact: tyro.conf.Positional[Name]
-    """Which one. "semi" is no part of the paper: training with 10 % of the labels."""
+    artefact: tyro.conf.Positional[ArtefactName]
+    """Which one; "semi" is not in the paper: training with 10 % of the labels."""
     data: Literal["human36m", "open"] = "human36m"
     """Human3.6M as in the paper, or the open benchmark, whose figures do not compare with the paper's."""
     human36m: Path | None = None
@@ -40,9 +40,9 @@ class ReproduceConfig:
     motion: Path | None = None
     """Folder of the open benchmark's motion archives; without it, on generated motion."""
     out: Path = Path("runs/reproduce")
-    """Folder of the runs, which all tables and figures share, and of the results."""
+    """Folder of the results, and of the runs, which all tables and figures share."""
     seeds: int = 3
-    """Runs of every method."""
+    """Runs of every method, each with another seed."""
     size: Size | None = None
     """The published networks (a GPU's work) or small ones; by default paper on Human3.6M, small otherwise."""
     epochs: int | None = None
@@ -52,68 +52,70 @@ class ReproduceConfig:
     jobs: int = 1
     """Runs at once, in processes that share the cores."""
     accelerator: Accelerator = "auto"
-    """What computes."""
+    """The device to compute on."""
 
     def __post_init__(self) -> None:
-        faults = [
+        errors = [
             f"{name} must be at least 1, got {value}"
             for name in ("seeds", "epochs", "steps_per_epoch", "jobs")
             if (value := getattr(self, name)) is not None and value < 1
         ]
         if self.data == "human36m" and self.motion is not None:
-            faults.append("motion is for --data open")
+            errors.append("motion is for --data open")
         if self.data == "open" and self.human36m is not None:
-            faults.append("human36m is not for --data open")
-        if faults:
-            raise InputError("; ".join(faults))
+            errors.append("human36m is not for --data open")
+        if errors:
+            raise InputError("; ".join(errors))
         if self.data == "human36m" and self.human36m is None:
-            raise InputError(WHERE_TO_GET)
+            raise InputError(HUMAN36M_HELP)
 
     @property
-    def about(self) -> Artefact:
-        """What is reproduced."""
+    def definition(self) -> Artefact:
+        """The definition of the table or figure."""
         return ARTEFACTS[self.artefact]
 
     @property
-    def networks(self) -> Size:
+    def network_size(self) -> Size:
         """The size of the networks."""
         return self.size or ("paper" if self.data == "human36m" else "small")
 
     @property
     def motion_kind(self) -> str:
-        """What moves, in one word."""
+        """The data in one word: ``"human36m"``, ``"captured"`` or ``"generated"`` motion."""
         if self.data == "human36m":
             return "human36m"
         return "generated" if self.motion is None else "captured"
 
-    def recipe(self, method: str, seen: Seen, seed: int) -> TrainConfig:
-        """What a run trains."""
-        base = METHODS[method].recipe(self.networks)
+    def recipe(self, method: str, input_2d: Input2D, seed: int) -> TrainConfig:
+        """The training configuration of a run."""
+        base = METHODS[method].recipe(self.network_size)
         return replace(
             base,
-            data=replace(self.source(seen), labels=base.data.labels),
+            data=replace(self.data_config(input_2d), labels=base.data.labels),
             seed=seed,
             epochs=self.epochs or base.epochs,
             steps_per_epoch=self.steps_per_epoch or base.steps_per_epoch,
         )
 
-    def source(self, seen: Seen) -> DataConfig:
-        """The data with a 2D input."""
+    def data_config(self, input_2d: Input2D) -> DataConfig:
+        """The data with one kind of 2D input."""
         if self.data == "human36m":
-            return DataConfig(takes=self.human36m, input="detected" if seen == "detected" else "projected")
-        return DataConfig(motion=self.motion, input="noisy" if seen == "detected" else "projected")
+            return DataConfig(
+                takes=self.human36m, input="detected" if input_2d == "detected" else "projected"
+            )
+        return DataConfig(motion=self.motion, input="noisy" if input_2d == "detected" else "projected")
 
-    def experiment(self, method: str, seen: Seen, seed: int) -> Experiment:
-        """A run and its folder."""
-        folder = self.out / f"{self.motion_kind}-{self.networks}" / seen / f"{method}-seed{seed}"
-        name = f"{METHODS[method].name}, {seen} 2D, seed {seed}"
-        return Experiment(name, self.recipe(method, seen, seed), folder)
+    def experiment(self, method: str, input_2d: Input2D, seed: int) -> Experiment:
+        """A run, with its folder."""
+        folder = self.out / f"{self.motion_kind}-{self.network_size}" / input_2d / f"{method}-seed{seed}"
+        name = f"{METHODS[method].name}, {input_2d} 2D, seed {seed}"
+        return Experiment(name, self.recipe(method, input_2d, seed), folder)
 
-    def runs(self) -> list[tuple[str, Seen, int]]:
+    def runs(self) -> list[tuple[str, Input2D, int]]:
         """Method, 2D input and seed of every run that the table or figure needs."""
         return [
-            (method, seen, seed)
-            for seen in self.about.seen
+            (method, input_2d, seed)
+            for input_2d in self.definition.inputs
             for seed in range(self.seeds)
-            for method in self.about.methods
+            for method in self.definition.methods
         ]

@@ -1,4 +1,4 @@
-"""The results of a reproduction as Markdown: our rows beside the paper's printed ones."""
+"""The results of reproductions as Markdown: tables with our rows beside the paper's, and the page of all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from statistics import mean
 from typing import Any
 
 from spgnet.evaluation import METRICS, markdown_table, metric_headings
-from spgnet.reproduction.artefacts import ARTEFACTS, SEEN_LABELS, Artefact, Seen
+from spgnet.reproduction.artefacts import ARTEFACTS, INPUT_LABELS, Artefact, Input2D
 from spgnet.reproduction.methods import METHODS, NOT_RUN, REMARKS
 from spgnet.reproduction.paper import BONE_SPREAD, PaperTable, audit
 from spgnet.training.experiments import mean_and_spread
@@ -19,23 +19,50 @@ PRINTED_ACTIONS = (
 """Human3.6M's names of the actions in the order of the paper's rows."""
 
 
-def report(result: dict[str, Any]) -> str:
-    """Everything that is said of a result: what ran, our rows beside the paper's, and every action."""
-    about = ARTEFACTS[result["artefact"]]
-    parts = [ran(result)]
-    for table in about.printed():
-        parts += [beside_the_paper(result, about, table), by_action(result, about, table)]
-    if not about.tables:
-        parts.append(comparison(result, about))
-    if "bones" in result:
-        parts.append(bone_table(result["bones"]))
-    if "hidden" in result:
-        parts.append(hidden_table(result["hidden"]) + (SIMULATED if result["motion"] != "human36m" else ""))
+INTRODUCTION = """# Results
+
+This page is generated from `results.json` beside it by `python scripts/results_page.py` and is never
+edited by hand. Every figure of ours is that of a run whose command, commit and seed are in that file. **None
+of ours is a Human3.6M figure**: that data set is licensed, and we have not run it. They are from the [open
+benchmark](open_benchmark.md), with small networks and short training, and do not compare with the paper's,
+which are quoted as printed (in brackets the mean of the printed column, where the printed average is another
+one). [How to run the same on Human3.6M](reproduce.md).
+"""
+
+
+def results_page(results: Sequence[dict[str, Any]]) -> str:
+    """The page of the tables and figures in some results, in the order of :data:`ARTEFACTS`."""
+    known = {result["artefact"]: result for result in results}
+    parts = [INTRODUCTION]
+    for name, artefact in ARTEFACTS.items():
+        if name in known:
+            pictures = "".join(
+                f"\n![{artefact.title}](results/{name}{suffix}.png)\n" for suffix in artefact.pictures
+            )
+            parts.append(f"## {artefact.title}\n\n{report(known[name])}{pictures}")
     return "\n".join(parts)
 
 
-def ran(result: dict[str, Any]) -> str:
-    """A sentence on what ran, and the command."""
+def report(result: dict[str, Any]) -> str:
+    """The report on a result: its runs, our rows beside the paper's, and every action."""
+    artefact = ARTEFACTS[result["artefact"]]
+    parts = [describe_runs(result)]
+    for table in artefact.paper_tables():
+        parts += [paper_table(result, artefact, table), action_table(result, artefact, table)]
+    if not artefact.tables:
+        parts.append(method_table(result, artefact))
+    if "bones" in result:
+        parts.append(bone_table(result["bones"]))
+    if "hidden" in result:
+        parts.append(
+            occlusion_table(result["hidden"])
+            + (SIMULATED_DETECTOR_NOTE if result["motion"] != "human36m" else "")
+        )
+    return "\n".join(parts)
+
+
+def describe_runs(result: dict[str, Any]) -> str:
+    """The data, seeds, time and commits of the runs in a sentence, and the command."""
     data = {
         "human36m": "Human3.6M",
         "captured": "The open benchmark's captured motion",
@@ -53,40 +80,40 @@ def ran(result: dict[str, Any]) -> str:
     )
 
 
-def beside_the_paper(result: dict[str, Any], about: Artefact, table: PaperTable) -> str:
+def paper_table(result: dict[str, Any], artefact: Artefact, table: PaperTable) -> str:
     """Every column of a printed table as a row: its printed average, and ours where it runs here."""
     metric = "mpjpe" if table.protocol == 1 else "p_mpjpe"
     audited = {row.method: row for row in audit(table)}
-    ours = {METHODS[key].printed: key for key in about.methods}
+    ours = {METHODS[key].paper_column: key for key in artefact.methods}
     lines = []
     for column in table.methods:
         row = audited[column]
         mark = "" if row.verdict == "matches" else f" ({row.mean:.2f})"
         key = ours.get(column)
-        measured = "–" if key is None else seeds_of(result, key, about.seen[0], metric)
+        measured = "–" if key is None else mean_of_seeds(result, key, artefact.inputs[0], metric)
         remark = (NOT_RUN | REMARKS).get(column, "")
         lines.append([column.replace("Our", "SPGNet"), f"{row.printed:.1f}{mark}", measured, remark])
     header = [
         f"{table.name}, Protocol {table.protocol}",
         "paper, Human3.6M [mm]",
-        f"{where(result)} [mm]",
+        f"{data_label(result)} [mm]",
         "",
     ]
-    return _aligned(header, lines, numbers=(1, 2))
+    return _aligned_table(header, lines, numbers=(1, 2))
 
 
-def by_action(result: dict[str, Any], about: Artefact, table: PaperTable) -> str:
+def action_table(result: dict[str, Any], artefact: Artefact, table: PaperTable) -> str:
     """Mean over the seeds for every action and method; on Human3.6M with the printed figures before them."""
     metric = "mpjpe" if table.protocol == 1 else "p_mpjpe"
-    keys = [key for key in about.methods if METHODS[key].printed in table.methods]
-    measured = {key: _actions(result, key, about.seen[0], metric) for key in keys}
+    keys = [key for key in artefact.methods if METHODS[key].paper_column in table.methods]
+    measured = {key: _action_means(result, key, artefact.inputs[0], metric) for key in keys}
     lines = []
-    for action in _ordered(measured[keys[0]]):
+    for action in _sort_actions(measured[keys[0]]):
         cells = []
         for key in keys:
             value = f"{measured[key][action]:.1f}"
             if result["motion"] == "human36m":
-                printed = table.column(METHODS[key].printed or "")[PRINTED_ACTIONS.index(action)]
+                printed = table.column(METHODS[key].paper_column or "")[PRINTED_ACTIONS.index(action)]
                 value = f"{printed:.1f} / {value}"
             cells.append(value)
         lines.append([action, *cells])
@@ -95,29 +122,29 @@ def by_action(result: dict[str, Any], about: Artefact, table: PaperTable) -> str
     return markdown_table([label, *(METHODS[key].name for key in keys)], lines, labels=1)
 
 
-def comparison(result: dict[str, Any], about: Artefact) -> str:
+def method_table(result: dict[str, Any], artefact: Artefact) -> str:
     """A line for every 2D input and method, and a column for every metric."""
     lines = [
         [
-            two_d(result, seen),
+            input_label(result, input_2d),
             METHODS[key].name,
-            *(seeds_of(result, key, seen, metric) for metric in about.metrics),
+            *(mean_of_seeds(result, key, input_2d, metric) for metric in artefact.metrics),
         ]
-        for seen in about.seen
-        for key in about.methods
+        for input_2d in artefact.inputs
+        for key in artefact.methods
     ]
-    return markdown_table(["2D", "method", *metric_headings(about.metrics)], lines, labels=2)
+    return markdown_table(["2D", "method", *metric_headings(artefact.metrics)], lines, labels=2)
 
 
-def two_d(result: dict[str, Any], seen: Seen) -> str:
-    """What a 2D input is called on the data of a result."""
+def input_label(result: dict[str, Any], input_2d: Input2D) -> str:
+    """The name of a kind of 2D input on the data of a result."""
     if result["motion"] == "human36m":
-        return SEEN_LABELS[seen]
-    return {"detected": "noisy", "exact": "projected"}[seen]
+        return INPUT_LABELS[input_2d]
+    return {"detected": "noisy", "exact": "projected"}[input_2d]
 
 
 def bone_table(bones: dict[str, Any]) -> str:
-    """Length of every bone in the seven frames: the least, the greatest, their difference, and the truth."""
+    """Length of every bone in the seven frames: lowest, highest, their difference, and the true mean."""
     lines, largest = [], 0.0
     for number, name in enumerate(bones["names"]):
         predicted = [frame[number] for frame in bones["predicted"]]
@@ -134,57 +161,59 @@ def bone_table(bones: dict[str, Any]) -> str:
     )
 
 
-def hidden_table(hidden: dict[str, Any]) -> str:
+def occlusion_table(hidden: dict[str, Any]) -> str:
     """Error by the number of joints that the person's own body hides from the camera."""
     lines = [
         [count, f"{100 * share:.1f}", mean_and_spread([seed[count] for seed in hidden["mpjpe"]])]
         for count, share in hidden["shares"].items()
     ]
     header = ["hidden joints", "share of the frames [%]", "MPJPE (P1) [mm]"]
-    behind, seen = (mean_and_spread([seed[name] for seed in hidden["joints"]]) for name in ("hidden", "seen"))
-    return _aligned(header, lines, numbers=(0, 1, 2)) + (
+    occluded, visible = (
+        mean_and_spread([seed[name] for seed in hidden["joints"]]) for name in ("hidden", "seen")
+    )
+    return _aligned_table(header, lines, numbers=(0, 1, 2)) + (
         "\nPoses with more hidden joints are other poses, too. Joint by joint: hidden joints are "
-        f"{behind} mm off, and the same joints where they are seen {seen} mm.\n"
+        f"{occluded} mm off, and the same joints where they are seen {visible} mm.\n"
     )
 
 
-SIMULATED = """
+SIMULATED_DETECTOR_NOTE = """
 The simulated detector errs alike on hidden joints and on others, so this says how hard such poses are to
 lift, not what a real detector's guesses at hidden joints would cost.
 """
 
 
-def where(result: dict[str, Any]) -> str:
-    """Where our figures were measured."""
+def data_label(result: dict[str, Any]) -> str:
+    """The heading of our column: the data."""
     return "here, Human3.6M" if result["motion"] == "human36m" else f"here, {result['motion']} motion"
 
 
-def scores(result: dict[str, Any], method: str, seen: str, metric: str) -> list[float]:
-    """The mean over the actions of each seed's run; none where the metric has no value."""
-    runs = [run for run in result["runs"] if (run["method"], run["seen"]) == (method, seen)]
+def seed_scores(result: dict[str, Any], method: str, input_2d: str, metric: str) -> list[float]:
+    """The mean over the actions of each seed's run, without those where the metric has no value."""
+    runs = [run for run in result["runs"] if (run["method"], run["seen"]) == (method, input_2d)]
     values = [run["evaluation"]["mean_over_actions"][metric] for run in runs]
     return [value for value in values if value is not None]
 
 
-def seeds_of(result: dict[str, Any], method: str, seen: str, metric: str) -> str:
+def mean_of_seeds(result: dict[str, Any], method: str, input_2d: str, metric: str) -> str:
     """Mean of a method's seeds and half their range, as text."""
-    values = scores(result, method, seen, metric)
+    values = seed_scores(result, method, input_2d, metric)
     return mean_and_spread(values) if values else "–"
 
 
-def _actions(result: dict[str, Any], method: str, seen: str, metric: str) -> dict[str, float]:
-    runs = [run for run in result["runs"] if (run["method"], run["seen"]) == (method, seen)]
+def _action_means(result: dict[str, Any], method: str, input_2d: str, metric: str) -> dict[str, float]:
+    runs = [run for run in result["runs"] if (run["method"], run["seen"]) == (method, input_2d)]
     actions = [run["evaluation"]["actions"] for run in runs]
     return {action: mean(each[action][metric] for each in actions) for action in actions[0]}
 
 
-def _ordered(actions: dict[str, float]) -> list[str]:
-    """The paper's order where all actions are the paper's, else that of the alphabet."""
+def _sort_actions(actions: dict[str, float]) -> list[str]:
+    """The order of the paper if all actions are the paper's, else the alphabetical one."""
     if set(actions) <= set(PRINTED_ACTIONS):
         return sorted(actions, key=PRINTED_ACTIONS.index)
     return sorted(actions)
 
 
-def _aligned(header: Sequence[str], lines: Sequence[Sequence[str]], *, numbers: tuple[int, ...]) -> str:
+def _aligned_table(header: Sequence[str], lines: Sequence[Sequence[str]], *, numbers: tuple[int, ...]) -> str:
     rule = ["---:" if column in numbers else "---" for column in range(len(header))]
     return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *lines))

@@ -1,0 +1,174 @@
+"""The data of Figures 5 and 6 beyond the evaluations of the runs: bone lengths and self-occlusion.
+
+The dictionaries are written to the results as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from spgnet import metrics
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.sources import load_dataset
+from spgnet.errors import InputError
+from spgnet.evaluation import lift_dataset
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.reproduction.config import ReproduceConfig
+from spgnet.reproduction.occlusion import hidden_joints
+from spgnet.training.loop import pick_device
+from spgnet.training.runs import load_run
+
+WALKS = ("Walking", "walk", "walking")
+"""Names of the action in Human3.6M and in the open benchmark."""
+BONE_FRAMES = 7
+"""Frames of the walk in Figure 5."""
+FRAME_STEP = 5
+"""Step between the frames in which hidden joints are looked for."""
+MIN_FRAMES = 200
+"""Least number of frames for a mean; numbers of hidden joints that fewer frames have are left out."""
+
+
+def bone_length_data(config: ReproduceConfig) -> dict[str, Any]:
+    """Bone lengths in metres, predicted and true, in seven frames of the last walk in the test split.
+
+    Raises:
+        InputError: the test split has no walk.
+    """
+    views = load_dataset(config.data_config("detected"), "test")
+    walks = [view for view, action in enumerate(views.actions) if action in WALKS]
+    if not walks:
+        raise InputError(f"figure5 needs a walk, and the test split has none called {' or '.join(WALKS)}")
+    view = walks[-1]
+    chosen = views.select([view])
+    frames = torch.linspace(0, len(chosen.joints) - 1, BONE_FRAMES + 2).round().long()[1:-1]
+    predicted = _lift(config, chosen, seed=0)[frames]
+    return {
+        "clip": views.names[view],
+        "subject": views.subjects[view],
+        "frames": frames.tolist(),
+        "names": list(HUMAN36M.bone_names),
+        "predicted": _to_rounded_list(HUMAN36M.bone_lengths(predicted)),
+        "true": _to_rounded_list(HUMAN36M.bone_lengths(chosen.joints[frames])),
+    }
+
+
+def occlusion_data(config: ReproduceConfig) -> dict[str, Any]:
+    """MPJPE in mm by the number of joints that the body hides, for each seed, and three example frames."""
+    views = load_dataset(config.data_config("detected"), "test")
+    sampled = torch.arange(0, len(views.joints), FRAME_STEP)
+    hidden = torch.cat([hidden_joints(piece) for piece in views.joints[sampled].split(4096)])
+    counts = hidden.sum(dim=-1)
+    shown_counts = [count for count in range(18) if (counts == count).sum() >= MIN_FRAMES]
+    seeds, joints, panels = [], [], []
+    for seed in range(config.seeds):
+        predicted = _lift(config, views, seed)[sampled]
+        errors = metrics.mpjpe(predicted, views.joints[sampled])
+        joints.append(errors_by_visibility(predicted, views.joints[sampled], hidden))
+        seeds.append({str(count): errors[counts == count].mean().item() for count in shown_counts})
+        if seed == 0:
+            examples = _example_frames(views, sampled, hidden, predicted, errors, shown_counts)
+            panels = [example.to_json() for example in examples]
+    shares = {str(count): (counts == count).float().mean().item() for count in shown_counts}
+    return {
+        "mpjpe": seeds,
+        "joints": joints,
+        "shares": shares,
+        "frames": len(sampled),
+        "panels": panels,
+    }
+
+
+def errors_by_visibility(
+    predicted: Float[Tensor, "frames 17 3"],
+    true: Float[Tensor, "frames 17 3"],
+    hidden: Bool[Tensor, "frames 17"],
+) -> dict[str, float]:
+    """Mean error in mm of hidden joints (``hidden``), and of the same joints where visible (``seen``).
+
+    In both means a joint weighs as much as it is often hidden, so that the difference does not come from
+    other joints.
+    """
+    errors = metrics.MILLIMETRES * ((predicted - predicted[:, :1]) - (true - true[:, :1])).norm(dim=-1)
+    weight = hidden.sum(dim=0) / hidden.sum()
+    joint_means = {
+        name: (errors * mask).sum(0) / mask.sum(0).clamp_min(1)
+        for name, mask in (("hidden", hidden), ("seen", ~hidden))
+    }
+    return {name: (weight * means).sum().item() for name, means in joint_means.items()}
+
+
+class ExampleFrame(NamedTuple):
+    """A frame to draw.
+
+    Attributes:
+        clip: the name of its clip.
+        action: of its clip.
+        pixels: the 2D input.
+        predicted: the lifted pose relative to its root, in metres, in the camera frame.
+        true: the true pose, likewise.
+        hidden: which joints the body hides from the camera.
+        error: MPJPE in mm.
+    """
+
+    clip: str
+    action: str
+    pixels: Float[Tensor, "17 2"]
+    predicted: Float[Tensor, "17 3"]
+    true: Float[Tensor, "17 3"]
+    hidden: Bool[Tensor, " 17"]
+    error: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, to be written as JSON."""
+        return {
+            "clip": self.clip,
+            "action": self.action,
+            "pixels": _to_rounded_list(self.pixels),
+            "predicted": _to_rounded_list(self.predicted),
+            "true": _to_rounded_list(self.true),
+            "hidden": self.hidden.tolist(),
+            "error": round(self.error, 2),
+        }
+
+
+def _example_frames(
+    views: PoseDataset,
+    sampled: Tensor,
+    hidden: Tensor,
+    predicted: Tensor,
+    errors: Tensor,
+    shown_counts: list[int],
+) -> Iterator[ExampleFrame]:
+    """For the lowest, middle and highest number of hidden joints, the frame with the median error."""
+    counts = hidden.sum(dim=-1)
+    view_of = torch.arange(len(views)).repeat_interleave(views.lengths)
+    for count in (shown_counts[0], shown_counts[len(shown_counts) // 2], shown_counts[-1]):
+        candidates = (counts == count).nonzero().flatten()
+        number = int(candidates[errors[candidates].argsort()[len(candidates) // 2]])
+        frame = int(sampled[number])
+        view = int(view_of[frame])
+        true = views.joints[frame]
+        yield ExampleFrame(
+            views.names[view],
+            views.actions[view],
+            views.cameras[view].screen_to_image(views.screen[frame, :, :2]),
+            predicted[number] - predicted[number, :1],
+            true - true[:1],
+            hidden[number],
+            errors[number].item(),
+        )
+
+
+def _lift(config: ReproduceConfig, views: PoseDataset, seed: int) -> Tensor:
+    device = pick_device(config.accelerator)
+    _, model = load_run(config.experiment("spgnet", "detected", seed).folder)
+    return lift_dataset(model.to(device), views.to(device), flip=True).cpu()
+
+
+def _to_rounded_list(values: Tensor) -> list[Any]:
+    return (values.double() * 1e5).round().div(1e5).tolist()

@@ -1,0 +1,51 @@
+"""The recipes of the methods: what differs between the rows of the paper's tables, and what does not."""
+
+from dataclasses import replace
+
+import pytest
+
+from spgnet.data.config import DataConfig
+from spgnet.models import AttentionConfig, MartinezConfig, SPGNetConfig, STGCNConfig
+from spgnet.reproduction.methods import METHODS
+from spgnet.training.losses import LossWeights, UnlabelledWeights
+from spgnet.training.recipes import RECIPES
+
+BASELINE = LossWeights(pose=1.0, trajectory=1.0, kinematic=0.0, reprojection=0.0)
+WITH_KINEMATIC = LossWeights(pose=1.0, trajectory=1.0, kinematic=0.1, reprojection=0.0)
+SPGNET = LossWeights(pose=1.0, trajectory=1.0, kinematic=0.1, reprojection=0.2)
+NETWORKS = {
+    "martinez": (MartinezConfig(), MartinezConfig(512, 256, dropout=0.25)),
+    "cai": (STGCNConfig(), STGCNConfig(frames=3, channels=16, trajectory_channels=128)),
+    "liu": (AttentionConfig(), AttentionConfig(3, 192, 128, squeeze=64)),
+    **{
+        f"spgnet-{3**widths}": (SPGNetConfig((3,) * widths), SPGNetConfig((3,) * widths, 128, 64))
+        for widths in (3, 4, 5)
+    },
+}
+"""The networks at the published and at the small size, where they are not SPGNet's default ones."""
+
+
+@pytest.mark.parametrize(("size", "shared"), [("paper", "paper-243"), ("small", "small-27")])
+@pytest.mark.parametrize("key", METHODS)
+def test_methods_differ_in_network_loss_and_labels_alone(key, size, shared):
+    loss = (
+        BASELINE
+        if key in ("martinez", "pavllo", "cai", "liu")
+        else WITH_KINEMATIC
+        if key == "kinematic"
+        else SPGNET
+    )
+    share = {"labels-10": 0.1, "semi-10": 0.1}.get(key, 1.0)
+    unlabelled = (
+        UnlabelledWeights(reprojection=0.0, bone_lengths=0.0) if key == "labels-10" else UnlabelledWeights()
+    )
+    models = NETWORKS.get(key, (SPGNetConfig((3,) * 5), SPGNetConfig((3, 3, 3), 256, 128)))
+    expected = replace(
+        RECIPES[shared],
+        model=models[size == "small"],
+        loss=loss,
+        data=DataConfig(labels=share),
+        unlabelled=unlabelled,
+    )
+    assert METHODS[key].recipe(size) == expected
+    assert (expected.batch_size, expected.epochs) == ((1024, 100) if size == "paper" else (128, 8))
