@@ -415,8 +415,33 @@ def test_a_codecs_padding_leaves_the_intrinsics_alone():
     torch.testing.assert_close(half.focal, padded.focal / 2)
 
 
+@pytest.mark.parametrize(("pixels", "factor"), [(16, 1.0), (-16, 1.0), (17, 1297 / 1280), (-17, 1263 / 1280)])
+def test_up_to_sixteen_pixels_a_side_are_padding_and_more_are_another_scale(pixels, factor):
+    fitted = fit_to_image(CAMERA, (720 + pixels, 1280 + pixels))
+    torch.testing.assert_close(fitted.focal, CAMERA.focal * factor)
+    torch.testing.assert_close(fitted.center, CAMERA.center * factor)
+    assert fitted.image_size.tolist() == [720 + pixels, 1280 + pixels]
+
+
+def test_a_resized_image_is_scaled_by_its_longer_side_and_may_be_two_percent_out_of_shape():
+    fitted = fit_to_image(CAMERA, (1466, 2560))  # 1.8 % too wide
+    torch.testing.assert_close(fitted.focal, CAMERA.focal * 2)
+    landscape = replace(CAMERA, image_size=torch.tensor([1280.0, 720.0]))
+    torch.testing.assert_close(fit_to_image(landscape, (2560, 1466)).focal, CAMERA.focal * 2)
+    for size in ((1470, 2560), (1410, 2560)):  # 2.1 % off
+        with pytest.raises(ValueError, match="another shape"):
+            fit_to_image(CAMERA, size)
+
+
 @pytest.mark.parametrize(
-    ("size", "message"), [((1280, 720), "one of them is rotated"), ((720, 960), "another shape")]
+    ("size", "message"),
+    [
+        ((1280, 720), "one of them is rotated"),
+        ((720, 960), "another shape"),
+        ((720, 720), "another shape"),
+        ((720, 1240), "another shape"),
+        ((760, 1280), "another shape"),
+    ],
 )
 def test_a_rotated_or_cropped_image_is_refused_with_both_sizes(size, message):
     with pytest.raises(

@@ -60,13 +60,13 @@ def test_pose_and_root_add_up_to_the_joints(views):
 def test_too_few_frames_are_refused(views):
     short = replace(
         views,
-        joints=views.joints[:2],
-        screen=views.screen[:2],
-        cameras=views.cameras[:1],
-        lengths=torch.tensor([2]),
-        names=views.names[:1],
-        subjects=views.subjects[:1],
-        actions=views.actions[:1],
+        joints=views.joints[:3],
+        screen=views.screen[:3],
+        cameras=views.cameras[:2],
+        lengths=torch.tensor([2, 1]),
+        names=views.names[:2],
+        subjects=views.subjects[:2],
+        actions=views.actions[:2],
     )
     with pytest.raises(ValueError, match="too few frames: a sample needs 3 in a row, the longest clip has 2"):
         WindowSampler(short, run=3, context=(0, 0))

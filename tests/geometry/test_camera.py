@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spgnet.geometry.camera import UPRIGHT, Camera, concatenate_cameras, opencv_camera
+from spgnet.geometry.camera import UPRIGHT, Camera, concatenate_cameras, opencv_camera, opencv_intrinsics
 from spgnet.geometry.distortion import Convention
 from spgnet.geometry.rigs import human36m_rig, look_at, random_rig
 from spgnet.geometry.skeleton import HUMAN36M
@@ -147,6 +147,10 @@ def test_line_3_clamps_points_beyond_45_degrees_in_the_human36m_convention_alone
     edge = torch.tensor([[2.0, -1.0, 1.0], [1.0, -1.0, 1.0]], dtype=torch.float64)
     pixels = camera.camera_to_image(edge)
     assert torch.equal(pixels[0], pixels[1])
+    mirrored = camera.camera_to_image(edge * torch.tensor([-1.0, -2.0, 1.0]))
+    assert torch.equal(mirrored[0], mirrored[1])
+    expected = torch.tensor(algorithm_1([-1.0, 1.0, 1.0], camera), dtype=torch.float64)
+    _close(mirrored[0], expected, PIXEL)
     _close(pixels[0], torch.tensor(algorithm_1([2.0, -1.0, 1.0], camera)), PIXEL)
     unclamped = replace(camera, convention="opencv", radial=torch.zeros(3).double()).camera_to_image(edge)
     assert (unclamped[0, 0] - unclamped[1, 0]).abs() > 1000
@@ -370,7 +374,8 @@ def test_a_camera_is_calibrated_if_it_is_given_any_pose_and_arbitrary_otherwise(
 )
 def test_the_extrinsics_of_a_batch_are_those_of_its_least_certain_cameras(states, least) -> None:
     batches = [replace(_cameras(9, "opencv"), extrinsics=state) for state in states]
-    assert concatenate_cameras(batches).extrinsics == least
+    joined = concatenate_cameras(batches)
+    assert (joined.extrinsics, joined.convention) == (least, "opencv")
 
 
 # --- Mirror images ------------------------------------------------------------------------------
@@ -425,8 +430,11 @@ def test_with_tangential_distortion_only_the_own_convention_is_exact(convention:
     cameras = _cameras(13, convention)
     other: Convention = "opencv" if convention == "human36m" else "human36m"
     assert cameras.to_convention(convention).convention == convention
-    with pytest.raises(ValueError, match=f"from the '{convention}' to the '{other}' convention"):
-        cameras.to_convention(other)
+    single = torch.zeros_like(cameras.tangential)
+    single[1, 0] = 1e-3
+    for tangential in (cameras.tangential, single):
+        with pytest.raises(ValueError, match=f"from the '{convention}' to the '{other}' convention"):
+            replace(cameras, tangential=tangential).to_convention(other)
 
 
 def test_no_reordering_of_the_tangential_coefficients_makes_the_conventions_equal() -> None:
@@ -438,6 +446,57 @@ def test_no_reordering_of_the_tangential_coefficients_makes_the_conventions_equa
             other = replace(camera, convention="opencv", tangential=factor * tangential)
             assert (other.world_to_image(points) - ours).norm(dim=-1).max() > 0.05
     assert math.isclose(ours.mean().item(), 500, abs_tol=150)
+
+
+# --- OpenCV's files -----------------------------------------------------------------------------
+
+
+def test_an_upright_camera_looks_along_y_with_x_right_and_z_up() -> None:
+    camera = opencv_camera([[900, 0, 640], [0, 900, 360], [0, 0, 1]], None, (1280, 720))
+    ahead, right, above = [[0.0, 2.0, 0.0], [1.0, 2.0, 0.0], [0.0, 2.0, 0.5]]
+    pixels = camera.world_to_image(torch.tensor([ahead, right, above]))
+    _close(pixels, torch.tensor([[640.0, 360.0], [1090.0, 360.0], [640.0, 135.0]]), 1e-3)
+
+
+@pytest.mark.parametrize("coefficients", [0, 2, 4, 5])
+def test_opencvs_matrix_and_coefficients_become_a_camera_and_come_back(coefficients: int) -> None:
+    matrix = np.array([[900.0, 0, 650], [0, 910, 350], [0, 0, 1]])
+    lens = np.array([-0.2, 0.1, 0.001, -0.002, 0.03])[:coefficients]
+    rotation = look_at(torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3))
+    camera = opencv_camera(matrix, lens, (1280, 720), rotation=rotation, position=[[1.0], [2.0], [3.0]])
+    assert camera.image_size.tolist() == [1280, 720]
+    assert camera.position.tolist() == [1, 2, 3]
+    assert torch.equal(camera.rotation, rotation)
+    turn, shift = cv2.Rodrigues(rotation.double().numpy())[0], -(rotation @ camera.position).double().numpy()
+    points = _person(15)
+    padded = np.pad(lens, (0, 5 - coefficients))
+    theirs, _ = cv2.projectPoints(points.numpy(), turn, shift, matrix, padded)
+    _close(camera.to(torch.float64).world_to_image(points), torch.from_numpy(theirs).squeeze(1), 1e-3)
+    again = opencv_intrinsics(camera)
+    np.testing.assert_allclose(again[0], matrix)
+    np.testing.assert_allclose(again[1], padded, rtol=1e-6)
+
+
+@pytest.mark.parametrize("field", ["fx", "cy", "distortion", "rotation", "position"])
+def test_a_camera_of_numbers_that_are_not_finite_is_refused(field: str) -> None:
+    matrix = np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]])
+    values = {"distortion": np.zeros(5), "rotation": np.eye(3), "position": np.zeros(3)}
+    array, index = {"fx": (matrix, (0, 0)), "cy": (matrix, (1, 2))}.get(field) or (values[field], -1)
+    array[index] = math.nan
+    with pytest.raises(ValueError, match="camera values must be finite"):
+        opencv_camera(matrix, values.pop("distortion"), (1280, 720), **values)
+
+
+@pytest.mark.parametrize("focal", [(0.0, 900.0), (900.0, 0.0), (900.0, -900.0)])
+def test_focal_lengths_that_are_not_positive_are_refused(focal: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="focal lengths positive"):
+        opencv_camera(np.diag([*focal, 1.0]), None, (1280, 720))
+    assert opencv_camera(np.diag([0.5, 0.5, 1.0]), None, (1, 1)).focal.tolist() == [0.5, 0.5]
+
+
+def test_more_than_five_distortion_coefficients_are_refused() -> None:
+    with pytest.raises(ValueError, match="6 distortion coefficients; only k1, k2, p1, p2, k3 are supported"):
+        opencv_camera(np.diag([900.0, 900.0, 1.0]), np.zeros(6), (1280, 720))
 
 
 def test_read_only_arrays_make_a_camera_and_are_copied():

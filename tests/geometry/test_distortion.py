@@ -169,6 +169,29 @@ def test_one_point_beyond_the_fold_does_not_spoil_its_neighbours(convention: Con
     torch.testing.assert_close(again[converged], points[converged], rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, None), (torch.float32, None), (torch.float64, 1e-4)]
+)
+def test_a_point_converges_where_its_residual_is_below_the_tolerance(
+    dtype: torch.dtype, tolerance: float | None
+) -> None:
+    """By default 1e-9 in double precision and 1e-6 in single; it is measured before the last Newton step."""
+    radial, tangential = torch.tensor([-0.2, 0.24, -0.003], dtype=dtype), torch.zeros(2, dtype=dtype)
+    distorted = DISTORT["opencv"](_spread(0.6).to(dtype), radial, tangential)
+    expected = tolerance or (1e-9 if dtype == torch.float64 else 1e-6)
+    undecided = 0
+    for iterations in range(1, 5):
+        before, _ = undistort(distorted, radial, tangential, "opencv", iterations=iterations - 1)
+        _, converged = undistort(
+            distorted, radial, tangential, "opencv", iterations=iterations, tolerance=tolerance
+        )
+        residual = (DISTORT["opencv"](before, radial, tangential) - distorted).norm(dim=-1)
+        clear = (residual < 0.7 * expected) | (residual > 1.4 * expected)
+        assert torch.equal(converged[clear], (residual < expected)[clear])
+        undecided += int(((residual > 0.01 * expected) & (residual < 100 * expected)).sum())
+    assert undecided > 0
+
+
 def test_no_points_give_no_points() -> None:
     back, converged = undistort(torch.zeros(0, 2), torch.zeros(3), torch.zeros(2), "opencv")
     assert back.shape == (0, 2)

@@ -53,11 +53,24 @@ def test_windows_equal_dense(widths, causal):
     assert torch.allclose(windows, dense, atol=1e-5)
 
 
+@pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5), (5, 1, 3)])
 @pytest.mark.parametrize("causal", [False, True])
-def test_dense_equals_stacked_dilated_convolutions(causal):
-    net = encoder((3, 3, 3), causal=causal)
+def test_dense_equals_stacked_dilated_convolutions(widths, causal):
+    net = encoder(widths, causal=causal)
     x = torch.randn(2, 40, 6)
     assert torch.allclose(net(x, dense=True), naive_encoder(net, x, causal=causal), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "frames"),
+    [(9, {}, [3, 1]), (9, {"dense": False}, [3, 1]), (27, {"dense": True}, [25, 19])],
+)
+def test_a_window_computes_no_frame_in_vain_and_a_sequence_none_twice(given, options, frames):
+    net, computed = encoder((3, 3)), []
+    for block in (net.input_block, net.blocks[0]):
+        block.register_forward_hook(lambda block, inputs, output: computed.append(output.shape[1]))
+    net(torch.randn(1, given, 6), **options)
+    assert computed == frames
 
 
 @pytest.mark.parametrize("causal", [False, True])
