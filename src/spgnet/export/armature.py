@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from spgnet.geometry.kinematics import sum_bones
 from spgnet.geometry.skeleton import HUMAN36M
 
 
@@ -111,31 +112,12 @@ def steady_lengths(joints: Float[Tensor, "frames 17 3"]) -> Float[Tensor, " bone
     return (medians + medians[twins]) / 2
 
 
-def rigid_joints(joints: Float[Tensor, "frames 17 3"]) -> Float[Tensor, "frames 17 3"]:
-    """The same motion with bones of constant length (:func:`steady_lengths`); directions and root stay."""
-    return HUMAN36M.with_bone_lengths(joints, steady_lengths(joints))
-
-
 def node_offsets(lengths: Float[Tensor, " bones"]) -> Float[Tensor, "nodes 3"]:
     """Where each node stands relative to its parent at rest, in metres (y up); zero for the root."""
-    places = [torch.zeros(3, dtype=lengths.dtype)]
-    for bone, (parent, _) in enumerate(HUMAN36M.bones):
-        places.append(places[parent] + lengths[bone] * rest_directions()[bone].to(lengths.dtype))
-    nodes = [places[HUMAN36M.names.index(node.joint)] for node in NODES]
+    bones = lengths.unsqueeze(-1) * rest_directions().to(lengths.dtype)
+    joints = sum_bones(torch.cat((bones.new_zeros(1, 3), bones)), HUMAN36M.parents)
+    nodes = [joints[HUMAN36M.names.index(node.joint)] for node in NODES]
     return torch.stack([nodes[i] - nodes[p] if p >= 0 else nodes[i] for i, p in enumerate(PARENTS)])
-
-
-def forward_kinematics(
-    rotations: Float[Tensor, "frames nodes 3 3"],
-    offsets: Float[Tensor, "nodes 3"],
-    root: Float[Tensor, "frames 3"],
-) -> Float[Tensor, "frames nodes 3"]:
-    """Positions of the nodes, from their rotations relative to their parents and the root's position."""
-    turns, places = [rotations[:, 0]], [root]
-    for node, parent in list(enumerate(PARENTS))[1:]:
-        places.append(places[parent] + turns[parent] @ offsets[node])
-        turns.append(turns[parent] @ rotations[:, node])
-    return torch.stack(places, dim=1)
 
 
 _ACROSS = {"pelvis": ("right_hip", "left_hip"), "spine": ("right_shoulder", "left_shoulder")}
@@ -159,7 +141,8 @@ Matrices = Float[Tensor, "frames 3 3"]
 def joint_rotations(joints: Float[Tensor, "frames 17 3"]) -> Float[Tensor, "frames nodes 3 3"]:
     """Rotation of each node of ``NODES`` relative to its parent; the root's relative to the world.
 
-    With them and the lengths of the bones, ``armature.forward_kinematics`` gives the joints back exactly.
+    With them and :func:`node_offsets`, :func:`spgnet.geometry.kinematics.forward_kinematics` gives the joints
+    back exactly.
     A knee or elbow that is bent by 30 degrees or more turns about its anatomical axis alone; nearer to
     straight its axis fades to the one between the neighbouring bent frames, so that nothing flips.
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 
 def interpolate_at(
-    values: Float[np.ndarray, frames * shape],
+    values: Float[np.ndarray, "frames ..."],
     times: Real[np.ndarray, " frames"],
     wanted: Real[np.ndarray, " times"],
-) -> Float[np.ndarray, times * shape]:
+) -> Float[np.ndarray, "times ..."]:
     """Values at wanted times, by linear interpolation; outside the first and last frame, that frame's value.
 
     Args:
@@ -33,10 +33,10 @@ def interpolate_at(
 
 
 def nearest_at(
-    values: Shaped[np.ndarray, frames * shape],
+    values: Shaped[np.ndarray, "frames ..."],
     times: Real[np.ndarray, " frames"],
     wanted: Real[np.ndarray, " times"],
-) -> Shaped[np.ndarray, times * shape]:
+) -> Shaped[np.ndarray, "times ..."]:
     """Values of the frames nearest to wanted times; of two that are equally near, the earlier.
 
     Args:
@@ -49,10 +49,10 @@ def nearest_at(
 
 
 def interpolate_frames(
-    values: Float[Tensor, frames * shape],
+    values: Float[Tensor, "frames ..."],
     position: Float[Tensor, "*wanted"],
     first: Int[Tensor, "*#wanted"] | int = 0,
-) -> Float[Tensor, "*wanted *shape"]:
+) -> Float[Tensor, ...]:
     """Values between frames, by linear interpolation; outside the first and last frame, that frame's value.
 
     Args:
@@ -61,6 +61,9 @@ def interpolate_frames(
             frame 2 to frame 3.
         first: index of the frame from which positions are counted. Whole frames that are given here cost
             positions in single precision none of their digits.
+
+    Returns:
+        Values [*wanted, ...]: the dimensions of ``position`` and then those of a frame.
     """
     whole = position.floor()
     index = first + whole.long()

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.errors import InputError
+from spgnet.geometry.kinematics import sum_bones
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,7 @@ class Skeleton:
         parents, children = zip(*self.bones, strict=True)
         bones = joints[..., children, :] - joints[..., parents, :]
         bones = bones * (lengths / bones.norm(dim=-1).clamp_min(1e-9)).unsqueeze(-1)
-        placed = [joints[..., 0, :]]
-        for bone, (parent, _) in enumerate(self.bones):
-            placed.append(placed[parent] + bones[..., bone, :])
-        return torch.stack(placed, dim=-2)
+        return sum_bones(torch.cat((joints[..., :1, :], bones), dim=-2), self.parents)
 
 
 def mirror_indices(names: Sequence[str]) -> tuple[int, ...]:
@@ -135,6 +133,9 @@ HUMAN36M = Skeleton(
 
 TRUNK = tuple(map(HUMAN36M.names.index, ("right_hip", "left_hip", "left_shoulder", "right_shoulder")))
 """The joints around the trunk: where a person is in an image, whatever the limbs do."""
+
+ANKLE_HEIGHT = 0.08
+"""Height of an ankle joint above the floor while its foot stands there, in metres, with a shoe."""
 
 BODY = {
     "hip": 0.090,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Extrinsics
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M
 from spgnet.lifting.motion import Motion
 
 SWEEPS = 20
@@ -153,9 +153,6 @@ def check_height(height: float) -> None:
     if not 0.5 <= height <= 2.5:
         raise InputError(f"a person's height must be between 0.5 and 2.5 metres, got {height:g}")
 
-
-ANKLE_HEIGHT = 0.08
-"""Height of an ankle joint above the floor while its foot stands there, in metres, with a shoe."""
 
 _IMAGE_UP = np.array([0.0, -1.0, 0.0])
 _ROLL, _PITCH = math.radians(6), math.radians(20)

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spgnet.geometry.kinematics import forward_kinematics
 from spgnet.geometry.skeleton import HUMAN36M
 
 Angle = Tensor | float | int
@@ -87,9 +88,7 @@ def _body_table() -> Float[Tensor, "17 4"]:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def forward_kinematics(
-    pose: Pose, offsets: Float[Tensor, "clips joints 3"]
-) -> Float[Tensor, "clips frames joints 3"]:
+def pose_body(pose: Pose, offsets: Float[Tensor, "clips joints 3"]) -> Float[Tensor, "clips frames joints 3"]:
     """Joints of bodies in poses, relative to the pelvis."""
     turns: dict[str, Tensor] = {}
     for joint, (bone, signs, _) in TURNS.items():
@@ -99,12 +98,9 @@ def forward_kinematics(
             angles[..., 1:] = 0
         matrix = roma.euler_to_rotmat("XYZ", angles * angles.new_tensor(signs), degrees=True)
         turns[bone] = turns[bone] @ matrix if bone in turns else matrix
-    axes, places = [turns["pelvis"]], [torch.zeros_like(turns["pelvis"][..., 0])]
-    for parent, child in HUMAN36M.bones:
-        turn = turns.get(HUMAN36M.names[child])
-        axes.append(axes[parent] if turn is None else axes[parent] @ turn)
-        places.append(places[parent] + (axes[child] @ offsets[:, None, child, :, None])[..., 0])
-    return torch.stack(places, dim=-2)
+    still = torch.eye(3, dtype=torch.float64).expand_as(turns["pelvis"])
+    rotations = torch.stack([turns.get(name, still) for name in HUMAN36M.names], dim=-3)
+    return forward_kinematics(rotations, offsets[:, None], HUMAN36M.parents, rotates="to_joint")[0]
 
 
 def _positive(angle: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spgnet.errors import InputError
+from spgnet.geometry.skeleton import ANKLE_HEIGHT
 from spgnet.keypoints.keypoints import mean_fps
 from spgnet.lifting.motion import Motion
 
@@ -87,9 +88,10 @@ def person_numbers(motions: Sequence[Motion]) -> list[int]:
 def floor_height(motions: Sequence[Motion]) -> float:
     """Height of the floor in the world, in metres.
 
-    It is 0 where the world is calibrated or estimated. In an arbitrary one it is under the lowest joint.
+    It is 0 where the world is calibrated or estimated. In an arbitrary one it is under the lowest joint,
+    which is taken for an ankle.
     """
     if any(motion.camera.extrinsics != "arbitrary" for motion in motions):
         return 0.0
     lowest = min(float(motion.world[..., 2].min()) for motion in motions)
-    return round(lowest - 0.08, 2)
+    return round(lowest - ANKLE_HEIGHT, 2)

@@ -15,7 +15,7 @@ ARM = [
 ]
 
 
-def points_of(tmp_path, bones, frames, length=0.45, angle="DEGREES", unit="deg"):
+def tracks_of(tmp_path, bones, frames, length=0.45, angle="DEGREES", unit="deg"):
     (tmp_path / "a.asf").write_text(asf_text(bones, length, unit))
     (tmp_path / "a_1.amc").write_text(amc_text(frames, angle))
     return read_amc(tmp_path / "a_1.amc", read_asf(tmp_path / "a.asf"))
@@ -24,20 +24,24 @@ def points_of(tmp_path, bones, frames, length=0.45, angle="DEGREES", unit="deg")
 def test_an_angle_turns_a_bone_about_its_own_axis(tmp_path):
     """The bone's own x axis is the skeleton's y: 90 degrees about it carry a bone along +x to -z."""
     frame = {"root": [0] * 6, "upper": [90, 0, 0], "fore": [0, 0]}
-    points = points_of(tmp_path, ARM, [frame], length=1)
-    np.testing.assert_allclose(points.at("upper")[0], [0, 0, -2], atol=1e-9)
-    np.testing.assert_allclose(points.at("fore")[0], [0, 0, -5], atol=1e-9)
-    np.testing.assert_allclose(points.at("hand")[0], [0, 0.5, -5.5], atol=1e-9)
-    np.testing.assert_allclose(points.rest[points.names.index("hand")], [5.5, 0.5, 0], atol=1e-9)
+    tracks = tracks_of(tmp_path, ARM, [frame], length=1)
+    np.testing.assert_allclose(tracks.position("upper")[0], [0, 0, -2], atol=1e-9)
+    np.testing.assert_allclose(tracks.position("fore")[0], [0, 0, -5], atol=1e-9)
+    np.testing.assert_allclose(tracks.position("hand")[0], [0, 0.5, -5.5], atol=1e-9)
+    np.testing.assert_allclose(tracks.rest[tracks.names.index("hand")], [5.5, 0.5, 0], atol=1e-9)
 
 
 def test_own_angles_apply_x_first_and_in_turned_axes(tmp_path):
     """About own z, the skeleton's z, after own x, the skeleton's y: +x goes to -z, which own z leaves."""
     frame = {"root": [0] * 6, "upper": [90, 0, 50], "fore": [0, 0]}
-    np.testing.assert_allclose(points_of(tmp_path, ARM, [frame], 1).at("upper")[0], [0, 0, -2], atol=1e-9)
+    np.testing.assert_allclose(
+        tracks_of(tmp_path, ARM, [frame], 1).position("upper")[0], [0, 0, -2], atol=1e-9
+    )
     # Own y is the skeleton's -x: -z, where own x has put the bone, then goes to -y.
     frame["upper"] = [90, 90, 0]
-    np.testing.assert_allclose(points_of(tmp_path, ARM, [frame], 1).at("upper")[0], [0, -2, 0], atol=1e-9)
+    np.testing.assert_allclose(
+        tracks_of(tmp_path, ARM, [frame], 1).position("upper")[0], [0, -2, 0], atol=1e-9
+    )
 
 
 def naive(bones, frame):
@@ -71,27 +75,31 @@ def test_all_frames_at_once_are_one_after_the_other(tmp_path, order):
         }
         for _ in range(4)
     ]
-    points = points_of(tmp_path, bones, frames, length=0.5)
+    tracks = tracks_of(tmp_path, bones, frames, length=0.5)
     for number, frame in enumerate(frames):
         for name, place in naive(bones, frame).items():
-            np.testing.assert_allclose(points.at(name)[number], place / 0.5, atol=1e-9)
+            np.testing.assert_allclose(tracks.position(name)[number], place / 0.5, atol=1e-9)
 
 
 def test_radians_say_the_same_as_degrees(tmp_path):
     frame = {"root": [1, 2, 3, 40, 50, 60], "upper": [10, 20, 30], "fore": [40, -50]}
-    degrees = points_of(tmp_path, ARM, [frame])
+    degrees = tracks_of(tmp_path, ARM, [frame])
     root = [1, 2, 3, *np.radians([40, 50, 60])]
     frame = {"root": root, "upper": np.radians([10, 20, 30]), "fore": np.radians([40, -50])}
-    np.testing.assert_allclose(points_of(tmp_path, ARM, [frame], angle="RADIANS").places, degrees.places)
+    np.testing.assert_allclose(
+        tracks_of(tmp_path, ARM, [frame], angle="RADIANS").positions, degrees.positions
+    )
     turned = [AsfBone(b.name, b.parent, b.offset, tuple(np.radians(b.axis)), b.dof) for b in ARM]
     np.testing.assert_allclose(
-        points_of(tmp_path, turned, [frame], angle="RADIANS", unit="rad").places, degrees.places, atol=1e-9
+        tracks_of(tmp_path, turned, [frame], angle="RADIANS", unit="rad").positions,
+        degrees.positions,
+        atol=1e-9,
     )
 
 
 def test_cmu_s_lengths_become_inches(tmp_path):
-    points = points_of(tmp_path, ARM, [{"root": [1, 0, 0, 0, 0, 0], "upper": [0] * 3, "fore": [0, 0]}])
-    assert points.at("upper")[0, 0] * 0.0254 == pytest.approx(3 * 0.056444, rel=1e-5)
+    tracks = tracks_of(tmp_path, ARM, [{"root": [1, 0, 0, 0, 0, 0], "upper": [0] * 3, "fore": [0, 0]}])
+    assert tracks.position("upper")[0, 0] * 0.0254 == pytest.approx(3 * 0.056444, rel=1e-5)
 
 
 FRAMES = [{"root": [0] * 6, "upper": [1, 2, 3], "fore": [4, 5]}] * 3

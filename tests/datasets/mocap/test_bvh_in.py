@@ -58,21 +58,21 @@ def test_all_frames_at_once_are_one_after_the_other(tmp_path_factory, orders, se
     values = np.random.default_rng(seed).uniform(-400, 400, (3, count)).round(4)
     path = tmp_path_factory.mktemp("bvh") / "any.bvh"
     path.write_text(bvh_text(root, values))
-    points = read_bvh(path)
+    tracks = read_bvh(path)
     for frame, row in enumerate(values):
         for name, place in naive_places(root, row.tolist()).items():
-            np.testing.assert_allclose(points.at(name)[frame], place, atol=1e-8)
+            np.testing.assert_allclose(tracks.position(name)[frame], place, atol=1e-8)
 
 
 def test_the_arm_of_a_t_pose_goes_up_when_it_turns_about_the_front(tmp_path):
     arm = Node("arm", (10, 140, 0), [Node("fore", (30, 0, 0), [], (25, 0, 0))], None, "zxy")
     path = tmp_path / "arm.bvh"
     path.write_text(bvh_text(Node("root", (0, 0, 0), [arm], None, "XYZzxy"), np.eye(12)[[6, 9]] * 90))
-    points = read_bvh(path)
-    np.testing.assert_allclose(points.at("fore_end")[0], [10, 195, 0], atol=1e-9)
-    np.testing.assert_allclose(points.at("fore_end")[1], [40, 165, 0], atol=1e-9)
-    np.testing.assert_allclose(points.rest[points.names.index("fore_end")], [65, 140, 0], atol=1e-9)
-    np.testing.assert_allclose(points.turn("fore")[1], about("z", 90), atol=1e-9)
+    tracks = read_bvh(path)
+    np.testing.assert_allclose(tracks.position("fore_end")[0], [10, 195, 0], atol=1e-9)
+    np.testing.assert_allclose(tracks.position("fore_end")[1], [40, 165, 0], atol=1e-9)
+    np.testing.assert_allclose(tracks.rest[tracks.names.index("fore_end")], [65, 140, 0], atol=1e-9)
+    np.testing.assert_allclose(tracks.rotation("fore")[1], about("z", 90), atol=1e-9)
 
 
 def test_positions_of_a_joint_replace_its_offset_unless_they_stay_at_zero(tmp_path):
@@ -81,10 +81,14 @@ def test_positions_of_a_joint_replace_its_offset_unless_they_stay_at_zero(tmp_pa
     rows = np.zeros((2, 12))
     rows[:, :3], rows[:, 6:9] = [3, 95, 1], [[0, 11, 0.5], [0, 9, 0]]
     (tmp_path / "full.bvh").write_text(bvh_text(root, rows))
-    np.testing.assert_allclose(read_bvh(tmp_path / "full.bvh").at("child"), [[3, 106, 1.5], [3, 104, 1]])
+    np.testing.assert_allclose(
+        read_bvh(tmp_path / "full.bvh").position("child"), [[3, 106, 1.5], [3, 104, 1]]
+    )
     rows[:, 6:9] = [[0, 0.01, 0], [0, 0, 0]]
     (tmp_path / "moved.bvh").write_text(bvh_text(root, rows))
-    np.testing.assert_allclose(read_bvh(tmp_path / "moved.bvh").at("child"), [[3, 105.01, 1], [3, 105, 1]])
+    np.testing.assert_allclose(
+        read_bvh(tmp_path / "moved.bvh").position("child"), [[3, 105.01, 1], [3, 105, 1]]
+    )
 
 
 def good() -> str:
@@ -109,7 +113,7 @@ def test_the_layout_of_the_text_does_not_matter(tmp_path, change):
     (tmp_path / "changed.bvh").write_bytes(change(good()).encode())
     plain, changed = (read_bvh(tmp_path / f"{name}.bvh") for name in ("plain", "changed"))
     assert changed.names == plain.names
-    np.testing.assert_array_equal(changed.places, plain.places)
+    np.testing.assert_array_equal(changed.positions, plain.positions)
 
 
 def test_numbers_may_be_scientific_and_names_may_have_spaces(tmp_path):
@@ -118,9 +122,9 @@ def test_numbers_may_be_scientific_and_names_may_have_spaces(tmp_path):
         "0 0 0 0 0 0 0 0 0", "1.5e1 -2E-1 0 -0 0 0 7.62852e-016 0 0"
     )
     (tmp_path / "max.bvh").write_text(text)
-    points = read_bvh(tmp_path / "max.bvh")
-    assert points.names == ("Bip01 Pelvis", "Bip01 L Thigh", "Bip01 L Thigh_end")
-    np.testing.assert_allclose(points.at("Bip01 L Thigh")[0], [16, -0.2, 0])
+    tracks = read_bvh(tmp_path / "max.bvh")
+    assert tracks.names == ("Bip01 Pelvis", "Bip01 L Thigh", "Bip01 L Thigh_end")
+    np.testing.assert_allclose(tracks.position("Bip01 L Thigh")[0], [16, -0.2, 0])
 
 
 @pytest.mark.parametrize(

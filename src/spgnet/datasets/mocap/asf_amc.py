@@ -17,13 +17,18 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from spgnet.datasets.mocap.points import Points, read_lines, turn_about
+from spgnet.datasets.mocap.skeleton_tracks import (
+    SkeletonTracks,
+    read_lines,
+    rotate_about,
+    tracks_from_rotations,
+)
 from spgnet.errors import InputError
 
 RATE = 120.0
 """Frames per second of AMC files, which do not say it themselves. It is the rate of nearly all of CMU's
 trials; some have 60 (see the key ``fps`` of ``joints.json``)."""
-_TURNS, _SHIFTS = ("rx", "ry", "rz"), ("tx", "ty", "tz")
+_ROTATIONS, _TRANSLATIONS = ("rx", "ry", "rz"), ("tx", "ty", "tz")
 
 
 @dataclass
@@ -122,7 +127,7 @@ def _bone(path: Path, name: str, lines: _Lines, length: float, radians: bool) ->
     offset = fields.vector("position", optional=True) if root else fields.vector("direction")
     scale = 1.0 if root else fields.number("length")
     dof = tuple(word.lower() for word in fields.words("order" if root else "dof"))
-    unknown = sorted(set(dof) - set(_TURNS) - (set(_SHIFTS) if root else set()))
+    unknown = sorted(set(dof) - set(_ROTATIONS) - (set(_TRANSLATIONS) if root else set()))
     if unknown:
         raise InputError(f"{path}: bone {name!r} has degrees of freedom that are not read: {unknown}")
     axis = _rotation((angles if radians else np.radians(angles))[None], order)[0]
@@ -179,7 +184,7 @@ def _hung(path: Path, bones: dict[str, Bone], lines: _Lines) -> list[Bone]:
     return [bones[name] for name in placed]
 
 
-def read_amc(path: Path, skeleton: AsfSkeleton, fps: float = RATE) -> Points:
+def read_amc(path: Path, skeleton: AsfSkeleton, fps: float = RATE) -> SkeletonTracks:
     """Where the root and the end of every bone are, frame by frame; each end has its bone's name.
 
     Raises:
@@ -197,7 +202,7 @@ def read_amc(path: Path, skeleton: AsfSkeleton, fps: float = RATE) -> Points:
             f"{path}: does not fit its skeleton: {', '.join(odd)} are missing, unknown or have other degrees "
             "of freedom"
         )
-    return _forward(skeleton, dict(zip(names, values, strict=True)), radians, fps)
+    return _tracks(skeleton, dict(zip(names, values, strict=True)), radians, fps)
 
 
 def _frames(
@@ -253,32 +258,32 @@ def _line_fault(lines: list[tuple[int, str]], shape: list[tuple[str, int]], firs
     return "the last frame is not complete"
 
 
-def _forward(
+def _tracks(
     skeleton: AsfSkeleton, values: dict[str, Float[np.ndarray, "frames _"]], radians: bool, fps: float
-) -> Points:
+) -> SkeletonTracks:
+    """Forward kinematics of all frames at once."""
     frames = len(next(iter(values.values())))
-    places: dict[str, Float[np.ndarray, "frames 3"]] = {}
-    turns: dict[str, Float[np.ndarray, "frames 3 3"]] = {}
-    rest: dict[str, Float[np.ndarray, " 3"]] = {}
-    for bone in skeleton.bones:
+    names = [bone.name for bone in skeleton.bones]
+    rest = np.stack([bone.offset for bone in skeleton.bones])
+    offsets = np.tile(rest, (frames, 1, 1))
+    rotations = np.empty((frames, len(names), 3, 3))
+    for index, bone in enumerate(skeleton.bones):
         block = values.get(bone.name, np.zeros((frames, 0)))
         columns = dict(zip(bone.dof, block.T, strict=True))
-        angles = np.stack([columns.get(turn, np.zeros(frames)) for turn in _TURNS], axis=1)
-        own = bone.axis @ _rotation(angles if radians else np.radians(angles), bone.order) @ bone.axis.T
+        angles = np.stack([columns.get(name, np.zeros(frames)) for name in _ROTATIONS], axis=1)
+        rotation = _rotation(angles if radians else np.radians(angles), bone.order)
+        rotations[:, index] = bone.axis @ rotation @ bone.axis.T
         if not bone.parent:
-            shift = np.stack([columns.get(shift, np.zeros(frames)) for shift in _SHIFTS], axis=1)
-            turns[bone.name], rest[bone.name] = own, bone.offset
-            places[bone.name] = bone.offset + shift / skeleton.length
-        else:
-            turns[bone.name] = turns[bone.parent] @ own
-            places[bone.name] = places[bone.parent] + turns[bone.name] @ bone.offset
-            rest[bone.name] = rest[bone.parent] + bone.offset
-    return Points(
-        tuple(places),
-        np.stack(list(places.values()), axis=1),
-        np.stack(list(turns.values()), axis=1),
-        np.stack(list(rest.values())),
-        fps,
+            shift = np.stack([columns.get(name, np.zeros(frames)) for name in _TRANSLATIONS], axis=1)
+            offsets[:, index] += shift / skeleton.length
+    return tracks_from_rotations(
+        names=names,
+        parents=[names.index(bone.parent) if bone.parent else -1 for bone in skeleton.bones],
+        rotations=rotations,
+        offsets=offsets,
+        rest=rest,
+        rotates="to_joint",
+        fps=fps,
     )
 
 
@@ -286,7 +291,7 @@ def _rotation(
     angles: Float[np.ndarray, "frames 3"], order: tuple[int, ...]
 ) -> Float[np.ndarray, "frames 3 3"]:
     """Rotations by angles about the fixed x, y and z, one after the other in an order."""
-    turns = np.broadcast_to(np.eye(3), (len(angles), 3, 3))
+    rotations = np.broadcast_to(np.eye(3), (len(angles), 3, 3))
     for axis in reversed(order):
-        turns = turn_about(turns, axis, angles[:, axis])
-    return turns
+        rotations = rotate_about(rotations, axis, angles[:, axis])
+    return rotations

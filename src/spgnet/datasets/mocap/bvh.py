@@ -1,9 +1,9 @@
 """BVH files: a skeleton of offsets and channels, and the channels' values in every frame.
 
 Rotations are in degrees and apply in the order in which the channels are listed, each about the axes that the
-ones before have turned. A position channel gives the joint's place relative to its parent: it replaces that
-coordinate of ``OFFSET``, as files that write both have it. Only if the positions of a joint below the root
-stay near zero, by the length of its offset, are they added to the offset.
+ones before have turned. A position channel gives the joint's position relative to its parent: it replaces
+that coordinate of ``OFFSET``, as files that write both have it. Only if the positions of a joint below the
+root stay near zero, by the length of its offset, are they added to the offset.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from spgnet.datasets.mocap.points import Points, read_lines, turn_about
+from spgnet.datasets.mocap.skeleton_tracks import (
+    SkeletonTracks,
+    read_lines,
+    rotate_about,
+    tracks_from_rotations,
+)
 from spgnet.errors import InputError
 
 _CHANNELS = {
@@ -34,7 +39,7 @@ class _Joint:
     channels: list[tuple[str, int]] = field(default_factory=list)
 
 
-def read_bvh(path: Path) -> Points:
+def read_bvh(path: Path) -> SkeletonTracks:
     """Where every joint and every end site (``<joint>_end``) of a BVH file is, frame by frame.
 
     Raises:
@@ -46,7 +51,7 @@ def read_bvh(path: Path) -> Points:
         raise InputError(f"{path}: not a BVH file: there is no line MOTION")
     joints = _Hierarchy(path, lines[:start]).joints
     values, fps = _motion(path, lines, start, sum(len(joint.channels) for joint in joints))
-    return _forward(joints, values, fps)
+    return _tracks(joints, values, fps)
 
 
 class _Hierarchy:
@@ -148,27 +153,29 @@ def _numbers(path: Path, rows: list[tuple[int, str]], channels: int) -> Float[np
     return values.reshape(len(rows), channels)
 
 
-def _forward(joints: list[_Joint], values: Float[np.ndarray, "frames channels"], fps: float) -> Points:
+def _tracks(joints: list[_Joint], values: Float[np.ndarray, "frames channels"], fps: float) -> SkeletonTracks:
     """Forward kinematics of all frames at once."""
     frames, columns = len(values), iter(values.T)
-    places = np.zeros((frames, len(joints), 3))
-    turns = np.empty((frames, len(joints), 3, 3))
-    rest = np.zeros((len(joints), 3))
+    offsets = np.empty((frames, len(joints), 3))
+    rotations = np.empty((frames, len(joints), 3, 3))
     for index, joint in enumerate(joints):
         channels = [(kind, axis, next(columns)) for kind, axis in joint.channels]
-        local = _local(joint, {axis: column for kind, axis, column in channels if kind == "position"}, frames)
-        turn = np.broadcast_to(np.eye(3), (frames, 3, 3))
-        if joint.parent < 0:
-            places[:, index], rest[index] = local, joint.offset
-        else:
-            turn = turns[:, joint.parent]
-            places[:, index] = places[:, joint.parent] + np.einsum("fij,fj->fi", turn, local)
-            rest[index] = rest[joint.parent] + joint.offset
+        positions = {axis: column for kind, axis, column in channels if kind == "position"}
+        offsets[:, index] = _local(joint, positions, frames)
+        rotation = np.broadcast_to(np.eye(3), (frames, 3, 3))
         for kind, axis, column in channels:
             if kind == "rotation":
-                turn = turn_about(turn, axis, np.radians(column))
-        turns[:, index] = turn
-    return Points(tuple(joint.name for joint in joints), places, turns, rest, fps)
+                rotation = rotate_about(rotation, axis, np.radians(column))
+        rotations[:, index] = rotation
+    return tracks_from_rotations(
+        names=[joint.name for joint in joints],
+        parents=[joint.parent for joint in joints],
+        rotations=rotations,
+        offsets=offsets,
+        rest=np.array([joint.offset for joint in joints]),
+        rotates="from_joint",
+        fps=fps,
+    )
 
 
 def _local(

@@ -26,7 +26,7 @@ from spgnet.datasets.mocap.asf_amc import RATE, read_amc, read_asf
 from spgnet.datasets.mocap.body import human36m_joints, in_world, on_floor
 from spgnet.datasets.mocap.bvh import read_bvh
 from spgnet.datasets.mocap.joint_maps import NAMES, JointsFile, choose_map, read_joints_file
-from spgnet.datasets.mocap.points import Points
+from spgnet.datasets.mocap.skeleton_tracks import SkeletonTracks
 from spgnet.datasets.takes import DatasetReport, Split
 from spgnet.errors import InputError, prefix_errors
 from spgnet.geometry.motion_clip import MotionClip
@@ -41,14 +41,14 @@ def read_clip(path: Path, choices: JointsFile, *, name: str, subject: str, actio
     Raises:
         InputError: the file is broken, or its skeleton, unit or axes are not clear; the message names it.
     """
-    points = _points(path, choices)
+    tracks = _read_tracks(path, choices)
     with prefix_errors(path):
-        joint_map = choose_map(points.names, choices.joints, choices.head)
-        world = in_world(points, joint_map, unit=choices.unit, up=choices.up)
+        joint_map = choose_map(tracks.names, choices.joints, choices.head)
+        world = in_world(tracks, joint_map, unit=choices.unit, up=choices.up)
         joints, guesses = human36m_joints(world, joint_map)
     joints = on_floor(joints[_lead_in(joints) :])
     return MotionClip(
-        torch.from_numpy(joints).float(), choices.fps or points.fps, name, subject, action, guesses
+        torch.from_numpy(joints).float(), choices.fps or tracks.fps, name, subject, action, guesses
     )
 
 
@@ -68,7 +68,7 @@ def skeleton_of(path: Path) -> Path:
     return (same or skeletons)[0]
 
 
-def _points(path: Path, choices: JointsFile) -> Points:
+def _read_tracks(path: Path, choices: JointsFile) -> SkeletonTracks:
     if path.suffix.lower() == ".bvh":
         return read_bvh(path)
     return read_amc(path, read_asf(skeleton_of(path)), choices.fps or RATE)
