@@ -1,8 +1,8 @@
 """From 2D human pose to 3D motion in metres.
 
 >>> import spgnet
->>> motion = spgnet.Lifter.from_pretrained().lift(spgnet.load_keypoints("keypoints.npz")[0])
->>> spgnet.export(motion, "walk.bvh")
+>>> motions = spgnet.lift("keypoints.npz")
+>>> motions[0].export("walk.bvh")
 
 The names below are the public ones. Each is imported when it is first used, so that ``import spgnet`` and
 ``spgnet --help`` need neither NumPy nor PyTorch.
@@ -18,6 +18,7 @@ from spgnet.errors import InputError, SpgnetError
 if TYPE_CHECKING:
     from spgnet import metrics
     from spgnet.camera_files import load_camera
+    from spgnet.capture.lift import lift
     from spgnet.evaluation import evaluate
     from spgnet.export import export
     from spgnet.geometry.camera import Camera
@@ -45,6 +46,7 @@ __all__ = [
     "available_weights",
     "evaluate",
     "export",
+    "lift",
     "load_camera",
     "load_keypoints",
     "load_motion",
@@ -64,6 +66,7 @@ _MODULE_OF = {
     "StreamingLifter": "spgnet.lifting",
     "available_weights": "spgnet.lifting.weights",
     "evaluate": "spgnet.evaluation",
+    "lift": "spgnet.capture.lift",
     "load_camera": "spgnet.camera_files",
     "load_keypoints": "spgnet.keypoints",
     "load_motion": "spgnet.lifting",

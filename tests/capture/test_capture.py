@@ -103,19 +103,19 @@ def test_a_known_height_scales_the_motion(spgnet, clip):
     assert abs(ratio.mean() - 1) > 0.01
 
 
-def test_rigid_motion_has_constant_bones(spgnet, clip):
+@pytest.mark.parametrize("flag", ["--constant-bones", "--rigid"])
+def test_motion_of_constant_bones_has_them(spgnet, clip, flag):
     from spgnet.geometry.skeleton import HUMAN36M
 
-    spgnet("lift", "walk.npz", "--rigid")
-    import torch
-
+    spgnet("lift", "walk.npz", flag)
     lengths = HUMAN36M.bone_lengths(torch.from_numpy(load_motion(Path("out/motion.npz")).joints))
     assert lengths.std(dim=0).max() < 1e-4
 
 
-def test_the_world_stands_on_its_floor_unless_told_otherwise(spgnet, clip):
+@pytest.mark.parametrize("flag", ["--no-align-to-gravity", "--no-level"])
+def test_the_world_stands_on_its_floor_unless_told_otherwise(spgnet, clip, flag):
     spgnet("lift", "walk.npz", "-o", "level")
-    spgnet("lift", "walk.npz", "-o", "plain", "--no-level")
+    spgnet("lift", "walk.npz", "-o", "plain", flag)
     level, plain = (load_motion(Path(f"{name}/motion.npz")) for name in ("level", "plain"))
     np.testing.assert_array_equal(level.joints, plain.joints)
     assert plain.camera.position.tolist() == [0, 0, 0]

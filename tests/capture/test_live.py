@@ -13,8 +13,22 @@ from capture.conftest import SimulatedDetector
 from lifting.people import SIZE, filmed, lifter
 from spgnet.camera_files import find_camera
 from spgnet.capture import CaptureConfig, live, run_capture
-from spgnet.capture.live import Meter, Recording, held_back, live_weights, run_live, show_frames
-from spgnet.capture.live_source import Excerpt, Follower, Seen, Source, paced, small
+from spgnet.capture.live import (
+    LiveRecording,
+    SpeedMeter,
+    delay_interrupt,
+    live_weights,
+    run_live,
+    show_frames,
+)
+from spgnet.capture.live_source import (
+    FramesAtTimes,
+    LiveFrame,
+    LiveSource,
+    PersonSelector,
+    downscale,
+    in_real_time,
+)
 from spgnet.detection import TrackedPerson
 from spgnet.keypoints import Keypoints, load_keypoints, save_keypoints
 from spgnet.lifting import load_motion
@@ -92,7 +106,7 @@ def test_a_live_clip_has_the_poses_of_the_streaming_lifter(walk):
 
 def test_the_world_of_a_recording_is_levelled_like_that_of_a_clip(walk):
     motion = load_motion(run(input="fast.npz", out=Path("level"))[0]["motion"])
-    plain = load_motion(run(input="fast.npz", out=Path("plain"), level=False)[0]["motion"])
+    plain = load_motion(run(input="fast.npz", out=Path("plain"), align_to_gravity=False)[0]["motion"])
     assert motion.camera.position[2] != 0
     assert plain.camera.position.tolist() == [0, 0, 0]
     assert "default field of view" in plain.camera_source
@@ -123,7 +137,7 @@ def test_ctrl_c_does_not_cut_a_frame_in_two():
     done = []
 
     def frame() -> None:
-        with held_back():
+        with delay_interrupt():
             os.kill(os.getpid(), signal.SIGINT)
             done.append("all of it")
 
@@ -161,10 +175,10 @@ def test_nobody_is_one_line_and_leaves_no_folder(video, monkeypatch):
     ("options", "words"),
     [
         ({"person": "all"}, "--person all"),
-        ({"detect_every": 2, "rigid": True}, "does not go with --detect-every, --rigid$"),
+        ({"detect_every": 2, "constant_bones": True}, "not go with --detect-every, --constant-bones$"),
         ({"smoothing": 0.2}, "--smoothing"),
         ({"height": 17.0}, "height must be between"),
-        ({"keypoint_set": "coco17"}, "--keypoint-set"),
+        ({"keypoint_set": "coco17"}, "keypoint_set"),
         ({"html": Path("page.txt")}, r"page\.txt"),
         ({"person": 3, "input": "fast.npz"}, "no person 3"),
     ],
@@ -182,29 +196,29 @@ def tracked(serial: int, size: float, track: int = 0) -> TrackedPerson:
 
 
 def test_the_largest_is_followed_until_they_are_gone_for_long():
-    follower, first, second = Follower("largest"), tracked(1, 50.0), tracked(2, 40.0)
-    assert follower.choose([], 0.0) is None
-    assert follower.serial == 0
-    assert follower.choose([second, first], 0.1) is first
-    assert follower.choose([first, tracked(2, 90.0)], 0.2) is first
-    assert follower.choose([second], 0.9) is None
-    assert follower.choose([second], 1.3) is second
-    assert follower.choose([first, second], 1.4) is second
+    selector, first, second = PersonSelector("largest"), tracked(1, 50.0), tracked(2, 40.0)
+    assert selector.select([], 0.0) is None
+    assert selector.serial == 0
+    assert selector.select([second, first], 0.1) is first
+    assert selector.select([first, tracked(2, 90.0)], 0.2) is first
+    assert selector.select([second], 0.9) is None
+    assert selector.select([second], 1.3) is second
+    assert selector.select([first, second], 1.4) is second
 
 
 def test_a_person_of_a_number_is_waited_for():
-    follower = Follower(2)
-    assert follower.choose([tracked(7, 99.0, track=1)], 0.0) is None
+    selector = PersonSelector(2)
+    assert selector.select([tracked(7, 99.0, track=1)], 0.0) is None
     wanted = tracked(8, 10.0, track=2)
-    assert follower.choose([tracked(7, 99.0, track=1), wanted], 5.0) is wanted
+    assert selector.select([tracked(7, 99.0, track=1), wanted], 5.0) is wanted
 
 
 def test_another_person_is_lifted_from_their_own_first_frame_on():
     keypoints, _ = filmed(30)
-    source = Source(paced(iter(())), "human36m17", SIZE, 30.0, find_camera(SIZE))
-    recording = Recording(lifter(), source, CaptureConfig(input="0", live=True))
+    source = LiveSource(in_real_time(iter(())), "human36m17", SIZE, 30.0, find_camera(SIZE))
+    recording = LiveRecording(lifter(), source, CaptureConfig(input="0", live=True))
     for index, (points, time) in enumerate(zip(keypoints.points, keypoints.timestamps, strict=True)):
-        recording.push(Seen(points, float(time), 1 if index < 12 else 2))
+        recording.push(LiveFrame(points, float(time), 1 if index < 12 else 2))
     motion, kept = recording.finish()
     parts = [keypoints.frames(slice(0, 12)), keypoints.frames(slice(12, 30))]
     apart = np.concatenate([joints(lift_live(lifter(), part)) for part in parts])
@@ -217,13 +231,13 @@ def test_poses_that_are_ready_at_once_are_all_shown_with_their_pictures():
     """After most of a second without a frame, those that waited for later ones are ready together."""
     keypoints, _ = filmed(30)
     times = keypoints.timestamps + np.where(np.arange(30) < 20, 0, 0.8)
-    source = Source(paced(iter(())), "human36m17", SIZE, 30.0, find_camera(SIZE))
-    recording, page = Recording(lifter(), source, CaptureConfig(input="0", live=True)), Page()
+    source = LiveSource(in_real_time(iter(())), "human36m17", SIZE, 30.0, find_camera(SIZE))
+    recording, page = LiveRecording(lifter(), source, CaptureConfig(input="0", live=True)), Page()
     frames = [
-        Seen(points, float(time), 1, np.full((2, 2, 3), index, np.uint8))
+        LiveFrame(points, float(time), 1, np.full((2, 2, 3), index, np.uint8))
         for index, (points, time) in enumerate(zip(keypoints.points, times, strict=True))
     ]
-    show_frames(frames, recording, page, Meter(4))
+    show_frames(frames, recording, page, SpeedMeter(4))
     shown = [(pose.time, image.max()) for pose, image in zip(page.poses, page.images, strict=True) if pose]
     assert shown == [(time, index) for index, time in enumerate(times[:26])]
     np.testing.assert_array_equal(recording.finish()[0].timestamps, times)
@@ -236,12 +250,12 @@ def test_frames_come_no_faster_than_they_were_filmed_and_do_not_catch_up():
         waited.append(round(seconds, 6))
         now[0] += seconds
 
-    def frames() -> Iterator[Seen]:
+    def frames() -> Iterator[LiveFrame]:
         for index in range(5):
             now[0] += 0.3 if index == 2 else 0.01
-            yield Seen(np.zeros((17, 3), np.float32), index / 10, 1)
+            yield LiveFrame(np.zeros((17, 3), np.float32), index / 10, 1)
 
-    assert len(list(paced(frames(), lambda: now[0], sleep))) == 5
+    assert len(list(in_real_time(frames(), lambda: now[0], sleep))) == 5
     assert waited == [0, 0.09, 0, 0.09, 0.09]
 
 
@@ -255,7 +269,7 @@ def test_the_weights_that_need_no_later_frames_are_the_default(monkeypatch):
 def test_an_excerpt_has_the_frames_of_its_times(video):
     whole = open_frames(video)
     times = [frame.time for frame in whole][5:20]
-    part = Excerpt(whole, np.array(times))
+    part = FramesAtTimes(whole, np.array(times))
     assert [frame.time for frame in part] == times == [frame.time for frame in part]
     assert all(isinstance(frame, Frame) for frame in part)
     assert part.frame_count == 15
@@ -263,8 +277,8 @@ def test_an_excerpt_has_the_frames_of_its_times(video):
 
 def test_small_images_are_left_as_they_are():
     image = np.zeros((30, 40, 3), np.uint8)
-    assert small(image) is image
-    assert small(np.zeros((1000, 2000, 3), np.uint8)).shape == (200, 400, 3)
+    assert downscale(image) is image
+    assert downscale(np.zeros((1000, 2000, 3), np.uint8)).shape == (200, 400, 3)
 
 
 def test_the_command_serves_a_page_and_says_what_it_wrote(spgnet, walk):

@@ -71,12 +71,12 @@ def test_what_a_file_does_not_say_is_asked_for_by_option(spgnet):
 
 
 def test_options_that_do_not_fit(spgnet, clip, video):
-    refused(spgnet("lift", "walk.mp4", "--keypoint-set", "coco17"), "--keypoint-set")
+    refused(spgnet("lift", "walk.mp4", "--keypoint-set", "coco17"), "keypoint_set")
     refused(spgnet("lift", "walk.npz", "--person", "7"), "no person 7")
-    not_parsed(spgnet("lift", "walk.npz", "--person", "0"), "--person counts from 1")
+    not_parsed(spgnet("lift", "walk.npz", "--person", "0"), "person counts from 1")
     not_parsed(spgnet("lift", "walk.npz", "--height", "17"), "17")
-    not_parsed(spgnet("lift", "walk.npz", "--height", "1.7", "--person", "all"), "--height")
-    not_parsed(spgnet("lift", "walk.npz", "--smoothing", "-1"), "--smoothing")
+    not_parsed(spgnet("lift", "walk.npz", "--height", "1.7", "--person", "all"), "height is of one person")
+    not_parsed(spgnet("lift", "walk.npz", "--smoothing", "-1"), "smoothing must not be negative")
     refused(spgnet("lift", "walk.npz", "--camera-name", "cam01"), "cam01")
     refused(spgnet("lift", "walk.npz", "--camera", "none.toml"), "none.toml")
     not_parsed(spgnet("lift", "7"), "--live")

@@ -1,4 +1,4 @@
-"""From a video or a keypoint file to files of 3D motion: what ``spgnet lift`` does."""
+"""From a video or keypoints to 3D motion, in memory or in files: what ``spgnet lift`` does."""
 
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.run import CaptureResult, run_capture

@@ -38,7 +38,10 @@ class CaptureConfig:
     """Detect 2D keypoints in every n-th frame of a video only."""
     detector_dir: Path | None = None
     """Folder of the detector's two ONNX files, instead of fetching them once."""
-    format: Annotated[KeypointFormat | Literal["auto"], tyro.conf.arg(aliases=["--read-as"])] = "auto"
+    # tyro shows aliases first, so that a flag's present name is its alias, and the name its former one.
+    format: Annotated[
+        KeypointFormat | Literal["auto"], tyro.conf.arg(name="read-as", aliases=["--format"])
+    ] = "auto"
     """Format of a keypoint file."""
     keypoint_set: KeypointSetName | None = None
     """Which keypoints these are, where the file does not say."""
@@ -65,9 +68,9 @@ class CaptureConfig:
     """Average with the result for the mirrored input."""
     height: float | None = None
     """The person's height in metres, to which the motion is scaled."""
-    rigid: bool = False
+    constant_bones: Annotated[bool, tyro.conf.arg(name="rigid", aliases=["--constant-bones"])] = False
     """Fit constant bone lengths."""
-    level: bool = True
+    align_to_gravity: Annotated[bool, tyro.conf.arg(name="level", aliases=["--align-to-gravity"])] = True
     """Find the floor and stand the world on it, unless the camera file says where the camera is."""
 
     export: tuple[Format, ...] = ()
@@ -82,22 +85,46 @@ class CaptureConfig:
     """Of the live view."""
 
     def __post_init__(self) -> None:
-        faults = []
-        if isinstance(self.person, int) and self.person < 1:
-            faults.append(f"--person counts from 1, got {self.person}")
-        if self.detect_every < 1:
-            faults.append(f"--detect-every must be at least 1, got {self.detect_every}")
-        if self.smoothing < 0:
-            faults.append(f"--smoothing must not be negative, got {self.smoothing:g}")
-        if self.fps is not None and not self.fps > 0:
-            faults.append(f"--fps must be positive, got {self.fps:g}")
-        if self.image_size is not None and min(self.image_size) < 1:
-            faults.append(f"--image-size must be positive, got {self.image_size}")
-        if self.height is not None:
-            check_height(self.height)
-        if self.height is not None and self.person == "all":
-            faults.append("--height is of one person; choose one with --person")
         if self.input.isdecimal() and not self.live and not Path(self.input).exists():
-            faults.append(f"{self.input} is no file; to lift from webcam {self.input}, add --live")
-        if faults:
-            raise InputError("; ".join(faults))
+            raise InputError(f"{self.input} is no file; to lift from webcam {self.input}, add --live")
+        check_options(
+            person=self.person,
+            detect_every=self.detect_every,
+            smoothing=self.smoothing,
+            fps=self.fps,
+            image_size=self.image_size,
+            height=self.height,
+        )
+
+
+def check_options(
+    *,
+    person: Literal["largest", "all"] | int,
+    detect_every: int,
+    smoothing: float,
+    fps: float | None,
+    image_size: tuple[int, int] | None,
+    height: float | None,
+) -> None:
+    """Refuse options of lifting that cannot be, before anything is read.
+
+    Raises:
+        InputError: values are out of range or do not go together; all of them are named.
+    """
+    faults = []
+    if isinstance(person, int) and person < 1:
+        faults.append(f"person counts from 1, got {person}")
+    if detect_every < 1:
+        faults.append(f"detect_every must be at least 1, got {detect_every}")
+    if smoothing < 0:
+        faults.append(f"smoothing must not be negative, got {smoothing:g}")
+    if fps is not None and not fps > 0:
+        faults.append(f"fps must be positive, got {fps:g}")
+    if image_size is not None and min(image_size) < 1:
+        faults.append(f"image_size must be positive, got {image_size}")
+    if height is not None:
+        check_height(height)
+    if height is not None and person == "all":
+        faults.append("height is of one person; choose one by person")
+    if faults:
+        raise InputError("; ".join(faults))

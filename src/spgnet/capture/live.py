@@ -17,17 +17,16 @@ import numpy as np
 import torch
 
 from spgnet.capture.config import CaptureConfig
-from spgnet.capture.live_source import Excerpt, Seen, Source, open_source
-from spgnet.capture.outputs import check_outputs, save_found, write_outputs
+from spgnet.capture.live_source import FramesAtTimes, LiveFrame, LiveSource, open_live_source
+from spgnet.capture.outputs import check_outputs, output_folder, save_detected_keypoints, write_outputs
 from spgnet.capture.people import DetectedPeople, ProgressCallback
-from spgnet.capture.run import made, on_floor
 from spgnet.detection import Detector
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
-from spgnet.lifting.postprocess import scale_to_height
+from spgnet.lifting.postprocess import postprocess
 from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_of
 from spgnet.lifting.weights import manifest
 from spgnet.video.webcam import Webcam
@@ -75,12 +74,12 @@ def run_live(
     check_outputs(config)
     torch.set_num_threads(1)  # single frames are too small to share: more threads only wait for each other
     lifter = Lifter.from_pretrained(live_weights(config.weights), device=config.accelerator)
-    with made(config.out):
-        source = open_source(config, detector)
-        recording = Recording(lifter, source, config)
-        meter = Meter(recording.live.lookahead)
+    with output_folder(config.out):
+        source = open_live_source(config, detector)
+        recording = LiveRecording(lifter, source, config)
+        meter = SpeedMeter(recording.live.lookahead)
         with closing(source.frames), display(config.port) as page:
-            say(delay_words(recording, source.fps))
+            say(describe_delay(recording, source.fps))
             say(f"showing {config.input} at {page.url} - stop with Ctrl-C")
             try:
                 show_frames(source.frames, recording, page, meter)
@@ -101,7 +100,7 @@ def check_live(config: CaptureConfig) -> None:
     faults = {
         "--person all": config.person == "all",
         "--detect-every": config.detect_every > 1,
-        "--rigid": config.rigid,
+        "--constant-bones": config.constant_bones,
         "--smoothing (but 0)": config.smoothing not in (0.0, SMOOTHING),
     }
     if any(faults.values()):
@@ -114,7 +113,7 @@ def live_weights(name: str) -> str:
     return "live" if name == "default" and "live" in manifest() else name
 
 
-class Recording:
+class LiveRecording:
     """Lifts the frames of a source one by one and keeps all that came of them.
 
     Attributes:
@@ -122,9 +121,9 @@ class Recording:
         poses: what came so far.
     """
 
-    def __init__(self, lifter: Lifter, source: Source, config: CaptureConfig) -> None:
+    def __init__(self, lifter: Lifter, source: LiveSource, config: CaptureConfig) -> None:
         self.source, self.name = source, lifter.name
-        self._begin = partial(
+        self._new_lifter = partial(
             StreamingLifter,
             lifter,
             source.image_size,
@@ -134,20 +133,20 @@ class Recording:
             smoothing=config.smoothing > 0,
             flip=config.flip,
         )
-        self.live, self.person = self._begin(), 0
+        self.live, self.person = self._new_lifter(), 0
         self.poses: list[LivePose] = []
         self.points: list[np.ndarray] = []
         self.times: list[float] = []
 
-    def push(self, seen: Seen) -> list[LivePose]:
+    def push(self, frame: LiveFrame) -> list[LivePose]:
         """Take in a frame; the poses that are ready now, mostly one, of as many frames ago as is stated."""
-        with held_back():
-            if seen.person != self.person:
+        with delay_interrupt():
+            if frame.person != self.person:
                 self.poses += self.live.finish()
-                self.live, self.person = self._begin(), seen.person
-            self.points.append(seen.points)
-            self.times.append(seen.time)
-            poses = self.live.push(seen.points, seen.time)
+                self.live, self.person = self._new_lifter(), frame.person
+            self.points.append(frame.points)
+            self.times.append(frame.time)
+            poses = self.live.push(frame.points, frame.time)
             self.poses += poses
         return poses
 
@@ -165,7 +164,7 @@ class Recording:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def delay_interrupt() -> Iterator[None]:
     """Ctrl-C waits for the end of what must not be cut in two."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -180,32 +179,34 @@ def held_back() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def show_frames(frames: Iterable[Seen], recording: Recording, display: Display, meter: Meter) -> None:
+def show_frames(
+    frames: Iterable[LiveFrame], recording: LiveRecording, display: Display, meter: SpeedMeter
+) -> None:
     """Lift and show frame after frame, each pose with the picture that belongs to it."""
     pictures: deque[tuple[float, np.ndarray | None]] = deque(maxlen=recording.live.lookahead + 1)
-    for seen in frames:
+    for frame in frames:
         began = time.perf_counter()
-        pictures.append((seen.time, seen.image))
-        poses = recording.push(seen)
+        pictures.append((frame.time, frame.image))
+        poses = recording.push(frame)
         lifted = time.perf_counter()
         for pose in poses or (None,):
             image = pictures[-1][1] if pose is None else dict(pictures)[pose.time]
-            display.show(pose, recording.source.camera.camera, image, meter.words(pose))
+            display.show(pose, recording.source.camera.camera, image, meter.status(pose))
         shown = time.perf_counter()
-        meter.add(shown, np.array([seen.seconds, lifted - began, shown - began + seen.seconds]))
+        meter.add(shown, np.array([frame.seconds, lifted - began, shown - began + frame.seconds]))
 
 
-class Meter:
+class SpeedMeter:
     """How fast it goes: running means over about the last twenty frames."""
 
     def __init__(self, lookahead: int) -> None:
         self.lookahead, self.count = lookahead, 0
-        self.last, self.interval, self.stages = 0.0, 0.0, np.zeros(3)
+        self.last, self.interval, self.announce_stages = 0.0, 0.0, np.zeros(3)
 
-    def add(self, now: float, stages: np.ndarray) -> None:
+    def add(self, now: float, announce_stages: np.ndarray) -> None:
         """A frame was shown now; its detection, lifting and all in all took so many seconds."""
         self.count += 1
-        self.stages += max(0.05, 1 / self.count) * (stages - self.stages)
+        self.announce_stages += max(0.05, 1 / self.count) * (announce_stages - self.announce_stages)
         if self.count > 1:
             self.interval += max(0.05, 1 / (self.count - 1)) * (now - self.last - self.interval)
         self.last = now
@@ -213,21 +214,21 @@ class Meter:
     @property
     def speed(self) -> str:
         """A line about the speed."""
-        detection, lifting, total = (f"{1000 * seconds:.0f} ms" for seconds in self.stages)
+        detection, lifting, total = (f"{1000 * seconds:.0f} ms" for seconds in self.announce_stages)
         rate = f"{1 / self.interval:.0f}" if self.interval else "–"
         return (
             f"{rate} frames/s; detection {detection}, lifting {lifting}, total {total}; "
             f"look-ahead {self.lookahead} frames"
         )
 
-    def words(self, pose: LivePose | None) -> str:
+    def status(self, pose: LivePose | None) -> str:
         """The same, and whether somebody is seen."""
         if pose is None:
             return f"{self.speed}; no pose yet"
         return self.speed if pose.confidence.any() else f"{self.speed}; nobody seen"
 
 
-def delay_words(recording: Recording, fps: float) -> str:
+def describe_delay(recording: LiveRecording, fps: float) -> str:
     """With what it is lifted, and how late a pose is."""
     frames = recording.live.lookahead
     late = f"{frames} frames ({frames / fps:.1f} s) late" if frames else "without waiting for later frames"
@@ -235,25 +236,20 @@ def delay_words(recording: Recording, fps: float) -> str:
 
 
 def write_recording(
-    recording: Recording, source: Source, config: CaptureConfig, say: Callable[[str], None]
+    recording: LiveRecording, source: LiveSource, config: CaptureConfig, say: Callable[[str], None]
 ) -> dict[str, Path]:
     """Write what was lifted, on its floor and in the height that the user gives."""
     if not (recording.poses or recording.live.waiting):
         raise InputError(f"nobody was seen in {config.input} ({len(recording.times)} frames looked at)")
     motion, keypoints = recording.finish()
-    if config.height is not None:
-        motion = scale_to_height(motion, config.height)
-    if config.level:
-        (motion,) = on_floor([motion], config)
-    again = None if isinstance(source.video, Webcam) else source.video
-    video = None if again is None else Excerpt(again, motion.timestamps)
-    found = DetectedPeople([keypoints], source.video, source.camera)
-    return write_outputs([motion], found._replace(video=video), config, stages(say)) | save_found(
-        found, config
-    )
+    (motion,) = postprocess([motion], height=config.height, align=config.align_to_gravity)
+    rereadable = None if isinstance(source.video, Webcam) else source.video
+    video = None if rereadable is None else FramesAtTimes(rereadable, motion.timestamps)
+    files = write_outputs([motion], video, config, announce_stages(say))
+    return files | save_detected_keypoints(DetectedPeople([keypoints], source.video, source.camera), config)
 
 
-def stages(say: Callable[[str], None]) -> ProgressCallback:
+def announce_stages(say: Callable[[str], None]) -> ProgressCallback:
     """A report that says what is being done when it begins."""
     told: set[str] = set()
 

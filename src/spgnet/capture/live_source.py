@@ -1,4 +1,4 @@
-"""Where live frames come from, and whom of the people in them is followed."""
+"""Where live frames come from, and which of the people in them is followed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from spgnet.camera_files import FoundCamera
 from spgnet.capture.config import CaptureConfig
-from spgnet.capture.people import camera_of, find_people, is_keypoints, open_video
+from spgnet.capture.people import find_people, find_video_camera, is_keypoints, open_video
 from spgnet.detection import Detector, RtmDetector, TrackedPerson, Tracker, TrackingConfig
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
@@ -21,15 +21,15 @@ from spgnet.video import Frame, FrameSource
 from spgnet.video.webcam import Webcam
 from spgnet.view.drawing import resize
 
-TRACKING = TrackingConfig(boxes_every=10)
+LIVE_TRACKING = TrackingConfig(boxes_every=10)
 """People are looked for in every tenth frame and when somebody is lost: it takes thrice as long as finding
 one person's keypoints."""
-SIDE = 400
+SHOWN_SIDE = 400
 """The longer side of the image that is shown, in pixels."""
 
 
-class Seen(NamedTuple):
-    """What was seen in a frame.
+class LiveFrame(NamedTuple):
+    """The keypoints of one frame.
 
     Attributes:
         points: x and y in pixels and score of the person's keypoints; a score of 0 where there is none.
@@ -47,7 +47,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class LiveSource:
     """Where frames come from.
 
     Args:
@@ -60,7 +60,7 @@ class Source:
         track: the person's number.
     """
 
-    frames: Generator[Seen, None, None]
+    frames: Generator[LiveFrame, None, None]
     keypoint_set: KeypointSetName
     image_size: tuple[int, int]
     fps: float
@@ -69,50 +69,63 @@ class Source:
     track: int = 1
 
 
-def open_source(config: CaptureConfig, detector: Detector | None) -> Source:
+def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSource:
     """The frames of a webcam, a video, a folder of images, or a keypoint file.
 
     Raises:
         InputError: it cannot be read, or nobody of the number is in a keypoint file.
     """
-    if is_keypoints(Path(config.input)):
-        assert config.person != "all"
-        found = find_people(config, lambda stage, done, total: None).chosen(config.person)
-        keypoints = found.people[0]
-        size, fps = keypoints.image_size, keypoints.fps
-        frames = paced(read(keypoints))
-        return Source(frames, keypoints.keypoint_set, size, fps, found.camera, track=keypoints.track)
-    video = open_video(config)
-    camera = camera_of(None, video, config)
-    detector = detector or RtmDetector(config.detector_dir)
     assert config.person != "all"
-    frames = detected(video, detector, config.person)
-    frames = frames if isinstance(video, Webcam) else paced(frames)
+    if is_keypoints(Path(config.input)):
+        found = find_people(
+            config.input,
+            camera=config.camera,
+            camera_name=config.camera_name,
+            field_of_view=config.field_of_view,
+            fps=config.fps,
+            image_size=config.image_size,
+            keypoint_set=config.keypoint_set,
+            format=config.format,
+        ).select(config.person)
+        keypoints = found.people[0]
+        return LiveSource(
+            in_real_time(keypoint_frames(keypoints)),
+            keypoints.keypoint_set,
+            keypoints.image_size,
+            keypoints.fps,
+            found.camera,
+            track=keypoints.track,
+        )
+    video = open_video(config.input, config.fps, config.keypoint_set, config.image_size, config.format)
+    camera = find_video_camera(video, config.camera, config.camera_name, config.field_of_view)
+    detector = detector or RtmDetector(config.detector_dir)
+    frames = detected_frames(video, detector, config.person)
+    frames = frames if isinstance(video, Webcam) else in_real_time(frames)
     track = config.person if isinstance(config.person, int) else 1
-    return Source(frames, detector.keypoint_set, video.image_size, video.fps, camera, video, track)
+    return LiveSource(frames, detector.keypoint_set, video.image_size, video.fps, camera, video, track)
 
 
-def read(keypoints: Keypoints) -> Iterator[Seen]:
+def keypoint_frames(keypoints: Keypoints) -> Iterator[LiveFrame]:
     """The frames of a keypoint file."""
     for points, moment in zip(keypoints.points, keypoints.timestamps, strict=True):
-        yield Seen(points, float(moment), keypoints.track)
+        yield LiveFrame(points, float(moment), keypoints.track)
 
 
-def detected(
+def detected_frames(
     frames: Iterable[Frame], detector: Detector, person: Literal["largest"] | int
-) -> Generator[Seen, None, None]:
+) -> Generator[LiveFrame, None, None]:
     """One person's keypoints in every frame."""
-    tracker, follower = Tracker(detector, TRACKING), Follower(person)
+    tracker, selector = Tracker(detector, LIVE_TRACKING), PersonSelector(person)
     nobody = np.zeros((KEYPOINT_COUNTS[detector.keypoint_set], 3), np.float32)
     for frame in frames:
         began = time.perf_counter()
-        one = follower.choose(tracker.update(frame.image, frame.time), frame.time)
+        one = selector.select(tracker.update(frame.image, frame.time), frame.time)
         seconds = time.perf_counter() - began
         points = nobody if one is None else one.keypoints.astype(np.float32)
-        yield Seen(points, frame.time, follower.serial, small(frame.image), seconds)
+        yield LiveFrame(points, frame.time, selector.serial, downscale(frame.image), seconds)
 
 
-class Follower:
+class PersonSelector:
     """Chooses one person in every frame: who has a number, or whoever was the largest.
 
     The largest is followed until they are out of sight for longer than the tracker remembers them.
@@ -122,11 +135,11 @@ class Follower:
         self.person = person
         self.serial, self.last = 0, -np.inf
 
-    def choose(self, people: Sequence[TrackedPerson], time: float) -> TrackedPerson | None:
+    def select(self, people: Sequence[TrackedPerson], time: float) -> TrackedPerson | None:
         """The person in the next frame, or None if they are not seen."""
         if isinstance(self.person, int):
             candidates = [one for one in people if one.track == self.person]
-        elif time - self.last <= TRACKING.max_age:
+        elif time - self.last <= LIVE_TRACKING.max_age:
             candidates = [one for one in people if one.serial == self.serial]
         else:
             candidates = sorted(people, key=_importance)
@@ -140,28 +153,28 @@ def _importance(one: TrackedPerson) -> tuple[bool, float]:
     return one.track > 0, box_area(keypoint_box(one.keypoints))
 
 
-def small(image: np.ndarray) -> np.ndarray:
+def downscale(image: np.ndarray) -> np.ndarray:
     """The image, its longer side 400 pixels or less."""
     height, width = image.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
+    scale = min(1.0, SHOWN_SIDE / max(height, width))
     return resize(image, (max(1, round(width * scale)), max(1, round(height * scale))))
 
 
-def paced(
-    frames: Iterator[Seen],
+def in_real_time(
+    frames: Iterator[LiveFrame],
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
-) -> Generator[Seen, None, None]:
+) -> Generator[LiveFrame, None, None]:
     """Frames, no faster than they were filmed; time lost by a slow one is not made up for."""
     start = -np.inf
-    for seen in frames:
+    for frame in frames:
         now = clock()
-        start = max(start, now - seen.time)
-        sleep(start + seen.time - now)
-        yield seen
+        start = max(start, now - frame.time)
+        sleep(start + frame.time - now)
+        yield frame
 
 
-class Excerpt(FrameSource):
+class FramesAtTimes(FrameSource):
     """The frames of a video at some times."""
 
     def __init__(self, video: FrameSource, times: np.ndarray) -> None:

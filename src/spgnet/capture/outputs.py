@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,25 @@ SINGLE = ("bvh",)
 
 NEEDED = {"c3d": ("ezc3d", "export"), "glb": ("pygltflib", "export"), "gltf": ("pygltflib", "export")}
 """Formats that need a library, and the extra that brings it."""
+
+
+@contextmanager
+def output_folder(folder: Path) -> Iterator[None]:
+    """A folder that exists and can be written to; one that was created is removed again if it stays empty.
+
+    Raises:
+        OSError: it cannot be created or written to.
+    """
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = folder / ".spgnet"
+    trial.touch()
+    trial.unlink()
+    try:
+        yield
+    finally:
+        if new and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def check_outputs(config: CaptureConfig) -> None:
@@ -62,17 +82,17 @@ def check_outputs(config: CaptureConfig) -> None:
         raise InputError("; ".join(faults))
 
 
-def path_faults(option: str, path: Path, suffixes: tuple[str, ...], made: Path | None = None) -> list[str]:
-    """What is wrong with the name of a file to write; ``made`` is a folder that will be there."""
+def path_faults(option: str, path: Path, suffixes: tuple[str, ...], created: Path | None = None) -> list[str]:
+    """What is wrong with the name of a file to write; ``created`` is a folder that will be there."""
     faults = []
     if path.suffix.lower() not in suffixes:
         faults.append(f"{path}: {option} needs a file name that ends in {' or '.join(suffixes)}")
-    if not path.parent.is_dir() and path.parent != made:
+    if not path.parent.is_dir() and path.parent != created:
         faults.append(f"{path.parent}: no such folder (for {option})")
     return faults
 
 
-def save_found(found: DetectedPeople, config: CaptureConfig) -> dict[str, Path]:
+def save_detected_keypoints(found: DetectedPeople, config: CaptureConfig) -> dict[str, Path]:
     """Write the keypoints of everybody detected, with their camera if it is known, to be lifted again.
 
     Returns:
@@ -84,11 +104,11 @@ def save_found(found: DetectedPeople, config: CaptureConfig) -> dict[str, Path]:
     for keypoints in found.people:
         person = "" if len(found.people) == 1 else f"-{keypoints.track}"
         files[f"keypoints{person}"] = config.out / f"keypoints{person}.npz"
-        save_keypoints(files[f"keypoints{person}"], with_camera(keypoints, found))
+        save_keypoints(files[f"keypoints{person}"], with_intrinsics(keypoints, found))
     return files
 
 
-def with_camera(keypoints: Keypoints, found: DetectedPeople) -> Keypoints:
+def with_intrinsics(keypoints: Keypoints, found: DetectedPeople) -> Keypoints:
     """Keypoints that hold their camera's intrinsics, unless these are only assumed."""
     if found.camera.source is IntrinsicsSource.ASSUMED:
         return keypoints
@@ -97,9 +117,11 @@ def with_camera(keypoints: Keypoints, found: DetectedPeople) -> Keypoints:
 
 
 def write_outputs(
-    motions: Sequence[Motion], found: DetectedPeople, config: CaptureConfig, report: ProgressCallback
+    motions: Sequence[Motion], video: FrameSource | None, config: CaptureConfig, report: ProgressCallback
 ) -> dict[str, Path]:
     """Write the motions in every way that was asked for; each file whole or not at all.
+
+    The video's frames must be those of the motions.
 
     Returns:
         The files, by what they are.
@@ -110,19 +132,19 @@ def write_outputs(
         files[f"motion{person}"] = config.out / f"motion{person}.npz"
         save_motion(files[f"motion{person}"], motion)
     for suffix in config.export:
-        files |= exported(motions, config.out, suffix)
+        files |= export_files(motions, config.out, suffix)
     if config.html is not None:
         title = Path(config.input).name
-        write_page(config.html, motions, title=title, images=timed_images(found.video, motions, report))
+        write_page(config.html, motions, title=title, images=timed_images(video, motions, report))
         files["page"] = config.html
     if config.overlay is not None:
-        images = plain_images(found.video, motions[0], report)
+        images = plain_images(video, motions[0], report)
         write_overlay(config.overlay, images, Overlay(motions), motions[0].fps)
         files["overlay"] = config.overlay
     return files
 
 
-def exported(motions: Sequence[Motion], folder: Path, suffix: str) -> dict[str, Path]:
+def export_files(motions: Sequence[Motion], folder: Path, suffix: str) -> dict[str, Path]:
     """The motions in another format: in one file if the format can hold several people."""
     if suffix not in SINGLE or len(motions) == 1:
         path = folder / f"motion.{suffix}"

@@ -1,4 +1,4 @@
-"""The people in the input: 2D keypoints read from a file, or detected in a video."""
+"""The people in the input: 2D keypoints that are given, read from a file, or detected in a video."""
 
 from __future__ import annotations
 
@@ -8,26 +8,36 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Real
 
 from spgnet.camera_files import FoundCamera, find_camera
-from spgnet.capture.config import CaptureConfig
-from spgnet.detection import RtmDetector, TrackedPerson, detect_video, select_people
+from spgnet.detection import Detector, RtmDetector, TrackedPerson, detect_video, select_people
 from spgnet.errors import InputError
-from spgnet.keypoints import Keypoints, load_keypoints
+from spgnet.geometry.camera import Camera
+from spgnet.keypoints import KeypointFormat, Keypoints, KeypointSetName, load_keypoints
+from spgnet.lifting.inputs import given_keypoints
 from spgnet.video import Frame, FrameSource, open_frames
 
 ProgressCallback = Callable[[str, int, int | None], None]
 """Takes what is being done, how much of it is done, and how much there is, if that is known."""
+Person = Literal["largest", "all"] | int
+"""Whom to lift: who fills most of the picture, everybody, or one by number."""
+LiftSource = str | Path | Keypoints | Sequence[Keypoints] | Real[np.ndarray, "frames joints 3"]
+"""What can be lifted: a video, a folder of images, a keypoint file, or keypoints."""
 
 KEYPOINT_SUFFIXES = (".npz", ".json", ".csv")
 
 
+def ignore_progress(stage: str, done: int, total: int | None) -> None:
+    """Report nothing."""
+
+
 class DetectedPeople(NamedTuple):
-    """Who is in the input.
+    """The people in the input.
 
     Attributes:
-        people: everybody, or those who are chosen, the largest first.
-        video: where they were found, unless in a keypoint file.
+        people: 2D keypoints of everybody, or of those who are selected, the largest first.
+        video: where they were detected; None for keypoints from elsewhere.
         camera: what filmed them.
     """
 
@@ -35,7 +45,7 @@ class DetectedPeople(NamedTuple):
     video: FrameSource | None
     camera: FoundCamera
 
-    def chosen(self, person: Literal["largest", "all"] | int) -> DetectedPeople:
+    def select(self, person: Person) -> DetectedPeople:
         """Only those whom the user wants lifted.
 
         Raises:
@@ -46,55 +56,47 @@ class DetectedPeople(NamedTuple):
         return self._replace(people=kept)
 
 
-def find_people(config: CaptureConfig, report: ProgressCallback) -> DetectedPeople:
-    """Read or detect the people in the input; whatever is wrong with the camera shows first.
+def find_people(
+    source: LiftSource,
+    *,
+    camera: Camera | Path | str | None = None,
+    camera_name: str | None = None,
+    field_of_view: float | None = None,
+    fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    keypoint_set: KeypointSetName | None = None,
+    format: KeypointFormat | Literal["auto"] = "auto",
+    detect_every: int = 1,
+    detector: Detector | Path | None = None,
+    on_progress: ProgressCallback = ignore_progress,
+) -> DetectedPeople:
+    """Read or detect the people in the input; the arguments are those of :func:`spgnet.capture.lift.lift`.
+
+    Whatever is wrong with the camera shows before anybody is detected.
 
     Raises:
         InputError: the input or the camera cannot be used, or nobody is there.
     """
-    path = Path(config.input)
-    if is_keypoints(path):
-        people = load_keypoints(
-            path,
-            keypoint_set=config.keypoint_set,
-            fps=config.fps,
-            image_size=config.image_size,
-            format=config.format,
+    if not isinstance(source, str | Path) or is_keypoints(Path(source)):
+        if detect_every > 1:
+            raise InputError("detect_every is for videos")
+        people = _read_people(source, keypoint_set, fps, image_size, format)
+        found = find_camera(
+            people[0].image_size,
+            camera=camera,
+            name=camera_name,
+            keypoints=people[0],
+            field_of_view=field_of_view,
         )
-        if config.detect_every > 1:
-            raise InputError(f"{path}: --detect-every is for videos")
-        return DetectedPeople(people, None, camera_of(people[0], None, config))
-    video = open_video(config)
-    camera = camera_of(None, video, config)
-    people = detected(video, config, report)
-    if config.fps is not None:  # slow motion: time is that of the camera, not that of the file
-        people = [replace(one, timestamps=np.arange(len(one)) / config.fps) for one in people]
-    return DetectedPeople(people, video, camera)
-
-
-def open_video(config: CaptureConfig) -> FrameSource:
-    """The video, folder of images or webcam that the user names.
-
-    Raises:
-        InputError: it cannot be read, or an option for keypoint files is given.
-    """
-    if config.keypoint_set or config.image_size or config.format != "auto":
-        raise InputError(f"{config.input}: --keypoint-set, --image-size and --format are for keypoint files")
-    return open_frames(config.input, image_fps=config.fps or 30.0)
-
-
-def camera_of(keypoints: Keypoints | None, video: FrameSource | None, config: CaptureConfig) -> FoundCamera:
-    """The camera that filmed keypoints or a video."""
-    source = keypoints or video
-    assert source is not None
-    return find_camera(
-        source.image_size,
-        camera=config.camera,
-        name=config.camera_name,
-        keypoints=keypoints,
-        focal_hint=video.focal_hint if video else None,
-        field_of_view=config.field_of_view,
-    )
+        return DetectedPeople(people, None, found)
+    video = open_video(source, fps, keypoint_set, image_size, format)
+    found = find_video_camera(video, camera, camera_name, field_of_view)
+    if detector is None or isinstance(detector, Path):
+        detector = RtmDetector(detector)
+    people = _detect(video, detector, detect_every, on_progress)
+    if fps is not None:  # slow motion: time is that of the camera, not that of the file
+        people = [replace(one, timestamps=np.arange(len(one)) / fps) for one in people]
+    return DetectedPeople(people, video, found)
 
 
 def is_keypoints(path: Path) -> bool:
@@ -104,15 +106,76 @@ def is_keypoints(path: Path) -> bool:
     return path.suffix.lower() in KEYPOINT_SUFFIXES
 
 
-def detected(video: FrameSource, config: CaptureConfig, report: ProgressCallback) -> list[Keypoints]:
+def _read_people(
+    source: LiftSource,
+    keypoint_set: KeypointSetName | None,
+    fps: float | None,
+    image_size: tuple[int, int] | None,
+    format: KeypointFormat | Literal["auto"],
+) -> list[Keypoints]:
+    """The people of a keypoint file, of :class:`Keypoints` or of an array."""
+    if isinstance(source, str | Path):
+        return load_keypoints(
+            source, keypoint_set=keypoint_set, fps=fps, image_size=image_size, format=format
+        )
+    if format != "auto":
+        raise InputError("format is for keypoint files")
+    given = source if isinstance(source, Sequence) else [source]
+    people = [given_keypoints(one, fps, image_size, keypoint_set) for one in given]
+    if not people:
+        raise InputError("there are no keypoints to lift: the list is empty")
+    tracks, sizes = [one.track for one in people], {one.image_size for one in people}
+    if len(set(tracks)) < len(tracks):
+        raise InputError(f"each person needs a track number of its own, got {tracks}")
+    if len(sizes) > 1:
+        raise InputError(f"people of one clip have one image_size, got {', '.join(map(str, sorted(sizes)))}")
+    return people
+
+
+def open_video(
+    source: str | Path,
+    fps: float | None,
+    keypoint_set: KeypointSetName | None,
+    image_size: tuple[int, int] | None,
+    format: KeypointFormat | Literal["auto"],
+) -> FrameSource:
+    """The video, folder of images or webcam that the user names.
+
+    Raises:
+        InputError: it cannot be read, or an option for keypoint files is given.
+    """
+    if keypoint_set or image_size or format != "auto":
+        raise InputError(f"{source}: keypoint_set, image_size and format are for keypoint files")
+    return open_frames(source, image_fps=fps or 30.0)
+
+
+def find_video_camera(
+    video: FrameSource, camera: Camera | Path | str | None, name: str | None, field_of_view: float | None
+) -> FoundCamera:
+    """The camera that filmed a video: that of the user, else what the video's metadata tell, else assumed.
+
+    Raises:
+        InputError: the camera cannot be used.
+    """
+    return find_camera(
+        video.image_size,
+        camera=camera,
+        name=name,
+        focal_hint=video.focal_hint,
+        field_of_view=field_of_view,
+    )
+
+
+def _detect(
+    video: FrameSource, detector: Detector, detect_every: int, on_progress: ProgressCallback
+) -> list[Keypoints]:
     """Detect and follow the people in a video."""
-    detector = RtmDetector(config.detector_dir)
     done = 0
 
     def on_frame(frame: Frame, people: Sequence[TrackedPerson]) -> None:
         nonlocal done
-        done += config.detect_every
-        report("detecting", done, video.frame_count)
+        done += detect_every
+        on_progress("detecting", done, video.frame_count)
 
-    report("detecting", 0, video.frame_count)
-    return detect_video(video, detector, detect_every=config.detect_every, on_frame=on_frame)
+    on_progress("detecting", 0, video.frame_count)
+    return detect_video(video, detector, detect_every=detect_every, on_frame=on_frame)

@@ -13,7 +13,7 @@ import tyro
 from spgnet.capture import CaptureConfig, CaptureResult, run_capture
 from spgnet.capture.live import run_live
 from spgnet.capture.outputs import path_faults, report_each
-from spgnet.capture.run import travelled
+from spgnet.capture.run import path_length
 from spgnet.cli.console import console, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
 from spgnet.errors import InputError
@@ -45,7 +45,7 @@ def show(captured: CaptureResult) -> None:
     for motion in captured.motions:
         say(
             f"person {motion.track}: {len(motion)} frames, {np.ptp(motion.timestamps):.1f} s, "
-            f"{abs(motion.joints[:, 0, 2]).mean():.1f} m from the camera, moved {travelled(motion):.1f} m",
+            f"{abs(motion.joints[:, 0, 2]).mean():.1f} m from the camera, moved {path_length(motion):.1f} m",
         )
     for line in captured.remarks:
         say(line)

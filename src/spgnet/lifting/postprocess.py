@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -379,3 +380,55 @@ def _compromise(up: Vector, body: _Direction | None, footholds: Float[np.ndarray
     step = np.linalg.lstsq(matrix @ tangent, target - matrix @ up, rcond=None)[0]
     moved = up + tangent @ step
     return moved / np.linalg.norm(moved)
+
+
+def postprocess(
+    motions: Sequence[Motion],
+    *,
+    constant_bones: bool = False,
+    height: float | None = None,
+    align: bool = True,
+) -> list[Motion]:
+    """The motions of one clip's people, corrected as a user wants them, in one world.
+
+    The order matters: constant bones first, as their lengths give the stature; then the scale, which moves
+    the feet; the floor last.
+
+    Args:
+        motions: as lifted, all with the same camera.
+        constant_bones: fit constant bone lengths (:func:`fit_constant_bones`).
+        height: standing height in metres that everybody is scaled to (:func:`scale_to_height`).
+        align: find the world's up and floor from all people together where the camera's extrinsics are
+            arbitrary (:func:`align_to_gravity`). Calibrated ones are kept, but for the camera's height if
+            the motion is scaled, which lifts feet off the calibrated floor (:func:`place_on_floor`).
+
+    Raises:
+        InputError: the height is not between 0.5 and 2.5 metres.
+    """
+    if constant_bones:
+        motions = [fit_constant_bones(motion) for motion in motions]
+    if height is not None:
+        motions = [scale_to_height(motion, height) for motion in motions]
+    if not align:
+        return list(motions)
+    together = _concatenate(motions)
+    if together.camera.extrinsics == "arbitrary":
+        together = align_to_gravity(together)
+    elif height is not None:
+        together = place_on_floor(together)
+    return [replace(motion, camera=together.camera) for motion in motions]
+
+
+def _concatenate(motions: Sequence[Motion]) -> Motion:
+    """The frames of all people one after the other, to find the floor that all of them stand on."""
+    first = motions[0]
+    if len(motions) == 1:
+        return first
+    length = float(np.ptp(first.timestamps)) + 1.0
+    return replace(
+        first,
+        joints=np.concatenate([motion.joints for motion in motions]),
+        confidence=np.concatenate([motion.confidence for motion in motions]),
+        pixels=np.concatenate([motion.pixels for motion in motions]),
+        timestamps=np.concatenate([m.timestamps + place * length for place, m in enumerate(motions)]),
+    )

@@ -1,0 +1,143 @@
+"""``spgnet.lift``: from whatever shows people to their 3D motion, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from spgnet.capture.config import check_options
+from spgnet.capture.people import (
+    DetectedPeople,
+    LiftSource,
+    Person,
+    ProgressCallback,
+    find_people,
+    ignore_progress,
+)
+from spgnet.detection import Detector
+from spgnet.errors import InputError
+from spgnet.geometry.camera import Camera
+from spgnet.keypoints import KeypointFormat, KeypointSetName
+from spgnet.keypoints.smoothing import SMOOTHING
+from spgnet.lifting import Lifter, Motion
+from spgnet.lifting.postprocess import postprocess
+
+
+def lift(
+    source: LiftSource,
+    *,
+    camera: Camera | Path | str | None = None,
+    camera_name: str | None = None,
+    field_of_view: float | None = None,
+    height: float | None = None,
+    person: Person = "largest",
+    fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    keypoint_set: KeypointSetName | None = None,
+    format: KeypointFormat | Literal["auto"] = "auto",
+    weights: Lifter | Path | str = "default",
+    constant_bones: bool = False,
+    align_to_gravity: bool = True,
+    smoothing: float = SMOOTHING,
+    flip: bool = True,
+    detect_every: int = 1,
+    detector: Detector | Path | None = None,
+    device: str = "cpu",
+    on_progress: ProgressCallback | None = None,
+    on_detected: Callable[[DetectedPeople], None] | None = None,
+) -> list[Motion]:
+    """Lift the people of a video, of images or of 2D keypoints to 3D motion in metres. Nothing is written.
+
+    ``spgnet lift`` calls this function, too.
+
+    >>> motions = lift("keypoints.npz", height=1.78)
+    >>> motions[0].world.shape  # frames, joints of Human3.6M, and x, y, z in metres, z up
+    (100, 17, 3)
+    >>> motions[0].camera.extrinsics
+    'estimated'
+
+    Args:
+        source: a video, a folder of images, a keypoint file (docs/keypoints.md), the keypoints of one person
+            or of several, or an array of x, y in pixels and score, which needs ``fps``, ``image_size`` and,
+            but for the sets with a number of keypoints of their own, ``keypoint_set``.
+        camera: what filmed them, or its file (docs/cameras.md). If None, the field of view that is given,
+            the intrinsics that came with the keypoints, the focal length in the video's metadata, or a
+            default field of view, whichever there is first.
+        camera_name: which of the file's cameras.
+        field_of_view: degrees across the longer side of the image, if there is no camera.
+        height: the person's standing height in metres, to which the motion is scaled.
+        person: who is lifted: who fills most of the picture, everybody, or one by track number, from 1.
+        fps: frames per second of keypoints or images that do not say it; for slow motion, that of the camera.
+        image_size: width and height in pixels of the keypoints' image, where they do not say it.
+        keypoint_set: which keypoints these are, where they do not say it.
+        format: format of a keypoint file.
+        weights: name of weights in the package (:func:`spgnet.available_weights`), a run folder, a
+            safetensors file, or a :class:`Lifter`, to load the weights of many calls once.
+        constant_bones: fit constant bone lengths.
+        align_to_gravity: find the world's up and floor from the motion, unless the camera file says where
+            the camera is.
+        smoothing: standard deviation in seconds of the filter against the detector's jitter; 0 turns it off.
+        flip: average with the result for the mirrored input (twice the time, a little more accurate).
+        detect_every: detect 2D keypoints in every n-th frame of a video only.
+        detector: finds 2D keypoints in pictures; by default the package's, which is fetched once. A path is
+            the folder of the two ONNX files of the latter.
+        device: PyTorch's name of what lifts: ``cpu``, ``cuda`` or ``mps``. A :class:`Lifter` has its own.
+        on_progress: called with what is being done, how much of it is done, and how much there is (None if
+            that is not known).
+        on_detected: called with everybody who was found, before they are lifted, such as to keep their 2D
+            keypoints.
+
+    Returns:
+        A motion for each person, the largest first, all in one world.
+
+    Raises:
+        InputError: the source, the camera or the weights cannot be used, options do not go together, or
+            nobody is there. The message is one line.
+        OSError: a file cannot be read.
+    """
+    check_options(
+        person=person,
+        detect_every=detect_every,
+        smoothing=smoothing,
+        fps=fps,
+        image_size=image_size,
+        height=height,
+    )
+    if isinstance(source, str) and source.isdecimal() and not Path(source).exists():
+        raise InputError(f"{source} is no file; webcams are lifted live: spgnet lift {source} --live")
+    report = on_progress or ignore_progress
+    lifter = weights if isinstance(weights, Lifter) else Lifter.from_pretrained(weights, device=device)
+    found = find_people(
+        source,
+        camera=camera,
+        camera_name=camera_name,
+        field_of_view=field_of_view,
+        fps=fps,
+        image_size=image_size,
+        keypoint_set=keypoint_set,
+        format=format,
+        detect_every=detect_every,
+        detector=detector,
+        on_progress=report,
+    )
+    if on_detected is not None:
+        on_detected(found)
+    people, motions = found.select(person).people, []
+    for keypoints in people:
+        stage = "lifting" if len(people) == 1 else f"lifting person {keypoints.track}"
+        motions.append(
+            lifter.lift(
+                keypoints,
+                camera=found.camera,
+                smoothing=smoothing,
+                flip=flip,
+                on_progress=partial(_report_frames, report, stage, len(keypoints)),
+            )
+        )
+    return postprocess(motions, constant_bones=constant_bones, height=height, align=align_to_gravity)
+
+
+def _report_frames(report: ProgressCallback, stage: str, total: int, done: int) -> None:
+    report(stage, done, total)

@@ -1,0 +1,136 @@
+"""``spgnet.lift``: every kind of source, and the same motion as the command line's."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import spgnet as public
+from capture.conftest import SimulatedDetector
+from lifting.people import SIZE, camera, filmed, lifter
+from spgnet.errors import InputError
+from spgnet.keypoints import Keypoints
+from spgnet.lifting import Motion, load_motion
+from spgnet.lifting.postprocess import align_to_gravity, fit_constant_bones, scale_to_height
+from spgnet.video import files
+
+
+def lift(source, **options) -> list[Motion]:
+    return public.lift(source, **{"weights": lifter()} | options)
+
+
+def test_a_file_its_keypoints_a_list_and_an_array_give_the_same_motion(spgnet, clip):
+    (expected,) = lift(clip)
+    (keypoints,) = public.load_keypoints(clip)
+    array = {"fps": 30.0, "image_size": SIZE, "keypoint_set": "human36m17", "camera": expected.camera}
+    for (motion,) in (
+        lift(str(clip)),
+        lift(keypoints),
+        lift([keypoints]),
+        lift(keypoints.points, **array, align_to_gravity=False),
+    ):
+        np.testing.assert_allclose(motion.joints, expected.joints, atol=1e-5)
+    assert {path.name for path in Path().iterdir()} == {"walk.npz", "w.safetensors"}
+
+
+def test_the_command_gives_the_motion_of_the_function(spgnet, clip):
+    options = ["--height", "1.9", "--constant-bones", "--smoothing", "0.1", "--no-flip"]
+    assert spgnet("lift", "walk.npz", *options)[0] is None
+    (motion,) = lift(clip, height=1.9, constant_bones=True, smoothing=0.1, flip=False)
+    written = load_motion("out/motion.npz")
+    np.testing.assert_allclose(motion.joints, written.joints, atol=1e-6)
+    np.testing.assert_allclose(motion.world, written.world, atol=1e-6)
+    assert motion.camera_source == written.camera_source
+
+
+def test_a_focal_length_in_the_video_s_metadata_reaches_function_and_command(spgnet, video, monkeypatch):
+    monkeypatch.setattr(files, "_focal_hint", lambda *_: 1234.0)
+    assert spgnet("lift", "walk.mp4")[0] is None
+    (motion,) = lift(video)
+    for one in (motion, load_motion("out/motion.npz")):
+        assert one.camera.focal.tolist() == [1234, 1234]
+        assert "metadata" in one.camera_source
+
+
+def test_what_is_detected_can_be_kept_and_another_detector_used(spgnet, video):
+    kept, stages = [], []
+    (motion,) = lift(
+        video,
+        detector=SimulatedDetector(),
+        on_detected=kept.append,
+        on_progress=lambda stage, done, total: stages.append(stage),
+    )
+    assert kept[0].people[0].keypoint_set == "halpe26"
+    assert len(motion) == len(kept[0].people[0]) == 30
+    assert list(dict.fromkeys(stages)) == ["detecting", "lifting"]
+    assert not Path("out").exists()
+
+
+def two_people() -> list[Keypoints]:
+    one, _ = filmed(20)
+    shifted = one.points + np.array([150, 0, 0], np.float32)
+    return [one, replace(one, points=shifted, track=2)]
+
+
+def test_everybody_is_lifted_into_one_world(clip):
+    motions = lift(two_people(), person="all")
+    assert sorted(motion.track for motion in motions) == [1, 2]
+    assert motions[0].camera.rotation.tolist() == motions[1].camera.rotation.tolist()
+    assert [motion.track for motion in lift(two_people(), person=2)] == [2]
+
+
+def test_bones_come_before_the_height_and_both_before_the_floor(clip):
+    (plain,) = lift(clip, align_to_gravity=False)
+    (motion,) = lift(clip, constant_bones=True, height=1.9)
+    expected = align_to_gravity(scale_to_height(fit_constant_bones(plain), 1.9))
+    np.testing.assert_array_equal(motion.joints, expected.joints)
+    np.testing.assert_array_equal(motion.world, expected.world)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"person": 0}, "person counts from 1"),
+        ({"person": 7}, "no person 7"),
+        ({"person": "all", "height": 1.8}, "height is of one person"),
+        ({"height": 178.0}, r"between 0\.5 and 2\.5 metres"),
+        ({"detect_every": 2}, "detect_every is for videos"),
+        ({"camera_name": "cam01"}, "no camera file"),
+        ({"camera": "nowhere.toml"}, r"nowhere\.toml: no such file"),
+        ({"weights": "nothing"}, "no weights 'nothing'"),
+        ({"device": "toaster", "weights": "default"}, "no device 'toaster'"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(clip, options, words):
+    with pytest.raises(InputError, match=words) as refusal:
+        lift(clip, **options)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ([], "the list is empty"),
+        ([filmed(5)[0]] * 2, r"a track number of its own, got \[1, 1\]"),
+        (filmed(5)[0].points, "does not say its fps, image_size, keypoint_set"),
+        ("7", "--live"),
+        ("nothing.mp4", "no such file"),
+    ],
+    ids=["empty", "twins", "array", "webcam", "missing"],
+)
+def test_sources_that_cannot_be_lifted_are_refused(source, words):
+    with pytest.raises(InputError, match=words):
+        lift(source)
+
+
+def test_people_of_one_clip_share_its_image():
+    one, other = two_people()
+    with pytest.raises(InputError, match="have one image_size"):
+        lift([one, replace(other, image_size=(640, 480))])
+
+
+def test_a_calibrated_camera_keeps_its_world(clip):
+    (motion,) = lift(clip, camera=camera())
+    assert motion.camera.extrinsics == "calibrated"
+    assert motion.camera.position.tolist() == pytest.approx(camera().position.tolist())
