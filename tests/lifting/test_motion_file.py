@@ -208,3 +208,21 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch,
     assert error.value.filename == str(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_motion_saves_exports_and_shows_itself(tmp_path, motion, monkeypatch):
+    from spgnet.view import page
+
+    opened: list[str] = []
+    monkeypatch.setattr(page.webbrowser, "open", opened.append)
+    monkeypatch.setattr(page.tempfile, "tempdir", str(tmp_path))
+    motion.save(tmp_path / "motion.npz")
+    np.testing.assert_array_equal(load_motion(tmp_path / "motion.npz").joints, motion.joints)
+    motion.export(tmp_path / "motion.bvh")
+    assert (tmp_path / "motion.bvh").read_text().startswith("HIERARCHY")
+    motion.export(str(tmp_path / "motion.txt"), format="csv")
+    assert "left_wrist" in (tmp_path / "motion.txt").read_text()
+    shown = motion.show()
+    assert opened == [shown.as_uri()]
+    assert tmp_path in shown.parents
+    assert "<canvas" in shown.read_text()

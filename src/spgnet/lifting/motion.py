@@ -98,6 +98,47 @@ class Motion:
         world = camera.camera_to_world(torch.from_numpy(self.joints.astype(np.float64)))
         return world.numpy().astype(np.float32)
 
+    def save(self, path: Path | str) -> None:
+        """Write the motion as an ``.npz`` file, which :func:`load_motion` reads (docs/motion.md).
+
+        >>> motion.save("motion.npz")
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        save_motion(path, self)
+
+    def export(self, path: Path | str, *, format: str | None = None) -> None:
+        """Write the motion in the format of the file's suffix, such as .bvh, .glb, .c3d (docs/export.md).
+
+        >>> motion.export("walk.bvh")
+
+        Args:
+            path: the file; one that is there is replaced.
+            format: one of ``spgnet.export.FORMATS``, if the suffix does not tell.
+
+        Raises:
+            InputError: as :func:`spgnet.export.export`.
+            OSError: it cannot be written.
+        """
+        from spgnet.export import export
+
+        export(self, path, format=format)
+
+    def show(self) -> Path:
+        """Open a page that plays the motion in the browser, and return at once.
+
+        Returns:
+            The page, a temporary file that works offline.
+
+        Raises:
+            InputError: it cannot be shown, as a joint is not finite.
+            OSError: the page cannot be written.
+        """
+        from spgnet.view.page import open_page
+
+        return open_page([self])
+
 
 def save_motion(path: Path | str, motion: Motion) -> None:
     """Write a motion as an ``.npz`` file of plain arrays, whole or not at all.

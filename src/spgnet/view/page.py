@@ -6,6 +6,8 @@ import base64
 import html
 import json
 import re
+import tempfile
+import webbrowser
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -70,6 +72,26 @@ def write_page(
         OSError: it cannot be written.
     """
     write_text(path, page_html(motions, title=title, images=images, budget=budget))
+
+
+def open_page(motions: Sequence[Motion], *, title: str = "Motion") -> Path:
+    """Write the page to a temporary file, open it in the browser, and return at once.
+
+    Args:
+        motions: the people of one clip, in one world.
+        title: stands above the motion.
+
+    Returns:
+        The file. It is not removed, as browsers read it later; the system clears its temporary folder.
+
+    Raises:
+        InputError: as :func:`page_html`.
+        OSError: it cannot be written.
+    """
+    path = Path(tempfile.mkdtemp(prefix="spgnet-")) / "motion.html"
+    write_page(path, motions, title=title)
+    webbrowser.open(path.as_uri())
+    return path
 
 
 def page_html(
