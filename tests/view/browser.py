@@ -13,6 +13,9 @@ _PLAIN = ("--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--d
 _QUIET = ("--disable-background-networking", "--disable-component-update")
 _SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
+_CONTROLS = 180
+"""Height in pixels of viser's controls and messages."""
+
 
 @contextmanager
 def chromium(*, webgl: bool = False) -> Iterator[Any]:
@@ -41,9 +44,9 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def picture_when(page: Any, enough: Callable[[np.ndarray], bool], *, seconds: float = 40) -> np.ndarray:
-    """The left of a page as soon as it is as wanted, however long a loaded machine takes to draw it."""
+    """What is below a page's controls as soon as it is as wanted, however slowly a loaded machine draws it."""
     end = time.monotonic() + seconds
-    while not enough(picture := seen(page)[:, :300]):
+    while not enough(picture := seen(page)[_CONTROLS:]):
         assert time.monotonic() < end, "the page never looked as expected"
         page.wait_for_timeout(100)
     return picture
