@@ -1,10 +1,11 @@
 """Changes of axes."""
 
 import numpy as np
+from axes import y_up_to_z_up
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spgnet.export.sampling import y_up_to_z_up, z_up_to_y_up
+from spgnet.export.sampling import z_up_to_y_up
 
 seeds = st.integers(0, 2**31)
 

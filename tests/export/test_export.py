@@ -1,11 +1,14 @@
 """Choosing a format and writing the file."""
 
+import doctest
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import spgnet.export
+from spgnet.errors import InputError
 from spgnet.export import FORMATS, export
 from spgnet.lifting.motion import load_motion
 
@@ -76,12 +79,39 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path, motion):
-    path = tmp_path / "motion.json"
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_not_finite_is_refused_by_formats_that_cannot_hold_it(tmp_path, motion, name):
+    joints, pixels = motion.joints.copy(), motion.pixels.copy()
+    joints[3, 5], pixels[4] = np.nan, np.inf
+    path = tmp_path / f"motion.{name}"
+    for broken, refusing in (
+        (replace(motion, joints=joints), ("json", "bvh", "glb", "gltf")),
+        (replace(motion, pixels=pixels), ("json",)),
+    ):
+        if name in refusing:
+            with pytest.raises(InputError, match=rf"a \.{name} file .* in 1 of 100 frames"):
+                export(broken, path)
+        else:
+            export(broken, path)
+
+
+def test_the_example_of_the_docstring_runs(tmp_path, motion, late):
+    names = {"motion": motion, "other": late, "folder": tmp_path}
+    result = doctest.testmod(spgnet.export, extraglobs=names)
+    assert result.attempted
+    assert not result.failed
+
+
+def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path, motion, monkeypatch):
+    path = tmp_path / "motion.glb"
     export(motion, path)
     before = path.read_bytes()
-    broken = replace(motion, joints=np.full_like(motion.joints, np.nan))
-    with pytest.raises(ValueError, match="JSON"):
-        export(broken, path)
+
+    def fail(motions):
+        raise RuntimeError("half way")
+
+    monkeypatch.setattr(spgnet.export, "glb_bytes", fail)
+    with pytest.raises(RuntimeError, match="half way"):
+        export(motion, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import roma
 import torch
+from axes import y_up_to_z_up
 
 from spgnet.export import export
 from spgnet.export.armature import NODES
-from spgnet.export.sampling import y_up_to_z_up
 from spgnet.geometry.skeleton import HUMAN36M
 
 COMPONENTS = {5121: "u1", 5126: "<f4"}

@@ -8,11 +8,11 @@ import ezc3d
 import numpy as np
 import pytest
 import torch
+from axes import y_up_to_z_up
 
-import spgnet.export.c3d
+import spgnet.export.positions
 from spgnet.export import export
-from spgnet.export.sampling import y_up_to_z_up
-from spgnet.export.tables import rows
+from spgnet.export.positions import format_rows
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 
@@ -56,7 +56,7 @@ def read_trc(path):
 def test_rows_are_those_that_a_loop_writes():
     table = np.random.default_rng(0).normal(size=(2500, 3))
     naive = "".join(f"{int(a)},{b:.3f},{c:.6f}\n" for a, b, c in table)
-    assert rows(table, ["%d", "%.3f", "%.6f"], ",") == naive
+    assert format_rows(table, ["%d", "%.3f", "%.6f"], ",") == naive
 
 
 # --- CSV ----------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_the_points_of_a_person_who_is_not_there_are_missing(tmp_path, motion, l
 
 
 def test_a_motion_too_long_for_the_format_is_refused(tmp_path, motion, monkeypatch):
-    monkeypatch.setattr(spgnet.export.c3d, "MOST_FRAMES", 99)
+    monkeypatch.setattr(spgnet.export.positions, "MAX_FRAMES", 99)
     with pytest.raises(ValueError, match="at most 99 frames and this motion has 100"):
         export(motion, tmp_path / "motion.c3d")
     assert list(tmp_path.iterdir()) == []

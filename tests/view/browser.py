@@ -44,7 +44,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def picture_when(page: Any, enough: Callable[[np.ndarray], bool], *, seconds: float = 40) -> np.ndarray:
-    """What is below a page's controls as soon as it is as wanted, however slowly a loaded machine draws it."""
+    """What is below a page's controls, as soon as it is as wanted: a loaded machine draws slowly."""
     end = time.monotonic() + seconds
     while not enough(picture := seen(page)[_CONTROLS:]):
         assert time.monotonic() < end, "the page never looked as expected"

@@ -15,7 +15,7 @@ from spgnet.camera_files import IntrinsicsSource
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import DetectedPeople, ProgressCallback
 from spgnet.errors import InputError
-from spgnet.export import export
+from spgnet.export import SINGLE_PERSON_FORMATS, export
 from spgnet.extras import how_to_install
 from spgnet.geometry.camera import opencv_intrinsics
 from spgnet.keypoints import Keypoints, save_keypoints
@@ -25,10 +25,6 @@ from spgnet.view.overlay import Overlay, write_overlay
 from spgnet.view.page import write_page
 
 Item = TypeVar("Item")
-
-SINGLE = ("bvh",)
-"""Formats of which a file holds one person."""
-
 
 NEEDED = {"c3d": ("ezc3d", "export"), "glb": ("pygltflib", "export"), "gltf": ("pygltflib", "export")}
 """Formats that need a library, and the extra that brings it."""
@@ -146,7 +142,7 @@ def write_outputs(
 
 def export_files(motions: Sequence[Motion], folder: Path, suffix: str) -> dict[str, Path]:
     """The motions in another format: in one file if the format can hold several people."""
-    if suffix not in SINGLE or len(motions) == 1:
+    if suffix not in SINGLE_PERSON_FORMATS or len(motions) == 1:
         path = folder / f"motion.{suffix}"
         export(motions, path)
         return {suffix: path}

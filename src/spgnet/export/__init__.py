@@ -1,4 +1,13 @@
-"""Motions as files of other programs (docs/export.md)."""
+"""Motions as files of other programs (docs/export.md).
+
+>>> from spgnet.export import FORMATS, export
+>>> FORMATS
+('npz', 'json', 'csv', 'bvh', 'trc', 'c3d', 'glb', 'gltf')
+>>> export(motion, folder / "walk.bvh")
+>>> export([motion, other], folder / "both.csv")
+>>> sorted(path.name for path in folder.iterdir())
+['both.csv', 'walk.bvh']
+"""
 
 from __future__ import annotations
 
@@ -7,17 +16,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 from spgnet.errors import InputError
 from spgnet.export.bvh import bvh_text
-from spgnet.export.c3d import write_c3d
 from spgnet.export.gltf import glb_bytes, gltf_text
 from spgnet.export.json_text import json_text
-from spgnet.export.tables import csv_text, trc_text
+from spgnet.export.positions import csv_text, trc_text, write_c3d
 from spgnet.files import whole_file
 from spgnet.lifting.motion import Motion, save_motion
 
 _Motions = Sequence[Motion]
+
+
+_Array = Literal["joints", "confidence", "pixels"]
 
 
 @dataclass(frozen=True)
@@ -26,30 +38,41 @@ class _Format:
 
     Args:
         write: writes motions to a path, for a file that will have the given name.
-        several: whether a file can hold several people.
+        several_people: whether a file can hold several people.
+        finite: the arrays of a motion in which it cannot hold NaN and infinity.
     """
 
     write: Callable[[_Motions, Path, str], object]
-    several: bool
+    several_people: bool = True
+    finite: tuple[_Array, ...] = ()
 
 
-def _text(path: Path, content: str) -> None:
+def _write_text(path: Path, content: str) -> None:
     path.write_bytes(content.encode())  # the same bytes on every system
 
 
 _FORMATS = {
-    "npz": _Format(lambda motions, path, _: save_motion(path, motions[0]), several=False),
-    "json": _Format(lambda motions, path, _: _text(path, json_text(motions)), several=True),
-    "csv": _Format(lambda motions, path, _: _text(path, csv_text(motions)), several=True),
-    "bvh": _Format(lambda motions, path, _: _text(path, bvh_text(motions[0])), several=False),
-    "trc": _Format(lambda motions, path, name: _text(path, trc_text(motions, name)), several=True),
-    "c3d": _Format(lambda motions, path, _: write_c3d(motions, path), several=True),
-    "glb": _Format(lambda motions, path, _: path.write_bytes(glb_bytes(motions)), several=True),
-    "gltf": _Format(lambda motions, path, _: _text(path, gltf_text(motions)), several=True),
+    "npz": _Format(lambda motions, path, _: save_motion(path, motions[0]), several_people=False),
+    "json": _Format(
+        lambda motions, path, _: _write_text(path, json_text(motions)),
+        finite=("joints", "confidence", "pixels"),
+    ),
+    "csv": _Format(lambda motions, path, _: _write_text(path, csv_text(motions))),
+    "bvh": _Format(
+        lambda motions, path, _: _write_text(path, bvh_text(motions[0])),
+        several_people=False,
+        finite=("joints",),
+    ),
+    "trc": _Format(lambda motions, path, name: _write_text(path, trc_text(motions, name))),
+    "c3d": _Format(lambda motions, path, _: write_c3d(motions, path)),
+    "glb": _Format(lambda motions, path, _: path.write_bytes(glb_bytes(motions)), finite=("joints",)),
+    "gltf": _Format(lambda motions, path, _: _write_text(path, gltf_text(motions)), finite=("joints",)),
 }
 
 FORMATS: tuple[str, ...] = tuple(_FORMATS)
 """Names of the formats, which are also the suffixes of their files."""
+SINGLE_PERSON_FORMATS = tuple(name for name, format in _FORMATS.items() if not format.several_people)
+"""Those of which a file holds one person."""
 
 
 def export(motions: Motion | Sequence[Motion], path: Path | str, *, format: str | None = None) -> None:
@@ -64,8 +87,9 @@ def export(motions: Motion | Sequence[Motion], path: Path | str, *, format: str 
         format: one of ``FORMATS``, if the suffix does not tell.
 
     Raises:
-        InputError: the format is unknown or cannot hold the motion, its library is missing, the folder does
-            not exist, there is no motion, two have the same track, or the format holds a single person.
+        InputError: the format is unknown or cannot hold the motions (several people, NaN, or more frames than
+            it can count), its library is missing, the folder does not exist, there is no motion, or two have
+            the same track.
         OSError: the file cannot be written.
     """
     people, path = [motions] if isinstance(motions, Motion) else list(motions), Path(path)
@@ -74,25 +98,33 @@ def export(motions: Motion | Sequence[Motion], path: Path | str, *, format: str 
     if name not in _FORMATS:
         shown = f"format {format!r}" if format else f"suffix {path.suffix!r}"
         raise InputError(f"{path}: unknown {shown}; motions are exported as {known}")
-    _check_people(people, path, name)
+    _check_motions(people, path, name)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
     with whole_file(path, f".{name}") as temporary:  # ezc3d insists on its suffix
         _FORMATS[name].write(people, temporary, path.name)
 
 
-def _check_people(motions: Sequence[Motion], path: Path, name: str) -> None:
+def _check_motions(motions: Sequence[Motion], path: Path, name: str) -> None:
+    """Refuse what a format cannot hold."""
     tracks = [motion.track for motion in motions]
     if not motions:
         raise InputError(f"{path}: there is no motion to export")
-    if len(motions) > 1 and not _FORMATS[name].several:
-        several = ", ".join(f".{name}" for name, kind in _FORMATS.items() if kind.several)
+    if len(motions) > 1 and not _FORMATS[name].several_people:
+        several = ", ".join(f".{name}" for name, format in _FORMATS.items() if format.several_people)
         raise InputError(
             f"{path}: a .{name} file holds one person and there are {len(motions)}; "
             f"write one file for each, or use {several}"
         )
     if len(set(tracks)) < len(tracks):
         raise InputError(f"{path}: each person needs a track number of its own, got {tracks}")
+    faults = [
+        f"track {motion.track}: {fault}"
+        for motion in motions
+        for fault in motion.non_finite(*_FORMATS[name].finite)
+    ]
+    if faults:
+        raise InputError(f"{path}: a .{name} file holds finite numbers only; {'; '.join(faults)}")
 
 
 class _CallablePackage(ModuleType):

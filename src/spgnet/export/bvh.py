@@ -6,22 +6,23 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spgnet.export.armature import NODES, PARENTS, joint_rotations, node_offsets, steady_lengths
+from spgnet.export.armature import NODES, PARENTS, joint_rotations, median_bone_lengths, node_offsets
+from spgnet.export.positions import format_rows
 from spgnet.export.sampling import constant_rate, frame_rate, z_up_to_y_up
-from spgnet.export.tables import rows
 from spgnet.lifting.motion import Motion
 
-_LOCK = 1e-6
+_GIMBAL_LOCK = 1e-6
+"""Cosine of the second angle below which the other two cannot be told apart."""
 
 
-def zxy_angles(rotations: Float[Tensor, "frames nodes 3 3"]) -> Float[Tensor, "frames nodes 3"]:
-    """Angles (z, x, y) in radians with R = Rz(z) Rx(x) Ry(y), each as near as can be to the frame before.
+def zxy_euler_angles(rotations: Float[Tensor, "frames nodes 3 3"]) -> Float[Tensor, "frames nodes 3"]:
+    """Euler angles (z, x, y) in radians with R = Rz(z) Rx(x) Ry(y), as near as can be to the frame before.
 
-    Of the two triples of a rotation the one nearer to that of the frame before is taken, and full turns
-    are added. Where x is a right angle, so that only z + y or z - y matters, z is kept from before.
+    Of the two triples of a rotation the one nearer to that of the frame before is taken, and full turns are
+    added. In gimbal lock, where x is a right angle and only z + y or z - y matters, z stays as it was.
     """
     z, x = _first_angles(rotations)
     # What is left of R after Rz(z), whatever z is, has (cos y, 0, sin y) as its first row.
@@ -32,26 +33,33 @@ def zxy_angles(rotations: Float[Tensor, "frames nodes 3 3"]) -> Float[Tensor, "f
     )
     one = torch.stack([z, x, y], dim=-1)
     other = torch.stack([z + math.pi, math.pi - x, y + math.pi], dim=-1)
-    nearer = torch.where(_other_is_nearer(one, other).unsqueeze(-1), other, one)
+    nearer = torch.where(_other_continues(one, other).unsqueeze(-1), other, one)
     return torch.from_numpy(np.unwrap(nearer.numpy(), axis=0))
 
 
-def _first_angles(rotations: Tensor) -> tuple[Tensor, Tensor]:
+def _first_angles(
+    rotations: Float[Tensor, "frames nodes 3 3"],
+) -> tuple[Float[Tensor, "frames nodes"], Float[Tensor, "frames nodes"]]:
+    """The angles z and x of one of the two triples."""
     cos_x = torch.hypot(rotations[..., 0, 1], rotations[..., 1, 1])
     x = torch.atan2(rotations[..., 2, 1], cos_x)
     z = torch.atan2(-rotations[..., 0, 1], rotations[..., 1, 1])
-    return _kept(z, locked=cos_x < _LOCK), x
+    return _hold(z, cos_x < _GIMBAL_LOCK), x
 
 
-def _kept(values: Tensor, *, locked: Tensor) -> Tensor:
-    """Values [frames, nodes], with those that are locked taken from the last frame that is not; else 0."""
+def _hold(
+    values: Float[Tensor, "frames nodes"], locked: Bool[Tensor, "frames nodes"]
+) -> Float[Tensor, "frames nodes"]:
+    """Values, but where they are locked those of the last frame in which they are not; 0 if there is none."""
     frames = torch.arange(len(values)).unsqueeze(-1).expand_as(values)
     last = torch.where(locked, -1, frames).cummax(dim=0).values
     return torch.where(last >= 0, values.gather(0, last.clamp_min(0)), 0.0)
 
 
-def _other_is_nearer(one: Tensor, other: Tensor) -> Tensor:
-    """For each frame, whether the other triple continues what the frames before have begun with.
+def _other_continues(
+    one: Float[Tensor, "frames nodes 3"], other: Float[Tensor, "frames nodes 3"]
+) -> Bool[Tensor, "frames nodes"]:
+    """For each frame, whether the other triple is the one that continues the first frame's.
 
     Two frames that both change their triples are as far apart as before, so each step can be judged alone.
     """
@@ -61,18 +69,20 @@ def _other_is_nearer(one: Tensor, other: Tensor) -> Tensor:
     return torch.cat([start, crossings % 2 == 1])
 
 
-def _distance(after: Tensor, before: Tensor) -> Tensor:
+def _distance(
+    after: Float[Tensor, "steps nodes 3"], before: Float[Tensor, "steps nodes 3"]
+) -> Float[Tensor, "steps nodes"]:
     """Sum of the angles between triples, full turns aside."""
     return torch.remainder(after - before + math.pi, 2 * math.pi).sub(math.pi).abs().sum(dim=-1)
 
 
 CENTIMETRES = 100.0
-STUB = 0.2
+END_SITE = 0.2
 """Length of an end site, as a share of the bone before it: it only gives the last bone an end."""
 
 
 def bvh_text(motion: Motion) -> str:
-    """The whole file.
+    """The content of a BVH file.
 
     Bones get the clip's median lengths, alike on the left and right; every bone keeps its direction in
     every frame, and the pelvis its place.
@@ -80,12 +90,12 @@ def bvh_text(motion: Motion) -> str:
     fps = frame_rate([motion])
     world = constant_rate([motion], fps)[0]
     joints = torch.from_numpy(z_up_to_y_up(world))
-    offsets = CENTIMETRES * node_offsets(steady_lengths(joints))
+    offsets = CENTIMETRES * node_offsets(median_bone_lengths(joints))
     root = CENTIMETRES * joints[:, 0].numpy()
-    angles = zxy_angles(joint_rotations(joints)).rad2deg().flatten(1).numpy()
+    angles = zxy_euler_angles(joint_rotations(joints)).rad2deg().flatten(1).numpy()
     header = f"MOTION\nFrames: {len(joints)}\nFrame Time: {1 / fps:.8f}\n"
     formats = ["%.5f"] * (3 + 3 * len(NODES))
-    return _hierarchy(offsets) + header + rows(np.concatenate([root, angles], axis=1), formats, " ")
+    return _hierarchy(offsets) + header + format_rows(np.concatenate([root, angles], axis=1), formats, " ")
 
 
 def _hierarchy(offsets: Float[Tensor, "nodes 3"]) -> str:
@@ -93,14 +103,14 @@ def _hierarchy(offsets: Float[Tensor, "nodes 3"]) -> str:
 
 
 def _block(index: int, offsets: Float[Tensor, "nodes 3"]) -> list[str]:
-    """The lines of a node and of all below it."""
+    """The lines of a node and of all its descendants."""
     node, root = NODES[index], PARENTS[index] < 0
     position = "6 Xposition Yposition Zposition" if root else "3"
     inner = [_offset(offsets[index]), f"CHANNELS {position} Zrotation Xrotation Yrotation"]
     for child in (i for i, parent in enumerate(PARENTS) if parent == index):
         inner += _block(child, offsets)
     if not node.end:
-        inner += ["End Site", "{", "\t" + _offset(STUB * offsets[index]), "}"]
+        inner += ["End Site", "{", "\t" + _offset(END_SITE * offsets[index]), "}"]
     return [f"{'ROOT' if root else 'JOINT'} {node.name}", "{", *(f"\t{line}" for line in inner), "}"]
 
 

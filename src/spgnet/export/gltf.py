@@ -16,27 +16,27 @@ from spgnet.export.armature import (
     PARENTS,
     joint_quaternions,
     joint_rotations,
+    median_bone_lengths,
     node_offsets,
-    steady_lengths,
 )
 from spgnet.export.sampling import z_up_to_y_up
 from spgnet.extras import import_extra
 from spgnet.lifting.motion import Motion
 
 _WAIST = 0.2
-"""Where a spindle is widest, as a share of its length."""
+"""Where a bone's octahedron is widest, as a share of its length."""
 _WIDTH = 0.09
 """Half its width there, as a share of its length."""
 
 
-class Body(NamedTuple):
-    """A mesh at rest.
+class BoneMesh(NamedTuple):
+    """An octahedron for each bone, in the rest pose.
 
     Args:
-        rest: where the nodes stand, in metres.
+        rest: positions of the nodes, in metres.
         vertices: corners of triangles, three after three, counter-clockwise seen from outside.
         normals: of the triangles, at each of their corners.
-        nodes: the node that carries each vertex.
+        nodes: index of the node that each vertex moves with.
     """
 
     rest: Float[np.ndarray, "nodes 3"]
@@ -45,25 +45,26 @@ class Body(NamedTuple):
     nodes: Int[np.ndarray, " vertices"]
 
 
-def body(offsets: Float[np.ndarray, "nodes 3"]) -> Body:
-    """The body of a skeleton whose nodes stand at these places relative to their parents, in metres."""
+def bone_mesh(offsets: Float[np.ndarray, "nodes 3"]) -> BoneMesh:
+    """The mesh of a skeleton with these positions of its nodes relative to their parents, in metres."""
     rest = offsets.copy()
     for node, parent in list(enumerate(PARENTS))[1:]:
         rest[node] += rest[parent]
-    at = {node.joint: rest[index] for index, node in enumerate(NODES)}
-    carriers = [index for index, node in enumerate(NODES) if node.end]
-    spindles = np.stack([_spindle(rest[index], at[NODES[index].end]) for index in carriers])
-    normals = np.cross(spindles[:, :, 1] - spindles[:, :, 0], spindles[:, :, 2] - spindles[:, :, 0])
+    joints = {node.joint: rest[index] for index, node in enumerate(NODES)}
+    nodes = [index for index, node in enumerate(NODES) if node.end]
+    triangles = np.stack([_octahedron(rest[index], joints[NODES[index].end]) for index in nodes])
+    edges = triangles[:, :, 1:] - triangles[:, :, :1]
+    normals = np.cross(edges[:, :, 0], edges[:, :, 1])
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    return Body(
+    return BoneMesh(
         rest=rest,
-        vertices=spindles.reshape(-1, 3),
+        vertices=triangles.reshape(-1, 3),
         normals=normals.repeat(3, axis=1).reshape(-1, 3),
-        nodes=np.repeat(carriers, 24),
+        nodes=np.repeat(nodes, 24),
     )
 
 
-def _spindle(start: Float[np.ndarray, " 3"], end: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "8 3 3"]:
+def _octahedron(start: Float[np.ndarray, " 3"], end: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "8 3 3"]:
     """Triangles from a waist of four corners to both ends of a bone."""
     along = end - start
     one = np.cross(along, np.eye(3)[np.abs(along).argmin()])
@@ -76,7 +77,7 @@ def _spindle(start: Float[np.ndarray, " 3"], end: Float[np.ndarray, " 3"]) -> Fl
 
 _FLOAT, _BYTE, _VERTICES = 5126, 5121, 34962
 _TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-_COLOUR = [0.85, 0.55, 0.25, 1.0]
+_COLOR = [0.85, 0.55, 0.25, 1.0]
 
 
 def glb_bytes(motions: Sequence[Motion]) -> bytes:
@@ -113,13 +114,13 @@ def _document(motions: Sequence[Motion]) -> tuple[Any, bytes]:
             gltf.Material(
                 name="bone",
                 pbrMetallicRoughness=gltf.PbrMetallicRoughness(
-                    baseColorFactor=_COLOUR, metallicFactor=0.0, roughnessFactor=0.8
+                    baseColorFactor=_COLOR, metallicFactor=0.0, roughnessFactor=0.8
                 ),
             )
         ],
         animations=[gltf.Animation(name="motion")],
     )
-    builder = _Builder(gltf, document)
+    builder = _DocumentBuilder(gltf, document)
     start = min(float(motion.timestamps[0]) for motion in motions)
     for motion in motions:
         builder.add_person(motion, start, f"person{motion.track}_" if len(motions) > 1 else "")
@@ -127,7 +128,7 @@ def _document(motions: Sequence[Motion]) -> tuple[Any, bytes]:
     return document, bytes(builder.binary)
 
 
-class _Builder:
+class _DocumentBuilder:
     """Adds people to a document, and their arrays to its buffer.
 
     Args:
@@ -139,16 +140,16 @@ class _Builder:
         self.gltf, self.document, self.binary = gltf, document, bytearray()
 
     def add_person(self, motion: Motion, start: float, prefix: str) -> None:
-        """A skeleton that moves, and a body that follows it. Time is counted from ``start`` (seconds)."""
+        """Add a skeleton that moves, and a mesh that follows it. Time is counted from ``start`` (seconds)."""
         joints = torch.from_numpy(z_up_to_y_up(motion.world).astype(np.float64))
-        offsets = node_offsets(steady_lengths(joints)).numpy()
+        offsets = node_offsets(median_bone_lengths(joints)).numpy()
         first = self._add_nodes(offsets, prefix)
         quaternions = joint_quaternions(joint_rotations(joints)).numpy()
         self._animate(first, motion.timestamps - start, joints[:, 0].numpy(), quaternions)
-        self._add_body(first, offsets, prefix)
+        self._add_mesh(first, offsets, prefix)
 
     def _add_nodes(self, offsets: Float[np.ndarray, "nodes 3"], prefix: str) -> int:
-        """Nodes in their rest pose; gives the index of the root."""
+        """Add the nodes in their rest pose; gives the index of the root."""
         first = len(self.document.nodes)
         for index, (node, offset) in enumerate(zip(NODES, offsets, strict=True)):
             children = [first + child for child, parent in enumerate(PARENTS) if parent == index]
@@ -165,22 +166,24 @@ class _Builder:
         root: Float[np.ndarray, "frames 3"],
         quaternions: Float[np.ndarray, "frames nodes 4"],
     ) -> None:
-        clock = self._accessor(times[:, None], bounds=True)
-        self._channel(clock, first, "translation", root)
+        """Let the nodes from ``first`` on move: times in seconds, the root's positions in metres."""
+        keys = self._accessor(times[:, None], bounds=True)
+        self._add_channel(keys, first, "translation", root)
         for index, node in enumerate(NODES):
             if node.end:
-                self._channel(clock, first + index, "rotation", quaternions[:, index])
+                self._add_channel(keys, first + index, "rotation", quaternions[:, index])
 
-    def _channel(self, clock: int, node: int, path: str, values: Float[np.ndarray, "frames n"]) -> None:
+    def _add_channel(self, keys: int, node: int, path: str, values: Float[np.ndarray, "frames n"]) -> None:
+        """Let a property of a node take values at the times of an accessor."""
         animation = self.document.animations[0]
         output = self._accessor(values)
         target = self.gltf.AnimationChannelTarget(node=node, path=path)
         animation.channels.append(self.gltf.AnimationChannel(sampler=len(animation.samplers), target=target))
-        animation.samplers.append(self.gltf.AnimationSampler(input=clock, output=output))
+        animation.samplers.append(self.gltf.AnimationSampler(input=keys, output=output))
 
-    def _add_body(self, first: int, offsets: Float[np.ndarray, "nodes 3"], prefix: str) -> None:
-        """A mesh of one spindle for each bone, bound to the nodes."""
-        rest, vertices, normals, nodes = body(offsets)
+    def _add_mesh(self, first: int, offsets: Float[np.ndarray, "nodes 3"], prefix: str) -> None:
+        """Add the bones' mesh, bound to the nodes from ``first`` on."""
+        rest, vertices, normals, nodes = bone_mesh(offsets)
         binding = np.tile(np.eye(4), (len(NODES), 1, 1))
         binding[:, 3, :3] = -rest  # matrices are stored by columns: this is their last one
         joints = np.zeros((len(vertices), 4), np.uint8)
@@ -206,10 +209,8 @@ class _Builder:
             )
         )
         document.scenes[0].nodes.append(len(document.nodes))
-        body_node = gltf.Node(
-            name=f"{prefix}body", mesh=len(document.meshes) - 1, skin=len(document.skins) - 1
-        )
-        document.nodes.append(body_node)
+        skinned = gltf.Node(name=f"{prefix}body", mesh=len(document.meshes) - 1, skin=len(document.skins) - 1)
+        document.nodes.append(skinned)
 
     def _accessor(self, values: np.ndarray, *, bounds: bool = False, target: int | None = None) -> int:
         """Append an array [count, size] to the buffer; gives the index of its accessor."""

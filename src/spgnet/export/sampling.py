@@ -17,17 +17,15 @@ def z_up_to_y_up(points: Float[np.ndarray, "*points 3"]) -> Float[np.ndarray, "*
     return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
 
 
-def y_up_to_z_up(points: Float[np.ndarray, "*points 3"]) -> Float[np.ndarray, "*points 3"]:
-    """The inverse of :func:`z_up_to_y_up`: x stays, y becomes z and z becomes -y."""
-    return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1)
-
-
 JITTER = 0.25
 """How far a frame may be from its place in an even series, in frames, to be taken as it is."""
 
 
 def frame_rate(motions: Sequence[Motion]) -> float:
-    """Frames per second of the longest motion: that of its steps, pauses aside (30 for a single frame)."""
+    """Frames per second of the longest motion: that of its steps, pauses aside (30 for a single frame).
+
+    The mean rate of a motion counts pauses; here they must not slow down all the rest.
+    """
     times = max(motions, key=len).timestamps
     if len(times) == 1:
         return 30.0

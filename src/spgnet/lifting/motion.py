@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -97,6 +98,16 @@ class Motion:
         camera = self.camera.to(torch.float64)
         world = camera.camera_to_world(torch.from_numpy(self.joints.astype(np.float64)))
         return world.numpy().astype(np.float32)
+
+    def non_finite(self, *names: Literal["joints", "confidence", "pixels"]) -> list[str]:
+        """Which of the named arrays are NaN or infinite, in words for a message; empty if none is."""
+        faults = []
+        for name in names:
+            values = getattr(self, name).reshape(len(self), -1)
+            broken = int((~np.isfinite(values)).any(axis=1).sum())
+            if broken:
+                faults.append(f"{name} are NaN or infinite in {broken} of {len(self)} frames")
+        return faults
 
     def save(self, path: Path | str) -> None:
         """Write the motion as an ``.npz`` file, which :func:`load_motion` reads (docs/motion.md).

@@ -47,24 +47,17 @@ def common_timeline(motions: Sequence[Motion]) -> Timeline:
         InputError: there is no motion, or one that cannot be shown: its joints, confidences or pixels are
             not finite.
     """
-    faults = [f"track {motion.track}: {fault}" for motion in motions for fault in _faults(motion)]
+    faults = [
+        f"track {motion.track}: {fault}"
+        for motion in motions
+        for fault in motion.non_finite("joints", "confidence", "pixels")
+    ]
     if faults or not motions:
         raise InputError("; ".join(faults) or "there is no motion to show")
     every = np.sort(np.concatenate([motion.timestamps for motion in motions]))
     times = every[np.diff(every, prepend=-np.inf) > _SAME_MOMENT]
     frames = [_frames_at(times, motion.timestamps) for motion in motions]
     return Timeline(times.astype(np.float64), np.stack(frames))
-
-
-def _faults(motion: Motion) -> list[str]:
-    """What keeps a motion from being shown."""
-    faults = []
-    for name in ("joints", "confidence", "pixels"):
-        values = getattr(motion, name).reshape(len(motion), -1)
-        broken = int((~np.isfinite(values)).any(axis=1).sum())
-        if broken:
-            faults.append(f"{name} are NaN or infinite in {broken} of {len(motion)} frames")
-    return faults
 
 
 def _frames_at(
