@@ -99,6 +99,7 @@ DAMAGED_ARCHIVE = (
     OverflowError,
     RuntimeError,
     SyntaxError,
+    TypeError,
     tokenize.TokenError,
     ValueError,
     zipfile.BadZipFile,

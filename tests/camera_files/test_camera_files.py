@@ -21,6 +21,7 @@ from spgnet.camera_files import (
     save_camera,
 )
 from spgnet.camera_files.sources import early_source
+from spgnet.errors import InputError
 from spgnet.geometry.camera import UPRIGHT, Camera, opencv_camera
 from spgnet.geometry.rigs import random_rig
 from spgnet.keypoints import Keypoints
@@ -159,6 +160,32 @@ def test_a_camera_info_of_ros_is_read(tmp_path):
     fisheye = ROS.replace("plumb_bob", "equidistant")
     with pytest.raises(ValueError, match=r"camera\.yaml: fisheye lenses \(equidistant\) are not supported"):
         load_camera(write(tmp_path / "camera.yaml", fisheye))
+
+
+NESTED = """# a comment at the start
+image_size: [720,   # wide
+1280]               # high
+camera_name: "cam #1"
+camera_matrix: {rows: 3, cols: 3, data: [913.25, 0, 366.5,
+0, 914.5, 638.5,  # a list may go on at the margin
+0, 0, 1]}
+D:
+    [
+        0.125, -0.28,
+
+        -3e-4, 0.0007, 0.21,
+    ]
+board:
+  camera_matrix: [1, 2]
+  rows: {data: none}
+"""
+
+
+def test_the_whole_of_yaml_is_understood(tmp_path):
+    same(load_camera(write(tmp_path / "camera.yaml", NESTED.replace("rows: {data", "edge: {data"))), CAMERA)
+    rows = "".join(f"- [{', '.join(map(str, row))}]\n" for row in MATRIX.tolist())
+    text = f"---\n'K':\n{rows}\"D\": {LENS.tolist()}\nwidth: 7.20e2\nheight: '1280'\n"
+    same(load_camera(write(tmp_path / "camera.yaml", text)), CAMERA)
 
 
 ROS_1_TOPIC = """width: 640
@@ -350,7 +377,24 @@ def test_a_pickle_is_never_opened_whatever_its_name(tmp_path):
         (as_json(rotation=[[2, 0, 0], [0, 1, 0], [0, 0, 1]], position=[0, 0, 0]), "not a rotation matrix"),
         (ROS.replace("rows: 3", ""), "a matrix lacks rows"),
         (ROS.replace("rows: 3", "rows: 2"), "a matrix of 2 x 3 has 9 numbers"),
+        (
+            ROS.replace("rows: 3", "rows: -3").replace("cols: 3", "cols: -3"),
+            "a matrix has -3.0 rows and -3.0 c",
+        ),
+        (ROS.replace("rows: 3", "rows: many"), "a matrix has 'many' rows and 3.0 cols"),
+        (ROS.replace("913.25", "wide"), "a matrix's data is .*'wide'.*, expected 3 x 3 numbers"),
+        (ROS.replace("  cols", " cols", 1), "not readable YAML .* line 6, column 2"),
+        ("%YAML:1.0\n---\n- K\n- D\n", "not readable YAML .expected keys and values"),
+        ("K: &a [1, 2]\nD: *a\n", "aliases and more than 100 levels are not supported"),
+        ("K: " + 1_000_000 * "[", "aliases and more than 100 levels are not supported"),
+        ("K: !!python/object/apply:os.getcwd []\nD: [0, 0, 0, 0]", r"camera_matrix has shape \(0,\)"),
+        (as_json(camera_matrix={"rows": 3, "cols": 3, "data": 5}), "a matrix of 3 x 3 has 1 numbers"),
+        (as_json(distortion=[10**400]), "distortion is .*, expected numbers"),
+        (as_json(camera_matrix=(MATRIX * [[1e39], [1], [1]]).tolist()), "holds a number that is too large"),
+        ("{" + 200_000 * '"a":{', "not readable JSON"),
+        ("{" + f'"K": {5000 * "1"}' + "}", "not readable JSON"),
         ("[a]\nb = 1", "holds no camera"),
+        ("[a]\nb = " + 5000 * "[", "not readable TOML"),
     ],
 )
 def test_a_faulty_file_is_refused_in_one_line_that_names_it_and_the_fault(tmp_path, text, message):
@@ -380,6 +424,21 @@ def test_a_damaged_npz_gives_a_camera_or_one_line(tmp_path, seed):
         complaint = str(fault)
     assert not complaint or complaint.startswith(f"{path}: ")
     assert "\n" not in complaint
+
+
+def test_every_file_that_went_wrong_before_gives_a_camera_or_one_line():
+    folder = SHARED / "cases"
+    paths = [*folder.glob("cameras/*"), *folder.glob("readers/*")]
+    if not paths:
+        pytest.skip("the collected cases (shared) are not beside this checkout")
+    for path in paths:
+        complaint = f"{path}: "
+        try:
+            assert torch.isfinite(load_camera(path).focal).all()
+        except InputError as fault:
+            complaint = str(fault)
+        assert complaint.startswith(f"{path}: ")
+        assert "\n" not in complaint
 
 
 def damage(path: Path, seed: int) -> None:

@@ -1,7 +1,7 @@
 """What a calibration file says about one camera, as JSON, YAML, XML or TOML, and the camera that it makes.
 
-OpenCV's ``FileStorage`` and ROS write a small part of YAML: top-level keys with a number, a text, or a
-matrix of rows, columns and data. That part is read here; no YAML library is needed.
+OpenCV's ``FileStorage`` and ROS write top-level keys with a number, a text, or a matrix of rows, columns and
+data; Pose2Sim and Caliscope a section of TOML for each camera.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import roma
 import torch
+import yaml
 
 from spgnet.camera_files.sources import early_extrinsics
 from spgnet.errors import InputError
@@ -37,6 +38,8 @@ _WIDTH = ("image_width", "image_Width", "width")
 _HEIGHT = ("image_height", "image_Height", "height")
 _ROTATION = ("rotation", "camera_rotation")
 _POSITION = ("position", "camera_position")
+_DEEPEST = 100
+"""Levels of lists and mappings in a YAML file."""
 _FARTHEST = 100.0
 """Metres from the world's origin beyond which a camera's position is taken for millimetres."""
 
@@ -75,11 +78,14 @@ def calibration_from_keys(values: Mapping[str, Any]) -> Calibration:
     if missing:
         raise InputError(f"lacks {' and '.join(missing)}")
     model = str(values.get("distortion_model", "plumb_bob"))
-    if model not in ("plumb_bob", "rational_polynomial") or values.get("fisheye_model", 0):
+    fisheye = str(values.get("fisheye_model", 0)) not in ("0", "0.0", "False")
+    if model not in ("plumb_bob", "rational_polynomial") or fisheye:
         refuse_fisheye(model if model != "plumb_bob" else "fisheye_model")
     if "intrinsicMat" in values:  # OpenCap: (h, w), and extrinsics in the frame of its checkerboard
         size = values.get("imageSize")
-        return Calibration(matrix, distortion, None if size is None else np.ravel(size)[::-1])
+        if size is not None:
+            size = _numbers_or_raise("imageSize", size, (2,))[::-1]
+        return Calibration(matrix, distortion, size)
     rotation, position = _find(values, _ROTATION), _find(values, _POSITION)
     if (rotation is None) != (position is None):
         raise InputError("rotation (world to camera) and position (the camera's centre) belong together")
@@ -122,6 +128,8 @@ def camera_from(calibration: Calibration, image_size: tuple[int, int] | None) ->
     if faults:
         raise InputError("; ".join(faults))
     camera = opencv_camera(matrix, lens, size, rotation=rotation, position=position)
+    if not all(bool(value.isfinite().all()) for value in (camera.focal, camera.center, camera.image_size)):
+        raise InputError("camera_matrix or image_size holds a number that is too large")
     return camera if rotation is None else replace(camera, extrinsics=calibration.extrinsics)
 
 
@@ -141,8 +149,8 @@ def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> tuple[np.ndarray,
     expected = f"expected {' x '.join(map(str, shape))} numbers"
     try:
         array = np.asarray(value, dtype=np.float64)
-    except (ValueError, TypeError):
-        return np.zeros(shape), [f"{name} is {value!r:.60}, {expected}"]
+    except (ValueError, TypeError, OverflowError):
+        return np.zeros(shape), [f"{name} is {_excerpt(value)}, {expected}"]
     if array.size == np.prod(shape):
         array = array.reshape(shape)
     if array.shape != shape:
@@ -152,12 +160,20 @@ def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> tuple[np.ndarray,
     return array, []
 
 
+def _excerpt(value: Any) -> str:
+    """The beginning of a value, on one line."""
+    try:
+        return " ".join(repr(value).split())[:60]
+    except (ValueError, RecursionError):  # an integer of more digits than Python writes; deeply nested lists
+        return f"a {type(value).__name__}"
+
+
 def _lens(value: Any) -> tuple[np.ndarray, list[str]]:
     """k1, k2, p1, p2, k3: OpenCV writes 4, 5, 8, 12 or 14 coefficients; those after the fifth must be 0."""
     try:
         lens = np.asarray(value, dtype=np.float64).ravel()
-    except (ValueError, TypeError):
-        return np.zeros(5), [f"distortion is {value!r:.60}, expected numbers"]
+    except (ValueError, TypeError, OverflowError):
+        return np.zeros(5), [f"distortion is {_excerpt(value)}, expected numbers"]
     if len(lens) not in (0, 4, 5, 8, 12, 14):
         return lens, [f"distortion has {len(lens)} coefficients, expected k1, k2, p1, p2 and perhaps k3"]
     if not np.isfinite(lens).all():
@@ -186,7 +202,8 @@ def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
     rotation, faults = _numbers("rotation", calibration.rotation, (3, 3))
     position, more = _numbers("position", calibration.position, (3,))
     if not faults:
-        exact = torch.as_tensor(roma.special_procrustes(torch.from_numpy(rotation))).numpy()
+        bounded = torch.from_numpy(rotation.clip(-2, 2))
+        exact = torch.as_tensor(roma.special_procrustes(bounded)).numpy()
         if not np.allclose(rotation, exact, atol=1e-2):
             faults = ["rotation is not a rotation matrix"]
         rotation = exact
@@ -195,38 +212,32 @@ def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
     return rotation, position, faults + more
 
 
-_TOP_LEVEL = re.compile(r"^([A-Za-z_]\w*):(.*(?:\n(?:[ \t\]-].*)?)*)", re.MULTILINE)
-"""A key at the start of a line, and all that is indented (or a list) below it."""
-
-
 def json_entries(text: str) -> dict[str, Any]:
     """The entries of a JSON object; OpenCV's matrices become arrays.
 
     Raises:
-        InputError: not a JSON object.
+        InputError: not a JSON object, or a matrix in it is faulty.
     """
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not readable JSON ({error})") from None
     assert isinstance(values, dict), "the text begins with a brace"
-    return {
-        name: _opencv_matrix(value) if isinstance(value, dict) else value for name, value in values.items()
-    }
+    return {name: _matrix_or_value(value) for name, value in values.items()}
 
 
 def xml_entries(text: str) -> dict[str, Any]:
     """The entries of OpenCV's XML.
 
     Raises:
-        InputError: not such XML.
+        InputError: not such XML, or a matrix in it is faulty.
     """
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise InputError(f"not readable XML ({error})") from None
     return {
-        node.tag: _opencv_matrix({part.tag: part.text or "" for part in node})
+        node.tag: _opencv_matrix({part.tag: _scalar(part.text or "") for part in node})
         if node.get("type_id") == "opencv-matrix"
         else _scalar(node.text or "")
         for node in root
@@ -234,21 +245,41 @@ def xml_entries(text: str) -> dict[str, Any]:
 
 
 def yaml_entries(text: str) -> dict[str, Any]:
-    """The entries of OpenCV's YAML or of ROS's ``camera_info``.
+    """The entries of OpenCV's YAML or of ROS's ``camera_info``; only the first document of a file counts.
 
     Raises:
-        InputError: a matrix lacks its rows, columns or data.
+        InputError: not YAML, or a matrix in it lacks its rows, columns or data.
     """
-    entries: dict[str, Any] = {}
-    for key, rest in _TOP_LEVEL.findall(re.sub(r"\s#.*", "", text)):
-        inner = dict(re.findall(r"^[ \t]+(rows|cols|data):((?:(?!\n[ \t]+\w+:)[\s\S])*)", rest, re.MULTILINE))
-        if inner:
-            entries[key] = _opencv_matrix(inner)
-        elif rest.strip().startswith(("[", "- ")):
-            entries[key] = _floats(rest)
-        else:
-            entries[key] = _scalar(rest)
-    return entries
+    text = re.sub(r"\A%YAML.*", "", text)  # OpenCV writes %YAML:1.0, which is no directive of YAML
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # of texts, lists and mappings, whatever the tags
+    try:
+        _refuse_aliases_and_depth(yaml.parse(text, Loader=loader))
+        values = next(iter(yaml.load_all(text, Loader=loader)))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"not readable YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise InputError("not readable YAML (expected keys and values)")
+    return {name: _matrix_or_value(_typed(value)) for name, value in values.items()}
+
+
+def _refuse_aliases_and_depth(events: Iterable[yaml.Event]) -> None:
+    """Refuse YAML that a few bytes can blow up: aliases to any amount, or a depth that overflows the stack.
+
+    Raises:
+        InputError: it has aliases, or more than :data:`_DEEPEST` levels.
+    """
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+            raise InputError(f"not readable YAML (aliases and more than {_DEEPEST} levels are not supported)")
+
+
+def _typed(value: Any) -> Any:
+    """A value of YAML with its numbers as numbers."""
+    if isinstance(value, dict):
+        return {key: _typed(part) for key, part in value.items()}
+    return [_typed(part) for part in value] if isinstance(value, list) else _scalar(value)
 
 
 def toml_calibration(text: str, name: str | None) -> Calibration:
@@ -262,7 +293,7 @@ def toml_calibration(text: str, name: str | None) -> Calibration:
     """
     try:
         sections = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not readable TOML ({error})") from None
     cameras = {key: value for key, value in sections.items() if isinstance(value, dict) and "matrix" in value}
     if not cameras:
@@ -298,18 +329,26 @@ def _choose(cameras: dict[str, dict[str, Any]], name: str | None) -> str:
 def _opencv_pose(section: dict[str, Any]) -> tuple[Any, Any]:
     """Rotation matrix and position from OpenCV's rotation vector and translation."""
     try:
-        vector = torch.tensor(section.get("rotation", [0, 0, 0]), dtype=torch.float64).flatten()
-        translation = torch.tensor(section.get("translation", [0, 0, 0]), dtype=torch.float64).flatten()
+        vector, translation = (
+            np.asarray(section.get(name, [0, 0, 0]), dtype=np.float64).ravel()
+            for name in ("rotation", "translation")
+        )
     except (ValueError, TypeError):
         return None, None  # Caliscope writes a word where a camera was not placed
+    except OverflowError:
+        raise InputError("rotation or translation holds a number that is too large") from None
     if len(vector) != 3 or len(translation) != 3:
         raise InputError(
             f"rotation and translation need 3 numbers each, got {vector.tolist()} and {translation.tolist()}"
         )
-    if not bool(vector.any()) and not bool(translation.any()):
+    if not vector.any() and not translation.any():
         return None, None
-    rotation = roma.rotvec_to_rotmat(vector)
-    return rotation.numpy(), -(rotation.mT @ translation).numpy()
+    rotation = roma.rotvec_to_rotmat(torch.from_numpy(vector)).numpy()
+    return rotation, -rotation.T @ translation
+
+
+def _matrix_or_value(value: Any) -> Any:
+    return _opencv_matrix(value) if isinstance(value, dict) else value
 
 
 def _opencv_matrix(parts: dict[str, Any]) -> np.ndarray | None:
@@ -319,22 +358,35 @@ def _opencv_matrix(parts: dict[str, Any]) -> np.ndarray | None:
     missing = [part for part in ("rows", "cols", "data") if part not in parts]
     if missing:
         raise InputError(f"a matrix lacks {' and '.join(missing)}")
-    rows, cols = int(parts["rows"]), int(parts["cols"])
-    data = _floats(parts["data"]) if isinstance(parts["data"], str) else parts["data"]
-    if len(data) != rows * cols:
-        raise InputError(f"a matrix of {rows} x {cols} has {len(data)} numbers")
-    return np.array(data, dtype=np.float64).reshape(rows, cols)
+    shape, faults = _numbers("a matrix's rows and cols", [parts["rows"], parts["cols"]], (2,))
+    if faults or (shape < 0).any() or (shape % 1).any():
+        raise InputError(f"a matrix has {parts['rows']!r:.40} rows and {parts['cols']!r:.40} cols")
+    rows, cols = int(shape[0]), int(shape[1])
+    data = parts["data"]
+    if isinstance(data, str):
+        data = [_scalar(word) for word in re.split(r"[\s,]+", data.strip()) if word]
+    count = len(data) if isinstance(data, list) else 1
+    if count != rows * cols:
+        raise InputError(f"a matrix of {rows} x {cols} has {count} numbers")
+    return _numbers_or_raise("a matrix's data", data, (rows, cols))
 
 
-def _floats(text: str) -> list[float]:
-    """Numbers separated by commas, spaces or list dashes; ``.Nan`` and ``.Inf`` are YAML's."""
-    words = re.split(r"[\s,]+", re.sub(r"(?m)^\s*-\s|[\[\]]", " ", text).strip())
-    return [float(re.sub(r"\.(?=nan|inf)", "", word.lower())) for word in words if word]
+def _numbers_or_raise(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The value as an array of a shape, which may hold NaN and infinity.
+
+    Raises:
+        InputError: it is not made of numbers, or of another shape.
+    """
+    array, faults = _numbers(name, value, shape)
+    if faults and np.isfinite(array).all():
+        raise InputError(faults[0])
+    return array
 
 
 def _scalar(text: str) -> float | str:
+    """The number that a text is, or else the text; ``.Nan`` and ``.Inf`` are YAML's."""
     text = text.strip().strip("\"'")
     try:
-        return float(text)
+        return float(re.sub(r"\.(?=(nan|inf)$)", "", text.lower()))
     except ValueError:
         return text

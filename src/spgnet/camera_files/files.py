@@ -118,10 +118,10 @@ def _parse(text: str, name: str | None) -> Calibration:
         return calibration_from_keys(json_entries(text))
     if text.lstrip().startswith("<"):
         return calibration_from_keys(xml_entries(text))
-    if re.search(r"^\s*\[[^\],]+\]\s*$", text, re.MULTILINE):
-        return toml_calibration(text, name)
-    if text.startswith("%YAML") or re.search(r"^[A-Za-z_]\w*:", text, re.MULTILINE):
+    if text.startswith("%YAML") or re.search(r"^[\"']?[A-Za-z_]\w*[\"']?:(\s|$)", text, re.MULTILINE):
         return calibration_from_keys(yaml_entries(text))
+    if re.search(r"^\s*\[[^\],]+\]\s*(#.*)?$", text, re.MULTILINE):
+        return toml_calibration(text, name)
     raise InputError(f"not a camera file; known are {_KNOWN}")
 
 
