@@ -229,6 +229,7 @@ def test_the_shipped_weights_are_loaded_to_the_last_one(path):
         ({"model": "{"}, "model in its metadata is not JSON"),
         ({"model": "[]"}, "model in its metadata is not an object"),
         ({"model": '{"kind": "perceptron"}'}, "no network is called 'perceptron'; there are spgnet, "),
+        ({"model": '{"kind": ["spgnet"]}'}, r"no network is called \['spgnet'\]"),
         ({"model": '{"kind": "spgnet", "depth": 3}'}, "not a configuration of spgnet: .*depth"),
         ({"model": '{"kind": "spgnet", "channels": 0}'}, "channels must be positive, got 0"),
     ],

@@ -61,7 +61,8 @@ class ConvBlock(nn.Module):
 class ResidualBlock(nn.Module):
     """A dilated convolution of ``width`` frames, a pointwise one, and the residual connection around both.
 
-    The residual is the tap at the output frame's own time: the center tap, or the last one if ``causal``.
+    The paper counts it as two residual blocks. The residual is the tap at the output frame's own time: the
+    center tap, or the last one if ``causal``.
     """
 
     def __init__(self, channels: int, width: int, dropout: float, causal: bool) -> None:

@@ -158,8 +158,8 @@ def model_config(values: Any) -> ModelConfig:
     Raises:
         InputError: the kind is missing or unknown, or a field is unknown or out of its range.
     """
-    if not isinstance(values, dict) or values.get("kind") not in MODEL_CONFIGS:
-        kind = values.get("kind") if isinstance(values, dict) else values
+    kind = values.get("kind") if isinstance(values, dict) else values
+    if not isinstance(kind, str) or kind not in MODEL_CONFIGS:
         raise InputError(f"no network is called {kind!r}; there are {', '.join(MODEL_CONFIGS)}")
     fields = {
         name: tuple(value) if isinstance(value, list) else value
@@ -167,9 +167,9 @@ def model_config(values: Any) -> ModelConfig:
         if name != "kind"
     }
     try:
-        return MODEL_CONFIGS[values["kind"]](**fields)
+        return MODEL_CONFIGS[kind](**fields)
     except TypeError as error:  # an unknown field, or a value of a wrong type
-        raise InputError(f"not a configuration of {values['kind']}: {error}") from None
+        raise InputError(f"not a configuration of {kind}: {error}") from None
 
 
 def current_name(name: str) -> str:

@@ -1,7 +1,7 @@
 """Martinez et al. (ICCV 2017), "A simple yet effective baseline": a residual MLP on single frames.
 
-It lifts a pose relative to its root. For the trajectory, which that paper does not predict, a second MLP
-of the same form stands beside it, as VideoPose3D does with its own network.
+It lifts a pose relative to its root. For the trajectory, which that paper does not predict, a second MLP of
+the same form is added, as in VideoPose3D.
 """
 
 from __future__ import annotations
