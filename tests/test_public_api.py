@@ -1,9 +1,11 @@
 """The names of ``import spgnet``: what they are, and that they cost nothing until they are used."""
 
 import ast
+import doctest
 import importlib
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,60 @@ def test_the_weights_that_come_with_the_package_have_a_line_each():
     assert all(line and "\n" not in line for line in weights.values())
     assert "past" not in weights["default"]
     assert "live" in weights["live"]
+
+
+CALIBRATION = (
+    '[cam01]\nname = "cam01"\nsize = [1088.0, 1920.0]\n'
+    "matrix = [[1681.0, 0.0, 544.0], [0.0, 1681.0, 960.0], [0.0, 0.0, 1.0]]\n"
+    "distortions = [0.0, 0.0, 0.0, 0.0]\nrotation = [1.2, 0.0, 0.0]\ntranslation = [0.0, 1.0, 4.0]\n"
+    "fisheye = false\n"
+)
+SHOWN_BY_EXAMPLE = (
+    "Lifter",
+    "Motion",
+    "SPGNet",
+    "StreamingLifter",
+    "available_weights",
+    "lift",
+    "load_camera",
+    "load_keypoints",
+    "load_motion",
+)
+
+
+@pytest.fixture
+def example_files(tmp_path, monkeypatch):
+    """The files that the examples of the docstrings speak of."""
+    monkeypatch.chdir(tmp_path)
+    clip = files("spgnet").joinpath("samples", "pose2sim_cam01.npz")
+    Path("keypoints.npz").write_bytes(clip.read_bytes())
+    Path("calibration.toml").write_text(CALIBRATION)
+    (motion,) = spgnet.lift("keypoints.npz")
+    motion.save("motion.npz")
+
+
+def examples_of(name: str) -> list[doctest.DocTest]:
+    names = {public: getattr(spgnet, public) for public in spgnet.__all__}
+    subject = names[name] if name != "export" else importlib.import_module("spgnet.export").export
+    motion = {"motion": spgnet.load_motion("motion.npz")}
+    found = doctest.DocTestFinder().find(subject, name, globs={**names, **motion, "export": spgnet.export})
+    return [test for test in found if test.examples]
+
+
+@pytest.mark.usefixtures("example_files")
+@pytest.mark.parametrize("name", [*SHOWN_BY_EXAMPLE, "export"])
+def test_the_examples_of_the_docstrings_do_what_they_say(name):
+    examples = examples_of(name)
+    assert examples
+    for example in examples:
+        said: list[str] = []
+        doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example, out=said.append)
+        assert not said, "".join(said)
+
+
+@pytest.mark.usefixtures("example_files")
+def test_the_example_of_the_package_works():
+    examples = doctest.DocTestParser().get_doctest(spgnet.__doc__ or "", {}, "spgnet", None, None)
+    assert examples.examples
+    assert not doctest.DocTestRunner().run(examples).failed
+    assert Path("walk.bvh").exists()

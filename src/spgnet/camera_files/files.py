@@ -37,6 +37,9 @@ def load_camera(
 ) -> Camera:
     """Read a camera from any of the formats of ``docs/cameras.md``, recognised by their contents.
 
+    >>> load_camera("calibration.toml", name="cam01").focal.tolist()  # pixels
+    [1681.0, 1681.0]
+
     Args:
         path: the file.
         name: which camera, where a file holds several; part of the name is enough if only one has it.

@@ -78,6 +78,8 @@ SINGLE_PERSON_FORMATS = tuple(name for name, format in _FORMATS.items() if not f
 def export(motions: Motion | Sequence[Motion], path: Path | str, *, format: str | None = None) -> None:
     """Write motions to one file, whole or not at all, in the format of its suffix.
 
+    >>> export(load_motion("motion.npz"), "walk.glb")
+
     Several people share a clock: each is there from its own first to its own last timestamp.
 
     Args:

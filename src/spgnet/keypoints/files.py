@@ -112,6 +112,10 @@ def load_keypoints(
 ) -> list[Keypoints]:
     """Everyone in a keypoint file, by track number; the format shows in the contents.
 
+    >>> (keypoints,) = load_keypoints("keypoints.npz")
+    >>> keypoints.points.shape, keypoints.keypoint_set
+    ((100, 26, 3), 'halpe26')
+
     Scores are clamped to [0, 1]; what is missing is NaN, NaN, 0. Points are in single precision.
 
     Args:

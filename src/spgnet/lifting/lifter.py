@@ -32,8 +32,11 @@ from spgnet.models.network import lift_sequence
 class Lifter:
     """Lifts 2D keypoints to 3D motion.
 
+    >>> (keypoints,) = load_keypoints("keypoints.npz")
     >>> lifter = Lifter.from_pretrained()
-    >>> motion = lifter.lift(keypoints, camera=camera)
+    >>> motion = lifter.lift(keypoints, camera="calibration.toml")
+    >>> motion.joints.shape  # in metres, in the camera frame: x right, y down, z forward
+    (100, 17, 3)
 
     Args:
         model: a network on rays, in evaluation mode.

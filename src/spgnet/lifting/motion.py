@@ -35,6 +35,11 @@ _SHAPES = {
 class Motion:
     """One person's 3D motion.
 
+    >>> motion = load_motion("motion.npz")
+    >>> motion.export("walk.bvh")
+    >>> len(motion), round(motion.fps)
+    (100, 60)
+
     Args:
         joints: the 17 joints of Human3.6M in the camera frame (x right, y down, z forward), in metres.
         confidence: how sure the 2D detection was, in [0, 1]; 0 where a joint was not seen, so that its
@@ -186,6 +191,9 @@ def save_motion(path: Path | str, motion: Motion) -> None:
 
 def load_motion(path: Path | str) -> Motion:
     """Read a motion file.
+
+    >>> load_motion("motion.npz").world.shape  # in metres, z up
+    (100, 17, 3)
 
     Raises:
         InputError: the file is missing or damaged, is no motion file or one of another version of the layout,

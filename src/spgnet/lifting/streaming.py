@@ -60,6 +60,14 @@ class _Input(NamedTuple):
 class StreamingLifter:
     """Lifts frame by frame; nothing in it grows with their number.
 
+    >>> (keypoints,) = load_keypoints("keypoints.npz")
+    >>> stream = StreamingLifter(Lifter.from_pretrained("live"), keypoints.image_size, "halpe26", fps=60.0)
+    >>> stream.lookahead  # frames that a pose is late
+    0
+    >>> (pose,) = stream.push(keypoints.points[0], time=0.0)
+    >>> pose.joints.shape
+    (17, 3)
+
     It differs from :meth:`Lifter.lift`, which knows the whole clip: a joint that is not seen is held where
     it was instead of interpolated, and jitter is filtered by a 1 € filter, which does not look ahead, instead
     of a symmetric one. Apart from that it computes the same: the poses are those of

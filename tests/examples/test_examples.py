@@ -1,0 +1,104 @@
+"""The examples do what they say, on data as small as it can be."""
+
+import runpy
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from capture.conftest import SimulatedDetector
+from spgnet.capture import people
+from spgnet.data import sources
+from spgnet.lifting import load_motion
+from spgnet.video import VideoWriter
+from spgnet.view import page
+
+FOLDER = Path(__file__).parents[2] / "examples"
+CLIP = files("spgnet").joinpath("samples", "pose2sim_cam01.npz")
+CALIBRATION = (
+    '[cam01]\nname = "cam01"\nsize = [1088.0, 1920.0]\n'
+    "matrix = [[1681.0, 0.0, 544.0], [0.0, 1681.0, 960.0], [0.0, 0.0, 1.0]]\n"
+    "distortions = [0.0, 0.0, 0.0, 0.0]\nrotation = [1.2, 0.0, 0.0]\ntranslation = [0.0, 1.0, 4.0]\n"
+    "fisheye = false\n"
+)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run an example in an empty folder, with little generated motion: what it prints."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sources, "PROCEDURAL_CLIPS", {"train": 3, "validation": 1, "test": 1})
+
+    def example(name: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(str(FOLDER / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return example
+
+
+@pytest.fixture
+def clip(tmp_path) -> str:
+    (tmp_path / "keypoints.npz").write_bytes(CLIP.read_bytes())
+    return "keypoints.npz"
+
+
+def test_every_example_is_run_here_and_fits_a_screen():
+    tests = Path(__file__).read_text()
+    for example in FOLDER.glob("*.py"):
+        lines = example.read_text().splitlines()
+        assert f'run("{example.name}"' in tests.replace("\n        ", "")
+        assert len(lines) < 60
+        assert f"python examples/{example.name}" in "\n".join(lines)
+
+
+def test_lift_a_video(run, monkeypatch):
+    pytest.importorskip("av")
+    monkeypatch.setattr(people, "RtmDetector", SimulatedDetector)
+    opened: list[str] = []
+    monkeypatch.setattr(page.webbrowser, "open", opened.append)
+    with VideoWriter(Path("walk.mp4"), 30.0) as writer:
+        for _ in range(12):
+            writer.write(np.zeros((1280, 720, 3), np.uint8))
+    printed = run("01_lift_video.py", "walk.mp4", "out")
+    assert "person 1: 12 frames" in printed
+    assert {path.name for path in Path("out").iterdir()} == {"motion-1.npz", "motion-1.bvh"}
+    assert len(load_motion("out/motion-1.npz")) == 12
+    assert len(opened) == 1
+
+
+def test_lift_the_keypoints_of_one_s_own_detector(run):
+    points = np.random.default_rng(0).uniform(300, 700, size=(1, 17, 3)).astype(np.float32).repeat(9, 0)
+    points[..., 2] = 0.9
+    points[:, 9, 2] = 0
+    np.save("keypoints.npy", points)
+    assert "9 frames" in run("02_your_own_detector.py", "keypoints.npy", "walk.bvh")
+    assert Path("walk.bvh").read_text().startswith("HIERARCHY")
+
+
+def test_lift_into_the_world_of_a_calibrated_camera(run, clip):
+    Path("calibration.toml").write_text(CALIBRATION)
+    printed = run("03_calibrated_camera.py", clip, "calibration.toml", "cam01", "walk.trc")
+    assert "focal length 1681 pixels" in printed
+    assert "the motion is in the calibration's world" in printed
+    assert Path("walk.trc").stat().st_size > 1000
+
+
+def test_lift_frame_by_frame(run, clip):
+    printed = run("04_live.py", clip)
+    assert "a pose comes 0 frames late" in printed
+    assert "100 poses" in printed
+
+
+def test_evaluate_a_checkpoint_of_videopose3d(run):
+    layer = {"weight": torch.ones(8), "bias": torch.zeros(8), "running_mean": torch.zeros(8)}
+    norm = {f"expand_bn.{name}": value for name, value in (layer | {"running_var": torch.ones(8)}).items()}
+    shrink = {"shrink.weight": torch.randn(51, 8, 1) / 8, "shrink.bias": torch.zeros(51)}
+    weights = {"expand_conv.weight": torch.randn(8, 34, 3) / 10, **norm, **shrink}
+    torch.save({"epoch": 80, "model_pos": weights}, "pretrained.bin")
+    printed = run("06_evaluate_videopose3d_checkpoint.py", "pretrained.bin")
+    assert "| action |" in printed
+    assert "mean over actions" in printed
