@@ -212,6 +212,17 @@ def test_the_gradients_of_distort_and_undistort_are_those_of_finite_differences(
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
+def test_every_lens_of_a_batch_has_its_own_gradients(convention: Convention) -> None:
+    lenses = human36m_rig("S9").to(torch.float64)
+    radial = lenses.radial[:2, None].clone().requires_grad_()
+    tangential = (10 * lenses.tangential[:2, None]).clone().requires_grad_()
+    xy = _spread(0.5, 2).expand(2, -1, 2).clone().requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda *lens: undistort(lens[0], lens[1], lens[2], convention)[0], (xy, radial, tangential)
+    )
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
 def test_undistorting_a_batch_is_undistorting_point_by_point(convention: Convention) -> None:
     rig = human36m_rig("S9").to(torch.float64)
     points = _spread(0.4, 5).expand(4, -1, 2)
