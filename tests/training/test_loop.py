@@ -8,6 +8,7 @@ import textwrap
 import threading
 import time
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.domain_randomization import randomized_dataset
+from spgnet.data.domain_randomization import RandomizedSampler, randomized_dataset
 from spgnet.data.samples import WindowSampler
 from spgnet.models import SPGNetConfig
 from spgnet.synthetic.procedural import procedural_clips
@@ -131,6 +132,85 @@ def test_a_random_half_of_the_samples_is_mirrored_unless_told_otherwise(views, h
         assert not torch.cat(flips).any()
 
 
+def test_an_epoch_goes_through_all_samples_in_random_order_before_it_repeats_one(
+    views, tmp_path, monkeypatch
+):
+    drawn = []
+    gather = WindowSampler.gather
+
+    def record(sampler, runs, flip):
+        drawn.append(runs.tolist())
+        return gather(sampler, runs, flip)
+
+    monkeypatch.setattr(WindowSampler, "gather", record)
+    one = views.select([0])
+    count = len(one.joints) - CONFIG.frames_per_sample + 1
+    train(replace(CONFIG, steps_per_epoch=count // 16 + 1), tmp_path / "run", one, None)
+    assert [len(batch) for batch in drawn] == [CONFIG.batch_size // CONFIG.frames_per_sample] * len(drawn)
+    half = len(drawn) // 2
+    epochs = [list(chain.from_iterable(batches)) for batches in (drawn[:half], drawn[half:])]
+    for order in epochs:
+        assert sorted(order[:count]) == list(range(count))
+        assert order[count:] == order[: len(order) - count]
+    assert epochs[0] != epochs[1]
+
+
+def test_by_default_an_epoch_has_an_output_frame_for_every_frame_of_the_data(views, tmp_path):
+    assert train(replace(CONFIG, steps_per_epoch=None, epochs=1), tmp_path / "run", views, None)
+    assert [entry["step"] for entry in read_log(tmp_path / "run")] == [len(views.joints) // CONFIG.batch_size]
+
+
+def test_the_loss_that_is_reported_is_the_mean_over_the_steps_of_the_epoch_so_far(
+    views, tmp_path, monkeypatch
+):
+    sums, reports = [], []
+    total = training.losses.total
+
+    def record(terms):
+        value = total(terms)
+        sums.append(value.item())
+        return value
+
+    monkeypatch.setattr(training.losses, "total", record)
+    train(CONFIG, tmp_path / "run", views, None, on_step=reports.append)
+    assert [report["step"] for report in reports] == list(range(1, 13))
+    for number, report in enumerate(reports):
+        epoch = sums[number // 6 * 6 : number + 1]
+        assert report["loss"] == pytest.approx(sum(epoch) / len(epoch))
+    log = read_log(tmp_path / "run")
+    assert [entry["epoch"] for entry in log] == [1, 2]
+    for entry, report in zip(log, (reports[5], reports[11]), strict=True):
+        assert entry["loss"] == pytest.approx(report["loss"])
+        terms = [value for name, value in entry.items() if name.startswith("loss/")]
+        assert sum(terms) == pytest.approx(entry["loss"])
+
+
+def test_a_signal_after_the_last_step_finds_a_finished_run(views, straight, tmp_path):
+    def interrupt(entry) -> None:
+        if entry["step"] == 12:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert train(CONFIG, tmp_path / "run", views, views, on_step=interrupt)
+    assert same_weights(straight, tmp_path / "run")
+
+
+def test_randomized_samples_are_mirrored_unless_told_otherwise(tmp_path, monkeypatch):
+    mirrors = []
+    draw = RandomizedSampler.draw
+
+    def record(sampler, count):
+        mirrors.append((sampler.flip, count))
+        return draw(sampler, count)
+
+    monkeypatch.setattr(RandomizedSampler, "draw", record)
+    clips = procedural_clips(2, seed=1, seconds=2.0)
+    config = replace(RECIPES["randomized"], epochs=1, steps_per_epoch=1, batch_size=32)
+    config = replace(config, model=replace(config.model, channels=16, trajectory_channels=8))
+    for flip in (True, False):
+        train(replace(config, flip=flip), tmp_path / str(flip), clips, None)
+    assert mirrors == [(True, 32 // config.frames_per_sample), (False, 32 // config.frames_per_sample)]
+
+
 def gradient_norms(config: TrainConfig, run: Path, views: PoseDataset) -> list[float]:
     """The length of the gradient at each step of the optimizer."""
     norms = []
@@ -147,6 +227,17 @@ def gradient_norms(config: TrainConfig, run: Path, views: PoseDataset) -> list[f
     finally:
         hook.remove()
     return norms
+
+
+def test_the_gradient_of_a_step_is_that_of_its_own_batch(views, tmp_path):
+    """The same at every step, if each has all the samples and the weights stay."""
+    one = views.select([0])
+    count = len(one.joints) - CONFIG.frames_per_sample + 1
+    config = replace(CONFIG, batch_size=count * CONFIG.frames_per_sample, learning_rate=1e-12, flip=False)
+    config = replace(config, model=replace(config.model, dropout=0.0))
+    norms = gradient_norms(config, tmp_path / "run", one)
+    assert norms == pytest.approx([norms[0]] * 12, rel=1e-3)
+    assert read_log(tmp_path / "run")[0]["loss/trajectory"] < 0.5  # people begin where they are on average
 
 
 def test_a_longer_gradient_is_scaled_down_to_the_largest_norm_and_a_shorter_one_stays(views, tmp_path):

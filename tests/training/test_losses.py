@@ -110,6 +110,18 @@ def test_the_truth_has_no_loss_but_its_own_motion(batch):
     assert terms["reprojection"].item() == pytest.approx(0, abs=1e-6)
 
 
+def test_by_default_pose_and_trajectory_count_alike_and_so_do_the_terms_without_labels(batch):
+    lifted = LiftedPose(batch.pose + 0.1, batch.root + 0.2)
+    known = pose_loss(lifted.pose, batch.pose) + trajectory_loss(lifted.root, batch.root)
+    assert total(weighted_losses(lifted, batch, LossWeights())).item() == pytest.approx(known.item())
+    truth = LiftedPose(1.2 * batch.pose, batch.root)
+    blind = reprojection_loss(lifted.joints, batch.seen, batch.cameras)
+    blind = blind + bone_length_prior(lifted.pose, truth.pose)
+    terms = unlabelled_losses(lifted, batch, truth, UnlabelledWeights())
+    assert total(terms).item() == pytest.approx(blind.item())
+    assert UnlabelledWeights().warm_up == 1
+
+
 def test_a_term_of_weight_zero_is_left_out_and_others_are_scaled(batch):
     lifted = LiftedPose(batch.pose + 0.1, batch.root)
     once = weighted_losses(lifted, batch, LossWeights(trajectory=0.0, reprojection=1.0))
