@@ -180,7 +180,7 @@ def chosen(views: PoseDataset, kept: Sequence[int], longest: int | None = None) 
     return replace(
         views,
         joints=views.joints[frames],
-        screen=views.screen[frames],
+        keypoints_2d=views.keypoints_2d[frames],
         cameras=views.cameras[index],
         lengths=shorter,
         names=tuple(views.names[view] for view in kept),

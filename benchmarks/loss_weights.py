@@ -12,9 +12,7 @@ from typing import Any
 import tyro
 
 from spgnet.data.config import DataConfig, Input
-from spgnet.data.dataset import PoseDataset
-from spgnet.data.sources import load_dataset
-from spgnet.datasets.takes import Split
+from spgnet.data.sources import load_dataset, load_training_data
 from spgnet.evaluation import markdown_table, metric_headings
 from spgnet.files import write_json, write_text
 from spgnet.models import SPGNetConfig
@@ -48,7 +46,7 @@ class Sweep:
 def main() -> None:
     sweep = tyro.cli(Sweep, description=__doc__)
     data = DataConfig(motion=sweep.motion, input=sweep.input)
-    views: dict[Split, PoseDataset] = {split: load_dataset(data, split) for split in ("train", "validation")}
+    train_data, validation_data = load_training_data(data), load_dataset(data, "validation")
     rows = []
     for kinematic in sweep.kinematic:
         for reprojection in sweep.reprojection:
@@ -64,7 +62,10 @@ def main() -> None:
                 )
                 name = f"{sweep.input}-kinematic{kinematic:g}-reprojection{reprojection:g}-seed{seed}"
                 result = train_and_evaluate(
-                    recipe, sweep.out / name, views.__getitem__, evaluate_on="validation"
+                    recipe,
+                    sweep.out / name,
+                    lambda: (train_data, validation_data),
+                    lambda: validation_data,
                 )
                 score = result["evaluation"]["mean_over_frames"]
                 rows.append({"weights": (kinematic, reprojection), "seed": seed, "score": score})

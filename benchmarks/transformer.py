@@ -22,6 +22,7 @@ from spgnet.data.config import DataConfig, Input
 from spgnet.data.dataset import PoseDataset
 from spgnet.data.samples import WindowSampler
 from spgnet.data.sources import load_dataset
+from spgnet.data.training_data import TrainingData
 from spgnet.datasets.takes import Split
 from spgnet.evaluation import evaluate, markdown_table, metric_headings
 from spgnet.files import read_json, write_json, write_text
@@ -84,15 +85,15 @@ def main() -> None:
     rows = []
     for kind in comparison.inputs:
         data = DataConfig(motion=comparison.motion, input=kind)
-        views: dict[Split, PoseDataset] = {split: load_dataset(data, split) for split in SPLITS}
+        datasets: dict[Split, PoseDataset] = {split: load_dataset(data, split) for split in SPLITS}
         recipes = {name: replace(each, data=data) for name, each in methods(comparison).items()}
-        costs = step_costs(recipes, views["train"], comparison.out / "costs.json")
+        costs = step_costs(recipes, datasets["train"], comparison.out / "costs.json")
         for seed in comparison.seeds:
             for name, recipe in recipes.items():
                 steps = round(comparison.seconds / comparison.epochs / costs[name])
                 recipe = replace(recipe, seed=seed, steps_per_epoch=steps)
-                folder = comparison.out / f"{kind}-{name.replace(', ', '-').replace(' ', '-')}-seed{seed}"
-                result = trained_and_scored(recipe, folder, views)
+                run_dir = comparison.out / f"{kind}-{name.replace(', ', '-').replace(' ', '-')}-seed{seed}"
+                result = trained_and_scored(recipe, run_dir, datasets)
                 rows.append({"input": kind, "method": name, "seed": seed, **result})
                 score = result["test"]["mean_over_actions"]["mpjpe"]
                 print(kind, name, f"seed {seed}: {score:.1f} mm, {result['seconds']:.0f} s", flush=True)
@@ -102,12 +103,12 @@ def main() -> None:
 
 
 def step_costs(
-    recipes: dict[str, TrainConfig], views: PoseDataset, done: Path, rounds: int = 8
+    recipes: dict[str, TrainConfig], dataset: PoseDataset, done: Path, rounds: int = 8
 ) -> dict[str, float]:
     """Processor seconds of a training step of every method, measured in turns, or as they were measured."""
     costs = read_json(done) if done.exists() else {}
     if not recipes.keys() <= costs.keys():
-        steppers = {name: stepper(recipe, views) for name, recipe in recipes.items()}
+        steppers = {name: stepper(recipe, dataset) for name, recipe in recipes.items()}
         spent: dict[str, list[float]] = {name: [] for name in recipes}
         for _ in range(rounds):
             for name, step in steppers.items():
@@ -117,17 +118,17 @@ def step_costs(
     return costs
 
 
-def stepper(recipe: TrainConfig, views: PoseDataset):
+def stepper(recipe: TrainConfig, dataset: PoseDataset):
     """A training step of a recipe, as the training loop does it."""
     model = build_model(recipe.model).train()
     adam = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
-    sampler = WindowSampler(views, run=recipe.frames_per_sample, context=model.context)
+    sampler = WindowSampler(dataset, frames_per_sample=recipe.frames_per_sample, context=model.context)
     size = recipe.batch_size // recipe.frames_per_sample
 
     def step() -> None:
-        batch = sampler.gather(torch.randint(len(sampler), (size,)), torch.rand(size) < 0.5)
+        batch = sampler.draw_anywhere(size)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
-            lifted = model(batch.screen)
+            lifted = model(batch.keypoints_2d)
         lifted = type(lifted)(*(each.float() for each in lifted))
         adam.zero_grad()
         total(weighted_losses(lifted, batch, recipe.loss)).backward()
@@ -146,24 +147,26 @@ def cost_of(step, steps: int = 25) -> float:
     return (time.process_time() - began) / steps
 
 
-def trained_and_scored(recipe: TrainConfig, folder: Path, views: dict[Split, PoseDataset]) -> dict[str, Any]:
+def trained_and_scored(
+    recipe: TrainConfig, run_dir: Path, datasets: dict[Split, PoseDataset]
+) -> dict[str, Any]:
     """A run's scores and the processor seconds of its steps, after training where that is not yet done."""
-    done = folder / "scores.json"
+    done = run_dir / "scores.json"
     if done.exists():
         return read_json(done)
-    resume, clock = (folder / "config.json").exists(), StepClock(recipe.steps_in_epoch(0))
+    resume, clock = (run_dir / "config.json").exists(), StepClock(recipe.steps_in_epoch(0))
     options = {"resume": resume, "machine": Machine("cpu"), "on_step": clock.tick}
-    if not train(recipe, folder, views["train"], views["validation"], **options):
+    if not train(recipe, run_dir, TrainingData(datasets["train"]), datasets["validation"], **options):
         raise KeyboardInterrupt
-    _, model = load_run(folder)
-    log, environment = read_log(folder), read_json(folder / "environment.json")
+    _, model = load_run(run_dir)
+    log, environment = read_log(run_dir), read_json(run_dir / "environment.json")
     result = {
         "commit": environment["commit"],
         "steps": log[-1]["step"],
         "seconds": log[-1]["step"] * mean(clock.spent) if clock.spent else None,
         "validation_mpjpe": min(entry["validation_mpjpe"] for entry in log),
         "weights": sum(parameter.numel() for parameter in model.parameters()),
-        "test": evaluate(model, views["test"]).to_json(),
+        "test": evaluate(model, datasets["test"]).to_json(),
     }
     write_json(done, result)
     return result

@@ -111,7 +111,7 @@ def trained_and_scored(recipe: TrainConfig, folder: Path, views: dict[str, Any])
     if done.exists():
         return read_json(done)
     resume = (folder / "config.json").exists()
-    if not train(recipe, folder, load_training_data(recipe.data).labelled, views["captured"], resume=resume):
+    if not train(recipe, folder, load_training_data(recipe.data), views["captured"], resume=resume):
         raise KeyboardInterrupt
     _, model = load_run(folder)
     scores = {name: evaluate(model, each).mean_over_frames for name, each in views.items()}

@@ -15,8 +15,8 @@ from spgnet.evaluation import (
     evaluate,
     frame_values,
     lift_dataset,
-    scored_bones,
-    scored_joints,
+    measured_bones,
+    measured_joints,
     shown,
     validation_mpjpe,
 )
@@ -30,7 +30,7 @@ def views(views) -> PoseDataset:
     short = int(views.lengths[0]) // 3
     kept = torch.cat((torch.arange(short), torch.arange(int(views.lengths[0]), len(views.joints))))
     lengths = torch.cat((torch.tensor([short]), views.lengths[1:]))
-    return replace(views, joints=views.joints[kept], screen=views.screen[kept], lengths=lengths)
+    return replace(views, joints=views.joints[kept], keypoints_2d=views.keypoints_2d[kept], lengths=lengths)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def one_view(views: PoseDataset, number: int) -> PoseDataset:
     return replace(
         views,
         joints=views.joints[frames],
-        screen=views.screen[frames],
+        keypoints_2d=views.keypoints_2d[frames],
         cameras=views.cameras[number : number + 1],
         lengths=views.lengths[number : number + 1],
         names=views.names[number : number + 1],
@@ -107,7 +107,9 @@ def test_flips_are_averaged_by_default(model, views, result):
 
 def test_a_view_of_a_single_frame_has_no_velocity_and_every_other_metric(model, views):
     frame = one_view(views, 0)
-    single = replace(frame, joints=frame.joints[:1], screen=frame.screen[:1], lengths=torch.tensor([1]))
+    single = replace(
+        frame, joints=frame.joints[:1], keypoints_2d=frame.keypoints_2d[:1], lengths=torch.tensor([1])
+    )
     scores = evaluate(model, single).mean_over_frames
     undefined = {name for name, value in scores.items() if value != value}
     assert undefined == {"velocity", "acceleration"}
@@ -178,7 +180,9 @@ def test_means_are_over_scored_frames_and_their_number_is_told(model, views, spa
 
 def test_frames_that_are_not_scored_are_input(model, sparse):
     """The network sees them beside the scored ones."""
-    still = replace(sparse, screen=torch.where(sparse.eval_mask[:, None, None], sparse.screen, 0.0))
+    still = replace(
+        sparse, keypoints_2d=torch.where(sparse.eval_mask[:, None, None], sparse.keypoints_2d, 500.0)
+    )
     scores = [evaluate(model, views).mean_over_frames["mpjpe"] for views in (sparse, still)]
     assert abs(scores[0] - scores[1]) > 0.1
 
@@ -211,7 +215,7 @@ def test_moving_joints_that_were_not_captured_changes_no_metric(model, lacking):
     moved = replace(
         lacking,
         joints=torch.where(guessed, lacking.joints + 0.7, lacking.joints),
-        screen=torch.where(guessed, lacking.screen - 0.3, lacking.screen),
+        keypoints_2d=torch.where(guessed, lacking.keypoints_2d - 150, lacking.keypoints_2d),
     )
     wild = torch.where(guessed, predicted + torch.randn_like(predicted), predicted)
     for name, value in frame_values(wild, moved).items():
@@ -230,20 +234,19 @@ def test_metrics_of_captured_joints_are_those_of_their_naive_twins(model, lackin
     predicted = lift_dataset(model, lacking, flip=False)
     values = frame_values(predicted, lacking)
     known = [joint for joint, name in enumerate(HUMAN36M.names) if name not in GUESSED]
-    assert scored_joints(lacking) == known
+    assert measured_joints(lacking) == known
     frame = 5
     errors = (predicted - predicted[:, :1] - lacking.joints + lacking.joints[:, :1])[frame].norm(dim=-1)
     expected = 1000 * sum(errors[joint].item() for joint in known) / 14
     assert values["mpjpe"][frame].item() == pytest.approx(expected, rel=1e-5)
     camera, frames = lacking.cameras[0], lacking.frames_of(0)
-    seen = camera.screen_to_image(lacking.screen[frames])
-    apart = (camera.camera_to_image(predicted[frames]) - seen)[frame].norm(dim=-1)
+    apart = (camera.camera_to_image(predicted[frames]) - lacking.keypoints_2d[frames])[frame].norm(dim=-1)
     expected = sum(apart[joint].item() for joint in known) / 14
     assert values["reprojection"][frame].item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_bones_count_where_both_ends_were_captured(model, lacking):
-    names = {HUMAN36M.bone_names[bone] for bone in scored_bones(lacking)}
+    names = {HUMAN36M.bone_names[bone] for bone in measured_bones(lacking)}
     assert set(HUMAN36M.bone_names) - names == {"spine", "thorax", "nose", "head_top", "left_wrist"}
     predicted = lift_dataset(model, lacking, flip=False)
     frames = lacking.frames_of(0)
@@ -254,13 +257,15 @@ def test_bones_count_where_both_ends_were_captured(model, lacking):
 
 
 def test_where_all_was_captured_all_counts(views):
-    assert scored_joints(views) == list(range(17))
-    assert scored_bones(views) == list(range(16))
+    assert measured_joints(views) == list(range(17))
+    assert measured_bones(views) == list(range(16))
 
 
 def test_a_metric_without_a_value_is_none_in_json_and_a_dash_in_tables(model, views):
     frame = one_view(views, 0)
-    single = replace(frame, joints=frame.joints[:1], screen=frame.screen[:1], lengths=torch.tensor([1]))
+    single = replace(
+        frame, joints=frame.joints[:1], keypoints_2d=frame.keypoints_2d[:1], lengths=torch.tensor([1])
+    )
     result = evaluate(model, single)
     (action,) = result.actions
     plain = json.loads(json.dumps(result.to_json(), allow_nan=False))

@@ -85,13 +85,13 @@ class KnowsDepths(LiftingNetwork):
         by_clip = sorted(order, key=lambda view: (ACTIONS.index(views.actions[view]), clip_of(views, view)))
         self.depths = iter([views.joints[views.frames_of(view)][..., 2:] for view in by_clip])
         self.weight = nn.Parameter(torch.zeros(()))
-        self.seen: set[float] = set()
+        self.visible: set[float] = set()
 
-    def forward(self, screen: Tensor, *, dense: bool = False) -> LiftedPose:
-        self.seen |= set(screen[..., 2].unique().tolist())
+    def forward(self, keypoints_2d: Tensor, *, dense: bool = False) -> LiftedPose:
+        self.visible |= set(keypoints_2d[..., 2].unique().tolist())
         depth = next(self.depths)
         depths = torch.stack((depth, depth[:, HUMAN36M.mirror]))
-        joints = torch.cat((screen[..., :2], torch.ones_like(depths)), dim=-1) * depths
+        joints = torch.cat((keypoints_2d[..., :2], torch.ones_like(depths)), dim=-1) * depths
         return LiftedPose(joints - joints[..., :1, :], joints[..., :1, :])
 
 
@@ -123,7 +123,7 @@ def test_every_joint_counts_as_seen(script, exact, noisy):
     for views in (exact, noisy):
         model = KnowsDepths(views)
         rows_of(script, model, views)
-        assert model.seen == {1.0}
+        assert model.visible == {1.0}
 
 
 def test_a_network_that_adds_no_error_has_that_of_the_noise_alone(script, exact, noisy):
@@ -213,7 +213,7 @@ def test_chosen_views_are_themselves_and_longer_ones_are_cut_to_their_middle(scr
         before = (frames.stop - frames.start - int(views.lengths[new])) // 2
         middle = slice(frames.start + before, frames.start + before + int(views.lengths[new]))
         assert torch.equal(views.joints[views.frames_of(new)], exact.joints[middle])
-        assert torch.equal(views.screen[views.frames_of(new)], exact.screen[middle])
+        assert torch.equal(views.keypoints_2d[views.frames_of(new)], exact.keypoints_2d[middle])
         assert torch.equal(views.cameras.rotation[new], exact.cameras.rotation[old])
         assert views.names[new] == exact.names[old]
         assert views.actions[new] == exact.actions[old]

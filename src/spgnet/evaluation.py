@@ -25,7 +25,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, labe
 
 
 class Metric(NamedTuple):
-    """How a metric is called, in full and where there is little room, and its unit."""
+    """A metric's name, in full and short, and its unit."""
 
     label: str
     heading: str
@@ -58,10 +58,10 @@ class Evaluation:
     that has none, such as the trajectory of a network that predicts none.
 
     Attributes:
-        actions: mean over the scored frames of each action.
+        actions: mean over the evaluated frames of each action.
         mean_over_actions: mean of these, which the field reports.
-        mean_over_frames: mean over all scored frames.
-        frames: frames scored.
+        mean_over_frames: mean over all evaluated frames.
+        frames: number of evaluated frames.
     """
 
     actions: dict[str, dict[str, float]]
@@ -87,95 +87,103 @@ class Evaluation:
         return markdown_table(["action", *metric_headings(columns)], rows, labels=1)
 
 
-def evaluate(model: LiftingNetwork, views: PoseDataset, *, flip: bool = True) -> Evaluation:
-    """Every metric of a network on views.
+def evaluate(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool = True) -> Evaluation:
+    """Every metric of a network on a dataset.
 
     Args:
-        model: in evaluation mode, on the device of the views.
-        views: the data.
+        model: in evaluation mode, on the device of the dataset.
+        dataset: sequences with true joints.
         flip: average with the result for the mirrored input, as the field does.
     """
-    values = frame_values(lift_dataset(model, views, flip=flip), views)
+    values = frame_values(lift_dataset(model, dataset, flip=flip), dataset)
     if not model.has_trajectory:
         for name in ("trajectory", "reprojection"):
             values[name] = torch.full_like(values[name], torch.nan)
-    numbers = {action: number for number, action in enumerate(dict.fromkeys(views.actions))}
-    of_view = torch.tensor([numbers[action] for action in views.actions], device=views.lengths.device)
-    of_frame = of_view.repeat_interleave(views.lengths)
+    numbers = {action: number for number, action in enumerate(dict.fromkeys(dataset.actions))}
+    of_sequence = torch.tensor([numbers[action] for action in dataset.actions], device=dataset.lengths.device)
+    of_frame = of_sequence.repeat_interleave(dataset.lengths)
     actions = {action: _means(values, of_frame == number) for action, number in numbers.items()}
     over_actions = {name: _mean([row[name] for row in actions.values()]) for name in METRICS}
-    frames = int(views.scored_frames().sum())
+    frames = int(dataset.eval_frames().sum())
     return Evaluation(actions, over_actions, _means(values, of_frame >= 0), frames)
 
 
-def validation_mpjpe(model: LiftingNetwork, views: PoseDataset) -> float:
-    """MPJPE over all scored frames in mm, without flips: the figure to watch in training."""
+def validation_mpjpe(model: LiftingNetwork, dataset: PoseDataset) -> float:
+    """MPJPE over all evaluated frames in mm, without flips: the number to watch in training."""
     model.eval()
-    predicted = lift_dataset(model, views, flip=False)
-    joints = scored_joints(views)
-    errors = metrics.mpjpe(predicted[:, joints], views.joints[:, joints])
-    return errors[views.scored_frames()].mean().item()
+    predicted = lift_dataset(model, dataset, flip=False)
+    joints = measured_joints(dataset)
+    errors = metrics.mpjpe(predicted[:, joints], dataset.joints[:, joints])
+    return errors[dataset.eval_frames()].mean().item()
 
 
-def lift_dataset(model: LiftingNetwork, views: PoseDataset, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
-    """Predicted joints for every frame, in metres, relative to the camera."""
-    seen = {"screen": lambda: views.screen[..., :2], "rays": views.rays, "image": views.picture}[
-        model.input_space
-    ]()
-    pieces, stride = seen.split(views.lengths.tolist()), model.stride(views.fps)
+def lift_dataset(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
+    """Predicted joints for every frame, in metres, relative to the camera.
+
+    Args:
+        model: in evaluation mode, on the device of the dataset.
+        dataset: whose 2D input is lifted, in the network's input space.
+        flip: average with the result for the mirrored input.
+
+    Raises:
+        InputError: the network takes rays, and a lens distortion cannot be inverted at some pixels.
+    """
+    pieces = dataset.inputs(model.input_space).split(dataset.lengths.tolist())
+    stride = model.stride(dataset.fps)
     return torch.cat([lift_sequence(model, piece, flip=flip, stride=stride) for piece in pieces])
 
 
 def frame_values(
-    predicted: Float[Tensor, "frames 17 3"], views: PoseDataset
+    predicted: Float[Tensor, "frames 17 3"], dataset: PoseDataset
 ) -> dict[str, Float[Tensor, " frames"]]:
     """Every metric at every frame; NaN at the frames where one has no value (velocity at a first frame).
 
-    A frame that is not scored has none, and counts in none: velocity needs two scored frames in a row, and
-    acceleration three.
+    A frame that is not evaluated has none, and counts in none: velocity needs two evaluated frames in a row,
+    and acceleration three.
     """
-    joints, scored = scored_joints(views), views.scored_frames()
+    joints, evaluated = measured_joints(dataset), dataset.eval_frames()
     counted = [joint for joint in metrics.PCK_JOINTS if joint in joints]
-    pose, true = predicted[:, joints], views.joints[:, joints]
+    pose, true = predicted[:, joints], dataset.joints[:, joints]
     values = {
         "mpjpe": metrics.mpjpe(pose, true),
         "p_mpjpe": metrics.p_mpjpe(pose, true),
         "n_mpjpe": metrics.n_mpjpe(pose, true),
-        "pck": metrics.pck(predicted, views.joints, joints=counted),
-        "auc": metrics.auc(predicted, views.joints, joints=counted),
+        "pck": metrics.pck(predicted, dataset.joints, joints=counted),
+        "auc": metrics.auc(predicted, dataset.joints, joints=counted),
         "trajectory": metrics.trajectory_error(pose, true),
     }
     for name in ("velocity", "acceleration", "reprojection", "bone_deviation"):
         values[name] = torch.full_like(values["mpjpe"], torch.nan)
-    for view in range(len(views)):
-        frames, camera = views.frames_of(view), views.cameras[view]
+    for sequence in range(len(dataset)):
+        frames, camera = dataset.frames_of(sequence), dataset.cameras[sequence]
         if len(pose[frames]) > 1:
             values["velocity"][frames][1:] = metrics.velocity_error(pose[frames], true[frames])
             values["acceleration"][frames][2:] = metrics.acceleration_error(pose[frames], true[frames])
         pixels = camera.camera_to_image(pose[frames])
-        seen = camera.screen_to_image(views.screen[frames][:, joints, :2])
-        values["reprojection"][frames] = metrics.reprojection_error(pixels, seen)
-        deviation = metrics.bone_length_deviation(predicted[frames][scored[frames]], HUMAN36M)
-        values["bone_deviation"][frames] = deviation[scored_bones(views)].mean()
-    return {name: value.masked_fill(~_scored(name, scored), torch.nan) for name, value in values.items()}
+        target = dataset.keypoints_2d[frames][:, joints]
+        values["reprojection"][frames] = metrics.reprojection_error(pixels, target)
+        deviation = metrics.bone_length_deviation(predicted[frames][evaluated[frames]], HUMAN36M)
+        values["bone_deviation"][frames] = deviation[measured_bones(dataset)].mean()
+    counts = {name: _counted_frames(name, evaluated) for name in values}
+    return {name: value.masked_fill(~counts[name], torch.nan) for name, value in values.items()}
 
 
-def _scored(name: str, frames: Bool[Tensor, " frames"]) -> Bool[Tensor, " frames"]:
-    """Where a metric counts: at scored frames whose predecessors, if it needs them, are scored as well."""
+def _counted_frames(name: str, frames: Bool[Tensor, " frames"]) -> Bool[Tensor, " frames"]:
+    """The frames at which a metric counts: evaluated, as well as the predecessors that it needs."""
     counts = frames.clone()
     for back in range(1, 1 + {"velocity": 1, "acceleration": 2}.get(name, 0)):
         counts[back:] &= frames[:-back]
     return counts
 
 
-def scored_joints(views: PoseDataset) -> list[int]:
-    """The joints whose truth is known."""
-    return [joint for joint, name in enumerate(HUMAN36M.names) if name not in views.unmeasured_joints]
+def measured_joints(dataset: PoseDataset) -> list[int]:
+    """The joints whose true positions are measured, and not guessed."""
+    return [joint for joint, name in enumerate(HUMAN36M.names) if name not in dataset.unmeasured_joints]
 
 
-def scored_bones(views: PoseDataset) -> list[int]:
+def measured_bones(dataset: PoseDataset) -> list[int]:
     """The bones between them."""
-    known = scored_joints(views)
+    known = measured_joints(dataset)
     return [bone for bone, ends in enumerate(HUMAN36M.bones) if set(ends) <= set(known)]
 
 

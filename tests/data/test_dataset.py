@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spgnet.data.dataset import PoseDataset, project_clips, project_takes
+from spgnet.data.input_space import project_to_input_space
 from spgnet.datasets.takes import Take
 from spgnet.geometry.camera import Camera, concatenate_cameras
 from spgnet.geometry.motion_clip import MotionClip
@@ -36,17 +37,18 @@ def test_joints_are_in_the_camera_frame_and_the_input_is_their_projection():
     for number in range(4):
         camera, frames = views.cameras[number], views.frames_of(number)
         assert torch.allclose(camera.camera_to_world(views.joints[frames]), clip.joints, atol=1e-5)
-        expected = camera.image_to_screen(camera.world_to_image(clip.joints))
-        assert torch.allclose(views.screen[frames], expected, atol=1e-5)
+        assert torch.allclose(views.keypoints_2d[frames], camera.world_to_image(clip.joints), atol=1e-2)
 
 
 def test_noise_changes_the_input_and_never_the_truth():
     clips = [(standing(30), human36m_rig("S1"))]
     exact, noisy = project_clips(clips), project_clips(clips, noise=DetectorNoise(), seed=3)
     assert torch.equal(exact.joints, noisy.joints)
-    assert not torch.equal(exact.screen, noisy.screen)
-    assert torch.equal(noisy.screen, project_clips(clips, noise=DetectorNoise(), seed=3).screen)
-    assert not torch.equal(noisy.screen, project_clips(clips, noise=DetectorNoise(), seed=4).screen)
+    assert not torch.equal(exact.keypoints_2d, noisy.keypoints_2d)
+    assert torch.equal(noisy.keypoints_2d, project_clips(clips, noise=DetectorNoise(), seed=3).keypoints_2d)
+    assert not torch.equal(
+        noisy.keypoints_2d, project_clips(clips, noise=DetectorNoise(), seed=4).keypoints_2d
+    )
 
 
 def test_clips_of_two_frame_rates_are_refused():
@@ -106,9 +108,9 @@ def test_the_detections_of_the_named_detector_are_the_input_of_each_camera():
     projected = project_takes([take])
     assert torch.equal(views.joints, projected.joints)
     for number in range(2):
-        pixels = take.cameras[number].screen_to_image(views.screen[views.frames_of(number)])
-        torch.testing.assert_close(pixels, take.detections["cpn"][number], atol=1e-3, rtol=0)
-    assert not torch.allclose(views.screen, projected.screen, atol=0.1)
+        pixels = views.keypoints_2d[views.frames_of(number)]
+        torch.testing.assert_close(pixels, take.detections["cpn"][number], atol=0, rtol=0)
+    assert not torch.allclose(views.keypoints_2d, projected.keypoints_2d, atol=50)
 
 
 def test_takes_and_clips_make_the_same_views():
@@ -124,8 +126,8 @@ def test_unlabelled_takes_have_their_2d_and_no_3d():
     whole = project_takes([a_take(), takes[1]], detector="cpn")
     assert views.joints[:8].isnan().all()
     assert torch.equal(views.joints[8:], whole.joints[8:])
-    assert torch.equal(views.screen, whole.screen)
-    assert views.screen.isfinite().all()
+    assert torch.equal(views.keypoints_2d, whole.keypoints_2d)
+    assert views.keypoints_2d.isfinite().all()
     assert views.unmeasured_joints == whole.unmeasured_joints == ("spine",)
     assert project_takes(takes[:1], detector="cpn").unmeasured_joints == ()
 
@@ -160,7 +162,9 @@ def test_selected_views_are_the_views_one_by_one_in_the_given_order(filmed, chos
     assert len(some) == len(chosen)
     for number, view in enumerate(chosen):
         assert torch.equal(some.joints[some.frames_of(number)], filmed.joints[filmed.frames_of(view)])
-        assert torch.equal(some.screen[some.frames_of(number)], filmed.screen[filmed.frames_of(view)])
+        assert torch.equal(
+            some.keypoints_2d[some.frames_of(number)], filmed.keypoints_2d[filmed.frames_of(view)]
+        )
         assert torch.equal(some.cameras.position[number], filmed.cameras.position[view])
         assert some.names[number] == filmed.names[view]
     assert (some.fps, some.unmeasured_joints) == (filmed.fps, filmed.unmeasured_joints)
@@ -220,7 +224,7 @@ def test_blotted_views_and_those_of_takes_without_3d_go_together(filmed):
     assert (others + unseen).joints.isnan().all()
 
 
-def test_the_picture_is_as_videopose3d_normalises_pixels(filmed):
+def test_image_input_is_as_videopose3d_normalises_pixels(filmed):
     """Its function makes x / w * 2 - 1 and y / w * 2 - h / w of pixels (x, y) in an image of w by h."""
     cameras = replace(filmed.cameras, image_size=torch.tensor([[1000.0, 1002.0]]).repeat(8, 1))
     cameras.image_size[3] = torch.tensor([1920.0, 1080.0])
@@ -228,16 +232,35 @@ def test_the_picture_is_as_videopose3d_normalises_pixels(filmed):
     for view in range(len(views)):
         w, h = cameras.image_size[view].tolist()
         frames = views.frames_of(view)
-        pixels = cameras[view].screen_to_image(views.screen[frames])
-        x, y = pixels.unbind(-1)
+        x, y = views.keypoints_2d[frames].unbind(-1)
         expected = torch.stack((x / w * 2 - 1, y / w * 2 - h / w), dim=-1)
-        torch.testing.assert_close(views.picture()[frames], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(views.inputs("image")[frames], expected, atol=1e-5, rtol=0)
 
 
-def test_the_picture_leaves_out_whether_a_joint_was_seen(filmed):
-    seen = torch.ones_like(filmed.screen[..., :1])
-    marked = replace(filmed, screen=torch.cat((filmed.screen, seen), dim=-1))
-    assert torch.equal(marked.picture(), filmed.picture())
+@pytest.mark.parametrize("input_space", ["screen", "rays", "image"])
+def test_the_input_is_the_projection_of_the_joints_into_the_input_space(filmed, input_space):
+    cameras = filmed.cameras[filmed.sequence_of_frames()]
+    expected = project_to_input_space(filmed.joints, cameras, input_space)
+    torch.testing.assert_close(filmed.inputs(input_space)[..., :2], expected, atol=1e-4, rtol=0)
+
+
+def test_rays_say_which_joints_are_visible_and_other_inputs_do_not(filmed):
+    visible = torch.rand(filmed.joints.shape[:2]) < 0.5
+    marked = replace(filmed, visible=visible)
+    assert torch.equal(marked.inputs("rays")[..., 2], visible.float())
+    assert torch.equal(marked.inputs("rays")[..., :2], filmed.inputs("rays")[..., :2])
+    assert bool((filmed.inputs("rays")[..., 2] == 1).all())
+    for input_space in ("screen", "image"):
+        assert torch.equal(marked.inputs(input_space), filmed.inputs(input_space))
+
+
+def test_visible_joints_go_where_their_frames_go(filmed):
+    marked = replace(filmed, visible=torch.rand(filmed.joints.shape[:2]) < 0.5)
+    some, frames = marked.select([4, 1]), [marked.frames_of(4), marked.frames_of(1)]
+    assert torch.equal(some.visible, torch.cat([marked.visible[each] for each in frames]))
+    assert torch.equal((marked + filmed).visible[: len(marked.joints)], marked.visible)
+    assert (marked + filmed).visible[len(marked.joints) :].all()
+    assert (filmed + filmed).visible is None
 
 
 def test_batches_of_cameras_are_concatenated_in_their_order():

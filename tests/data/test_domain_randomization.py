@@ -8,14 +8,13 @@ import torch
 from spgnet.data.domain_randomization import (
     DomainRandomization,
     RandomizedSampler,
-    detected,
+    change_body,
+    place_random_cameras,
     randomized_dataset,
-    ray_cameras,
-    view_from_random_cameras,
-    with_body,
-    with_upper_body,
+    simulate_detector,
+    swap_upper_body,
 )
-from spgnet.geometry.camera import Camera
+from spgnet.data.input_space import project_to_input_space
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.synthetic.detector_joints import detector_joints, trunk_axes
 from spgnet.synthetic.procedural import procedural_clips
@@ -29,50 +28,58 @@ ONE_BODY = replace(STILL, stature=(1.0, 0.0))
 
 
 def sampler(
-    randomization: DomainRandomization | None = None, run: int = 3, context: tuple[int, int] = (4, 2)
+    randomization: DomainRandomization | None = None,
+    frames_per_sample: int = 3,
+    context: tuple[int, int] = (4, 2),
 ) -> RandomizedSampler:
-    return RandomizedSampler(CLIPS, run=run, context=context, randomization=randomization)
+    return RandomizedSampler(
+        CLIPS, frames_per_sample=frames_per_sample, context=context, randomization=randomization
+    )
 
 
 def test_a_batch_has_the_shapes_that_training_wants():
     torch.manual_seed(0)
-    batch = sampler().draw(32)
-    assert batch.screen.shape == (32, 9, 17, 3)
-    assert batch.seen.shape == (32, 3, 17, 2)
+    batch = sampler().draw_anywhere(32)
+    assert batch.keypoints_2d.shape == (32, 9, 17, 3)
+    assert batch.target_2d.shape == (32, 3, 17, 2)
     assert batch.joints.shape == (32, 3, 17, 3)
-    assert batch.screen.isfinite().all()
-    assert set(batch.screen[..., 2].unique().tolist()) == {0.0, 1.0}
+    assert batch.keypoints_2d.isfinite().all()
+    assert set(batch.keypoints_2d[..., 2].unique().tolist()) == {0.0, 1.0}
 
 
 def test_the_same_seed_draws_the_same_samples():
     draws = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        draws.append(sampler().draw(4).screen)
+        draws.append(sampler().draw_anywhere(4).keypoints_2d)
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
 
 
 def test_the_rays_of_the_output_frames_are_those_of_its_joints():
     torch.manual_seed(0)
-    batch = sampler().draw(16)
-    torch.testing.assert_close(batch.cameras[:, None].camera_to_screen(batch.joints), batch.seen)
+    batch = sampler().draw_anywhere(16)
+    torch.testing.assert_close(
+        project_to_input_space(batch.joints, batch.cameras, batch.input_space), batch.target_2d
+    )
 
 
 def test_without_errors_and_gaps_the_input_is_the_exact_rays():
     torch.manual_seed(0)
     exact = replace(STILL, noise=(0.0, 0.0))
-    batch = sampler(exact).draw(64)
-    inside = batch.screen[..., 2].flatten(1).bool().all(dim=1)  # the image may still cut somebody off
+    batch = sampler(exact).draw_anywhere(64)
+    inside = batch.keypoints_2d[..., 2].flatten(1).bool().all(dim=1)  # the image may still cut somebody off
     assert inside.sum() > 32
-    middle = batch.screen[:, 4:7, :, :2]
-    swapped = (middle - batch.seen).abs().flatten(1).amax(dim=1) > 1e-5  # a rare exchange of left and right
+    middle = batch.keypoints_2d[:, 4:7, :, :2]
+    swapped = (middle - batch.target_2d).abs().flatten(1).amax(
+        dim=1
+    ) > 1e-5  # a rare exchange of left and right
     assert (swapped & inside).sum() <= 6
 
 
 def test_people_are_ahead_of_the_camera_at_the_stated_distances():
     torch.manual_seed(0)
-    batch = sampler().draw(500)
+    batch = sampler().draw_anywhere(500)
     assert batch.joints[..., 2].min() > 0.39
     distance = batch.root.norm(dim=-1)
     assert distance.min() > 0.8
@@ -83,7 +90,7 @@ def test_people_are_ahead_of_the_camera_at_the_stated_distances():
 def test_most_people_are_upright_in_the_image():
     torch.manual_seed(0)
     standing = [clip for clip in CLIPS if clip.action in ("walk", "idle")]
-    batch = RandomizedSampler(standing, run=1, context=(0, 0)).draw(200)
+    batch = RandomizedSampler(standing, frames_per_sample=1, context=(0, 0)).draw_anywhere(200)
     head, pelvis = batch.joints[:, 0, HUMAN36M.names.index("head_top")], batch.joints[:, 0, 0]
     assert ((head - pelvis)[:, 1] < 0).float().mean() > 0.95
 
@@ -91,7 +98,7 @@ def test_most_people_are_upright_in_the_image():
 def test_a_body_is_symmetric_and_changes_size_but_not_pose():
     torch.manual_seed(0)
     joints = CLIPS[0].joints[:5].expand(20, -1, -1, -1)
-    changed = with_body(joints, DomainRandomization())
+    changed = change_body(joints, DomainRandomization())
     lengths = HUMAN36M.bone_lengths(changed)
     torch.testing.assert_close(lengths, lengths[:, :1].expand_as(lengths))  # the same in all frames
     twins = [HUMAN36M.bone_names.index(HUMAN36M.names[HUMAN36M.mirror[child]]) for _, child in HUMAN36M.bones]
@@ -106,7 +113,7 @@ def test_a_body_is_symmetric_and_changes_size_but_not_pose():
 def test_bodies_are_alike_whatever_motion_they_come_from():
     larger = CLIPS[0].joints[None, :5] * 1.3
     for joints in (CLIPS[0].joints[None, :5], larger):
-        lengths = HUMAN36M.bone_lengths(with_body(joints, ONE_BODY))[0, 0]
+        lengths = HUMAN36M.bone_lengths(change_body(joints, ONE_BODY))[0, 0]
         by_name = dict(zip(HUMAN36M.bone_names, lengths.tolist(), strict=True))
         assert by_name["left_knee"] == pytest.approx(0.42)
         assert by_name["right_hip"] == pytest.approx(0.09)
@@ -116,13 +123,13 @@ def test_feet_that_stand_stay_on_the_floor_when_the_body_changes():
     walk = next(clip for clip in CLIPS if clip.action == "walk")
     ankles = [HUMAN36M.names.index("left_ankle"), HUMAN36M.names.index("right_ankle")]
     before = walk.joints[None, :, ankles, 2].amin(dim=2)
-    after = with_body(walk.joints.unsqueeze(0), ONE_BODY)[:, :, ankles, 2].amin(dim=2)
+    after = change_body(walk.joints.unsqueeze(0), ONE_BODY)[:, :, ankles, 2].amin(dim=2)
     assert (after - before).abs().max() < 0.03
 
 
 def test_mixing_keeps_the_legs_and_every_bone_of_the_upper_body():
     lower, upper = CLIPS[0].joints[None, :20], CLIPS[3].joints[None, :20]
-    mixed = with_upper_body(lower, upper)
+    mixed = swap_upper_body(lower, upper)
     torch.testing.assert_close(mixed[:, :, :7], lower[:, :, :7])
     torch.testing.assert_close(
         HUMAN36M.bone_lengths(mixed)[..., 6:], HUMAN36M.bone_lengths(upper)[..., 6:], atol=1e-5, rtol=1e-5
@@ -135,13 +142,13 @@ def test_a_person_mixed_with_themselves_turned_around_is_the_same_person():
         clip.joints[None, :20],
         clip.turned(1.9).joints[None, :20] + torch.tensor([3.0, -1.0, 0.2]),
     )
-    torch.testing.assert_close(with_upper_body(lower, turned), lower, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(swap_upper_body(lower, turned), lower, atol=1e-5, rtol=1e-5)
 
 
 def test_mirrored_people_have_their_left_on_the_left():
     """Everybody's nose is ahead of them, where ahead follows from which hip is the left one."""
     torch.manual_seed(0)
-    joints = sampler().draw(200).joints[:, 0]
+    joints = sampler().draw_anywhere(200).joints[:, 0]
     pelvis, right, left, thorax, nose = joints[:, [0, 1, 4, 8, 9]].unbind(dim=1)
     ahead = torch.linalg.cross(left - right, thorax - pelvis)
     head = nose - (joints[:, HUMAN36M.names.index("head_top")] + thorax) / 2
@@ -153,9 +160,13 @@ def test_a_slower_frame_rate_takes_larger_steps(fps):
     torch.manual_seed(0)
     walks = [clip for clip in CLIPS if clip.action == "walk"]
     plain = replace(ONE_BODY, fps=(fps, fps), speed=(1.0, 1.0))
-    joints = RandomizedSampler(walks, run=2, context=(0, 0), randomization=plain, flip=False).draw(300).joints
+    joints = (
+        RandomizedSampler(walks, frames_per_sample=2, context=(0, 0), randomization=plain, flip=False)
+        .draw_anywhere(300)
+        .joints
+    )
     step = (joints[:, 1] - joints[:, 0]).norm(dim=-1).mean()
-    bodies = [with_body(clip.joints.unsqueeze(0), plain)[0] for clip in walks]
+    bodies = [change_body(clip.joints.unsqueeze(0), plain)[0] for clip in walks]
     whole = torch.cat(bodies).diff(dim=0).norm(dim=-1).mean()
     assert step / whole == pytest.approx(50 / fps, rel=0.15)
 
@@ -163,10 +174,10 @@ def test_a_slower_frame_rate_takes_larger_steps(fps):
 def test_the_image_shows_all_of_most_people_and_the_rest_from_the_head_downwards():
     torch.manual_seed(0)
     walk = next(clip for clip in CLIPS if clip.action == "walk")
-    world = with_body(walk.joints[None, :3].expand(600, -1, -1, -1), ONE_BODY)
+    world = change_body(walk.joints[None, :3].expand(600, -1, -1, -1), ONE_BODY)
     ankles, head = [3, 6], HUMAN36M.names.index("head_top")
     for share in (0.0, 1.0):
-        seen, half = view_from_random_cameras(world, replace(DomainRandomization(), truncated=share))
+        seen, half = place_random_cameras(world, replace(DomainRandomization(), truncated=share))
         inside = ((seen[..., :2] / seen[..., 2:]).abs() <= half[:, None, None]).all(dim=-1)[:, 1]
         assert inside[:, head].float().mean() > 0.9
         feet = inside[:, ankles].any(dim=1).float().mean()
@@ -177,7 +188,7 @@ def test_cameras_that_turn_away_stay_level():
     torch.manual_seed(0)
     up = torch.zeros(300, 2, 17, 3)
     up[:, :, 0, 2], up[:, :, 1, 2] = 1.0, 2.0
-    seen, _ = view_from_random_cameras(up, STILL)
+    seen, _ = place_random_cameras(up, STILL)
     upward = seen[:, 0, 1] - seen[:, 0, 0]
     assert upward[:, 0].abs().max() < 1e-5  # the vertical has no part across the image's horizontal axis
 
@@ -185,7 +196,7 @@ def test_cameras_that_turn_away_stay_level():
 def test_people_are_all_over_the_image():
     torch.manual_seed(0)
     world = CLIPS[1].joints[None, :4].expand(300, -1, -1, -1)
-    seen, half = view_from_random_cameras(world, replace(STILL, focal=(0.5, 0.6)))
+    seen, half = place_random_cameras(world, replace(STILL, focal=(0.5, 0.6)))
     middle = seen[:, 2, [1, 4, 11, 14]].mean(dim=1)
     place = middle[:, :2] / middle[:, 2:] / half
     assert place.std(dim=0).min() > 0.12
@@ -195,7 +206,7 @@ def test_people_are_all_over_the_image():
 def test_filming_is_rigid():
     torch.manual_seed(0)
     world = CLIPS[1].joints[None, :10].expand(30, -1, -1, -1)
-    seen, half = view_from_random_cameras(world, DomainRandomization())
+    seen, half = place_random_cameras(world, DomainRandomization())
     torch.testing.assert_close(
         HUMAN36M.bone_lengths(seen), HUMAN36M.bone_lengths(world), atol=1e-5, rtol=1e-5
     )
@@ -212,17 +223,19 @@ LIMBS = [f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", 
     ("change", "joints"),
     [
         ({}, []),
-        ({"headless": 1.0}, ["head_top"]),
-        ({"faceless": 1.0}, ["nose"]),
+        ({"missing_head_top": 1.0}, ["head_top"]),
+        ({"missing_nose": 1.0}, ["nose"]),
         ({"limb_gaps": 0.5}, LIMBS),
         ({"frame_gaps": 0.5}, ALL),
-        ({"sparse": 1.0}, ALL),
+        ({"skipped_frames": 1.0}, ALL),
     ],
 )
 def test_gaps_are_marked_and_filled(change, joints):
     torch.manual_seed(0)
     exact = CLIPS[2].joints[None, :40, :, [0, 2]].expand(50, -1, -1, -1) * 0.1 + 2.0
-    rays, seen = detected(exact, torch.full((50, 2), 9.0), 30.0, replace(STILL, noise=(0.0, 0.0), **change))
+    rays, seen = simulate_detector(
+        exact, torch.full((50, 2), 9.0), 30.0, replace(STILL, noise=(0.0, 0.0), **change)
+    )
     shares = seen.float().mean(dim=(0, 1))
     assert {name for name, share in zip(ALL, shares.tolist(), strict=True) if share < 0.9} == set(joints)
     error = (rays - exact).norm(dim=-1)
@@ -233,17 +246,10 @@ def test_gaps_are_marked_and_filled(change, joints):
 def test_what_is_outside_the_image_is_not_seen():
     exact = torch.zeros(1, 10, 17, 2)
     exact[:, :, 3] = torch.tensor([0.0, 0.8])
-    rays, seen = detected(exact, torch.tensor([[0.5, 0.5]]), 30.0, STILL)
+    rays, seen = simulate_detector(exact, torch.tensor([[0.5, 0.5]]), 30.0, STILL)
     assert not seen[:, :, 3].any()
     assert seen[:, :, :3].all()
     assert rays[:, :, 3].abs().max() < 0.1  # at the trunk
-
-
-def test_the_cameras_of_rays_project_to_rays():
-    camera = ray_cameras(2, torch.zeros(1))
-    assert isinstance(camera, Camera)
-    points = torch.tensor([[[1.0, -2.0, 4.0]], [[3.0, 1.0, 2.0]]])
-    torch.testing.assert_close(camera.camera_to_screen(points), points[..., :2] / points[..., 2:])
 
 
 def test_views_to_validate_on_are_the_same_each_time_and_leave_other_randomness_alone():
@@ -253,8 +259,24 @@ def test_views_to_validate_on_are_the_same_each_time_and_leave_other_randomness_
     assert torch.equal(torch.get_rng_state(), before)
     assert len(views) == 20
     assert views.joints.shape == (240, 17, 3)
-    assert torch.equal(views.screen, randomized_dataset(CLIPS, seed=3, count=20, frames=12).screen)
-    torch.testing.assert_close(views.rays(), views.screen)
+    again = randomized_dataset(CLIPS, seed=3, count=20, frames=12)
+    assert torch.equal(views.keypoints_2d, again.keypoints_2d)
+
+
+def test_a_randomized_dataset_holds_drawn_samples_in_pixels_of_a_focal_length_of_1000():
+    dataset = randomized_dataset(CLIPS, seed=3, count=20, frames=12)
+    torch.manual_seed(3)
+    same_rate = DomainRandomization(fps=(50.0, 50.0))
+    sampler = RandomizedSampler(
+        CLIPS, frames_per_sample=12, context=(0, 0), randomization=same_rate, flip=False
+    )
+    batches = [sampler.draw_anywhere(10) for _ in range(2)]
+    drawn = torch.cat([batch.keypoints_2d for batch in batches]).flatten(0, 1)
+    torch.testing.assert_close(dataset.inputs("rays"), drawn, atol=1e-6, rtol=1e-6)
+    assert torch.equal(dataset.inputs("rays")[..., 2], drawn[..., 2])
+    exact = dataset.cameras[dataset.sequence_of_frames()].camera_to_image(dataset.joints)
+    rays = dataset.joints[..., :2] / dataset.joints[..., 2:]
+    torch.testing.assert_close(exact, 1000 * rays + 1000, atol=1e-2, rtol=1e-6)
 
 
 def test_a_detector_without_offset_sees_joints_where_they_are():
@@ -287,7 +309,9 @@ def test_where_a_detector_puts_joints_turns_with_the_person():
 def test_middles_follow_from_the_sides_where_the_detector_lacks_them():
     torch.manual_seed(0)
     exact = CLIPS[2].joints[None, :40, :, [0, 2]].expand(50, -1, -1, -1) * 0.1
-    rays, seen = detected(exact, torch.full((50, 2), 9.0), 30.0, replace(DomainRandomization(), derived=1.0))
+    rays, seen = simulate_detector(
+        exact, torch.full((50, 2), 9.0), 30.0, replace(DomainRandomization(), midpoint_joints=1.0)
+    )
     for middle, end in (("pelvis", "hip"), ("thorax", "shoulder")):
         joint = HUMAN36M.names.index(middle)
         sides = [HUMAN36M.names.index(f"{side}_{end}") for side in ("left", "right")]
@@ -304,7 +328,10 @@ def test_middles_follow_from_the_sides_where_the_detector_lacks_them():
         ({"truncated": 1.5}, "truncated is a share of at most 1"),
         ({"roll": -1.0}, "roll must be finite and not negative"),
         ({"height": (0.0, float("nan"))}, "height must be finite"),
-        ({"stature": (0.0, 0.1), "sparse": 2.0}, "stature must be above 0.*; sparse is a share"),
+        (
+            {"stature": (0.0, 0.1), "skipped_frames": 2.0},
+            "stature must be above 0.*; skipped_frames is a share",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(change, fault):

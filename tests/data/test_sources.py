@@ -41,17 +41,19 @@ def recorded(tmp_path) -> DataConfig:
 
 
 def test_takes_without_3d_are_apart_and_their_joints_unknown(recorded):
-    labelled, unlabelled = load_training_data(recorded)
+    data = load_training_data(recorded)
+    labelled, unlabelled = data.dataset, data.unlabelled
     assert isinstance(labelled, PoseDataset)
     assert unlabelled is not None
     assert (len(labelled), len(unlabelled)) == (4, 2)
     assert labelled.joints.isfinite().all()
     assert unlabelled.joints.isnan().all()
-    assert unlabelled.screen.isfinite().all()
+    assert unlabelled.keypoints_2d.isfinite().all()
 
 
 def test_labels_that_are_not_used_join_the_takes_without_3d(recorded):
-    labelled, unlabelled = load_training_data(replace(recorded, labels=0.5))
+    data = load_training_data(replace(recorded, labels=0.5))
+    labelled, unlabelled = data.dataset, data.unlabelled
     assert isinstance(labelled, PoseDataset)
     assert unlabelled is not None
     assert (len(labelled), len(unlabelled)) == (2, 4)
@@ -64,11 +66,9 @@ def test_detected_projected_and_noisy_input_differ_as_they_say(recorded):
     projected = load_dataset(replace(recorded, input="projected"), "test")
     noisy = load_dataset(replace(recorded, input="noisy"), "test")
     assert torch.equal(detected.joints, projected.joints)
-    moved = detected.cameras[0].screen_to_image(detected.screen) - detected.cameras[0].screen_to_image(
-        projected.screen
-    )
+    moved = detected.keypoints_2d - projected.keypoints_2d
     assert torch.allclose(moved, torch.tensor([4.0, 0.0]).expand_as(moved), atol=1e-2)
-    assert not torch.allclose(noisy.screen, projected.screen)
+    assert not torch.allclose(noisy.keypoints_2d, projected.keypoints_2d)
 
 
 def test_a_split_that_is_not_there_is_none_to_validate_on_and_a_fault_to_test_on(recorded):
@@ -90,7 +90,7 @@ def test_one_s_own_motion_is_filmed_like_the_benchmark_s(tmp_path):
     assert sum(map(len, names)) == len(set.union(*names)) == 8
     assert {views.fps for views in splits.values()} == {50.0}
     again = load_dataset(data, "train")
-    assert torch.equal(again.screen, splits["train"].screen)
+    assert torch.equal(again.keypoints_2d, splits["train"].keypoints_2d)
 
 
 def test_motion_too_short_to_film_is_a_fault(tmp_path):

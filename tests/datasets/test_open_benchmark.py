@@ -74,14 +74,14 @@ def test_train_and_test_cameras_are_those_of_different_sessions():
 def test_procedural_views_are_the_same_every_time_and_differ_by_split(small_procedural):
     data = DataConfig()
     first, again = load_dataset(data, "test"), load_dataset(data, "test")
-    assert torch.equal(first.screen, again.screen)
+    assert torch.equal(first.keypoints_2d, again.keypoints_2d)
     assert not torch.equal(first.joints[:50], load_dataset(data, "validation").joints[:50])
 
 
 def test_noisy_views_have_the_same_truth_as_projected_ones(small_procedural):
     exact, noisy = (load_dataset(DataConfig(input=kind), "test") for kind in ("projected", "noisy"))
     assert torch.equal(exact.joints, noisy.joints)
-    moved = (exact.screen - noisy.screen).norm(dim=-1)
+    moved = (exact.inputs("screen") - noisy.inputs("screen")).norm(dim=-1)
     assert 0.001 < moved.median() < 0.05
 
 
@@ -148,4 +148,4 @@ def test_the_real_splits_are_whole_and_in_front_of_the_cameras(real_motion, spli
     assert len(views.joints) == frames
     assert views.fps == 50
     assert views.joints[..., 2].min() > 1.5
-    assert (views.screen.abs() < 1.05).all(dim=-1).float().mean() > 0.97
+    assert (views.inputs("screen").abs() < 1.05).all(dim=-1).float().mean() > 0.97

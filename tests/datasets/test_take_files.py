@@ -185,7 +185,7 @@ def test_a_file_is_projected_as_opencv_projects_its_own_numbers(tmp_path_factory
             arrays["distortion"][camera],
         )
         frames = views.frames_of(camera)
-        ours = views.cameras[camera].screen_to_image(views.screen[frames])
+        ours = views.keypoints_2d[frames]
         np.testing.assert_allclose(ours.reshape(-1, 2).numpy(), pixels[:, 0], atol=0.01)
 
 

@@ -41,14 +41,14 @@ def test_a_take_in_which_no_frame_is_scored_is_refused():
 def test_every_camera_of_a_take_has_its_scored_frames_and_a_take_that_names_none_has_all(views):
     a, b, c = [0, 1, 1, 0], [1, 1, 1], [1, 0]
     assert views.eval_mask.tolist() == [*a, *a, *b, *b, *c, *c]
-    assert torch.equal(views.scored_frames(), views.eval_mask)
+    assert torch.equal(views.eval_frames(), views.eval_mask)
     assert len(views.joints) == 2 * (4 + 3 + 2)
 
 
 def test_views_of_takes_that_are_scored_throughout_have_no_mask():
     views = project_takes([a_take("a", 4), a_take("b", 3)])
     assert views.eval_mask is None
-    assert views.scored_frames().tolist() == [True] * 14
+    assert views.eval_frames().tolist() == [True] * 14
     assert views.select([3, 0]).eval_mask is None
     assert (views + views).eval_mask is None
     assert views.to(torch.device("cpu")).eval_mask is None

@@ -75,10 +75,12 @@ def test_reprojection_loss_is_the_mean_screen_distance(batch):
     distances = []
     for sample in range(3):
         screen = batch.cameras[sample].camera_to_screen(guess[sample])
-        pairs = zip(screen.reshape(-1, 2).tolist(), batch.seen[sample].reshape(-1, 2).tolist(), strict=True)
+        pairs = zip(
+            screen.reshape(-1, 2).tolist(), batch.target_2d[sample].reshape(-1, 2).tolist(), strict=True
+        )
         distances += [distance(a, b) for a, b in pairs]
     expected = pytest.approx(sum(distances) / len(distances), rel=1e-4)
-    assert reprojection_loss(guess, batch.seen, batch.cameras).item() == expected
+    assert reprojection_loss(guess, batch.target_2d, batch.cameras).item() == expected
 
 
 @pytest.mark.parametrize("depth", [0.19, 0.0, -2.0])
@@ -86,17 +88,17 @@ def test_a_joint_less_than_a_fifth_of_a_metre_ahead_counts_as_no_distance_in_the
     guess = batch.joints + 0.1
     near = guess.clone()
     near[:, :, 3, 2] = depth
-    distances = (batch.cameras[:, None].camera_to_screen(guess) - batch.seen).norm(dim=-1)
+    distances = (batch.cameras[:, None].camera_to_screen(guess) - batch.target_2d).norm(dim=-1)
     distances[:, :, 3] = 0
-    loss = reprojection_loss(near, batch.seen, batch.cameras)
+    loss = reprojection_loss(near, batch.target_2d, batch.cameras)
     assert loss.item() == pytest.approx(distances.mean().item(), rel=1e-5)
 
 
 def test_a_joint_more_than_a_fifth_of_a_metre_ahead_counts(batch):
     near = batch.joints.clone()
     near[:, :, 3] = torch.tensor([0.1, 0.1, 0.21])
-    loss = reprojection_loss(near, batch.seen, batch.cameras)
-    distances = (batch.cameras[:, None].camera_to_screen(near) - batch.seen).norm(dim=-1)
+    loss = reprojection_loss(near, batch.target_2d, batch.cameras)
+    distances = (batch.cameras[:, None].camera_to_screen(near) - batch.target_2d).norm(dim=-1)
     assert distances[:, :, 3].min() > 0.1
     assert loss.item() == pytest.approx(distances.mean().item(), rel=1e-5)
 
@@ -184,7 +186,7 @@ def test_unlabelled_terms_are_their_losses_times_their_weights(batch):
     weights = UnlabelledWeights(reprojection=3.0, bone_lengths=0.5)
     terms = unlabelled_losses(lifted, batch, known, weights)
     assert list(terms) == ["unlabelled_reprojection", "unlabelled_bone_lengths"]
-    expected = reprojection_loss(lifted.joints, batch.seen, batch.cameras)
+    expected = reprojection_loss(lifted.joints, batch.target_2d, batch.cameras)
     assert terms["unlabelled_reprojection"].item() == pytest.approx(3 * expected.item())
     expected = bone_length_prior(lifted.pose, known.pose)
     assert terms["unlabelled_bone_lengths"].item() == pytest.approx(0.5 * expected.item())
@@ -211,7 +213,7 @@ def test_true_joints_have_no_unlabelled_loss_and_are_not_looked_at(batch):
     for truth in (batch.joints, torch.full_like(batch.joints, torch.nan)):
         pose = (batch.pose + 0.1).requires_grad_()
         root = batch.root.clone().requires_grad_()
-        blotted = Batch(batch.screen, batch.seen, truth, batch.cameras)
+        blotted = Batch(batch.keypoints_2d, batch.target_2d, truth, batch.cameras)
         total(
             unlabelled_losses(
                 LiftedPose(pose, root), blotted, LiftedPose(batch.pose, root), UnlabelledWeights()

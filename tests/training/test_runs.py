@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spgnet.data.config import DataConfig
+from spgnet.data.domain_randomization import DomainRandomization
 from spgnet.training.losses import LossWeights
 from spgnet.training.recipes import (
     BASELINE_LOSS,
@@ -45,16 +46,16 @@ def test_the_default_is_the_paper_s_spgnet_and_the_baseline_differs_by_its_loss_
 
 
 RECIPE_DIGESTS = {
-    "paper-243": "a5105df9dfdd1f96",
-    "paper-81": "663630dc80b24545",
-    "paper-27": "d2ef03dbcae1a396",
-    "small-27": "55942c05e31fcadb",
-    "transformer": "173567ae69275095",
-    "demo": "48792744e5cebfb8",
-    "randomized": "c2e0aea3b5e0d5ef",
-    "randomized-live": "27e0e58607e43d3c",
-    "martinez": "867de9b121ab2d98",
-    "videopose3d-243": "a1df0589310f6350",
+    "paper-243": "473bc21798914e03",
+    "paper-81": "e4219996353be644",
+    "paper-27": "f4ea93d5625a0514",
+    "small-27": "6fb94e29e27d2af9",
+    "transformer": "e71c9f6a4946173e",
+    "demo": "9907b664c2361c56",
+    "randomized": "666b2fcb493e4a51",
+    "randomized-live": "f328c59fc2a7cf76",
+    "martinez": "1725caa09157002e",
+    "videopose3d-243": "432880954d8330c0",
 }
 """Of what a run of each recipe writes into its config.json, so that stored runs can be resumed."""
 
@@ -113,6 +114,24 @@ def test_older_wild_runs_drew_the_rates_of_their_network():
     values["data"]["randomization"] = None
     with pytest.raises(ValueError, match="not a training configuration"):
         config_from_json(values)
+
+
+def test_older_names_of_the_randomization_are_read():
+    names = {
+        "mixed": "swapped_upper_bodies",
+        "derived": "midpoint_joints",
+        "headless": "missing_head_top",
+        "faceless": "missing_nose",
+        "sparse": "skipped_frames",
+    }
+    shares = {new: 0.01 * number for number, new in enumerate(names.values())}
+    recipe = RECIPES["randomized"]
+    changed = replace(recipe, data=replace(recipe.data, randomization=DomainRandomization(**shares)))
+    values = config_to_json(changed)
+    drawn = values["data"].pop("randomization")
+    older = {name: drawn.pop(new) for name, new in names.items()} | drawn
+    for place in ("randomization", "wildness"):
+        assert config_from_json(values | {"data": values["data"] | {place: older}}) == changed
 
 
 def test_a_run_folder_is_not_overwritten_and_resumes_its_own_configuration_only(tmp_path):

@@ -18,7 +18,7 @@ from spgnet.files import write_json, write_text
 from spgnet.models import LiftingNetwork
 from spgnet.models.baselines.videopose3d import load_videopose3d
 from spgnet.reproduction import ReproduceConfig, reproduce
-from spgnet.training.loop import Accelerator, LogCallback, Machine, frames_in, pick_device, train
+from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
 from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
 from spgnet.training.runs import git_commit, load_run
 
@@ -93,7 +93,7 @@ def train_command(training: TrainByRecipe) -> None:
     with console.status("Loading motion"):
         train_data, validation_data = load_training_data(recipe.data), load_validation(recipe.data)
     tensorboard = tensorboard_log(out) if training.tensorboard else None
-    steps = recipe.epochs * recipe.steps_in_epoch(frames_in(train_data.labelled))
+    steps = recipe.epochs * recipe.steps_in_epoch(train_data.frames)
     with training_progress(steps) as (on_step, show_epoch):
 
         def on_epoch(entry: dict[str, Any]) -> None:
@@ -104,9 +104,8 @@ def train_command(training: TrainByRecipe) -> None:
         finished = train(
             recipe,
             out,
-            train_data.labelled,
+            train_data,
             validation_data,
-            unlabelled=train_data.unlabelled,
             resume=training.resume,
             machine=training.machine,
             on_step=on_step,
@@ -123,8 +122,9 @@ def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> Non
     data = evaluated_on(options, trained)
     device = pick_device(options.accelerator)
     with console.status("Evaluating"):
-        views = load_dataset(data, options.split, trained_randomized=trained.input == "randomized").to(device)
-        result = evaluate(model.to(device), views, flip=options.flip)
+        randomized = trained.input == "randomized"
+        dataset = load_dataset(data, options.split, trained_randomized=randomized)
+        result = evaluate(model.to(device), dataset.to(device), flip=options.flip)
     about = {"motion": kind_of_motion(data), "rig": data.rig, "commit": git_commit()}
     stem = evaluation_stem(options, data)
     write_json(stem.with_name(f"{stem.name}.json"), about | result.to_json())

@@ -22,7 +22,7 @@ class DataConfig:
     """
 
     motion: Path | None = None
-    """Folder of motion capture, which virtual cameras film: the open benchmark's archives, or your own BVH,
+    """Folder of motion capture, which virtual cameras record: the open benchmark's archives, or your own BVH,
     ASF/AMC or archive files (docs/datasets.md); without it, motion is generated."""
     takes: Path | None = None
     """Recorded takes, with their own cameras, instead of motion: Human3.6M, HumanEva-I, MPI-INF-3DHP, or
@@ -36,24 +36,24 @@ class DataConfig:
     labels: float = 1.0
     """Share of the training motion whose 3D is used; the rest joins training as 2D alone."""
     rig: Rig = "human36m"
-    """Who films motion: the four cameras of Human3.6M's sessions, or four random cameras for every clip."""
+    """The cameras of motion: the four of Human3.6M's sessions, or four random ones for every clip."""
     randomization: DomainRandomization = field(default_factory=DomainRandomization)
-    """How random people, cameras and detectors of wild training samples are; wild views to validate or test
-    on are always drawn with the defaults."""
+    """How random people, cameras and detectors of randomized training samples are; randomized data to
+    validate or test on are always drawn with the defaults."""
     generated: int = 640
-    """Generated clips that wild training adds to captured motion, for the poses that this lacks."""
+    """Generated clips that randomized training adds to captured motion, for the poses that this lacks."""
 
     def __post_init__(self) -> None:
-        faults = []
+        errors = []
         if self.generated < 0:
-            faults.append(f"generated must not be negative, got {self.generated}")
+            errors.append(f"generated must not be negative, got {self.generated}")
         if not 0 < self.labels <= 1:
-            faults.append(f"labels must be a share in (0, 1], got {self.labels}")
+            errors.append(f"labels must be a share in (0, 1], got {self.labels}")
         if self.takes is not None and self.motion is not None:
-            faults.append("give either motion or takes")
+            errors.append("give either motion or takes")
         if self.takes is None and self.input == "detected":
-            faults.append('the input "detected" needs recorded takes')
+            errors.append('the input "detected" needs recorded takes')
         if self.input == "randomized" and (self.takes is not None or self.labels < 1):
-            faults.append("randomized samples are drawn from motion, all of it with labels")
-        if faults:
-            raise InputError("; ".join(faults))
+            errors.append("randomized samples are drawn from motion, all of it with labels")
+        if errors:
+            raise InputError("; ".join(errors))

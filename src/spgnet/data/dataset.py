@@ -1,4 +1,4 @@
-"""Views: clips of motion as cameras see them, all in a few tensors on one device."""
+"""The pose dataset: recorded or virtual sequences of one person seen by one camera, in a few tensors."""
 
 from __future__ import annotations
 
@@ -10,131 +10,145 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from spgnet.data.input_space import pixels_to_input_space
 from spgnet.datasets.takes import Take
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera, concatenate_cameras
 from spgnet.geometry.motion_clip import MotionClip
+from spgnet.models.network import InputSpace
 from spgnet.synthetic.detector_noise import DetectorNoise, detect
 
 
 @dataclass(frozen=True)
 class PoseDataset:
-    """A dataset: every view is one clip seen by one camera, and all views lie end to end.
+    """Sequences of 2D keypoints and 3D joints, each of one person seen by one camera, all concatenated.
 
     Args:
-        joints: true joints in metres, in the camera frame of their view; NaN where they are not known.
-        screen: the 2D input, in screen coordinates: exact projections or (simulated) detections. A third
-            channel, if there is one, says whether a joint was seen.
-        cameras: the camera of each view, a batch of shape [views].
-        lengths: frames of each view.
-        fps: frames per second, of all views.
-        names: the clip of each view.
-        subjects: who moves.
-        actions: what they do; results are grouped by it.
-        unmeasured_joints: names of joints whose true positions are guesses and which are not
-            scored; none where no true position is known.
-        eval_mask: which frames are scored; None: all. The others are input alone.
+        joints: true joints in metres, in the camera frame of their sequence; NaN where they are not known.
+        keypoints_2d: the 2D input in pixels: exact projections or (simulated) detections.
+        cameras: the camera of each sequence, a batch of shape [sequences].
+        lengths: frames of each sequence.
+        fps: frames per second, of all sequences.
+        names: the clip or take of each sequence.
+        subjects: the person of each sequence.
+        actions: the action of each sequence; results are grouped by it.
+        unmeasured_joints: names of joints whose true positions are guesses and which are not evaluated; none
+            where no true position is known.
+        eval_mask: which frames are evaluated; None: all. The others are input alone.
+        visible: which joints were detected, so that the 2D input of the others was filled in; None: all.
     """
 
     joints: Float[Tensor, "frames 17 3"]
-    screen: Float[Tensor, "frames 17 channels"]
+    keypoints_2d: Float[Tensor, "frames 17 2"]
     cameras: Camera
-    lengths: Int[Tensor, " views"]
+    lengths: Int[Tensor, " sequences"]
     fps: float
     names: tuple[str, ...]
     subjects: tuple[str, ...]
     actions: tuple[str, ...]
     unmeasured_joints: tuple[str, ...] = ()
     eval_mask: Bool[Tensor, " frames"] | None = None
+    visible: Bool[Tensor, "frames 17"] | None = None
 
     def __post_init__(self) -> None:
-        assert len(self.joints) == len(self.screen) == int(self.lengths.sum())
+        assert len(self.joints) == len(self.keypoints_2d) == int(self.lengths.sum())
+        assert self.keypoints_2d.shape[-1] == 2
         assert self.eval_mask is None or len(self.eval_mask) == len(self.joints)
+        assert self.visible is None or self.visible.shape == self.joints.shape[:2]
         assert len(self.lengths) == len(self.names) == len(self.subjects) == len(self.actions)
 
     def __len__(self) -> int:
+        """The number of sequences."""
         return len(self.lengths)
 
     @property
-    def starts(self) -> Int[Tensor, " views"]:
-        """Index of each view's first frame."""
+    def starts(self) -> Int[Tensor, " sequences"]:
+        """Index of each sequence's first frame."""
         return self.lengths.cumsum(0) - self.lengths
 
-    def frames_of(self, view: int) -> slice:
-        """Where a view's frames lie."""
-        start = int(self.starts[view])
-        return slice(start, start + int(self.lengths[view]))
+    def frames_of(self, sequence: int) -> slice:
+        """The frames of a sequence."""
+        start = int(self.starts[sequence])
+        return slice(start, start + int(self.lengths[sequence]))
 
-    def scored_frames(self) -> Bool[Tensor, " frames"]:
-        """Whether each frame is scored."""
+    def eval_frames(self) -> Bool[Tensor, " frames"]:
+        """Whether each frame is evaluated."""
         if self.eval_mask is not None:
             return self.eval_mask
         return torch.ones(len(self.joints), dtype=torch.bool, device=self.joints.device)
 
-    def camera_of_frames(self) -> Camera:
-        """The camera of every frame, a batch of shape [frames]."""
-        views = torch.arange(len(self), device=self.lengths.device)
-        return self.cameras[views.repeat_interleave(self.lengths)]
+    def visible_joints(self) -> Bool[Tensor, "frames 17"]:
+        """Whether each joint was detected."""
+        if self.visible is not None:
+            return self.visible
+        return torch.ones(self.joints.shape[:2], dtype=torch.bool, device=self.joints.device)
 
-    def rays(self) -> Float[Tensor, "frames 17 3"]:
-        """The 2D input as networks on rays take it: x / z, y / z, and whether each joint was seen."""
-        cameras = self.camera_of_frames()
-        rays = cameras.image_to_rays(cameras.screen_to_image(self.screen[..., :2]))
-        seen = self.screen[..., 2:] if self.screen.shape[-1] == 3 else torch.ones_like(rays[..., :1])
-        return torch.cat((rays, seen), dim=-1)
+    def sequence_of_frames(self) -> Int[Tensor, " frames"]:
+        """The number of the sequence that each frame belongs to."""
+        return torch.arange(len(self), device=self.lengths.device).repeat_interleave(self.lengths)
 
-    def picture(self) -> Float[Tensor, "frames 17 2"]:
-        """The 2D input as VideoPose3D's own weights take it: 0 in the middle of the image, 2 its width."""
-        cameras = self.camera_of_frames()
-        middle = cameras.image_size / 2
-        return (cameras.screen_to_image(self.screen[..., :2]) - middle[:, None]) / middle[:, None, :1]
+    def inputs(self, input_space: InputSpace) -> Float[Tensor, "frames 17 channels"]:
+        """The 2D input as a network takes it (``spgnet.models.network.InputSpace``).
+
+        Raises:
+            InputError: the input space is rays, and the lens distortion cannot be inverted at some pixels.
+        """
+        cameras = self.cameras[self.sequence_of_frames()]
+        inputs = pixels_to_input_space(self.keypoints_2d, cameras, input_space)
+        if input_space != "rays":
+            return inputs
+        return torch.cat((inputs, self.visible_joints().unsqueeze(-1).to(inputs)), dim=-1)
 
     def to(self, device: torch.device) -> PoseDataset:
-        """The same views on another device."""
+        """The same dataset on another device."""
         return replace(
             self,
             joints=self.joints.to(device),
-            screen=self.screen.to(device),
+            keypoints_2d=self.keypoints_2d.to(device),
             cameras=self.cameras.to(device),
             lengths=self.lengths.to(device),
             eval_mask=None if self.eval_mask is None else self.eval_mask.to(device),
+            visible=None if self.visible is None else self.visible.to(device),
         )
 
-    def select(self, views: Sequence[int]) -> PoseDataset:
-        """Some of the views, in the given order."""
-        places = [self.frames_of(view) for view in views]
-        frames = torch.cat([torch.arange(place.start, place.stop) for place in places])
-        index = torch.tensor(views)
+    def select(self, sequences: Sequence[int]) -> PoseDataset:
+        """Some of the sequences, in the given order."""
+        ranges = [self.frames_of(sequence) for sequence in sequences]
+        frames = torch.cat([torch.arange(each.start, each.stop) for each in ranges])
+        index = torch.tensor(sequences)
         return replace(
             self,
             joints=self.joints[frames],
-            screen=self.screen[frames],
+            keypoints_2d=self.keypoints_2d[frames],
             cameras=self.cameras[index],
             lengths=self.lengths[index],
-            names=tuple(self.names[view] for view in views),
-            subjects=tuple(self.subjects[view] for view in views),
-            actions=tuple(self.actions[view] for view in views),
+            names=tuple(self.names[sequence] for sequence in sequences),
+            subjects=tuple(self.subjects[sequence] for sequence in sequences),
+            actions=tuple(self.actions[sequence] for sequence in sequences),
             eval_mask=None if self.eval_mask is None else self.eval_mask[frames],
+            visible=None if self.visible is None else self.visible[frames],
         )
 
     def __add__(self, other: PoseDataset) -> PoseDataset:
-        """These views and then others, of the same frame rate and joints."""
+        """These sequences, then others of the same frame rate and joints."""
         assert (self.fps, self.unmeasured_joints) == (other.fps, other.unmeasured_joints)
-        all_scored = self.eval_mask is None and other.eval_mask is None
+        every_frame = self.eval_mask is None and other.eval_mask is None
+        every_joint = self.visible is None and other.visible is None
         return replace(
             self,
             joints=torch.cat((self.joints, other.joints)),
-            screen=torch.cat((self.screen, other.screen)),
+            keypoints_2d=torch.cat((self.keypoints_2d, other.keypoints_2d)),
             cameras=concatenate_cameras((self.cameras, other.cameras)),
             lengths=torch.cat((self.lengths, other.lengths)),
             names=self.names + other.names,
             subjects=self.subjects + other.subjects,
             actions=self.actions + other.actions,
-            eval_mask=None if all_scored else torch.cat((self.scored_frames(), other.scored_frames())),
+            eval_mask=None if every_frame else torch.cat((self.eval_frames(), other.eval_frames())),
+            visible=None if every_joint else torch.cat((self.visible_joints(), other.visible_joints())),
         )
 
     def with_labels(self, share: float) -> tuple[PoseDataset, PoseDataset | None]:
-        """The views of a share of the recordings, and those of the others, their joints blotted out (NaN).
+        """The sequences of a share of the recordings, and those of the others without labels (joints NaN).
 
         A recording is a clip with all its pieces (``name#1``, ``name@250``) and cameras. Recordings are
         taken in an order that is random and always the same, so that a larger share holds a smaller one; at
@@ -143,12 +157,11 @@ class PoseDataset:
         if share == 1:
             return self, None
         recording = [re.split("[#@]", name)[0] for name in self.names]
-        names = list(dict.fromkeys(recording))
-        order = torch.randperm(len(names), generator=torch.Generator().manual_seed(0)).tolist()
-        kept = {names[number] for number in order[: max(1, round(share * len(names)))]}
-        numbers = range(len(self))
-        labelled = self.select([view for view in numbers if recording[view] in kept])
-        rest = [view for view in numbers if recording[view] not in kept]
+        recordings = list(dict.fromkeys(recording))
+        order = torch.randperm(len(recordings), generator=torch.Generator().manual_seed(0)).tolist()
+        kept = {recordings[number] for number in order[: max(1, round(share * len(recordings)))]}
+        labelled = self.select([number for number, name in enumerate(recording) if name in kept])
+        rest = [number for number, name in enumerate(recording) if name not in kept]
         if not rest:
             return labelled, None
         others = self.select(rest)
@@ -160,7 +173,7 @@ class PoseDataset:
 def project_clips(
     clips: Sequence[tuple[MotionClip, Camera]], *, noise: DetectorNoise | None = None, seed: int = 0
 ) -> PoseDataset:
-    """Let cameras look at clips: every camera of the batch that comes with a clip gives a view.
+    """Project clips into virtual cameras: a sequence for every clip and each of its cameras.
 
     Args:
         clips: each clip with its cameras (a batch of shape [cameras]).
@@ -185,10 +198,10 @@ def project_clips(
 def project_takes(
     takes: Sequence[Take], *, detector: str | None = None, noise: DetectorNoise | None = None, seed: int = 0
 ) -> PoseDataset:
-    """The views of takes: one for every camera.
+    """The sequences of takes: one for every take and each of its cameras.
 
     Args:
-        takes: performances with their cameras. Where the 3D is not known, the views' joints are NaN.
+        takes: performances with their cameras. Where the 3D is not known, joints are NaN.
         detector: whose 2D joints are the input; if None, the 3D joints are projected.
         noise: how a detector errs on projections.
         seed: of the noise.
@@ -201,49 +214,52 @@ def project_takes(
     _check_alike(takes)
     _check_input(takes, detector)
     generator = torch.Generator().manual_seed(seed)
-    joints, screen = [], []
+    joints, pixels = [], []
     for take in takes:
         for number in range(len(take.cameras.focal)):
             camera = take.cameras[number]
             joints.append(_camera_frame(take, camera))
             if detector is not None:
-                pixels = take.detections[detector][number]
+                pixels.append(take.detections[detector][number])
+            elif noise is not None:
+                exact = camera.camera_to_image(joints[-1])
+                pixels.append(detect(exact, noise, fps=take.fps, generator=generator))
             else:
-                pixels = camera.camera_to_image(joints[-1])
-                if noise is not None:
-                    pixels = detect(pixels, noise, fps=take.fps, generator=generator)
-            screen.append(camera.image_to_screen(pixels))
-    seen = [take for take in takes for _ in range(len(take.cameras.focal))]
+                pixels.append(camera.camera_to_image(joints[-1]))
+    take_of = [take for take in takes for _ in range(len(take.cameras.focal))]
     return PoseDataset(
         joints=torch.cat(joints),
-        screen=torch.cat(screen),
+        keypoints_2d=torch.cat(pixels),
         cameras=concatenate_cameras([take.cameras for take in takes]),
-        lengths=torch.tensor([len(take) for take in seen]),
-        fps=seen[0].fps,
-        names=tuple(take.name for take in seen),
-        subjects=tuple(take.subject for take in seen),
-        actions=tuple(take.action for take in seen),
+        lengths=torch.tensor([len(take) for take in take_of]),
+        fps=take_of[0].fps,
+        names=tuple(take.name for take in take_of),
+        subjects=tuple(take.subject for take in take_of),
+        actions=tuple(take.action for take in take_of),
         unmeasured_joints=next((take.unmeasured_joints for take in takes if take.joints is not None), ()),
-        eval_mask=_eval_mask(seen),
+        eval_mask=_eval_mask(take_of),
     )
 
 
-def _eval_mask(seen: Sequence[Take]) -> Bool[Tensor, " frames"] | None:
-    if all(take.eval_mask is None for take in seen):
+def _eval_mask(takes: Sequence[Take]) -> Bool[Tensor, " frames"] | None:
+    if all(take.eval_mask is None for take in takes):
         return None
-    every = [
-        torch.ones(len(take), dtype=torch.bool) if take.eval_mask is None else take.eval_mask for take in seen
+    masks = [
+        torch.ones(len(take), dtype=torch.bool) if take.eval_mask is None else take.eval_mask
+        for take in takes
     ]
-    return torch.cat(every)
+    return torch.cat(masks)
 
 
 def _check_alike(takes: Sequence[Take]) -> None:
     if len({take.fps for take in takes}) != 1:
-        raise InputError(f"views need clips of one frame rate, got {sorted({take.fps for take in takes})}")
+        raise InputError(
+            f"a dataset needs clips of one frame rate, got {sorted({take.fps for take in takes})}"
+        )
     if len({take.cameras.convention for take in takes}) != 1:
-        raise InputError("views need cameras of one lens model")
+        raise InputError("a dataset needs cameras of one lens model")
     if len({take.unmeasured_joints for take in takes if take.joints is not None}) > 1:
-        raise InputError("views need takes that lack the same joints")
+        raise InputError("a dataset needs takes that lack the same joints")
 
 
 def _check_input(takes: Sequence[Take], detector: str | None) -> None:

@@ -1,8 +1,8 @@
-"""Training samples for any camera: random people, cameras, frame rates and detectors, drawn on the fly.
+"""Domain randomisation: training samples of random people, cameras, frame rates and detectors.
 
-A sample is a window of real or generated motion, changed at random (speed, body, mirror image, the upper
-body of somebody else), seen from a random place and turned into rays with the errors and the gaps of a
-detector. All of it happens in a few batched tensor operations on the training device.
+A sample is a window of captured or generated motion, changed at random (speed, body, mirror image, the upper
+body of somebody else), projected into a random camera, and turned into rays with the errors and the gaps of
+a detector, in this order. All of it happens in a few batched tensor operations on the training device.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from spgnet.data.dataset import PoseDataset
+from spgnet.data.input_space import project_to_input_space
 from spgnet.data.samples import Batch
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
@@ -31,11 +32,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class DomainRandomization:
-    """How far samples are changed. Ranges are drawn from evenly, and shares are of the samples.
+    """How far samples are changed. Numbers are drawn uniformly from ranges; shares are of the samples.
 
     Raises:
         InputError: a range is upside down, a share is not in [0, 1], or something else is negative, or zero
-            where that has no meaning; all faults are named.
+            where that has no meaning; all errors are named.
     """
 
     fps: Range = (20.0, 40.0)
@@ -47,7 +48,7 @@ class DomainRandomization:
     since nobody can tell the size of a distant person from one camera."""
     bone_spread: float = 0.06
     """Standard deviation of the logarithm of single bones' lengths; left and right alike."""
-    mixed: float = 0.3
+    swapped_upper_bodies: float = 0.3
     """Share with the upper body of another sample."""
     distance: Range = (1.5, 12.0)
     """Metres from the camera to the person, drawn evenly in the logarithm; farther where the camera would be
@@ -60,7 +61,7 @@ class DomainRandomization:
     roll: float = 6.0
     """Standard deviation of the camera's roll, in degrees."""
     truncated: float = 0.08
-    """Share in which the image shows 0.7 to 2 m of the person, from the head downwards."""
+    """Share of people who are cut off: the image shows 0.7 to 2 m of them, from the head downwards."""
     offset: float = 0.015
     """Standard deviation, in metres, of where in the body a detector puts a joint, about where detectors
     usually do (``spgnet.synthetic.detector_joints``); at 0 it puts all where they are."""
@@ -68,147 +69,59 @@ class DomainRandomization:
     """Standard deviation of a joint's constant detection error, in units of ``person_size``."""
     noise: Range = (0.3, 1.5)
     """Factor of the size of the detector's errors, the constant one included."""
-    derived: float = 0.5
+    midpoint_joints: float = 0.5
     """Share whose pelvis and thorax are the middles of the detected hips and shoulders, as in keypoint sets
     that lack them."""
-    headless: float = 0.3
+    missing_head_top: float = 0.3
     """Share without ``head_top``, as in keypoint sets that lack it."""
-    faceless: float = 0.1
+    missing_nose: float = 0.1
     """Share without ``nose``, as when people are seen from behind."""
     limb_gaps: float = 0.05
-    """Share of a limb's frames in which its far half is not seen."""
+    """Share of a limb's frames in which its far half is not detected."""
     frame_gaps: float = 0.01
-    """Share of the frames in which nobody is seen."""
-    sparse: float = 0.15
-    """Share in which only every second to fifth frame is looked at."""
+    """Share of the frames in which no joint is detected."""
+    skipped_frames: float = 0.15
+    """Share in which a detector looks at every second to fifth frame only."""
 
     def __post_init__(self) -> None:
-        faults = []
+        errors = []
         for name in (field.name for field in fields(self)):
             value = getattr(self, name)
             values = value if isinstance(value, tuple) else (value,)
             if not all(0 <= number < float("inf") for number in values):
-                faults.append(f"{name} must be finite and not negative, got {value}")
+                errors.append(f"{name} must be finite and not negative, got {value}")
             elif name in _POSITIVE and not values[0] > 0:
-                faults.append(f"{name} must be above 0, got {value}")
+                errors.append(f"{name} must be above 0, got {value}")
             elif len(values) == 2 and name != "stature" and values[0] > values[1]:
-                faults.append(f"{name} must be a range from low to high, got {value}")
+                errors.append(f"{name} must be a range from low to high, got {value}")
             elif name in _SHARES and values[0] > 1:
-                faults.append(f"{name} is a share of at most 1, got {value}")
-        if faults:
-            raise InputError("; ".join(faults))
+                errors.append(f"{name} is a share of at most 1, got {value}")
+        if errors:
+            raise InputError("; ".join(errors))
 
 
 _POSITIVE = ("fps", "speed", "stature", "distance", "focal")
 _SHARES = (
-    "mixed",
+    "swapped_upper_bodies",
     "truncated",
-    "derived",
-    "headless",
-    "faceless",
+    "midpoint_joints",
+    "missing_head_top",
+    "missing_nose",
     "limb_gaps",
     "frame_gaps",
-    "sparse",
+    "skipped_frames",
 )
-
-
-def uniform(low: float, high: float, *shape: int, device: torch.device) -> Tensor:
-    """Evenly distributed numbers."""
-    return low + (high - low) * torch.rand(shape, device=device)
-
-
-def view_from_random_cameras(
-    world: Float[Tensor, "batch frames 17 3"], wild: DomainRandomization
-) -> tuple[Float[Tensor, "batch frames 17 3"], Float[Tensor, "batch 2"]]:
-    """People as random cameras see them.
-
-    Returns:
-        Joints in the camera frame, at least 0.4 m ahead, and half the image's width and height in rays.
-    """
-    count, device = len(world), world.device
-    nearest, farthest = wild.distance
-    distance = uniform(math.log(nearest), math.log(farthest), count, device=device).exp()
-    angle = uniform(0.0, 2 * math.pi, count, device=device)
-    height = uniform(*wild.height, count, device=device)
-    target = world[:, world.shape[1] // 2, TRUNK].mean(dim=1)
-    level = (distance.square() - (height - target[:, 2]).square()).clamp_min(1).sqrt()
-    away = torch.stack((level * angle.cos(), level * angle.sin()), dim=-1)
-    position = torch.cat((target[:, :2] + away, height[:, None]), dim=-1)
-    half, aim = _framed((target - position).norm(dim=-1), wild)
-    turn = _turned_away(look_at(position, target), aim, torch.randn(count, device=device) * wild.roll)
-    joints = (world - position[:, None, None]) @ turn.mT[:, None]
-    too_near = 0.4 - joints[..., 2].flatten(1).amin(dim=1)
-    joints[..., 2] += too_near.clamp_min(0)[:, None, None]
-    return joints, half
-
-
-def _framed(
-    distance: Float[Tensor, " batch"], wild: DomainRandomization
-) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch 2"]]:
-    """Half the width and height of the image, and where in it the middle of the trunk is; in rays.
-
-    2.5 m at the person's distance fit both ways, but for people who are cut off: of these, the image shows
-    0.7 to 2 m, from the head downwards.
-    """
-    count, device = len(distance), distance.device
-    portrait = torch.rand(count, device=device) < 0.4
-    ratio = torch.where(portrait, 16 / 9, uniform(9 / 16, 1.0, count, device=device))
-    needed = 1.25 / distance / ratio.clamp_max(1)
-    wide = 0.5 / uniform(*wild.focal, count, device=device)
-    wide = torch.minimum(torch.maximum(wide, needed), 10 * needed)
-    half = torch.stack((wide, wide * ratio), dim=-1)
-    place = uniform(-0.6, 0.6, count, 2, device=device)
-    aim = half * place * (1 - 1.2 / (half * distance[:, None])).clamp_min(0)
-
-    high = uniform(0.35, 1.0, count, device=device)
-    close = torch.stack((high / ratio, high), dim=-1) / distance[:, None]
-    chest = torch.stack((0.3 * place[:, 0] * high / ratio, 0.65 - high), dim=-1) / distance[:, None]
-    cut = (torch.rand(count, device=device) < wild.truncated)[:, None]
-    return torch.where(cut, close, half), torch.where(cut, chest, aim)
-
-
-def _turned_away(
-    rotation: Float[Tensor, "batch 3 3"], aim: Float[Tensor, "batch 2"], roll: Float[Tensor, " batch"]
-) -> Float[Tensor, "batch 3 3"]:
-    """Panned about the vertical and tilted, which puts what was ahead at a ray; then rolled (degrees)."""
-    pan, tilt = aim.atan().unbind(dim=-1)
-    return _turn(roll.deg2rad(), (0, 1)) @ _turn(-tilt, (1, 2)) @ rotation @ _turn(-pan, (0, 1))
-
-
-def _turn(angle: Float[Tensor, " batch"], plane: tuple[int, int]) -> Float[Tensor, "batch 3 3"]:
-    """Rotations from the first of two axes to the second."""
-    matrix = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
-    first, second = plane
-    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
-    matrix[:, second, first] = angle.sin()
-    matrix[:, first, second] = -angle.sin()
-    return matrix
-
-
-def ray_cameras(count: int, like: Tensor) -> Camera:
-    """Cameras whose screen coordinates are rays: focal length 1 and an image 2 wide."""
-    ones, zeros = torch.ones(count, 2).to(like), torch.zeros(count, 3).to(like)
-    return Camera(
-        focal=ones,
-        center=zeros[:, :2],
-        radial=zeros,
-        tangential=zeros[:, :2],
-        rotation=torch.eye(3).to(like).expand(count, 3, 3),
-        position=zeros,
-        image_size=2 * ones,
-        convention="opencv",
-    )
 
 
 _NAMES = HUMAN36M.names
 _LEGS = [HUMAN36M.bone_names.index(f"right_{joint}") for joint in ("knee", "ankle")]
-_DERIVED = {
+_MIDPOINTS = {
     _NAMES.index(middle): [_NAMES.index(f"{side}_{end}") for side in ("left", "right")]
     for middle, end in (("pelvis", "hip"), ("thorax", "shoulder"))
 }
 _UPPER = tuple(range(_NAMES.index("spine"), len(_NAMES)))
 _LIMBS = tuple(
-    tuple(_NAMES.index(f"{side}_{j}") for j in pair)
+    tuple(_NAMES.index(f"{side}_{joint}") for joint in pair)
     for side, pair in (
         ("right", ("knee", "ankle")),
         ("left", ("knee", "ankle")),
@@ -219,11 +132,13 @@ _LIMBS = tuple(
 
 
 class RandomizedSampler:
-    """Draws samples from clips, on the device of its tensors; randomness is PyTorch's global generator's.
+    """Draws randomized samples from clips, on the device of its tensors.
+
+    All randomness is PyTorch's global generator's.
 
     Args:
         clips: motion in the world, of one frame rate.
-        run: consecutive output frames per sample.
+        frames_per_sample: consecutive output frames of a sample.
         context: input frames before the first and after the last output frame.
         randomization: how far samples are changed.
         flip: mirror a random half of the samples.
@@ -233,14 +148,14 @@ class RandomizedSampler:
         self,
         clips: Sequence[MotionClip],
         *,
-        run: int,
+        frames_per_sample: int,
         context: tuple[int, int],
         randomization: DomainRandomization | None = None,
         flip: bool = True,
     ) -> None:
         self.fps = clips[0].fps
         assert all(clip.fps == self.fps for clip in clips)
-        self.run, self.context, self.flip = run, context, flip
+        self.frames_per_sample, self.context, self.flip = frames_per_sample, context, flip
         self.randomization = randomization or DomainRandomization()
         self.joints = torch.cat([clip.joints for clip in clips])
         lengths = torch.tensor([len(clip) for clip in clips])
@@ -257,29 +172,34 @@ class RandomizedSampler:
         self.joints, self.first, self.last = (x.to(device) for x in (self.joints, self.first, self.last))
         return self
 
-    def draw(self, count: int) -> Batch:
+    def draw(self, places: Int[Tensor, " batch"]) -> Batch:
+        """As many samples as places are given, from random ones."""
+        return self.draw_anywhere(len(places))
+
+    def draw_anywhere(self, count: int) -> Batch:
         """A number of samples.
 
-        The batch's ``screen`` holds rays and whether each joint was seen, its ``seen`` the exact rays of
-        the output frames (what re-projection should meet), and its cameras are of focal length 1.
+        Their input is rays with a detector's errors, and with its gaps filled; their target is the exact rays
+        of the output frames.
         """
-        wild = self.randomization
-        fps = uniform(*wild.fps, device=self.joints.device).item()
+        config = self.randomization
+        fps = _uniform(*config.fps, device=self.joints.device).item()
         world = self._motion(count, fps)
-        joints, half = view_from_random_cameras(world, wild)
-        exact = joints[..., :2] / joints[..., 2:]
-        marked = detector_joints(joints, wild.offset)
-        rays, seen = detected(marked[..., :2] / marked[..., 2:].clamp_min(0.1), half, fps, wild)
-        middle = slice(self.context[0], self.context[0] + self.run)
-        screen = torch.cat((rays, seen.unsqueeze(-1).float()), dim=-1)
-        return Batch(screen, exact[:, middle], joints[:, middle], ray_cameras(count, exact))
+        joints, half_image = place_random_cameras(world, config)
+        exact = project_to_input_space(joints, None, "rays")
+        shifted = detector_joints(joints, config.offset)
+        shifted_rays = shifted[..., :2] / shifted[..., 2:].clamp_min(0.1)
+        rays, visible = simulate_detector(shifted_rays, half_image, fps, config)
+        output = slice(self.context[0], self.context[0] + self.frames_per_sample)
+        inputs = torch.cat((rays, visible.unsqueeze(-1).float()), dim=-1)
+        return Batch(inputs, exact[:, output], joints[:, output], None, "rays")
 
     def _motion(self, count: int, fps: float) -> Float[Tensor, "batch window 17 3"]:
         """Windows of changed motion in the world; people are at its origin in the middle of the window."""
-        wild, device = self.randomization, self.joints.device
-        frames = sum(self.context) + self.run
+        config, device = self.randomization, self.joints.device
+        frames = sum(self.context) + self.frames_per_sample
         offsets = (torch.arange(frames, device=device) - frames // 2) * (self.fps / fps)
-        speed = uniform(*wild.speed, count, 1, device=device)
+        speed = _uniform(*config.speed, count, 1, device=device)
 
         def windows() -> Tensor:
             middle = torch.randint(len(self.joints), (count,), device=device)
@@ -289,51 +209,76 @@ class RandomizedSampler:
             return interpolate_frames(self.joints, time, first=middle[:, None])
 
         joints = windows()
-        mixed = torch.rand(count, device=device) < wild.mixed
-        joints = torch.where(mixed[:, None, None, None], with_upper_body(joints, windows()), joints)
+        swapped = torch.rand(count, device=device) < config.swapped_upper_bodies
+        joints = torch.where(swapped[:, None, None, None], swap_upper_body(joints, windows()), joints)
         if self.flip:
             mirrored = torch.rand(count, device=device) < 0.5
             joints = torch.where(mirrored[:, None, None, None], HUMAN36M.flip(joints), joints)
         joints = joints - joints[:, frames // 2, None, :1] * joints.new_tensor([1, 1, 0])
-        return with_body(joints, wild)
+        return change_body(joints, config)
 
 
 def randomized_dataset(
     clips: Sequence[MotionClip], *, seed: int, count: int = 300, frames: int = 100
 ) -> PoseDataset:
-    """A fixed set of samples, each a view of its own, to validate on; at the frame rate of the clips.
+    """A fixed set of samples, each a sequence of its own, to validate on; at the frame rate of the clips.
+
+    Its cameras have a focal length of 1000 px, to which its re-projection error refers.
 
     Args:
         clips: motion in the world, of one frame rate.
         seed: of all randomness.
-        count: number of views.
+        count: number of sequences.
         frames: length of each.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         randomization = DomainRandomization(fps=(clips[0].fps, clips[0].fps))
         sampler = RandomizedSampler(
-            clips, run=frames, context=(0, 0), randomization=randomization, flip=False
+            clips, frames_per_sample=frames, context=(0, 0), randomization=randomization, flip=False
         )
-        batches = [sampler.draw(10) for _ in range(count // 10)]
+        batches = [sampler.draw_anywhere(10) for _ in range(count // 10)]
     count = 10 * len(batches)
-    joints = torch.cat([batch.joints for batch in batches])
+    inputs = torch.cat([batch.keypoints_2d for batch in batches]).flatten(0, 1)
     return PoseDataset(
-        joints=joints.flatten(0, 1),
-        screen=torch.cat([batch.screen for batch in batches]).flatten(0, 1),
-        cameras=ray_cameras(count, joints),
+        joints=torch.cat([batch.joints for batch in batches]).flatten(0, 1),
+        keypoints_2d=_FOCAL * (inputs[..., :2] + 1),
+        cameras=_dataset_cameras(count),
         lengths=torch.full((count,), frames),
         fps=clips[0].fps,
         names=tuple(f"randomized-{number}" for number in range(count)),
         subjects=("anybody",) * count,
         actions=("anything",) * count,
+        visible=inputs[..., 2].bool(),
     )
 
 
-def with_upper_body(
+_FOCAL = 1000.0
+
+
+def _dataset_cameras(count: int) -> Camera:
+    """Cameras without distortion whose image is twice as wide as their focal length."""
+    focal, zeros = torch.full((count, 2), _FOCAL), torch.zeros(count, 3)
+    return Camera(
+        focal=focal,
+        center=focal,
+        radial=zeros,
+        tangential=zeros[:, :2],
+        rotation=torch.eye(3).expand(count, 3, 3),
+        position=zeros,
+        image_size=2 * focal,
+        convention="opencv",
+        extrinsics="arbitrary",
+    )
+
+
+def swap_upper_body(
     lower: Float[Tensor, "batch frames 17 3"], upper: Float[Tensor, "batch frames 17 3"]
 ) -> Float[Tensor, "batch frames 17 3"]:
-    """One person's legs and path with another's upper body, turned by the difference of their headings."""
+    """One person's legs and path with another's upper body, turned by the difference of their headings.
+
+    Joints are in the world, in metres.
+    """
     right = [pose[..., 1, :2] - pose[..., 4, :2] for pose in (lower, upper)]
     angle = torch.atan2(right[0][..., 1], right[0][..., 0]) - torch.atan2(right[1][..., 1], right[1][..., 0])
     cos, sin = angle.cos()[..., None], angle.sin()[..., None]
@@ -342,14 +287,17 @@ def with_upper_body(
     return torch.cat((lower[..., : _UPPER[0], :], lower[..., :1, :] + turned), dim=-2)
 
 
-def with_body(
-    joints: Float[Tensor, "batch frames 17 3"], wild: DomainRandomization
+def change_body(
+    joints: Float[Tensor, "batch frames 17 3"], config: DomainRandomization
 ) -> Float[Tensor, "batch frames 17 3"]:
-    """The same movements of a random body, whoever was captured; the path is scaled with the legs."""
+    """The same movements of a random body, whoever was captured; the path is scaled with the legs.
+
+    Joints are in the world, in metres; bone lengths vary around ``spgnet.geometry.skeleton.BODY``.
+    """
     count, device = len(joints), joints.device
-    mean, deviation = wild.stature
+    mean, deviation = config.stature
     stature = (mean + deviation * torch.randn(count, 1, device=device)).clamp_min(0.5 * mean)
-    spread = (torch.randn(count, len(HUMAN36M), device=device) * wild.bone_spread).exp().clamp(0.75, 1.3)
+    spread = (torch.randn(count, len(HUMAN36M), device=device) * config.bone_spread).exp().clamp(0.75, 1.3)
     spread = spread[:, [min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]
     usual = [BODY[HUMAN36M.kinds[child]] for _, child in HUMAN36M.bones]
     lengths = (torch.tensor(usual, device=device) * stature * spread)[:, None]
@@ -359,54 +307,138 @@ def with_body(
     return HUMAN36M.with_bone_lengths(scaled, lengths)
 
 
-def detected(
+def place_random_cameras(
+    world: Float[Tensor, "batch frames 17 3"], config: DomainRandomization
+) -> tuple[Float[Tensor, "batch frames 17 3"], Float[Tensor, "batch 2"]]:
+    """Move people from the world into the frames of random cameras.
+
+    Returns:
+        Joints in the camera frame, at least 0.4 m ahead, and half the image's width and height in rays.
+    """
+    count, device = len(world), world.device
+    nearest, farthest = config.distance
+    distance = _uniform(math.log(nearest), math.log(farthest), count, device=device).exp()
+    angle = _uniform(0.0, 2 * math.pi, count, device=device)
+    height = _uniform(*config.height, count, device=device)
+    target = world[:, world.shape[1] // 2, TRUNK].mean(dim=1)
+    level = (distance.square() - (height - target[:, 2]).square()).clamp_min(1).sqrt()
+    away = torch.stack((level * angle.cos(), level * angle.sin()), dim=-1)
+    position = torch.cat((target[:, :2] + away, height[:, None]), dim=-1)
+    half_image, aim = _frame_person((target - position).norm(dim=-1), config)
+    rotation = _turn_camera(look_at(position, target), aim, torch.randn(count, device=device) * config.roll)
+    joints = (world - position[:, None, None]) @ rotation.mT[:, None]
+    too_near = 0.4 - joints[..., 2].flatten(1).amin(dim=1)
+    joints[..., 2] += too_near.clamp_min(0)[:, None, None]
+    return joints, half_image
+
+
+def _frame_person(
+    distance: Float[Tensor, " batch"], config: DomainRandomization
+) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch 2"]]:
+    """Half the width and height of the image, and the place of the middle of the trunk in it, in rays.
+
+    2.5 m at the person's distance fit both ways, but for people who are cut off: of these, the image shows
+    0.7 to 2 m, from the head downwards.
+    """
+    count, device = len(distance), distance.device
+    portrait = torch.rand(count, device=device) < 0.4
+    ratio = torch.where(portrait, 16 / 9, _uniform(9 / 16, 1.0, count, device=device))
+    needed = 1.25 / distance / ratio.clamp_max(1)
+    wide = 0.5 / _uniform(*config.focal, count, device=device)
+    wide = torch.minimum(torch.maximum(wide, needed), 10 * needed)
+    half = torch.stack((wide, wide * ratio), dim=-1)
+    place = _uniform(-0.6, 0.6, count, 2, device=device)
+    aim = half * place * (1 - 1.2 / (half * distance[:, None])).clamp_min(0)
+
+    high = _uniform(0.35, 1.0, count, device=device)
+    close = torch.stack((high / ratio, high), dim=-1) / distance[:, None]
+    chest = torch.stack((0.3 * place[:, 0] * high / ratio, 0.65 - high), dim=-1) / distance[:, None]
+    cut = (torch.rand(count, device=device) < config.truncated)[:, None]
+    return torch.where(cut, close, half), torch.where(cut, chest, aim)
+
+
+def _turn_camera(
+    rotation: Float[Tensor, "batch 3 3"], aim: Float[Tensor, "batch 2"], roll: Float[Tensor, " batch"]
+) -> Float[Tensor, "batch 3 3"]:
+    """Pan and tilt a camera, so that what was ahead is at a ray ``aim``; then roll it (degrees)."""
+    pan, tilt = aim.atan().unbind(dim=-1)
+    return _rotation(roll.deg2rad(), (0, 1)) @ _rotation(-tilt, (1, 2)) @ rotation @ _rotation(-pan, (0, 1))
+
+
+def _rotation(angle: Float[Tensor, " batch"], plane: tuple[int, int]) -> Float[Tensor, "batch 3 3"]:
+    """Rotations from the first of two axes to the second."""
+    matrix = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
+    first, second = plane
+    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
+    matrix[:, second, first] = angle.sin()
+    matrix[:, first, second] = -angle.sin()
+    return matrix
+
+
+def simulate_detector(
     exact: Float[Tensor, "batch frames 17 2"],
-    half: Float[Tensor, "batch 2"],
+    half_image: Float[Tensor, "batch 2"],
     fps: float,
-    wild: DomainRandomization,
+    config: DomainRandomization,
 ) -> tuple[Float[Tensor, "batch frames 17 2"], Bool[Tensor, "batch frames 17"]]:
-    """Rays as a detector gives them, gaps filled, and which joints it saw."""
+    """Exact rays with a detector's errors and its gaps filled, and which joints were detected.
+
+    Args:
+        exact: x / z and y / z of the joints.
+        half_image: half the image's width and height in rays; what is outside is not detected.
+        fps: frames per second.
+        config: how large errors and how frequent gaps are.
+    """
     generator = torch.default_generator if exact.device.type == "cpu" else _device_generator(exact.device)
-    noise = replace(DetectorNoise(), bias=wild.bias, dropout_fraction=0.0)
-    scale = uniform(*wild.noise, len(exact), device=exact.device)
+    noise = replace(DetectorNoise(), bias=config.bias, dropout_fraction=0.0)
+    scale = _uniform(*config.noise, len(exact), device=exact.device)
     rays = detect(exact, noise, fps=fps, generator=generator, scale=scale)
-    missing = _gaps(exact.shape[:3], fps, wild, generator) | ((exact.abs() > half[:, None, None]).any(dim=-1))
-    derived = torch.rand(len(exact), 1, device=exact.device) < wild.derived
-    for joint, sides in _DERIVED.items():
-        middle, lost = rays[:, :, sides].mean(dim=2), missing[:, :, sides].any(dim=2)
-        rays[:, :, joint] = torch.where(derived[..., None], middle, rays[:, :, joint])
-        missing[:, :, joint] = torch.where(derived, lost, missing[:, :, joint])
-    missing &= ~missing.flatten(1).all(dim=1)[:, None, None]
+    missing = _gaps(exact.shape[:3], fps, config, generator) | (
+        (exact.abs() > half_image[:, None, None]).any(dim=-1)
+    )
+    use_midpoints = torch.rand(len(exact), 1, device=exact.device) < config.midpoint_joints
+    for joint, sides in _MIDPOINTS.items():
+        midpoint, side_missing = rays[:, :, sides].mean(dim=2), missing[:, :, sides].any(dim=2)
+        rays[:, :, joint] = torch.where(use_midpoints[..., None], midpoint, rays[:, :, joint])
+        missing[:, :, joint] = torch.where(use_midpoints, side_missing, missing[:, :, joint])
+    missing &= ~missing.flatten(1).all(dim=1)[:, None, None]  # a sample without any joint keeps all
     never = missing.all(dim=1, keepdim=True)
     rays = fill_missing(rays, missing)
-    known = (~never).float()[..., None]
+    known = (~never).float()[..., None]  # joints that are missing throughout go to the middle of the others
     trunk = known * torch.zeros_like(known).index_fill(2, torch.tensor(TRUNK, device=exact.device), 1.0)
     weight = torch.where(trunk.sum(dim=2, keepdim=True) > 0, trunk, known)
     middle = (rays * weight).sum(dim=2, keepdim=True) / weight.sum(dim=2, keepdim=True)
     return torch.where(never[..., None], middle, rays), ~missing
 
 
-def _device_generator(device: torch.device) -> torch.Generator:
-    return torch.Generator(device).manual_seed(int(torch.randint(2**31, ())))
-
-
 def _gaps(
-    shape: Sequence[int], fps: float, wild: DomainRandomization, generator: torch.Generator
+    shape: Sequence[int], fps: float, config: DomainRandomization, generator: torch.Generator
 ) -> Bool[Tensor, "batch frames 17"]:
-    """Joints that are not seen: far halves of limbs, heads, faces, and frames without anybody or a look."""
+    """Joints that a detector misses: far halves of limbs, heads and noses, and all in frames without a person
+    or that are skipped."""
     count, frames, joints = shape
     device = generator.device
     missing = torch.zeros(count, frames, joints, dtype=torch.bool, device=device)
-    limbs, _ = bursts((count, frames, len(_LIMBS)), wild.limb_gaps, 0.5 * fps, generator)
+    limbs, _ = bursts((count, frames, len(_LIMBS)), config.limb_gaps, 0.5 * fps, generator)
     both = torch.rand(count, 1, len(_LIMBS), device=device) < 0.5
     for limb, (middle, end) in enumerate(_LIMBS):
         missing[..., end] |= limbs[..., limb]
         missing[..., middle] |= (limbs & both)[..., limb]
-    nobody, _ = bursts((count, frames, 1), wild.frame_gaps, 0.2 * fps, generator)
+    empty, _ = bursts((count, frames, 1), config.frame_gaps, 0.2 * fps, generator)
     every = torch.randint(2, 6, (count, 1), device=device)
-    looked = (torch.arange(frames, device=device) + torch.randint(60, (count, 1), device=device)) % every == 0
-    sparse = torch.rand(count, 1, device=device) < wild.sparse
-    missing |= nobody | (sparse & ~looked)[..., None]
-    for joint, share in (("head_top", wild.headless), ("nose", wild.faceless)):
+    phase = torch.randint(60, (count, 1), device=device)
+    detected = (torch.arange(frames, device=device) + phase) % every == 0
+    skips = torch.rand(count, 1, device=device) < config.skipped_frames
+    missing |= empty | (skips & ~detected)[..., None]
+    for joint, share in (("head_top", config.missing_head_top), ("nose", config.missing_nose)):
         missing[..., _NAMES.index(joint)] |= torch.rand(count, 1, device=device) < share
     return missing
+
+
+def _device_generator(device: torch.device) -> torch.Generator:
+    return torch.Generator(device).manual_seed(int(torch.randint(2**31, ())))
+
+
+def _uniform(low: float, high: float, *shape: int, device: torch.device) -> Tensor:
+    """Uniformly distributed numbers."""
+    return low + (high - low) * torch.rand(shape, device=device)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 from spgnet.data.config import DataConfig, Rig
 from spgnet.data.dataset import PoseDataset, project_clips, project_takes
 from spgnet.data.domain_randomization import randomized_dataset
+from spgnet.data.training_data import TrainingData
 from spgnet.datasets.formats import FORMATS, find_format
 from spgnet.datasets.mocap import check_mocap_folder, is_mocap_folder, load_mocap_folder
 from spgnet.datasets.open_benchmark import (
@@ -39,88 +39,52 @@ SESSIONS: dict[Split, tuple[str, ...]] = {
     "validation": ("S1", "S5", "S6", "S7", "S8"),
     "test": ("S9", "S11"),
 }
-"""Human3.6M sessions whose camera rig films the clips of a split, in turn."""
+"""Human3.6M sessions whose cameras record the clips of a split, in turn."""
 BONE_SPREAD = 0.08
 """Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
-
-
-def virtual_captures(
-    clips: list[MotionClip], split: Split, rig: Rig, generator: torch.Generator
-) -> Iterator[tuple[MotionClip, Camera]]:
-    """Turn every clip at random, cut it to the capture space, vary training bodies, and assign a rig."""
-    sessions = cycle(SESSIONS[split])
-    for clip in clips:
-        angle = 2 * torch.pi * torch.rand((), generator=generator).item()
-        for piece in standing_pieces(clip.resampled(FPS).turned(angle), RADIUS, SHORTEST):
-            cameras = human36m_rig(next(sessions)) if rig == "human36m" else _random_rig(generator)
-            if split == "train":
-                piece = piece.with_bone_scales(random_bone_scales(generator))
-            yield piece, cameras
-
-
-def _random_rig(generator: torch.Generator) -> Camera:
-    return random_rig(4, seed=int(torch.randint(2**31, (), generator=generator)))
-
-
-def random_bone_scales(generator: torch.Generator) -> torch.Tensor:
-    """A factor for every bone, the same left and right, kept between 0.75 and 1.3."""
-    scale = (torch.randn(len(HUMAN36M), generator=generator) * BONE_SPREAD).exp().clamp(0.75, 1.3)
-    return scale[[min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]
-
-
 PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
-WILD_SECONDS = 5.0
-"""Length of the generated clips that wild training adds to captured ones."""
-
-
-class TrainingData(NamedTuple):
-    """What to train on.
-
-    Attributes:
-        labelled: views, or for wild training the clips that samples are drawn from.
-        unlabelled: views whose 3D is not known (NaN) or not to be used.
-    """
-
-    labelled: PoseDataset | list[MotionClip]
-    unlabelled: PoseDataset | None = None
+"""Generated clips of a split, where no motion is given."""
+GENERATED_SECONDS = 5.0
+"""Length of the generated clips that randomized training adds to captured ones."""
 
 
 def load_dataset(
     data: DataConfig, split: Split, *, seed: int = 0, trained_randomized: bool = False
 ) -> PoseDataset:
-    """The views of a split.
+    """The dataset of a split.
 
     Args:
         data: where the motion comes from, and what the 2D input is.
         split: train, validation or test.
         seed: of headings, body shapes and noise. Results are reported for seed 0.
-        trained_wild: of the open benchmark's test split, give only what wild training does not draw on.
+        trained_randomized: of the open benchmark's test split, give only what randomized training does not
+            draw on.
 
     Raises:
         InputError: a file of the split is missing or broken, or the data set has no such split.
     """
     if data.takes is not None:
-        views, _ = _recorded(data, data.takes, split, seed)
-        if views is None:
+        dataset, _ = _load_takes(data, data.takes, split, seed)
+        if dataset is None:
             raise InputError(f"{data.takes}: has no takes with known 3D motion for the split {split!r}")
-        return views
+        return dataset
     clips = load_clips(data, split, trained_randomized=trained_randomized or data.input == "randomized")
     if data.input == "randomized":
         return randomized_dataset([clip.resampled(FPS) for clip in clips], seed=seed)
-    filmed = list(virtual_captures(clips, split, data.rig, torch.Generator().manual_seed(seed)))
-    if not filmed:
+    captures = list(add_virtual_cameras(clips, split, data.rig, torch.Generator().manual_seed(seed)))
+    if not captures:
         raise InputError(f"{data.motion}: no clip of the split {split!r} lasts a second")
-    return project_clips(filmed, noise=_noise(data), seed=seed)
+    return project_clips(captures, noise=_noise(data), seed=seed)
 
 
 def load_validation(data: DataConfig) -> PoseDataset | None:
-    """The views to choose the best epoch by; None where a data set has no such split (Human3.6M).
+    """The dataset to choose the best epoch by; None where a data set has no such split (Human3.6M).
 
     Raises:
         InputError: a file of the split is missing or broken.
     """
     if data.takes is not None:
-        return _recorded(data, data.takes, "validation", seed=0)[0]
+        return _load_takes(data, data.takes, "validation", seed=0)[0]
     return load_dataset(data, "validation")
 
 
@@ -131,15 +95,16 @@ def load_training_data(data: DataConfig) -> TrainingData:
         InputError: a file is missing or broken, or the data set has no training split.
     """
     if data.input == "randomized":
-        return TrainingData(_wild_clips(data))
+        return TrainingData(clips=_randomized_training_clips(data))
     if data.takes is None:
         return TrainingData(*load_dataset(data, "train").with_labels(data.labels))
-    views, unseen = _recorded(data, data.takes, "train", seed=0)
-    if views is None:
+    known, unknown = _load_takes(data, data.takes, "train", seed=0)
+    if known is None:
         raise InputError(f"{data.takes}: has no takes with known 3D motion for the split 'train'")
-    labelled, unlabelled = views.with_labels(data.labels)
-    unlabelled = unseen if unlabelled is None else unlabelled if unseen is None else unlabelled + unseen
-    return TrainingData(labelled, unlabelled)
+    labelled, unlabelled = known.with_labels(data.labels)
+    if unlabelled is None or unknown is None:
+        return TrainingData(labelled, unlabelled if unknown is None else unknown)
+    return TrainingData(labelled, unlabelled + unknown)
 
 
 def check_data(path: Path) -> tuple[str, DatasetReport]:
@@ -170,7 +135,35 @@ def load_clips(data: DataConfig, split: Split, *, trained_randomized: bool = Fal
     return load_mocap_folder(data.motion, split)
 
 
-def _wild_clips(data: DataConfig) -> list[MotionClip]:
+def add_virtual_cameras(
+    clips: list[MotionClip], split: Split, rig: Rig, generator: torch.Generator
+) -> Iterator[tuple[MotionClip, Camera]]:
+    """Turn every clip at random, cut it to the capture space, vary training bodies, and assign a rig.
+
+    Returns:
+        Pieces of clips, each with the cameras of its rig, a batch of shape [4].
+    """
+    sessions = cycle(SESSIONS[split])
+    for clip in clips:
+        angle = 2 * torch.pi * torch.rand((), generator=generator).item()
+        for piece in standing_pieces(clip.resampled(FPS).turned(angle), RADIUS, SHORTEST):
+            cameras = human36m_rig(next(sessions)) if rig == "human36m" else _random_rig(generator)
+            if split == "train":
+                piece = piece.with_bone_scales(random_bone_scales(generator))
+            yield piece, cameras
+
+
+def _random_rig(generator: torch.Generator) -> Camera:
+    return random_rig(4, seed=int(torch.randint(2**31, (), generator=generator)))
+
+
+def random_bone_scales(generator: torch.Generator) -> torch.Tensor:
+    """A factor for every bone, the same left and right, kept between 0.75 and 1.3."""
+    scale = (torch.randn(len(HUMAN36M), generator=generator) * BONE_SPREAD).exp().clamp(0.75, 1.3)
+    return scale[[min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]
+
+
+def _randomized_training_clips(data: DataConfig) -> list[MotionClip]:
     if data.motion is None:
         return _procedural("train")
     _check_folder(data.motion)
@@ -179,13 +172,13 @@ def _wild_clips(data: DataConfig) -> list[MotionClip]:
     captured = [clip.resampled(FPS) for clip in captured]
     if not data.generated:
         return captured
-    return captured + procedural_clips(data.generated, seed=4, seconds=WILD_SECONDS, fps=FPS)
+    return captured + procedural_clips(data.generated, seed=4, seconds=GENERATED_SECONDS, fps=FPS)
 
 
-def _recorded(
+def _load_takes(
     data: DataConfig, path: Path, split: Split, seed: int
 ) -> tuple[PoseDataset | None, PoseDataset | None]:
-    """The views of takes whose 3D is known, and those of the others."""
+    """The sequences of takes whose 3D is known, and those of the others."""
     detector = data.detector if data.input == "detected" else None
     takes = find_format(path).load(path, split, detector)
     parts = [[take for take in takes if (take.joints is None) == unknown] for unknown in (False, True)]

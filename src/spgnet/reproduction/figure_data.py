@@ -39,17 +39,17 @@ def bone_length_data(config: ReproduceConfig) -> dict[str, Any]:
     Raises:
         InputError: the test split has no walk.
     """
-    views = load_dataset(config.data_config("detected"), "test")
-    walks = [view for view, action in enumerate(views.actions) if action in WALKS]
+    dataset = load_dataset(config.data_config("detected"), "test")
+    walks = [sequence for sequence, action in enumerate(dataset.actions) if action in WALKS]
     if not walks:
         raise InputError(f"figure5 needs a walk, and the test split has none called {' or '.join(WALKS)}")
-    view = walks[-1]
-    chosen = views.select([view])
+    sequence = walks[-1]
+    chosen = dataset.select([sequence])
     frames = torch.linspace(0, len(chosen.joints) - 1, BONE_FRAMES + 2).round().long()[1:-1]
     predicted = _lift(config, chosen, seed=0)[frames]
     return {
-        "clip": views.names[view],
-        "subject": views.subjects[view],
+        "clip": dataset.names[sequence],
+        "subject": dataset.subjects[sequence],
         "frames": frames.tolist(),
         "names": list(HUMAN36M.bone_names),
         "predicted": _to_rounded_list(HUMAN36M.bone_lengths(predicted)),
@@ -59,19 +59,19 @@ def bone_length_data(config: ReproduceConfig) -> dict[str, Any]:
 
 def occlusion_data(config: ReproduceConfig) -> dict[str, Any]:
     """MPJPE in mm by the number of joints that the body hides, for each seed, and three example frames."""
-    views = load_dataset(config.data_config("detected"), "test")
-    sampled = torch.arange(0, len(views.joints), FRAME_STEP)
-    hidden = torch.cat([hidden_joints(piece) for piece in views.joints[sampled].split(4096)])
+    dataset = load_dataset(config.data_config("detected"), "test")
+    sampled = torch.arange(0, len(dataset.joints), FRAME_STEP)
+    hidden = torch.cat([hidden_joints(piece) for piece in dataset.joints[sampled].split(4096)])
     counts = hidden.sum(dim=-1)
     shown_counts = [count for count in range(18) if (counts == count).sum() >= MIN_FRAMES]
     seeds, joints, panels = [], [], []
     for seed in range(config.seeds):
-        predicted = _lift(config, views, seed)[sampled]
-        errors = metrics.mpjpe(predicted, views.joints[sampled])
-        joints.append(errors_by_visibility(predicted, views.joints[sampled], hidden))
+        predicted = _lift(config, dataset, seed)[sampled]
+        errors = metrics.mpjpe(predicted, dataset.joints[sampled])
+        joints.append(errors_by_visibility(predicted, dataset.joints[sampled], hidden))
         seeds.append({str(count): errors[counts == count].mean().item() for count in shown_counts})
         if seed == 0:
-            examples = _example_frames(views, sampled, hidden, predicted, errors, shown_counts)
+            examples = _example_frames(dataset, sampled, hidden, predicted, errors, shown_counts)
             panels = [example.to_json() for example in examples]
     shares = {str(count): (counts == count).float().mean().item() for count in shown_counts}
     return {
@@ -137,7 +137,7 @@ class ExampleFrame(NamedTuple):
 
 
 def _example_frames(
-    views: PoseDataset,
+    dataset: PoseDataset,
     sampled: Tensor,
     hidden: Tensor,
     predicted: Tensor,
@@ -146,17 +146,17 @@ def _example_frames(
 ) -> Iterator[ExampleFrame]:
     """For the lowest, middle and highest number of hidden joints, the frame with the median error."""
     counts = hidden.sum(dim=-1)
-    view_of = torch.arange(len(views)).repeat_interleave(views.lengths)
+    sequence_of = dataset.sequence_of_frames()
     for count in (shown_counts[0], shown_counts[len(shown_counts) // 2], shown_counts[-1]):
         candidates = (counts == count).nonzero().flatten()
         number = int(candidates[errors[candidates].argsort()[len(candidates) // 2]])
         frame = int(sampled[number])
-        view = int(view_of[frame])
-        true = views.joints[frame]
+        sequence = int(sequence_of[frame])
+        true = dataset.joints[frame]
         yield ExampleFrame(
-            views.names[view],
-            views.actions[view],
-            views.cameras[view].screen_to_image(views.screen[frame, :, :2]),
+            dataset.names[sequence],
+            dataset.actions[sequence],
+            dataset.keypoints_2d[frame],
             predicted[number] - predicted[number, :1],
             true - true[:1],
             hidden[number],
@@ -164,10 +164,10 @@ def _example_frames(
         )
 
 
-def _lift(config: ReproduceConfig, views: PoseDataset, seed: int) -> Tensor:
+def _lift(config: ReproduceConfig, dataset: PoseDataset, seed: int) -> Tensor:
     device = pick_device(config.accelerator)
-    _, model = load_run(config.experiment("spgnet", "detected", seed).folder)
-    return lift_dataset(model.to(device), views.to(device), flip=True).cpu()
+    _, model = load_run(config.experiment("spgnet", "detected", seed).run_dir)
+    return lift_dataset(model.to(device), dataset.to(device), flip=True).cpu()
 
 
 def _to_rounded_list(values: Tensor) -> list[Any]:

@@ -17,10 +17,9 @@ from typing import Any
 
 import torch
 
-from spgnet.data.config import DataConfig
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.sources import TrainingData, load_dataset, load_training_data, load_validation
-from spgnet.datasets.takes import Split
+from spgnet.data.sources import load_dataset, load_training_data, load_validation
+from spgnet.data.training_data import TrainingData
 from spgnet.evaluation import evaluate
 from spgnet.files import read_json, write_json
 from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
@@ -37,12 +36,12 @@ class Experiment:
     Args:
         name: for reports: the method, the input and the seed.
         recipe: what is trained, and on what.
-        folder: the run folder.
+        run_dir: the run folder.
     """
 
     name: str
     recipe: TrainConfig
-    folder: Path
+    run_dir: Path
 
 
 def run_experiments(
@@ -115,30 +114,29 @@ def run_experiment(
     experiment: Experiment, accelerator: Accelerator = "auto", on_epoch: LogCallback = lambda entry: None
 ) -> dict[str, Any]:
     """The result of one experiment; see :func:`run_experiments`."""
-    data = experiment.recipe.data
-
-    def load(split: Split) -> PoseDataset | TrainingData | None:
-        return _loaded(data if split == "train" else replace(data, labels=1.0), split)
-
+    recipe = experiment.recipe
+    whole = replace(recipe.data, labels=1.0)
     return train_and_evaluate(
-        experiment.recipe, experiment.folder, load, accelerator=accelerator, on_epoch=on_epoch
+        recipe,
+        experiment.run_dir,
+        lambda: (_training_data(recipe.data), _validation_dataset(whole)),
+        lambda: _test_dataset(whole),
+        accelerator=accelerator,
+        on_epoch=on_epoch,
     )
 
 
-@lru_cache(maxsize=4)
-def _loaded(data: DataConfig, split: Split) -> PoseDataset | TrainingData | None:
-    """A data set's split, kept for the next run on the same."""
-    if split == "train":
-        return load_training_data(data)
-    return load_validation(data) if split == "validation" else load_dataset(data, split)
+_training_data = lru_cache(maxsize=2)(load_training_data)
+_validation_dataset = lru_cache(maxsize=1)(load_validation)
+_test_dataset = lru_cache(maxsize=1)(partial(load_dataset, split="test"))
 
 
 def train_and_evaluate(
     recipe: TrainConfig,
-    folder: Path,
-    load: Callable[[Split], PoseDataset | TrainingData | None],
+    run_dir: Path,
+    load_training: Callable[[], tuple[TrainingData, PoseDataset | None]],
+    load_evaluation: Callable[[], PoseDataset],
     *,
-    evaluate_on: Split = "test",
     accelerator: Accelerator = "auto",
     on_epoch: LogCallback = lambda entry: None,
 ) -> dict[str, Any]:
@@ -148,9 +146,9 @@ def train_and_evaluate(
 
     Args:
         recipe: what to train.
-        folder: the run folder.
-        load: gives the data of a split, if they are needed.
-        evaluate_on: the split to evaluate on.
+        run_dir: the run folder.
+        load_training: called for the data to train and to validate on, if they are needed.
+        load_evaluation: called for the data to evaluate on, if they are needed.
         accelerator: what computes.
         on_epoch: called with every line of the log.
 
@@ -158,52 +156,28 @@ def train_and_evaluate(
         KeyboardInterrupt: training was stopped, after a checkpoint.
         InputError: the folder holds a run of another configuration.
     """
-    done = folder / "evaluation.json"
-    if (folder / "config.json").exists():
-        check_resumable(folder, recipe)
+    done = run_dir / "evaluation.json"
+    if (run_dir / "config.json").exists():
+        check_resumable(run_dir, recipe)
     if done.exists():
         return read_json(done)
-    if len(read_log(folder)) < recipe.epochs:
-        _train(recipe, folder, load, accelerator, on_epoch)
-    _, model = load_run(folder)
-    views = load(evaluate_on)
-    assert isinstance(views, PoseDataset)
-    device, environment = pick_device(accelerator), read_json(folder / "environment.json")
+    if len(read_log(run_dir)) < recipe.epochs:
+        resume = (run_dir / "config.json").exists()
+        data, machine = load_training(), Machine(accelerator)
+        if not train(recipe, run_dir, *data, resume=resume, machine=machine, on_epoch=on_epoch):
+            raise KeyboardInterrupt
+    _, model = load_run(run_dir)
+    dataset = load_evaluation()
+    device, environment = pick_device(accelerator), read_json(run_dir / "environment.json")
     result = {
         "command": environment["command"],
         "commit": environment["commit"],
         "evaluated_at": git_commit(),
-        "seconds": round(sum(entry["seconds"] for entry in read_log(folder)), 1),
-        "evaluation": evaluate(model.to(device), views.to(device)).to_json(),
+        "seconds": round(sum(entry["seconds"] for entry in read_log(run_dir)), 1),
+        "evaluation": evaluate(model.to(device), dataset.to(device)).to_json(),
     }
     write_json(done, result)
     return result
-
-
-def _train(
-    recipe: TrainConfig,
-    folder: Path,
-    load: Callable[[Split], PoseDataset | TrainingData | None],
-    accelerator: Accelerator,
-    on_epoch: LogCallback,
-) -> None:
-    """Train from the start, or from where training was stopped."""
-    data, validation = load("train"), load("validation")
-    labelled, unlabelled = data if isinstance(data, TrainingData) else (data, None)
-    assert labelled is not None
-    assert not isinstance(validation, TrainingData)
-    finished = train(
-        recipe,
-        folder,
-        labelled,
-        validation,
-        unlabelled=unlabelled,
-        resume=(folder / "config.json").exists(),
-        machine=Machine(accelerator),
-        on_epoch=on_epoch,
-    )
-    if not finished:
-        raise KeyboardInterrupt
 
 
 def mean_and_spread(values: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop: a network, a run folder, and steps that a signal can stop and that can be resumed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -20,12 +20,11 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.domain_randomization import RandomizedSampler
-from spgnet.data.samples import Batch, WindowSampler
+from spgnet.data.samples import Batch
+from spgnet.data.training_data import TrainingData
 from spgnet.errors import InputError
 from spgnet.evaluation import validation_mpjpe
-from spgnet.geometry.motion_clip import MotionClip
-from spgnet.models import LiftedPose, LiftingNetwork, RayNetConfig, build_model
+from spgnet.models import LiftedPose, build_model
 from spgnet.training import losses
 from spgnet.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from spgnet.training.recipes import TrainConfig
@@ -47,11 +46,10 @@ class Machine:
 
 def train(
     config: TrainConfig,
-    run: Path,
-    train_data: PoseDataset | list[MotionClip],
+    run_dir: Path,
+    train_data: TrainingData,
     validation_data: PoseDataset | None,
     *,
-    unlabelled: PoseDataset | None = None,
     resume: bool = False,
     machine: Machine | None = None,
     on_step: LogCallback = lambda entry: None,
@@ -63,12 +61,11 @@ def train(
     exactly as if it had never stopped.
 
     Args:
-        config: what to train, and how.
-        run: the run folder.
-        train_data: a dataset to train on, or clips to draw randomised samples from.
-        validation_views: data to choose the best epoch by; without them, the best epoch is the last one.
-        unlabelled: views without 3D to learn from, too (``config.unlabelled``).
-        resume: go on with the run that the folder holds.
+        config: the network, its losses and how they are minimised.
+        run_dir: the run folder.
+        train_data: what to train on (``spgnet.data.sources.load_training_data``).
+        validation_data: what to choose the best epoch by; if None, the best epoch is the last one.
+        resume: go on with the run in the folder.
         machine: where to train.
         on_step: called after every step with its number and losses.
         on_epoch: called after every epoch with its line of the log.
@@ -77,70 +74,76 @@ def train(
         Whether training came to its end; False if it was stopped by Ctrl-C or SIGTERM, after a checkpoint.
 
     Raises:
-        InputError: the data have too few frames, the folder does not fit the call, the machine lacks what
-            is asked for, or the loss is not finite any more.
+        InputError: the data have too few frames or do not suit the network, the folder does not fit the
+            call, the machine has no such accelerator, or the loss is not finite any more.
     """
     if resume:
-        check_resumable(run, config)
+        check_resumable(run_dir, config)
     else:
-        check_free(run)
+        check_free(run_dir)
     with _connected(machine or Machine(), config) as fabric:
-        return _train(fabric, config, run, train_data, validation_data, unlabelled, resume, on_step, on_epoch)
+        return _train(fabric, config, run_dir, train_data, validation_data, resume, on_step, on_epoch)
 
 
 def _train(
     fabric: Fabric,
     config: TrainConfig,
-    run: Path,
-    train_data: PoseDataset | list[MotionClip],
+    run_dir: Path,
+    train_data: TrainingData,
     validation_data: PoseDataset | None,
-    unlabelled: PoseDataset | None,
     resume: bool,
     on_step: LogCallback,
     on_epoch: LogCallback,
 ) -> bool:
-    """:func:`train` on the processes of a run; all that holds their connection ends with it."""
+    """:func:`train` in one of its processes. Nothing that refers to their connection outlives this call."""
     torch.manual_seed(config.seed)
     network = build_model(config.model)
-    network.init_root_bias(mean_root(train_data))
+    network.init_root_bias(train_data.mean_root)
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     model, optimizer = fabric.setup(network, adam)
     if validation_data is not None:
         validation_data = validation_data.to(fabric.device)
-    sampler = sampler_of(train_data, config, network, fabric.device)
-    unlabelled_sampler = None
-    if unlabelled is not None and config.unlabelled.any:
-        unlabelled_sampler = sampler_of(unlabelled, config, network, fabric.device)
-    steps = config.steps_in_epoch(frames_in(train_data))
+    if not config.unlabelled.any:
+        train_data = replace(train_data, unlabelled=None)
+    sampler, unlabelled_sampler = train_data.samplers(
+        frames_per_sample=config.frames_per_sample,
+        context=network.context,
+        input_space=network.input_space,
+        flip=config.flip,
+        randomization=config.data.randomization,
+        device=fabric.device,
+    )
+    samples = config.batch_size // config.frames_per_sample
+    steps = config.steps_in_epoch(train_data.frames)
 
     progress, log = Progress(), []
-    if resume and (run / "last.safetensors").exists():
-        progress = load_checkpoint(run / "last.safetensors", config.model, network, adam)
-        log = [entry for entry in read_log(run) if entry["step"] <= progress.step]
+    if resume and (run_dir / "last.safetensors").exists():
+        progress = load_checkpoint(run_dir / "last.safetensors", config.model, network, adam)
+        log = [entry for entry in read_log(run_dir) if entry["step"] <= progress.step]
     elif not resume and fabric.is_global_zero:
-        create_run(run, config)
+        create_run(run_dir, config)
 
     def save() -> None:
         if fabric.is_global_zero:
-            save_checkpoint(run / "last.safetensors", config.model, progress, network, adam)
+            save_checkpoint(run_dir / "last.safetensors", config.model, progress, network, adam)
 
     with StopSignal() as stop:
         for epoch in range(progress.step // steps, config.epochs):
             began = time.monotonic()
-            order = shuffled(len(sampler), config.seed, epoch)
-            without_labels = unlabelled_sampler if epoch >= config.unlabelled.warm_up else None
-            rate = config.learning_rate * config.decay**epoch
+            order = epoch_order(len(sampler), config.seed, epoch)
+            learning_rate = config.learning_rate * config.decay**epoch
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = learning_rate
             model.train()
             for step in range(progress.step % steps, steps):
                 torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
-                batch = draw_batch(sampler, config, order, step, fabric)
-                if without_labels is None:
-                    terms = losses.weighted_losses(model(batch.screen), batch, config.loss)
+                places = order[torch.arange(step * samples, (step + 1) * samples) % len(order)]
+                batch = sampler.draw(places[fabric.global_rank :: fabric.world_size])
+                if unlabelled_sampler is None or epoch < config.unlabelled.warm_up:
+                    terms = losses.weighted_losses(model(batch.keypoints_2d), batch, config.loss)
                 else:
-                    drawn = draw_anywhere(without_labels, config, fabric)
-                    terms = semi_supervised_losses(model, batch, drawn, config)
+                    unlabelled = unlabelled_sampler.draw_anywhere(samples // fabric.world_size)
+                    terms = semi_supervised_losses(model, batch, unlabelled, config)
                 optimizer.zero_grad()
                 fabric.backward(losses.total(terms))
                 if config.max_grad_norm is not None:
@@ -161,23 +164,36 @@ def _train(
             entry = {
                 "epoch": epoch + 1,
                 "step": progress.step,
-                "rate": rate,
+                "rate": learning_rate,
                 "loss": sum(progress.sums.values()) / steps,
                 **{f"loss/{name}": value / steps for name, value in progress.sums.items()},
-                **scored(network, validation_data),
-                "seconds": round(time.monotonic() - began, 1),
             }
+            if validation_data is not None:
+                entry["validation_mpjpe"] = validation_mpjpe(network, validation_data)
+            entry["seconds"] = round(time.monotonic() - began, 1)
             log.append(entry)
             if fabric.is_global_zero:
                 if validation_data is None or entry["validation_mpjpe"] < progress.best:
-                    save_checkpoint(run / "best.safetensors", config.model, progress, network)
-                write_log(run, log)
+                    save_checkpoint(run_dir / "best.safetensors", config.model, progress, network)
+                write_log(run_dir, log)
                 on_epoch(entry)
             progress.finish_epoch(entry.get("validation_mpjpe", math.inf))
             save()
             if stop.requested_anywhere(fabric) and epoch + 1 < config.epochs:
                 return False
     return True
+
+
+def semi_supervised_losses(
+    model: Callable[[Tensor], LiftedPose], batch: Batch, unlabelled: Batch, config: TrainConfig
+) -> dict[str, Tensor]:
+    """The losses of a step on samples with and without labels, which pass the network together."""
+    pose, root = model(torch.cat((batch.keypoints_2d, unlabelled.keypoints_2d)))
+    count = len(batch.keypoints_2d)
+    lifted = LiftedPose(pose[:count], root[:count])
+    terms = losses.weighted_losses(lifted, batch, config.loss)
+    others = LiftedPose(pose[count:], root[count:])
+    return terms | losses.unlabelled_losses(others, unlabelled, lifted, config.unlabelled)
 
 
 @contextmanager
@@ -226,85 +242,18 @@ def _fabric(accelerator: Accelerator, **options: Any) -> Fabric:
         raise InputError(f"cannot run on accelerator {accelerator!r}: {error}") from None
 
 
-def frames_in(data: PoseDataset | list[MotionClip]) -> int:
-    """Frames of the data."""
-    return len(data.joints) if isinstance(data, PoseDataset) else sum(map(len, data))
-
-
-def mean_root(data: PoseDataset | list[MotionClip]) -> Tensor:
-    """Where people are on average in front of the cameras; clips have no cameras yet."""
-    return data.joints[:, 0].mean(dim=0) if isinstance(data, PoseDataset) else torch.tensor([0.0, 0.0, 4.0])
-
-
-def sampler_of(
-    data: PoseDataset | list[MotionClip], config: TrainConfig, network: LiftingNetwork, device: torch.device
-) -> WindowSampler | RandomizedSampler:
-    """What draws samples from the data, on a device."""
-    window = {"run": config.frames_per_sample, "context": network.context}
-    if isinstance(data, PoseDataset):
-        if network.input_space != "screen":
-            raise InputError(
-                f"views are given in screen coordinates, and this model takes {network.input_space}"
-            )
-        return WindowSampler(data.to(device), **window)
-    if not isinstance(config.model, RayNetConfig):
-        raise InputError(
-            "randomized samples are rays, which this model does not take; train a RayNet on them"
-        )
-    return RandomizedSampler(data, **window, randomization=config.data.randomization, flip=config.flip).to(
-        device
-    )
-
-
-def draw_batch(
-    sampler: WindowSampler | RandomizedSampler, config: TrainConfig, order: Tensor, step: int, fabric: Fabric
-) -> Batch:
-    """The batch of a step of an epoch: this process's share of the runs, mirrored at random."""
-    size = config.batch_size // config.frames_per_sample
-    if isinstance(sampler, RandomizedSampler):
-        return sampler.draw(size // fabric.world_size)
-    runs = order[torch.arange(step * size, (step + 1) * size) % len(order)]
-    runs = runs[fabric.global_rank :: fabric.world_size]
-    flip = torch.rand(len(runs)) < (0.5 if config.flip else 0)
-    return sampler.gather(runs.to(fabric.device), flip.to(fabric.device))
-
-
-def draw_anywhere(sampler: WindowSampler | RandomizedSampler, config: TrainConfig, fabric: Fabric) -> Batch:
-    """As many samples as :func:`draw_batch` draws, from random places."""
-    assert isinstance(sampler, WindowSampler)
-    count = config.batch_size // config.frames_per_sample // fabric.world_size
-    flip = torch.rand(count) < (0.5 if config.flip else 0)
-    return sampler.gather(torch.randint(len(sampler), (count,)).to(fabric.device), flip.to(fabric.device))
-
-
-def semi_supervised_losses(
-    model: Callable[[Tensor], LiftedPose], batch: Batch, unlabelled: Batch, config: TrainConfig
-) -> dict[str, Tensor]:
-    """The losses of a step on samples with and without labels, which pass the network together."""
-    pose, root = model(torch.cat((batch.screen, unlabelled.screen)))
-    count = len(batch.screen)
-    known, other = LiftedPose(pose[:count], root[:count]), LiftedPose(pose[count:], root[count:])
-    terms = losses.weighted_losses(known, batch, config.loss)
-    return terms | losses.unlabelled_losses(other, unlabelled, known, config.unlabelled)
-
-
-def scored(network: LiftingNetwork, views: PoseDataset | None) -> dict[str, float]:
-    """The figure to choose an epoch by, if there are views for it."""
-    return {} if views is None else {"validation_mpjpe": validation_mpjpe(network, views)}
-
-
 def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of the flips and the dropout of a run's step, on one of its processes."""
-    return _mixed(seed, step, rank + 1)
+    """The seed of the random changes of samples and of the dropout in a step, on one of a run's processes."""
+    return _derive_seed(seed, step, rank + 1)
 
 
-def shuffled(runs: int, seed: int, epoch: int) -> Tensor:
-    """The order of an epoch's samples."""
-    return torch.randperm(runs, generator=torch.Generator().manual_seed(_mixed(seed, epoch, 0)))
+def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
+    """The order in which an epoch goes through the places that samples are drawn from."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(_derive_seed(seed, epoch, 0)))
 
 
-def _mixed(seed: int, number: int, stream: int) -> int:
-    """32 bits, which is all that PyTorch's generator on a CPU takes in."""
+def _derive_seed(seed: int, number: int, stream: int) -> int:
+    """A seed of 32 bits, which is all that PyTorch's generator on a CPU uses of one."""
     return (seed * 0x9E3779B1 + number * 1024 + stream) % 2**32
 
 

@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spgnet.data.input_space import project_to_input_space
 from spgnet.data.samples import Batch
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 from spgnet.models import LiftedPose
+from spgnet.models.network import InputSpace
 
 Scalar = Float[Tensor, ""]
 
@@ -33,7 +35,7 @@ class LossWeights:
     kinematic: float = 0.0
     """Equation 2: change of bone lengths between consecutive frames."""
     reprojection: float = 0.0
-    """2D MPJPE: re-projected pose against input pose, in screen coordinates."""
+    """2D MPJPE: re-projected pose against input pose, in screen coordinates or rays."""
 
     def __post_init__(self) -> None:
         weights = asdict(self).values()
@@ -92,23 +94,30 @@ def kinematic_loss(pose: Float[Tensor, "batch frames joints 3"], skeleton: Skele
 
 def reprojection_loss(
     joints: Float[Tensor, "batch frames joints 3"],
-    seen: Float[Tensor, "batch frames joints 2"],
-    cameras: Camera,
+    target_2d: Float[Tensor, "batch frames joints 2"],
+    cameras: Camera | None,
+    input_space: InputSpace = "screen",
 ) -> Scalar:
-    """2D MPJPE: mean distance of re-projected joints and 2D input, in screen coordinates.
+    """2D MPJPE: mean distance of re-projected joints and 2D target, in the units of the input space.
 
     A predicted joint that is less than 0.2 m ahead of the camera counts as zero: there, projection
     explodes, and behind the camera its gradient points the wrong way.
 
     Args:
-        joints: predicted joints relative to the camera: pose plus trajectory.
-        seen: the 2D input at the same frames.
-        cameras: one camera per sample, shape [batch].
+        joints: predicted joints relative to the camera, in metres: pose plus trajectory.
+        target_2d: the 2D pose that they should have, at the same frames.
+        cameras: one camera per sample, shape [batch]; None for rays, which need none.
+        input_space: the coordinates of ``target_2d``.
     """
     ahead = joints[..., 2] > 0.2
     inside = torch.where(ahead.unsqueeze(-1), joints, joints.new_tensor([0.0, 0.0, 1.0]))
-    distance = (cameras[:, None].camera_to_screen(inside) - seen).norm(dim=-1)
+    each_frame = None if cameras is None else cameras[:, None]
+    distance = (project_to_input_space(inside, each_frame, input_space) - target_2d).norm(dim=-1)
     return torch.where(ahead, distance, 0.0).mean()
+
+
+def _batch_reprojection_loss(lifted: LiftedPose, batch: Batch) -> Scalar:
+    return reprojection_loss(lifted.joints, batch.target_2d, batch.cameras, batch.input_space)
 
 
 def bone_length_prior(
@@ -127,13 +136,13 @@ def unlabelled_losses(
     """Each term on unlabelled samples times its weight, for the terms whose weight is not zero.
 
     Args:
-        lifted: what the network says of them.
-        batch: the samples; their joints are not looked at.
-        labelled: what it says of the labelled samples of the same step.
+        lifted: the network's output for them.
+        batch: the samples; their joints are not used.
+        labelled: its output for the labelled samples of the same step.
         weights: of the terms.
     """
     terms = {
-        "reprojection": lambda: reprojection_loss(lifted.joints, batch.seen, batch.cameras),
+        "reprojection": lambda: _batch_reprojection_loss(lifted, batch),
         "bone_lengths": lambda: bone_length_prior(lifted.pose, labelled.pose),
     }
     return {
@@ -149,7 +158,7 @@ def weighted_losses(lifted: LiftedPose, batch: Batch, weights: LossWeights) -> d
         "pose": lambda: pose_loss(lifted.pose, batch.pose),
         "trajectory": lambda: trajectory_loss(lifted.root, batch.root),
         "kinematic": lambda: kinematic_loss(lifted.pose),
-        "reprojection": lambda: reprojection_loss(lifted.joints, batch.seen, batch.cameras),
+        "reprojection": lambda: _batch_reprojection_loss(lifted, batch),
     }
     return {name: weight * terms[name]() for name, weight in asdict(weights).items() if weight}
 

@@ -63,14 +63,27 @@ def config_from_json(values: Any) -> TrainConfig:
 
 _NEW_NAMES = {"run_length": "frames_per_sample", "clip": "max_grad_norm"}
 _NEW_DATA_NAMES = {"wildness": "randomization"}
+_NEW_RANDOMIZATION_NAMES = {
+    "mixed": "swapped_upper_bodies",
+    "derived": "midpoint_joints",
+    "headless": "missing_head_top",
+    "faceless": "missing_nose",
+    "sparse": "skipped_frames",
+}
 
 
 def _with_new_names(values: Any) -> dict[str, Any]:
     """A configuration of 0.1.0's development under today's names."""
-    data = {_NEW_DATA_NAMES.get(name, name): value for name, value in values["data"].items()}
+    data = _renamed(values["data"], _NEW_DATA_NAMES)
     if data.get("input") == "wild":
         data["input"] = "randomized"
-    return {_NEW_NAMES.get(name, name): value for name, value in values.items()} | {"data": data}
+    if "randomization" in data:
+        data["randomization"] = _renamed(data["randomization"], _NEW_RANDOMIZATION_NAMES)
+    return _renamed(values, _NEW_NAMES) | {"data": data}
+
+
+def _renamed(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def _frozen(value: Any) -> Any:

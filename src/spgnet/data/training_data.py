@@ -1,0 +1,83 @@
+"""What a network is trained on: a dataset, or motion clips that randomized samples are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.domain_randomization import DomainRandomization, RandomizedSampler
+from spgnet.data.samples import Sampler, WindowSampler
+from spgnet.errors import InputError
+from spgnet.geometry.motion_clip import MotionClip
+from spgnet.models.network import InputSpace
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A dataset or clips, and perhaps a dataset without labels besides.
+
+    Args:
+        dataset: sequences with true joints.
+        unlabelled: sequences whose 3D is not known (NaN) or not to be used.
+        clips: motion in the world, of one frame rate, instead of a dataset.
+    """
+
+    dataset: PoseDataset | None = None
+    unlabelled: PoseDataset | None = None
+    clips: Sequence[MotionClip] = ()
+
+    def __post_init__(self) -> None:
+        assert (self.dataset is None) == bool(self.clips), "give either a dataset or clips"
+
+    @property
+    def frames(self) -> int:
+        """Frames of the dataset or of the clips."""
+        return sum(map(len, self.clips)) if self.dataset is None else len(self.dataset.joints)
+
+    @property
+    def mean_root(self) -> Float[Tensor, " 3"]:
+        """Mean root in the camera frame, in metres; for clips, which have no cameras yet, 4 m ahead."""
+        if self.dataset is None:
+            return torch.tensor([0.0, 0.0, 4.0])
+        return self.dataset.joints[:, 0].mean(dim=0)
+
+    def samplers(
+        self,
+        *,
+        frames_per_sample: int,
+        context: tuple[int, int],
+        input_space: InputSpace,
+        flip: bool,
+        randomization: DomainRandomization,
+        device: torch.device,
+    ) -> tuple[Sampler, WindowSampler | None]:
+        """What draws samples with labels and, if there are any, without, on a device.
+
+        Args:
+            frames_per_sample: consecutive output frames of a sample.
+            context: input frames before the first and after the last output frame.
+            input_space: coordinates of the 2D input that the network takes.
+            flip: mirror a random half of the samples left to right.
+            randomization: how far samples of clips are changed.
+            device: where batches are to be.
+
+        Raises:
+            InputError: the data are too short for a sample, or cannot be given in the input space.
+        """
+        window = {"frames_per_sample": frames_per_sample, "context": context, "flip": flip}
+        labelled, unlabelled = (
+            None if each is None else WindowSampler(each.to(device), **window, input_space=input_space)
+            for each in (self.dataset, self.unlabelled)
+        )
+        if labelled is not None:
+            return labelled, unlabelled
+        if input_space != "rays":
+            raise InputError(
+                "randomized samples are rays, which this model does not take; train a RayNet on them"
+            )
+        return RandomizedSampler(self.clips, **window, randomization=randomization).to(device), unlabelled
