@@ -105,20 +105,18 @@ def test_random_rigs_film_the_same_motion_from_other_places(small_procedural):
     assert torch.allclose(*world, atol=1e-4)
 
 
-def test_wild_training_gets_the_free_clips_and_generated_ones(real_motion):
+def test_randomized_training_gets_the_free_clips_and_generated_ones(real_motion):
     names = {name for group in free_groups() for name in group["clips"]}
     data = DataConfig(motion=real_motion, input="randomized", generated=16)
-    clips = load_training_data(data).labelled
-    assert isinstance(clips, list)
+    clips = load_training_data(data).clips
     assert {clip.name for clip in clips if clip.subject != "procedural"} == names
     assert sum(clip.subject == "procedural" for clip in clips) == 16
-    captured = load_training_data(replace(data, generated=0)).labelled
-    assert isinstance(captured, list)
+    captured = load_training_data(replace(data, generated=0)).clips
     assert {clip.name for clip in captured} == names
     assert {clip.fps for clip in clips} == {50.0}
 
 
-def test_what_wild_training_made_is_tested_on_the_other_studio_alone(real_motion):
+def test_what_randomized_training_made_is_tested_on_the_other_studio_alone(real_motion):
     free = {name for group in free_groups() for name in group["clips"]}
     data = DataConfig(motion=real_motion)
     others = {clip.name for clip in load_clips(data, "test", trained_randomized=True)}

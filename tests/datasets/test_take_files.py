@@ -121,7 +121,7 @@ def test_which_frames_are_scored_comes_back(tmp_path):
     take = the_take(eval_mask=torch.tensor([True, False, True, True, False, False]))
     save_take(tmp_path / "walk-1.npz", take)
     assert_same(load_take(tmp_path / "walk-1.npz", "cpn"), take)
-    assert project_takes([load_take(tmp_path / "walk-1.npz")]).scored_frames().sum() == 2 * 3
+    assert project_takes([load_take(tmp_path / "walk-1.npz")]).eval_frames().sum() == 2 * 3
 
 
 def test_a_take_without_joints_comes_back_with_all_its_detections(tmp_path):
