@@ -10,12 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from browser import chromium, difference, seen
 from filmed import people
 
+import spgnet.view
 from spgnet.errors import InputError
+from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.distortion import distort_opencv
 from spgnet.video import Frame, FrameSource
-from spgnet.view.page import ImageBudget, check_same_clip, video_images, write_page
+from spgnet.view.page import ImageBudget, _camera, check_same_clip, video_images, write_page
 
 TITLE = 'Walk <script>document.title = "taken"</script> & {{data}}'
 
@@ -283,6 +287,57 @@ def test_the_lens_of_the_page_is_that_of_the_motion(open_page):
     page.wait_for_timeout(100)
     distance = float(page.locator("#error").inner_text().split()[0])
     assert distance < 0.6, "pixels are exact projections, and kept to 0.1; joints are kept to 1 mm"
+
+
+LENSES = ([0.0] * 5, [-0.28, 0.09, 0.001, -0.002, -0.01], [0.12, -0.05, -0.003, 0.002, 0.02])
+"""k1, k2, p1, p2, k3: none, a barrel, a pincushion."""
+
+
+@pytest.fixture(scope="module")
+def lens_script(browser):
+    """Calls the page's own functions: a JavaScript expression of ``camera`` and ``points`` gives JSON."""
+    folder = Path(spgnet.view.__file__).parent
+    functions = "\n".join((folder / name).read_text() for name in ("page_data.js", "page_lens.js"))
+    page = browser.new_page()
+    yield lambda expression, camera, points: page.evaluate(
+        f"({{ camera, points }}) => {{ {functions}; return {expression}; }}",
+        {"camera": camera, "points": points.tolist()},
+    )
+    page.close()
+
+
+@pytest.mark.parametrize("distortion", LENSES)
+def test_the_lens_of_the_page_is_that_of_geometry(lens_script, distortion):
+    camera = opencv_camera(
+        [[1100, 0, 650], [0, 1090, 340], [0, 0, 1]],
+        distortion,
+        (1280, 720),
+        rotation=people()[0].camera.rotation,
+        position=torch.tensor([3.0, -5.0, 1.6]),
+    ).to(torch.float64)
+    described = _camera(replace(people()[0], camera=camera))
+    x, y = np.meshgrid(np.linspace(-0.55, 0.55, 9), np.linspace(-0.3, 0.3, 7))
+    rays = torch.from_numpy(np.stack((x.ravel(), y.ravel()), axis=-1))
+    distorted = lens_script("points.map(lensDistortion(camera))", described, rays)
+    np.testing.assert_allclose(
+        distorted, distort_opencv(rays, camera.radial, camera.tangential).numpy(), atol=1e-9
+    )
+    depths = torch.linspace(0.5, 9, len(rays), dtype=torch.float64)[:, None]
+    world = camera.camera_to_world(torch.cat((rays, torch.ones_like(depths)), dim=-1) * depths)
+    pixels = lens_script("points.map((p) => cameraView(camera).project(p))", described, world)
+    np.testing.assert_allclose(np.array(pixels)[:, :2], camera.world_to_image(world).numpy(), atol=1e-3)
+    np.testing.assert_allclose(np.array(pixels)[:, 2:], depths.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("distortion", LENSES)
+def test_the_lens_of_the_page_does_not_fold_and_shows_nothing_behind_it(lens_script, distortion):
+    camera = opencv_camera([[1100, 0, 640], [0, 1090, 360], [0, 0, 1]], distortion, (1280, 720))
+    described = _camera(replace(people()[0], camera=camera))
+    outward = np.linspace(0, 20, 200)[:, None] * np.array([0.8, 0.6])
+    radii = np.linalg.norm(lens_script("points.map(lensDistortion(camera))", described, outward), axis=-1)
+    assert (np.diff(radii) > 0).all()
+    behind = camera.camera_to_world(torch.tensor([[0.1, 0.1, -2.0], [0.0, 0.0, 0.01]]))
+    assert lens_script("points.map((p) => cameraView(camera).project(p))", described, behind) == [None, None]
 
 
 def test_people_are_listed_and_can_be_hidden(open_page):

@@ -1,12 +1,12 @@
-// The page: what is shown, and how it is played and turned.
+// The page: what is shown, and how it is played and viewed.
 const byId = (id) => document.getElementById(id);
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 class App {
   constructor(motion) {
     Object.assign(this, {
       motion, moment: 0, playing: false, speed: 1, selected: motion.people[0], bySide: true,
-      through: null, dirty: true, show: { follow: false, path: true, frustum: true },
+      throughCamera: null, dirty: true, show: { follow: false, path: true, frustum: true },
     });
     this.scene = new Scene(byId("scene"), motion);
     this.inset = new ImageInset(byId("image"), motion);
@@ -25,8 +25,8 @@ class App {
     this.wire();
     this.resize();
     this.goHome();
-    this.seek(Math.max(0, this.selected.at.findIndex((frame) => frame >= 0)));
-    if (!calm.matches && times.length > 1) this.play(true);
+    this.seek(Math.max(0, this.selected.frameAt.findIndex((frame) => frame >= 0)));
+    if (!reducedMotion.matches && times.length > 1) this.play(true);
     requestAnimationFrame((time) => this.tick(time));
   }
 
@@ -54,15 +54,15 @@ class App {
       this.before = now;
       this.time += passed * this.speed;
       if (this.time > times[times.length - 1] + 1 / this.motion.fps) this.time = times[0];
-      const moment = Math.max(0, lastBefore(times, this.time));
+      const moment = Math.max(0, lastAtOrBefore(times, this.time));
       if (moment !== this.moment) { this.moment = moment; this.changed(); }
     }
-    this.glide(now);
+    this.animateView(now);
     if (this.dirty) { this.dirty = false; this.draw(); }
     requestAnimationFrame((time) => this.tick(time));
   }
 
-  // The moment is another one: what follows from it.
+  // Brings the controls to the moment.
   changed() {
     const { times } = this.motion, scrub = byId("scrub"), last = Math.max(1, times.length - 1);
     scrub.value = this.moment;
@@ -77,24 +77,24 @@ class App {
 
   // -- view --------------------------------------------------------------------------------------------
 
-  // Where a person's pelvis is, smoothed over about a second, so that the view does not bob.
-  place(person) {
+  // A person's pelvis in the world, smoothed over about a second, so that the view does not bob.
+  smoothedPelvis(person) {
     const reach = Math.round(this.motion.fps / 2), step = Math.max(1, Math.floor(reach / 8));
     let sum = [0, 0, 0], count = 0;
     for (let m = this.moment - reach; m <= this.moment + reach; m += step) {
-      const frame = person.at[m] ?? -1;
-      if (frame >= 0) { sum = along(sum, jointAt(person, frame, 0), 1); count++; }
+      const frame = person.frameAt[m] ?? -1;
+      if (frame >= 0) { sum = addScaled(sum, jointAt(person, frame, 0), 1); count++; }
     }
-    return count ? along([0, 0, 0], sum, 1 / count) : null;
+    return count ? addScaled([0, 0, 0], sum, 1 / count) : null;
   }
 
   follow() {
-    const place = this.place(this.selected);
-    if (this.show.follow && place && this.anchor) this.orbit.target = along(this.orbit.target, minus(place, this.anchor), 1);
-    if (place) this.anchor = place;
+    const pelvis = this.smoothedPelvis(this.selected);
+    if (this.show.follow && pelvis && this.anchor) this.orbit.target = addScaled(this.orbit.target, subtract(pelvis, this.anchor), 1);
+    if (pelvis) this.anchor = pelvis;
   }
 
-  // A box around everybody, at all times.
+  // A sphere around everybody, at all times.
   bounds() {
     const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
     for (const { joints } of this.motion.people) {
@@ -106,67 +106,67 @@ class App {
         }
       }
     }
-    return { middle: along(low, minus(high, low), 0.5), radius: norm(minus(high, low)) / 2 };
+    return { middle: addScaled(low, subtract(high, low), 0.5), radius: norm(subtract(high, low)) / 2 };
   }
 
   // The first view: all of the motion if it fits, or the person, who is then followed.
   goHome() {
     const { middle, radius } = this.bounds(), eye = this.selected.camera.position;
-    const fits = radius < 3.5, place = this.place(this.selected) ?? middle;
-    this.orbit.target = fits ? middle : place;
+    const fits = radius < 3.5, pelvis = this.smoothedPelvis(this.selected) ?? middle;
+    this.orbit.target = fits ? middle : pelvis;
     this.orbit.distance = fits ? Math.max(3, 2.7 * radius) : 4.8;
     this.orbit.yaw = Math.atan2(eye[1] - middle[1], eye[0] - middle[0]) + 0.6;
     this.orbit.pitch = 0.26;
     this.toggle("follow", !fits);
-    this.setThrough(false);
+    this.setThroughCamera(false);
   }
 
   lookFrom(name) {
-    if (name === "camera") return this.setThrough(!this.through);
+    if (name === "camera") return this.setThroughCamera(!this.throughCamera);
     const before = { ...this.orbit };
     if (name === "reset") this.goHome(); else this.preset(name);
-    this.setThrough(false);
-    if (!calm.matches) this.move = { before, after: { ...this.orbit }, begun: null };
+    this.setThroughCamera(false);
+    if (!reducedMotion.matches) this.move = { before, after: { ...this.orbit }, begun: null };
     this.dirty = true;
   }
 
   preset(name) {
-    const frame = this.selected.at[this.moment], place = this.place(this.selected);
+    const frame = this.selected.frameAt[this.moment], pelvis = this.smoothedPelvis(this.selected);
     if (name === "top") { this.orbit.pitch = Math.PI / 2; return; }
     this.orbit.pitch = 0.05;
-    if (frame < 0 || !place) return;
-    const left = minus(jointAt(this.selected, frame, 4), jointAt(this.selected, frame, 1));
+    if (frame < 0 || !pelvis) return;
+    const left = subtract(jointAt(this.selected, frame, 4), jointAt(this.selected, frame, 1));
     const outward = name === "side" ? left : cross(left, [0, 0, 1]);
     this.orbit.yaw = Math.atan2(outward[1], outward[0]);
   }
 
-  // Goes from one view to the next in a third of a second.
-  glide(now) {
+  // Moves from one view to the next in a third of a second.
+  animateView(now) {
     if (!this.move) return;
     const { before, after } = this.move;
     this.move.begun ??= now;
     const linear = Math.min(1, (now - this.move.begun) / 350), share = linear * linear * (3 - 2 * linear);
-    const turn = Math.atan2(Math.sin(after.yaw - before.yaw), Math.cos(after.yaw - before.yaw));
-    if (!this.show.follow) this.orbit.target = along(before.target, minus(after.target, before.target), share);
-    this.orbit.yaw = before.yaw + share * turn;
+    const rotation = Math.atan2(Math.sin(after.yaw - before.yaw), Math.cos(after.yaw - before.yaw));
+    if (!this.show.follow) this.orbit.target = addScaled(before.target, subtract(after.target, before.target), share);
+    this.orbit.yaw = before.yaw + share * rotation;
     this.orbit.pitch = before.pitch + share * (after.pitch - before.pitch);
     this.orbit.distance = before.distance + share * (after.distance - before.distance);
     if (linear === 1) this.move = null;
     this.dirty = true;
   }
 
-  setThrough(on) {
-    this.through = on;
+  setThroughCamera(on) {
+    this.throughCamera = on;
     document.querySelector('[data-view="camera"]').setAttribute("aria-pressed", on);
     this.dirty = true;
   }
 
-  // Before the view is turned by hand: leave the camera, and stop gliding.
-  take() {
+  // Before the view is changed by hand: leaves the camera's view and stops the animation.
+  startManualControl() {
     this.move = null;
-    if (!this.through) return;
-    this.orbit.standAt(this.selected.camera, this.place(this.selected) ?? this.bounds().middle);
-    this.setThrough(false);
+    if (!this.throughCamera) return;
+    this.orbit.lookFromCamera(this.selected.camera, this.smoothedPelvis(this.selected) ?? this.bounds().middle);
+    this.setThroughCamera(false);
   }
 
   toggle(name, on) {
@@ -179,11 +179,11 @@ class App {
   state() {
     const { width, height } = this.scene, { camera } = this.selected, [w, h] = camera.size;
     const scale = Math.min(width / w, height / h), offset = [(width - w * scale) / 2, (height - h * scale) / 2];
-    const view = this.through ? cameraView(camera, scale, offset) : this.orbit.view(width, height);
-    const center = this.through ? this.anchor ?? this.orbit.target : this.orbit.target;
+    const view = this.throughCamera ? cameraView(camera, scale, offset) : this.orbit.view(width, height);
+    const center = this.throughCamera ? this.anchor ?? this.orbit.target : this.orbit.target;
     return {
-      ...this.show, view, scale, offset, center, moment: this.moment, selected: this.selected, through: this.through, bySide: this.bySide,
-      reach: norm(minus(center, view.eye)), picture: this.motion.pictures.at(this.motion.times[this.moment]),
+      ...this.show, view, scale, offset, center, moment: this.moment, selected: this.selected, throughCamera: this.throughCamera, bySide: this.bySide,
+      reach: norm(subtract(center, view.eye)), picture: this.motion.pictures.at(this.motion.times[this.moment]),
     };
   }
 
@@ -192,9 +192,9 @@ class App {
     this.scene.draw(state);
     for (const chart of this.charts) chart.draw(state, this.scene.theme);
     byId("error").textContent = error === null ? "" : error.toFixed(1) + " px apart";
-    const away = this.selected.at[this.moment] < 0;
-    byId("status").textContent = away ? `person ${this.selected.track} is not in the picture` : "";
-    document.querySelectorAll("#people li").forEach((row, i) => row.classList.toggle("away", this.motion.people[i].at[this.moment] < 0));
+    const absent = this.selected.frameAt[this.moment] < 0;
+    byId("status").textContent = absent ? `person ${this.selected.track} is not in the picture` : "";
+    document.querySelectorAll("#people li").forEach((row, i) => row.classList.toggle("away", this.motion.people[i].frameAt[this.moment] < 0));
   }
 
   resize() {
@@ -209,28 +209,28 @@ class App {
     const { people } = this.motion;
     byId("people-card").hidden = people.length < 2;
     for (const person of people) {
-      const seen = element("input", { type: "checkbox", checked: true, ariaLabel: `Show person ${person.track}` });
+      const shown = element("input", { type: "checkbox", checked: true, ariaLabel: `Show person ${person.track}` });
       const pick = element("button", { textContent: `Person ${person.track}`, title: "Follow and chart this person" });
-      pick.style.setProperty("--colour", `var(--p${1 + person.index % 7})`);
-      seen.onchange = () => { person.visible = seen.checked; this.dirty = true; };
+      pick.style.setProperty("--color", `var(--p${1 + person.index % 7})`);
+      shown.onchange = () => { person.visible = shown.checked; this.dirty = true; };
       pick.onclick = () => this.select(person);
-      byId("people").append(element("li", {}, pick, seen));
+      byId("people").append(element("li", {}, pick, shown));
     }
     this.select(this.selected);
-    this.colourBy("side");
+    this.colorBy("side");
   }
 
   select(person) {
     this.selected = person;
-    this.anchor = this.place(person) ?? this.anchor;
+    this.anchor = this.smoothedPelvis(person) ?? this.anchor;
     if (this.show.follow && this.anchor) this.orbit.target = this.anchor;
     document.querySelectorAll("#people button").forEach((button, i) => button.setAttribute("aria-pressed", this.motion.people[i] === person));
     this.dirty = true;
   }
 
-  colourBy(way) {
+  colorBy(way) {
     this.bySide = way === "side";
-    for (const button of document.querySelectorAll("[data-colour]")) button.setAttribute("aria-pressed", button.dataset.colour === way);
+    for (const button of document.querySelectorAll("[data-color]")) button.setAttribute("aria-pressed", button.dataset.color === way);
     this.dirty = true;
   }
 
@@ -242,7 +242,7 @@ class App {
     byId("speed").onchange = (event) => { this.speed = +event.target.value; };
     byId("help-open").onclick = () => byId("help").showModal();
     for (const button of document.querySelectorAll("[data-view]")) button.onclick = () => this.lookFrom(button.dataset.view);
-    for (const button of document.querySelectorAll("[data-colour]")) button.onclick = () => this.colourBy(button.dataset.colour);
+    for (const button of document.querySelectorAll("[data-color]")) button.onclick = () => this.colorBy(button.dataset.color);
     for (const button of document.querySelectorAll("[data-toggle]")) {
       button.onclick = () => this.toggle(button.dataset.toggle, !this.show[button.dataset.toggle]);
     }

@@ -1,4 +1,5 @@
 // The embedded data: whole numbers as base64 of deflated int32, the first row and then differences of rows.
+// Gives the numbers times a unit, row after row.
 async function unpack(text, columns, unit, Kind = Float32Array) {
   const packed = atob(text);
   const bytes = new Uint8Array(packed.length);
@@ -24,22 +25,22 @@ async function loadMotion() {
       track: person.track,
       weights: person.weights,
       camera: data.cameras[person.camera],
-      at: await unpack(person.at, 1, 1, Int32Array),
+      frameAt: await unpack(person.at, 1, 1, Int32Array),
       joints: await unpack(person.joints, 51, 1e-3),
       confidence: await unpack(person.confidence, 17, 0.01),
       pixels: await unpack(person.pixels, 34, 0.1),
       visible: true,
     });
   }
-  return { ...data, times, people, sides: data.names.map(sideOf), pictures: new Pictures(data.images) };
+  return { ...data, times, people, sides: data.names.map(sideOf), pictures: new VideoImages(data.images) };
 }
 
 function sideOf(name) {
   return name.startsWith("left_") ? "left" : name.startsWith("right_") ? "right" : "middle";
 }
 
-// Video frames, decoded when they are needed; some are kept.
-class Pictures {
+// Images of the video, decoded when they are needed; some are kept.
+class VideoImages {
   constructor(times) {
     this.times = times;
     this.encoded = times.length ? JSON.parse(document.getElementById("picture-data").textContent) : [];
@@ -50,7 +51,7 @@ class Pictures {
   // The newest picture at a time, or the one before it while it is decoded.
   at(time) {
     if (!this.times.length) return null;
-    const index = Math.max(0, lastBefore(this.times, time + 1e-3));
+    const index = Math.max(0, lastAtOrBefore(this.times, time + 1e-3));
     for (const near of [index, index + 1, index + 2]) this.request(near);
     this.shown = this.decoded.get(index)?.image ?? this.shown ?? null;
     return this.shown;
@@ -68,7 +69,7 @@ class Pictures {
 }
 
 // Index of the last value that is not above a limit, -1 if there is none; values increase.
-function lastBefore(values, limit) {
+function lastAtOrBefore(values, limit) {
   let low = -1, high = values.length;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
@@ -86,8 +87,8 @@ const jointAt = (person, frame, joint) => {
 // Knee flexion in degrees: 0 is a straight leg.
 function kneeAngle(person, frame, side) {
   const [hip, knee, ankle] = side === "left" ? [4, 5, 6] : [1, 2, 3];
-  const thigh = minus(jointAt(person, frame, knee), jointAt(person, frame, hip));
-  const shin = minus(jointAt(person, frame, ankle), jointAt(person, frame, knee));
+  const thigh = subtract(jointAt(person, frame, knee), jointAt(person, frame, hip));
+  const shin = subtract(jointAt(person, frame, ankle), jointAt(person, frame, knee));
   const cosine = dot(thigh, shin) / (norm(thigh) * norm(shin) || 1);
   return Math.acos(Math.min(1, Math.max(-1, cosine))) * 180 / Math.PI;
 }
@@ -96,16 +97,16 @@ function kneeAngle(person, frame, side) {
 function pelvisSpeed(motion, person, moment) {
   const reach = Math.max(1, Math.round(motion.fps / 10));
   let before = moment, after = moment;
-  while (before > 0 && moment - before < reach && person.at[before - 1] >= 0) before--;
-  while (after < person.at.length - 1 && after - moment < reach && person.at[after + 1] >= 0) after++;
+  while (before > 0 && moment - before < reach && person.frameAt[before - 1] >= 0) before--;
+  while (after < person.frameAt.length - 1 && after - moment < reach && person.frameAt[after + 1] >= 0) after++;
   if (before === after) return null;
-  const way = minus(jointAt(person, person.at[after], 0), jointAt(person, person.at[before], 0));
+  const way = subtract(jointAt(person, person.frameAt[after], 0), jointAt(person, person.frameAt[before], 0));
   return norm(way) / (motion.times[after] - motion.times[before]);
 }
 
-const minus = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-const along = (a, b, t) => [a[0] + b[0] * t, a[1] + b[1] * t, a[2] + b[2] * t];
+const subtract = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+const addScaled = (a, b, t) => [a[0] + b[0] * t, a[1] + b[1] * t, a[2] + b[2] * t];
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 const norm = (a) => Math.hypot(a[0], a[1], a[2]);
-const unit = (a) => along([0, 0, 0], a, 1 / (norm(a) || 1));
+const normalize = (a) => addScaled([0, 0, 0], a, 1 / (norm(a) || 1));

@@ -1,44 +1,44 @@
-// Fingers, mouse and keys.
+// Touch, mouse and keyboard.
 function wirePointer(canvas, app) {
-  const held = new Map();
-  const spread = () => {
-    const [a, b] = [...held.values()];
-    return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, wide: Math.hypot(a.x - b.x, a.y - b.y) };
+  const pointers = new Map();
+  const pinch = () => {
+    const [a, b] = [...pointers.values()];
+    return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, distance: Math.hypot(a.x - b.x, a.y - b.y) };
   };
   const pan = (dx, dy) => app.orbit.pan(app.orbit.view(app.scene.width, app.scene.height), dx, dy);
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     canvas.classList.add("dragging");
-    held.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
   });
   canvas.addEventListener("pointermove", (event) => {
-    const last = held.get(event.pointerId);
-    if (!last || held.size > 2) return;
+    const last = pointers.get(event.pointerId);
+    if (!last || pointers.size > 2) return;
     const now = { x: event.clientX, y: event.clientY };
     if (now.x === last.x && now.y === last.y) return;
-    app.take();
-    if (held.size === 2) {
-      const before = spread();
-      held.set(event.pointerId, now);
-      const after = spread();
-      app.orbit.zoom(before.wide / Math.max(1, after.wide));
+    app.startManualControl();
+    if (pointers.size === 2) {
+      const before = pinch();
+      pointers.set(event.pointerId, now);
+      const after = pinch();
+      app.orbit.zoom(before.distance / Math.max(1, after.distance));
       pan(after.x - before.x, after.y - before.y);
     } else {
-      held.set(event.pointerId, now);
+      pointers.set(event.pointerId, now);
       if (event.shiftKey || event.buttons & 6) pan(now.x - last.x, now.y - last.y);
-      else app.orbit.turn((now.x - last.x) * 0.008, (now.y - last.y) * 0.008);
+      else app.orbit.rotate((now.x - last.x) * 0.008, (now.y - last.y) * 0.008);
     }
     app.dirty = true;
   });
   for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
     canvas.addEventListener(end, (event) => {
-      held.delete(event.pointerId);
-      if (!held.size) canvas.classList.remove("dragging");
+      pointers.delete(event.pointerId);
+      if (!pointers.size) canvas.classList.remove("dragging");
     });
   }
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
-    app.take();
+    app.startManualControl();
     app.orbit.zoom(Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * (event.ctrlKey ? 0.01 : 0.002)));
     app.dirty = true;
   }, { passive: false });
@@ -47,7 +47,7 @@ function wirePointer(canvas, app) {
 
 const VIEW_KEYS = { 1: "front", 2: "side", 3: "top", 4: "camera", 0: "reset" };
 const TOGGLE_KEYS = { f: "follow", p: "path", c: "frustum" };
-const TURN_KEYS = { a: [0.1, 0], d: [-0.1, 0], w: [0, 0.1], s: [0, -0.1] };
+const ROTATE_KEYS = { a: [0.1, 0], d: [-0.1, 0], w: [0, 0.1], s: [0, -0.1] };
 
 // What a key does, or null if the page has no use for it.
 function actionOf(event, app) {
@@ -61,9 +61,9 @@ function actionOf(event, app) {
   if (key === "?") return () => byId("help").showModal();
   if (key in VIEW_KEYS) return () => app.lookFrom(VIEW_KEYS[key]);
   if (key in TOGGLE_KEYS) return () => app.toggle(TOGGLE_KEYS[key], !app.show[TOGGLE_KEYS[key]]);
-  if (key in TURN_KEYS) return () => { app.take(); app.orbit.turn(...TURN_KEYS[key]); };
-  if (key === "+" || key === "=") return () => { app.take(); app.orbit.zoom(0.9); };
-  if (key === "-") return () => { app.take(); app.orbit.zoom(1 / 0.9); };
+  if (key in ROTATE_KEYS) return () => { app.startManualControl(); app.orbit.rotate(...ROTATE_KEYS[key]); };
+  if (key === "+" || key === "=") return () => { app.startManualControl(); app.orbit.zoom(0.9); };
+  if (key === "-") return () => { app.startManualControl(); app.orbit.zoom(1 / 0.9); };
   return null;
 }
 

@@ -8,7 +8,7 @@ class View {
 
   // World to camera frame, metres.
   local(point) {
-    const p = minus(point, this.eye);
+    const p = subtract(point, this.eye);
     return [dot(p, this.right), dot(p, this.down), dot(p, this.forward)];
   }
 
@@ -29,14 +29,15 @@ class View {
   line(a, b) {
     let p = this.local(a), q = this.local(b);
     if (p[2] <= NEAR && q[2] <= NEAR) return null;
-    const cut = (from, to) => along(from, minus(to, from), (NEAR * 1.01 - from[2]) / (to[2] - from[2]));
+    const cut = (from, to) => addScaled(from, subtract(to, from), (NEAR * 1.01 - from[2]) / (to[2] - from[2]));
     if (p[2] <= NEAR) p = cut(p, q); else if (q[2] <= NEAR) q = cut(q, p);
     return [this.image(p), this.image(q)];
   }
 }
 
-// OpenCV's lens distortion of a normalised point; linear beyond the image's corners, where it may fold.
-function lensOf(camera) {
+// Brown's lens distortion of a normalised point, as OpenCV defines it (geometry/distortion.py has the same
+// one). Beyond the image's corners it goes on linearly, because its polynomials may fold there.
+function lensDistortion(camera) {
   const [k1, k2, k3] = camera.radial, [p1, p2] = camera.tangential;
   const corner = [0, 1].map((i) => Math.max(camera.center[i], camera.size[i] - camera.center[i]) / camera.focal[i]);
   const limit = 1.15 * Math.hypot(...corner);
@@ -53,12 +54,12 @@ function lensOf(camera) {
 function cameraView(camera, scale = 1, offset = [0, 0]) {
   const r = camera.rotation;
   const center = camera.center.map((c, i) => c * scale + offset[i]);
-  return new View(camera.position, r.slice(0, 3), r.slice(3, 6), r.slice(6, 9), camera.focal.map((f) => f * scale), center, lensOf(camera));
+  return new View(camera.position, r.slice(0, 3), r.slice(3, 6), r.slice(6, 9), camera.focal.map((f) => f * scale), center, lensDistortion(camera));
 }
 
-const HALF_FIELD = 17.5 * Math.PI / 180;
+const HALF_FIELD_OF_VIEW = 17.5 * Math.PI / 180;
 
-// A viewer who turns around a target.
+// A viewer who orbits a target.
 class Orbit {
   constructor() { Object.assign(this, { target: [0, 0, 1], yaw: 0, pitch: 0.2, distance: 5 }); }
 
@@ -68,14 +69,14 @@ class Orbit {
   }
 
   view(width, height) {
-    const forward = along([0, 0, 0], this.outward, -1);
+    const forward = addScaled([0, 0, 0], this.outward, -1);
     const right = [-Math.sin(this.yaw), Math.cos(this.yaw), 0];
-    const focal = 0.5 * Math.min(height, width * 1.15) / Math.tan(HALF_FIELD);
-    return new View(along(this.target, this.outward, this.distance), right, cross(forward, right), forward,
+    const focal = 0.5 * Math.min(height, width * 1.15) / Math.tan(HALF_FIELD_OF_VIEW);
+    return new View(addScaled(this.target, this.outward, this.distance), right, cross(forward, right), forward,
       [focal, focal], [width / 2, height / 2]);
   }
 
-  turn(right, up) {
+  rotate(right, up) {
     this.yaw -= right;
     this.pitch = Math.min(Math.PI / 2, Math.max(-1.4, this.pitch + up));
   }
@@ -85,14 +86,14 @@ class Orbit {
   // Moves the target so that it follows a drag in pixels.
   pan(view, dx, dy) {
     const scale = this.distance / view.focal[0];
-    this.target = along(along(this.target, view.right, -dx * scale), view.down, -dy * scale);
+    this.target = addScaled(addScaled(this.target, view.right, -dx * scale), view.down, -dy * scale);
   }
 
-  // Looks from where a camera is, at a point at the distance of another one.
-  standAt(camera, point) {
+  // Looks from a camera's position along its axis; the target is as deep as a point.
+  lookFromCamera(camera, point) {
     const forward = camera.rotation.slice(6, 9);
-    this.distance = Math.max(0.5, dot(minus(point, camera.position), forward));
-    this.target = along(camera.position, forward, this.distance);
+    this.distance = Math.max(0.5, dot(subtract(point, camera.position), forward));
+    this.target = addScaled(camera.position, forward, this.distance);
     this.pitch = Math.asin(Math.max(-1, Math.min(1, -forward[2])));
     this.yaw = Math.atan2(-forward[1], -forward[0]);
   }

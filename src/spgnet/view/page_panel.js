@@ -4,24 +4,24 @@ class ImageInset {
 
   draw(state, theme) {
     const { selected, moment, picture, bySide } = state, [w, h] = selected.camera.size;
-    const wide = this.canvas.clientWidth || 300, scale = Math.min(wide / w, 240 / h);
+    const width = this.canvas.clientWidth || 300, scale = Math.min(width / w, 240 / h);
     const ratio = Math.min(2, window.devicePixelRatio || 1), c = this.context;
-    const high = Math.round(h * scale);
-    if (this.canvas.width !== Math.round(wide * ratio) || this.canvas.height !== Math.round(high * ratio)) {
-      this.canvas.style.height = high + "px";
-      this.canvas.width = Math.round(wide * ratio);
-      this.canvas.height = Math.round(high * ratio);
+    const height = Math.round(h * scale);
+    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
+      this.canvas.style.height = height + "px";
+      this.canvas.width = Math.round(width * ratio);
+      this.canvas.height = Math.round(height * ratio);
     }
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
-    c.clearRect(0, 0, wide, high);
-    c.translate((wide - w * scale) / 2, 0);
+    c.clearRect(0, 0, width, height);
+    c.translate((width - w * scale) / 2, 0);
     c.fillStyle = theme.of("stage-low");
-    c.fillRect(0, 0, w * scale, high);
-    if (picture) { c.drawImage(picture, 0, 0, w * scale, high); c.globalAlpha = 0.25; c.fillStyle = "#000"; c.fillRect(0, 0, w * scale, high); c.globalAlpha = 1; }
+    c.fillRect(0, 0, w * scale, height);
+    if (picture) { c.drawImage(picture, 0, 0, w * scale, height); c.globalAlpha = 0.25; c.fillStyle = "#000"; c.fillRect(0, 0, w * scale, height); c.globalAlpha = 1; }
     c.lineCap = c.lineJoin = "round";
     let shown = null;
     for (const person of this.motion.people) {
-      const frame = person.at[moment];
+      const frame = person.frameAt[moment];
       if (!person.visible || frame < 0 || person.camera !== selected.camera) continue;
       const error = this.drawPerson(person, frame, scale, theme, bySide, Boolean(picture));
       if (person === selected) shown = error;
@@ -29,52 +29,52 @@ class ImageInset {
     return shown;
   }
 
-  // Draws one person and gives the mean distance of the two skeletons in pixels, over the joints that were seen.
+  // Draws one person and gives the mean distance of the two skeletons in pixels, over the joints that were detected.
   drawPerson(person, frame, scale, theme, bySide, onPicture) {
     const c = this.context, { parents, sides, names } = this.motion, view = cameraView(person.camera);
     const own = theme.person(person, this.motion.people.length);
-    const seen = names.map((_, j) => [person.pixels[frame * 34 + 2 * j], person.pixels[frame * 34 + 2 * j + 1]]);
-    const lifted = names.map((_, j) => view.project(jointAt(person, frame, j)));
-    const sure = (j) => person.confidence[frame * 17 + j];
-    const colour = (j) => {
+    const detected = names.map((_, j) => [person.pixels[frame * 34 + 2 * j], person.pixels[frame * 34 + 2 * j + 1]]);
+    const projected = names.map((_, j) => view.project(jointAt(person, frame, j)));
+    const confidence = (j) => person.confidence[frame * 17 + j];
+    const color = (j) => {
       const plain = theme.joint(sides[j], own, bySide);
       return onPicture ? theme.mix(plain, "#ffffff", 0.25) : plain;
     };
     parents.forEach((parent, j) => {
       if (parent < 0) return;
-      c.strokeStyle = colour(j);
+      c.strokeStyle = color(j);
       c.lineWidth = 1.9;
-      c.globalAlpha = 0.25 + 0.75 * Math.min(1, 2 * Math.min(sure(j), sure(parent)));
-      c.beginPath(); c.moveTo(seen[parent][0] * scale, seen[parent][1] * scale); c.lineTo(seen[j][0] * scale, seen[j][1] * scale); c.stroke();
+      c.globalAlpha = 0.25 + 0.75 * Math.min(1, 2 * Math.min(confidence(j), confidence(parent)));
+      c.beginPath(); c.moveTo(detected[parent][0] * scale, detected[parent][1] * scale); c.lineTo(detected[j][0] * scale, detected[j][1] * scale); c.stroke();
     });
     c.setLineDash([3, 3]);
     c.strokeStyle = onPicture ? "#ffffff" : theme.of("ink");
     c.lineWidth = 1.2; c.globalAlpha = 0.8;
     c.beginPath();
     parents.forEach((parent, j) => {
-      if (parent < 0 || !lifted[j] || !lifted[parent]) return;
-      c.moveTo(lifted[parent][0] * scale, lifted[parent][1] * scale); c.lineTo(lifted[j][0] * scale, lifted[j][1] * scale);
+      if (parent < 0 || !projected[j] || !projected[parent]) return;
+      c.moveTo(projected[parent][0] * scale, projected[parent][1] * scale); c.lineTo(projected[j][0] * scale, projected[j][1] * scale);
     });
     c.stroke();
     c.setLineDash([]);
     c.globalAlpha = 1;
     names.forEach((_, j) => {
-      c.beginPath(); c.arc(seen[j][0] * scale, seen[j][1] * scale, 2.4, 0, 2 * Math.PI);
-      c.fillStyle = colour(j); c.globalAlpha = sure(j) > 0 ? 1 : 0.35; c.fill();
+      c.beginPath(); c.arc(detected[j][0] * scale, detected[j][1] * scale, 2.4, 0, 2 * Math.PI);
+      c.fillStyle = color(j); c.globalAlpha = confidence(j) > 0 ? 1 : 0.35; c.fill();
     });
     c.globalAlpha = 1;
-    const gaps = names.map((_, j) => j).filter((j) => sure(j) > 0 && lifted[j])
-      .map((j) => Math.hypot(seen[j][0] - lifted[j][0], seen[j][1] - lifted[j][1]));
+    const gaps = names.map((_, j) => j).filter((j) => confidence(j) > 0 && projected[j])
+      .map((j) => Math.hypot(detected[j][0] - projected[j][0], detected[j][1] - projected[j][1]));
     return gaps.length ? gaps.reduce((a, b) => a + b) / gaps.length : null;
   }
 }
 
 const CHARTS = [
   { name: "Knee flexion", symbol: "°", digits: 0, floor: 0, lines: [
-    { side: "left", value: (motion, person, moment) => kneeAngle(person, person.at[moment], "left") },
-    { side: "right", value: (motion, person, moment) => kneeAngle(person, person.at[moment], "right") }] },
+    { side: "left", value: (motion, person, moment) => kneeAngle(person, person.frameAt[moment], "left") },
+    { side: "right", value: (motion, person, moment) => kneeAngle(person, person.frameAt[moment], "right") }] },
   { name: "Pelvis height", symbol: " m", digits: 2, lines: [
-    { value: (motion, person, moment) => jointAt(person, person.at[moment], 0)[2] - motion.floor }] },
+    { value: (motion, person, moment) => jointAt(person, person.frameAt[moment], 0)[2] - motion.floor }] },
   { name: "Pelvis speed", symbol: " m/s", digits: 2, floor: 0, lines: [{ value: pelvisSpeed }] },
 ];
 
@@ -93,14 +93,14 @@ class Chart {
       if (!event.buttons) return;
       const share = (event.clientX - this.canvas.getBoundingClientRect().left) / this.canvas.clientWidth;
       const [from, to] = this.held;
-      seek(lastBefore(motion.times, from + Math.min(1, Math.max(0, share)) * (to - from) + 1e-6));
+      seek(lastAtOrBefore(motion.times, from + Math.min(1, Math.max(0, share)) * (to - from) + 1e-6));
     };
     this.canvas.addEventListener("pointerdown", (event) => { this.held = this.span; this.canvas.setPointerCapture(event.pointerId); move(event); });
     this.canvas.addEventListener("pointermove", (event) => this.held && move(event));
     for (const end of ["pointerup", "pointercancel"]) this.canvas.addEventListener(end, () => { this.held = null; });
   }
 
-  value(line, person, moment) { return person.at[moment] < 0 ? null : line.value(this.motion, person, moment); }
+  value(line, person, moment) { return person.frameAt[moment] < 0 ? null : line.value(this.motion, person, moment); }
 
   // The same scale for the whole clip.
   range(person) {
@@ -135,7 +135,7 @@ class Chart {
     c.beginPath(); c.moveTo(0, h - 0.5); c.lineTo(w, h - 0.5); c.moveTo(x(times[moment]), 0); c.lineTo(x(times[moment]), h); c.stroke();
     c.fillStyle = theme.of("muted"); c.font = "10px system-ui, sans-serif"; c.textBaseline = "top";
     c.fillText(high.toFixed(this.definition.digits), 2, 0);
-    const first = Math.max(0, lastBefore(times, from)), last = lastBefore(times, to + 1e-6);
+    const first = Math.max(0, lastAtOrBefore(times, from)), last = lastAtOrBefore(times, to + 1e-6);
     const step = Math.max(1, Math.ceil((last - first) / 400));
     this.definition.lines.forEach((line, index) => {
       c.strokeStyle = c.fillStyle = line.side ? theme.of(line.side) : theme.of("ink");
@@ -159,18 +159,18 @@ class Chart {
 // Thin lines over the scrub bar's width: where each person is, fainter where the detections are uncertain.
 function drawPresence(canvas, motion, theme) {
   const ratio = Math.min(2, window.devicePixelRatio || 1), w = canvas.clientWidth, c = canvas.getContext("2d");
-  const count = motion.times.length, columns = Math.max(1, Math.min(w, count)), high = Math.min(4, 6 / motion.people.length);
+  const count = motion.times.length, columns = Math.max(1, Math.min(w, count)), height = Math.min(4, 6 / motion.people.length);
   canvas.width = w * ratio; canvas.height = 6 * ratio;
   c.scale(ratio, ratio);
   motion.people.forEach((person, row) => {
     c.fillStyle = theme.person(person, motion.people.length);
     for (let k = 0; k < columns; k++) {
-      const frame = person.at[Math.floor((k + 0.5) * count / columns)];
+      const frame = person.frameAt[Math.floor((k + 0.5) * count / columns)];
       if (frame < 0) continue;
-      let sure = 0;
-      for (let j = 0; j < 17; j++) sure += person.confidence[frame * 17 + j] / 17;
-      c.globalAlpha = 0.12 + 0.6 * sure * sure;
-      c.fillRect(k * w / columns, row * high, w / columns + 0.3, Math.max(0.8, high - 0.8));
+      let confidence = 0;
+      for (let j = 0; j < 17; j++) confidence += person.confidence[frame * 17 + j] / 17;
+      c.globalAlpha = 0.12 + 0.6 * confidence * confidence;
+      c.fillRect(k * w / columns, row * height, w / columns + 0.3, Math.max(0.8, height - 0.8));
     }
   });
 }
@@ -178,12 +178,12 @@ function drawPresence(canvas, motion, theme) {
 function fillFacts(motion) {
   const { times, people, cameras } = motion, list = document.getElementById("facts");
   const span = times[times.length - 1] - times[0];
-  const words = (values) => [...new Set(values)].filter(Boolean).join("; ") || "–";
+  const distinct = (values) => [...new Set(values)].filter(Boolean).join("; ") || "–";
   const position = cameras[0].position.map((v) => v.toFixed(2)).join(", ");
   const facts = {
     Frames: times.length, "Frame rate": +motion.fps.toFixed(2) + " fps", Duration: span.toFixed(2) + " s",
-    People: people.length, Weights: words(people.map((p) => p.weights)),
-    Camera: words(cameras.map((camera) => camera.source)),
+    People: people.length, Weights: distinct(people.map((p) => p.weights)),
+    Camera: distinct(cameras.map((camera) => camera.source)),
     Image: cameras[0].size.join(" × ") + " px",
     "Focal length": cameras[0].focal.map((f) => f.toFixed(0)).join(", ") + " px",
     "Camera at": cameras.length > 1 ? cameras.length + " places" : position + " m",

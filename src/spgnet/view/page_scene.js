@@ -1,4 +1,4 @@
-// The 3D drawing: floor, shadows, paths, cameras and bodies, the far before the near.
+// The 3D drawing: floor, shadows, paths, cameras and bodies, the far ones first.
 const RADII = [0.05, 0.058, 0.047, 0.034, 0.058, 0.047, 0.034, 0.055, 0.05, 0.036, 0.04, 0.044, 0.036, 0.028, 0.044, 0.036, 0.028];
 const TRUNK = [11, 14, 1, 4];
 const FADE = 8;
@@ -11,11 +11,11 @@ class Theme {
     this.cache = new Map();
   }
 
-  // A mix of two colours, "#rrggbb", as the canvas wants it.
+  // A mix of two colors, "#rrggbb", as the canvas wants it.
   mix(from, to, share) {
     const key = from + to + share.toFixed(2);
     if (!this.cache.has(key)) {
-      const part = (colour, i) => parseInt(colour.slice(1 + 2 * i, 3 + 2 * i), 16);
+      const part = (color, i) => parseInt(color.slice(1 + 2 * i, 3 + 2 * i), 16);
       const mixed = [0, 1, 2].map((i) => Math.round(part(from, i) * (1 - share) + part(to, i) * share));
       this.cache.set(key, "#" + mixed.map((v) => v.toString(16).padStart(2, "0")).join(""));
     }
@@ -52,18 +52,18 @@ class Scene {
     this.state = state;
     this.view = state.view;
     this.items = [];
-    const present = this.motion.people.filter((p) => p.visible && p.at[state.moment] >= 0);
-    if (state.through) this.drawImage(state);
+    const present = this.motion.people.filter((p) => p.visible && p.frameAt[state.moment] >= 0);
+    if (state.throughCamera) this.drawImage(state);
     this.drawGrid(state.center);
     for (const person of this.motion.people) if (person.visible && state.path) this.drawPath(person);
-    for (const person of present) this.drawShadow(person, person.at[state.moment]);
-    for (const person of present) this.addPerson(person, person.at[state.moment]);
-    if (state.frustum && !state.through) for (const camera of this.motion.cameras) this.addFrustum(camera);
+    for (const person of present) this.drawShadow(person, person.frameAt[state.moment]);
+    for (const person of present) this.addPerson(person, person.frameAt[state.moment]);
+    if (state.frustum && !state.throughCamera) for (const camera of this.motion.cameras) this.addFrustum(camera);
     this.items.sort((a, b) => b.depth - a.depth);
     for (const item of this.items) { c.globalAlpha = item.alpha; item.paint(c); }
     c.globalAlpha = 1;
-    if (this.motion.people.length > 1) for (const person of present) this.drawName(person, person.at[state.moment]);
-    if (!state.through) this.drawAxes();
+    if (this.motion.people.length > 1) for (const person of present) this.drawName(person, person.frameAt[state.moment]);
+    if (!state.throughCamera) this.drawAxes();
   }
 
   // The video frame, or its outline, behind the scene.
@@ -106,12 +106,12 @@ class Scene {
     this.context.lineTo(line[1][0], line[1][1]);
   }
 
-  // The way of the pelvis on the floor, half a minute of it: what was is solid, what comes is faint.
+  // The path of the pelvis on the floor, half a minute to both sides: the past is solid, the future faint.
   drawPath(person) {
     const { moment } = this.state, { times, floor } = this.motion, c = this.context;
-    const first = Math.max(0, lastBefore(times, times[moment] - 30)), last = lastBefore(times, times[moment] + 30);
+    const first = Math.max(0, lastAtOrBefore(times, times[moment] - 30)), last = lastAtOrBefore(times, times[moment] + 30);
     const step = Math.max(1, Math.ceil((last - first) / 700));
-    const on = (m) => (person.at[m] < 0 ? null : this.onFloor(jointAt(person, person.at[m], 0)));
+    const on = (m) => (person.frameAt[m] < 0 ? null : this.projectToFloor(jointAt(person, person.frameAt[m], 0)));
     c.strokeStyle = this.theme.person(person, this.motion.people.length);
     for (const [from, to, alpha, width] of [[moment, last, 0.22, 2], [first, moment, 0.75, 2.5]]) {
       c.beginPath();
@@ -126,10 +126,10 @@ class Scene {
     c.globalAlpha = 1;
   }
 
-  onFloor(point) { return [point[0], point[1], this.motion.floor]; }
+  projectToFloor(point) { return [point[0], point[1], this.motion.floor]; }
 
   drawShadow(person, frame) {
-    const c = this.context, under = this.view.project(this.onFloor(jointAt(person, frame, 0)));
+    const c = this.context, under = this.view.project(this.projectToFloor(jointAt(person, frame, 0)));
     if (!under) return;
     const scale = this.view.focal[0] / under[2], away = 4 * this.width;
     c.save();
@@ -141,7 +141,7 @@ class Scene {
     c.beginPath();
     this.motion.parents.forEach((parent, joint) => {
       if (parent < 0) return;
-      this.trace(this.view.line(this.onFloor(jointAt(person, frame, parent)), this.onFloor(jointAt(person, frame, joint))));
+      this.trace(this.view.line(this.projectToFloor(jointAt(person, frame, parent)), this.projectToFloor(jointAt(person, frame, joint))));
     });
     c.stroke();
     c.restore();
@@ -149,7 +149,7 @@ class Scene {
   }
 
   drawRing(person, frame) {
-    const c = this.context, middle = this.onFloor(jointAt(person, frame, 0));
+    const c = this.context, middle = this.projectToFloor(jointAt(person, frame, 0));
     const at = (k) => [middle[0] + 0.38 * Math.cos(k * Math.PI / 20), middle[1] + 0.38 * Math.sin(k * Math.PI / 20), middle[2]];
     c.beginPath();
     for (let k = 0; k < 40; k++) this.trace(this.view.line(at(k), at(k + 1)));
@@ -159,64 +159,64 @@ class Scene {
 
   add(depth, alpha, paint) { this.items.push({ depth, alpha, paint }); }
 
-  // How solid a joint is drawn: faint where its detection was uncertain.
-  solidity(person, frame, joint) {
-    const sure = person.confidence[frame * 17 + joint];
-    return 0.24 + 0.76 * Math.min(1, Math.max(0, (sure - 0.1) / 0.4));
+  // A joint's opacity: faint where its detection was uncertain.
+  opacity(person, frame, joint) {
+    const confidence = person.confidence[frame * 17 + joint];
+    return 0.24 + 0.76 * Math.min(1, Math.max(0, (confidence - 0.1) / 0.4));
   }
 
   addPerson(person, frame) {
     const { motion, view, theme } = this;
     const own = theme.person(person, motion.people.length), bySide = this.state.bySide;
     const joints = motion.names.map((_, j) => view.project(jointAt(person, frame, j)));
-    const solid = motion.names.map((_, j) => this.solidity(person, frame, j));
+    const opacity = motion.names.map((_, j) => this.opacity(person, frame, j));
     const radius = (j) => Math.max(1.2, RADII[j] * view.focal[0] / joints[j][2]);
-    const colour = (j) => this.fog(theme.joint(motion.sides[j], own, bySide), joints[j][2]);
+    const color = (j) => this.fade(theme.joint(motion.sides[j], own, bySide), joints[j][2]);
     if (joints.some((j) => !j)) return;
-    this.addTrunk(joints, own, Math.min(...TRUNK.map((j) => solid[j])));
+    this.addTrunk(joints, own, Math.min(...TRUNK.map((j) => opacity[j])));
     motion.parents.forEach((parent, j) => {
       if (parent < 0 || j === 10) return;
       const [a, b] = [joints[parent], joints[j]];
       const start = Math.min(radius(j) * 1.22, radius(parent) * 1.05);
-      this.add((a[2] + b[2]) / 2, Math.min(solid[j], solid[parent]), (c) => this.capsule(c, a, b, start, radius(j), colour(j)));
+      this.add((a[2] + b[2]) / 2, Math.min(opacity[j], opacity[parent]), (c) => this.capsule(c, a, b, start, radius(j), color(j)));
     });
     for (const j of [2, 3, 5, 6, 12, 13, 15, 16]) {
-      this.add(joints[j][2] - 0.1, solid[j], (c) => this.ball(c, joints[j], radius(j) * 1.12, colour(j)));
+      this.add(joints[j][2] - 0.1, opacity[j], (c) => this.ball(c, joints[j], radius(j) * 1.12, color(j)));
     }
-    this.addHead(person, frame, this.fog(own, joints[10][2]), Math.min(solid[9], solid[10]));
+    this.addHead(person, frame, this.fade(own, joints[10][2]), Math.min(opacity[9], opacity[10]));
   }
 
   // Far bodies fade a little into the background.
-  fog(colour, depth) {
+  fade(color, depth) {
     const share = Math.min(0.45, Math.max(0, (depth / this.state.reach - 1.15) * 0.35));
-    return this.theme.mix(colour, this.theme.halo, Math.round(share * 20) / 20);
+    return this.theme.mix(color, this.theme.halo, Math.round(share * 20) / 20);
   }
 
-  addTrunk(joints, colour, solid) {
+  addTrunk(joints, color, opacity) {
     const depth = TRUNK.reduce((sum, j) => sum + joints[j][2] / 4, 0) + 0.03;
-    this.add(depth, 0.3 * solid, (c) => {
+    this.add(depth, 0.3 * opacity, (c) => {
       c.beginPath();
       for (const j of TRUNK) c.lineTo(joints[j][0], joints[j][1]);
       c.closePath();
-      c.fillStyle = colour;
+      c.fillStyle = color;
       c.fill();
     });
   }
 
   // A head between nose and vertex, and the nose to see where it faces.
-  addHead(person, frame, colour, solid) {
+  addHead(person, frame, color, opacity) {
     const nose = jointAt(person, frame, 9), top = jointAt(person, frame, 10), neck = jointAt(person, frame, 8);
-    const axis = unit(minus(top, neck)), height = Math.max(0.12, dot(minus(top, nose), axis));
-    const middle = along(top, axis, -0.78 * height);
-    const skull = this.view.project(middle), tip = this.view.project(along(middle, unit(minus(nose, middle)), 0.75 * height));
+    const axis = normalize(subtract(top, neck)), height = Math.max(0.12, dot(subtract(top, nose), axis));
+    const middle = addScaled(top, axis, -0.78 * height);
+    const skull = this.view.project(middle), tip = this.view.project(addScaled(middle, normalize(subtract(nose, middle)), 0.75 * height));
     if (!skull || !tip) return;
     const scale = this.view.focal[0] / skull[2];
-    this.add(skull[2] - 0.03, solid, (c) => this.ball(c, skull, 0.78 * height * scale, colour));
-    this.add(tip[2] - 0.03, solid, (c) => this.ball(c, tip, 0.2 * height * scale, colour));
+    this.add(skull[2] - 0.03, opacity, (c) => this.ball(c, skull, 0.78 * height * scale, color));
+    this.add(tip[2] - 0.03, opacity, (c) => this.ball(c, tip, 0.2 * height * scale, color));
   }
 
-  // A limb: round ends, light from above and left, and an outline that parts it from what is behind.
-  capsule(c, a, b, start, end, colour) {
+  // A limb: round ends, light from above and left, and an outline that separates it from what is behind.
+  capsule(c, a, b, start, end, color) {
     const angle = Math.atan2(b[1] - a[1], b[0] - a[0]), side = angle + Math.PI / 2;
     c.beginPath();
     c.arc(a[0], a[1], start, side, side + Math.PI);
@@ -225,19 +225,19 @@ class Scene {
     const lit = Math.cos(side) * -0.5 + Math.sin(side) * -0.86 > 0 ? 1 : -1;
     const wide = Math.max(start, end), nx = Math.cos(side) * wide * lit, ny = Math.sin(side) * wide * lit;
     const light = c.createLinearGradient(a[0] + nx, a[1] + ny, a[0] - nx, a[1] - ny);
-    light.addColorStop(0, this.theme.mix(colour, "#ffffff", 0.3));
-    light.addColorStop(0.45, colour);
-    light.addColorStop(1, this.theme.mix(colour, "#000000", 0.22));
+    light.addColorStop(0, this.theme.mix(color, "#ffffff", 0.3));
+    light.addColorStop(0.45, color);
+    light.addColorStop(1, this.theme.mix(color, "#000000", 0.22));
     this.fillWithHalo(c, light);
   }
 
-  ball(c, at, radius, colour) {
+  ball(c, at, radius, color) {
     c.beginPath();
     c.arc(at[0], at[1], radius, 0, 2 * Math.PI);
     const light = c.createRadialGradient(at[0] - radius * 0.35, at[1] - radius * 0.45, radius * 0.1, at[0], at[1], radius);
-    light.addColorStop(0, this.theme.mix(colour, "#ffffff", 0.42));
-    light.addColorStop(0.6, colour);
-    light.addColorStop(1, this.theme.mix(colour, "#000000", 0.2));
+    light.addColorStop(0, this.theme.mix(color, "#ffffff", 0.42));
+    light.addColorStop(0.6, color);
+    light.addColorStop(1, this.theme.mix(color, "#000000", 0.2));
     this.fillWithHalo(c, light);
   }
 
@@ -253,7 +253,7 @@ class Scene {
     const view = cameraView(camera), [w, h] = camera.size, deep = 0.55;
     const corner = (x, y) => {
       const ray = [(x - camera.center[0]) / camera.focal[0], (y - camera.center[1]) / camera.focal[1]];
-      return along(along(along(camera.position, view.right, ray[0] * deep), view.down, ray[1] * deep), view.forward, deep);
+      return addScaled(addScaled(addScaled(camera.position, view.right, ray[0] * deep), view.down, ray[1] * deep), view.forward, deep);
     };
     const [a, b, c, d] = [corner(0, 0), corner(w, 0), corner(w, h), corner(0, h)];
     const [up, left, right] = [corner(w / 2, -0.16 * h), corner(0.35 * w, -0.03 * h), corner(0.65 * w, -0.03 * h)];
@@ -271,7 +271,7 @@ class Scene {
   }
 
   drawName(person, frame) {
-    const c = this.context, at = this.view.project(along(jointAt(person, frame, 10), [0, 0, 1], 0.16));
+    const c = this.context, at = this.view.project(addScaled(jointAt(person, frame, 10), [0, 0, 1], 0.16));
     if (!at) return;
     c.font = "600 12px system-ui, sans-serif";
     c.textAlign = "center"; c.textBaseline = "middle";
@@ -284,13 +284,13 @@ class Scene {
   // The world's axes in the corner.
   drawAxes() {
     const c = this.context, [x0, y0] = [38, this.height - 34];
-    const axes = ["#d64545", "#3c9d4e", "#3d78d8"].map((colour, i) => {
+    const axes = ["#d64545", "#3c9d4e", "#3d78d8"].map((color, i) => {
       const axis = [0, 0, 0]; axis[i] = 1;
-      return { colour, name: "xyz"[i], x: dot(axis, this.view.right), y: dot(axis, this.view.down), z: dot(axis, this.view.forward) };
+      return { color, name: "xyz"[i], x: dot(axis, this.view.right), y: dot(axis, this.view.down), z: dot(axis, this.view.forward) };
     });
     c.font = "600 11px system-ui, sans-serif"; c.textAlign = "center"; c.textBaseline = "middle"; c.lineWidth = 2;
-    for (const { colour, name, x, y } of axes.sort((p, q) => q.z - p.z)) {
-      c.strokeStyle = c.fillStyle = colour;
+    for (const { color, name, x, y } of axes.sort((p, q) => q.z - p.z)) {
+      c.strokeStyle = c.fillStyle = color;
       c.beginPath(); c.moveTo(x0, y0); c.lineTo(x0 + 20 * x, y0 + 20 * y); c.stroke();
       if (Math.hypot(x, y) > 0.25) c.fillText(name, x0 + 28 * x, y0 + 28 * y);
     }
