@@ -99,6 +99,36 @@ def test_a_person_twice_detected_is_one_person():
     assert [len(seen(person)) for person in people] == [40, 40]
 
 
+def test_colours_are_not_learnt_while_somebody_else_may_hide_them():
+    """A child in blue stands before a wall of red, an adult in front, and then beside a child in red."""
+    blind = range(75, 90)
+    stage = Stage(
+        [
+            Actor(during(0.0, 2.5, walk(320, 0)), RED, height=200.0),
+            Actor(lambda time: (360 if time > 2.5 else 150 + 170 * min(time, 1.0), 170.0), BLUE),
+            Actor(during(2.5, 9.0, walk(282, 0, y=170)), RED),
+        ],
+        120,
+        blind=blind,
+    )
+    people = track_people(stage.frames(), stage, config=EVERY)
+    assert sorted(check_one_actor_each(stage, people)) == [0, 1, 2]
+
+
+def test_of_two_missing_people_the_one_known_for_longer_is_found_again_if_in_doubt():
+    """The one known for 0.4 s was a little nearer."""
+    stage = Stage(
+        [
+            Actor(away(2.0, 2.2, lambda time: (290.0 if time < 2.1 else 322.0, 120.0))),
+            Actor(during(1.6, 2.0, walk(350, 0))),
+        ],
+        90,
+    )
+    first, second = track_people(stage.frames(), stage, config=EVERY)
+    assert seen(first).max() == 89
+    assert seen(second).max() < 60
+
+
 # --- Lost and found -----------------------------------------------------------------------------
 
 
@@ -133,6 +163,27 @@ def test_who_enters_later_gets_a_later_number_and_is_missing_before():
     people = track_people(stage.frames(), stage)
     assert check_one_actor_each(stage, people) == [1, 0]
     assert 30 <= seen(people[1]).min() <= 30 + TrackingConfig().boxes_every
+
+
+def test_who_stops_while_missing_is_expected_near_the_place_and_not_farther_and_farther_on():
+    stage = Stage([Actor(lambda time: (100 + 300 * min(time, 1.0), 120.0))], 80, blind=range(28, 52))
+    people = track_people(stage.frames(), stage, config=EVERY)
+    assert [seen(person).max() for person in people] == [79]
+
+
+@pytest.mark.parametrize(("config", "score"), [(EVERY, 0.6), (TrackingConfig(), 0.45)])
+def test_a_place_that_the_person_detector_does_not_confirm_for_long_is_no_person(config, score):
+    """Keypoints that a background resembles can be followed for ever."""
+
+    class Resembling(Stage):
+        def pose(self, image, boxes):
+            poses = super().pose(image, boxes)
+            poses[..., 2] = np.where(poses[..., 2] > 0.5, poses[..., 2], score)
+            return poses
+
+    stage = Resembling([Actor(during(0.0, 1.0, walk(200, 0)))], 150)
+    (person,) = track_people(stage.frames(), stage, config=config)
+    assert 30 <= seen(person).max() <= 30 + 1.5 * config.max_age * FPS
 
 
 def test_who_leaves_is_not_followed_into_the_background():
