@@ -248,7 +248,12 @@ def opencv_intrinsics(camera: Camera) -> tuple[Float[np.ndarray, "3 3"], Float[n
 _PADDING = 16
 """Pixels by which codecs round the sides of an image up."""
 _SAME_SHAPE = 0.02
-"""Relative difference of aspect ratios up to which one image is a resized copy of another."""
+"""Relative difference of aspect ratios up to which one image is a resized copy: its sides are rounded."""
+
+
+def have_same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether an image of one size (width, height) can be a resized copy of one of the other: within 2 %."""
+    return abs(size[0] / other[0] / (size[1] / other[1]) - 1) <= _SAME_SHAPE
 
 
 def fit_to_image(camera: Camera, image_size: tuple[int, int]) -> Camera:
@@ -274,7 +279,7 @@ def fit_to_image(camera: Camera, image_size: tuple[int, int]) -> Camera:
     if max(abs(image_size[0] - width), abs(image_size[1] - height)) <= _PADDING:
         return replace(camera, image_size=size)
     across, down = image_size[0] / width, image_size[1] / height
-    if abs(across / down - 1) > _SAME_SHAPE:
+    if not have_same_shape(image_size, (int(width), int(height))):
         raise InputError(f"{sizes}: another shape, so the video is cropped; calibrate with videos like it")
     factor = across if width > height else down
     return replace(camera, focal=camera.focal * factor, center=camera.center * factor, image_size=size)

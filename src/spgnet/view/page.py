@@ -22,6 +22,7 @@ from torch import Tensor
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
 from spgnet.files import write_text
+from spgnet.geometry.camera import have_same_shape
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
 from spgnet.video import FrameSource
@@ -32,8 +33,6 @@ _SCRIPTS = ("page_data.js", "page_lens.js", "page_scene.js", "page_panel.js", "p
 _JPEG_QUALITY = 72
 _AROUND = 1.0
 """Seconds before the first and after the last moment of a motion from which a video's images are taken."""
-_SAME_SHAPE = 0.02
-"""Relative difference of aspect ratios up to which a video may be a smaller copy: its sides are rounded."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,7 @@ def check_same_clip(video: FrameSource, motions: Sequence[Motion]) -> None:
     width, height = video.image_size
     for motion in motions:
         camera_width, camera_height = (int(side) for side in motion.camera.image_size.tolist())
-        if abs(width * camera_height - height * camera_width) > _SAME_SHAPE * height * camera_width:
+        if not have_same_shape((width, height), (camera_width, camera_height)):
             raise InputError(
                 f"{video.name}: its pictures are {width} x {height} and those of the motion's camera "
                 f"{camera_width} x {camera_height}, other proportions; expected the video that the motion "
