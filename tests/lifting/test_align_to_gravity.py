@@ -10,7 +10,7 @@ import torch
 from spgnet.geometry.camera import UPRIGHT, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.postprocess import ANKLE_HEIGHT, align_to_gravity, find_up, place_on_floor
+from spgnet.lifting.postprocess import ANKLE_HEIGHT, align_to_gravity, estimate_up, place_on_floor
 from spgnet.synthetic.procedural import procedural_clips
 
 ANKLES = [3, 6]
@@ -45,7 +45,7 @@ def filmed(action: str, pitch: float, roll: float, yaw: float = 30, noise: float
 
 
 def degrees_off(motion: Motion, pitch: float, roll: float) -> float:
-    return math.degrees(math.acos(min(1.0, float(find_up(motion) @ turn(pitch, roll, 0)[:, 2]))))
+    return math.degrees(math.acos(min(1.0, float(estimate_up(motion) @ turn(pitch, roll, 0)[:, 2]))))
 
 
 def upright_body() -> dict[str, list[float]]:
@@ -82,13 +82,13 @@ def test_up_is_between_the_bodys_and_the_images_by_their_inverse_variances(sits,
     body = upright_body()
     if sits:
         body |= {f"{side}_ankle": [x, -0.4, 0.5] for side, x in (("left", 0.1), ("right", -0.1))}
-    up = find_up(still(body, 1, **{axis: 5.0}))
+    up = estimate_up(still(body, 1, **{axis: 5.0}))
     angle = math.degrees(math.acos(-up[1]))
     assert angle == pytest.approx(5 * spread**-2 / (spread**-2 + prior**-2), abs=0.02)
 
 
 @pytest.mark.parametrize(("depth", "below"), [(0.01, 0.01), (0.019, 0.019), (0.03, 0.02), (0.3, 0.02)])
-def test_the_floor_follows_joints_more_than_two_centimetres_below_the_footholds(depth, below):
+def test_the_floor_follows_joints_more_than_two_centimetres_below_the_stance_positions(depth, below):
     """Up to there they sink in: ``below`` is how far they end below an ankle's height."""
     body = upright_body()
     body["left_wrist"] = [0.4, 0.0, 0.1 - depth]
@@ -202,7 +202,7 @@ def test_absence_moves_neither_up_nor_the_floor(action, frames):
     seen = filmed(action, 10, 2)
     leaning = (seen.joints[-1] - seen.joints[-1, 0]) @ turn(60, 20, 0).T @ turn(30, 10, 0) + [0, 0.4, 5.5]
     absent = joined(seen, np.repeat(leaning[None], frames, axis=0), np.zeros((frames, 17)))
-    np.testing.assert_allclose(find_up(absent), find_up(seen), atol=1e-4)
+    np.testing.assert_allclose(estimate_up(absent), estimate_up(seen), atol=1e-4)
     floor = float(align_to_gravity(seen).camera.position[2])
     assert float(align_to_gravity(absent).camera.position[2]) == pytest.approx(floor, abs=1e-3)
     present = replace(absent, confidence=np.ones_like(absent.confidence))
@@ -214,7 +214,7 @@ def test_the_guess_for_somebody_absent_does_not_stand_in_for_an_upright_body():
     upright = filmed("walk", 20, 20).joints[:1] * np.float32(0.9)
     guess = np.repeat(upright, frames, axis=0)
     absent = joined(lying, guess, np.zeros((frames, 17)))
-    np.testing.assert_allclose(find_up(absent), find_up(lying), atol=1e-3)
+    np.testing.assert_allclose(estimate_up(absent), estimate_up(lying), atol=1e-3)
     assert degrees_off(joined(lying, guess, np.ones((frames, 17))), 0, 0) > degrees_off(lying, 0, 0) + 5
 
 
@@ -236,7 +236,7 @@ def test_joints_that_were_never_seen_count_as_all_there_is(unseen):
     confidence = seen.confidence.copy()
     confidence[:, unseen] = 0
     guessed = replace(seen, confidence=confidence)
-    np.testing.assert_allclose(find_up(guessed), find_up(seen), atol=1e-3)
+    np.testing.assert_allclose(estimate_up(guessed), estimate_up(seen), atol=1e-3)
     np.testing.assert_allclose(
         align_to_gravity(guessed).camera.position, align_to_gravity(seen).camera.position, atol=1e-2
     )

@@ -10,7 +10,7 @@ from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.postprocess import fit_constant_bones, typical_bone_lengths
+from spgnet.lifting.postprocess import fit_constant_bones, median_bone_lengths
 from spgnet.synthetic.procedural import procedural_clips
 
 
@@ -66,7 +66,7 @@ def test_the_fit_is_nearer_to_the_truth_than_noisy_joints_and_than_rescaled_bone
     for truth in truths:
         given = noisy(truth, across, along)
         rigid = fit_constant_bones(given)
-        lengths = torch.from_numpy(typical_bone_lengths(given)).float()
+        lengths = torch.from_numpy(median_bone_lengths(given)).float()
         chain = HUMAN36M.with_bone_lengths(torch.from_numpy(given.joints), lengths).numpy()
         raw.append(error(given, truth))
         fitted.append(error(rigid, truth))
@@ -117,7 +117,7 @@ def test_the_fit_costs_within_two_percent_what_a_general_minimiser_reaches(truth
         given = noisy(replace(truth, **parts), 0.01, 0.02)
         target = torch.from_numpy(given.joints).double()
         reached += displacement_cost(torch.from_numpy(fit_constant_bones(given).joints), target).item()
-        least += least_cost(target, torch.from_numpy(typical_bone_lengths(given)))
+        least += least_cost(target, torch.from_numpy(median_bone_lengths(given)))
     assert 0 < reached < 1.02 * least
 
 
@@ -134,7 +134,7 @@ def test_unseen_joints_count_little(truths):
     confidence[::3, wrist] = 0
     broken = replace(truths[0], joints=joints, confidence=confidence)
     others = [joint for joint in range(17) if joint != wrist]
-    np.testing.assert_allclose(typical_bone_lengths(broken), typical_bone_lengths(truths[0]), atol=1e-4)
+    np.testing.assert_allclose(median_bone_lengths(broken), median_bone_lengths(truths[0]), atol=1e-4)
     off = fit_constant_bones(broken).joints - truths[0].joints
     seen = fit_constant_bones(replace(broken, confidence=truths[0].confidence)).joints - truths[0].joints
     assert np.abs(off[:, others]).mean() < 0.2 * np.abs(seen[:, others]).mean()

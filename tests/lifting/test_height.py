@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.postprocess import scale_to_height, stature
+from spgnet.lifting.postprocess import estimate_height, scale_to_height
 from spgnet.synthetic.articulation import bone_vectors
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -19,7 +19,7 @@ AHEAD = np.array([0, 0, 4], np.float32)
 TO_CAMERA = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
 
 
-def motion_of(joints: torch.Tensor) -> Motion:
+def motion_from_poses(joints: torch.Tensor) -> Motion:
     """World joints seen by a level camera 4 m away."""
     seen = joints.float().numpy() @ TO_CAMERA.T + AHEAD
     ones = np.ones(seen.shape[:2], np.float32)
@@ -29,14 +29,14 @@ def motion_of(joints: torch.Tensor) -> Motion:
 
 def motions() -> list[Motion]:
     """A motion for each procedural action."""
-    return [motion_of(clip.joints) for clip in procedural_clips(7, seed=4, seconds=4.0)]
+    return [motion_from_poses(clip.joints) for clip in procedural_clips(7, seed=4, seconds=4.0)]
 
 
 @given(st.floats(1.4, 2.0))
 @settings(max_examples=10, deadline=None)
-def test_the_stature_is_that_of_the_body_within_a_percent(height):
+def test_the_height_is_that_of_the_body_within_a_percent(height):
     body = bone_vectors(torch.ones(1, 17, dtype=torch.float64), torch.tensor([[height]]).double())
-    assert stature(motion_of(standing(body[0])[None])) == pytest.approx(height, rel=0.01)
+    assert estimate_height(motion_from_poses(standing(body[0])[None])) == pytest.approx(height, rel=0.01)
 
 
 def standing(offsets: torch.Tensor) -> torch.Tensor:
@@ -47,17 +47,17 @@ def standing(offsets: torch.Tensor) -> torch.Tensor:
     return torch.stack(places)
 
 
-def test_the_stature_does_not_depend_on_the_pose():
+def test_the_height_does_not_depend_on_the_pose():
     walks, squats = motions()[0], motions()[2]
     for motion in (walks, squats):
         parts = {name: getattr(motion, name) for name in ("joints", "confidence", "pixels", "timestamps")}
         frames = [
             replace(motion, **{key: value[i : i + 20] for key, value in parts.items()}) for i in (0, 90)
         ]
-        assert stature(frames[0]) == pytest.approx(stature(frames[1]), rel=0.01)
+        assert estimate_height(frames[0]) == pytest.approx(estimate_height(frames[1]), rel=0.01)
 
 
-def test_frames_without_the_person_do_not_change_their_stature():
+def test_frames_without_the_person_do_not_change_their_height():
     motion = motions()[0]
     small, frames = np.concatenate((motion.joints, motion.joints * 0.7, motion.joints * 0.7)), len(motion)
     absent = replace(
@@ -67,13 +67,13 @@ def test_frames_without_the_person_do_not_change_their_stature():
         pixels=np.zeros((*small.shape[:2], 2), np.float32),
         timestamps=np.arange(3 * frames) / 50,
     )
-    assert stature(absent) == pytest.approx(stature(motion), rel=0.005)
+    assert estimate_height(absent) == pytest.approx(estimate_height(motion), rel=0.005)
 
 
 @pytest.mark.parametrize("height", [1.2, 1.85])
 def test_a_scaled_person_has_that_height_whatever_they_do(height):
     for motion in motions():
-        assert stature(scale_to_height(motion, height)) == pytest.approx(height, rel=1e-5)
+        assert estimate_height(scale_to_height(motion, height)) == pytest.approx(height, rel=1e-5)
 
 
 def test_scaling_keeps_every_joint_on_its_ray_and_all_else():
@@ -89,7 +89,9 @@ def test_scaling_keeps_every_joint_on_its_ray_and_all_else():
 
 def test_scaling_to_the_estimate_changes_nothing():
     motion = motions()[0]
-    np.testing.assert_allclose(scale_to_height(motion, stature(motion)).joints, motion.joints, rtol=1e-5)
+    np.testing.assert_allclose(
+        scale_to_height(motion, estimate_height(motion)).joints, motion.joints, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("height", [0.3, 3.0, 180.0, float("nan")])

@@ -14,11 +14,11 @@ from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.keypoints import Keypoints, smooth
 from spgnet.lifting import Lifter, inputs
 from spgnet.lifting.inputs import (
-    bridged,
+    mark_short_gaps_visible,
     network_input,
-    seen_joints,
-    steady_grid,
+    regular_timestamps,
     steps_between,
+    visible_joints,
 )
 from spgnet.models.network import lift_sequence
 
@@ -270,7 +270,10 @@ def test_a_long_clip_is_turned_into_rays_piece_by_piece(monkeypatch):
 
     def result() -> tuple[np.ndarray, ...]:
         lens = folding_camera()
-        return (*seen_joints(keypoints, lens), network_input(keypoints.points[..., :2], seen, lens).numpy())
+        return (
+            *visible_joints(keypoints, lens),
+            network_input(keypoints.points[..., :2], seen, lens).numpy(),
+        )
 
     whole, undistort, most = result(), Camera.try_image_to_rays, []
 
@@ -287,20 +290,20 @@ def test_a_long_clip_is_turned_into_rays_piece_by_piece(monkeypatch):
 
 @pytest.mark.parametrize("fps", [23.0, 24.0, 60.0, 240.0])
 def test_a_steady_rate_is_lifted_as_it_is(fps):
-    assert steady_grid(np.arange(50) / fps, 24.0) is None
+    assert regular_timestamps(np.arange(50) / fps, 24.0) is None
 
 
 @pytest.mark.parametrize("fps", [5.0, 15.0])
 def test_a_slow_clip_is_resampled_to_the_slowest_rate_that_the_network_knows(fps):
     times = 3 + np.arange(100) / fps
-    grid = steady_grid(times, 24.0)
+    grid = regular_timestamps(times, 24.0)
     assert grid is not None
     assert grid[0] == times[0]
     assert grid[-1] == pytest.approx(times[-1])
     assert 1 / np.diff(grid).mean() == pytest.approx(24, rel=0.02)
 
 
-def test_short_gaps_are_bridged_and_only_they():
+def test_short_gaps_count_as_visible_and_only_they():
     rng = np.random.default_rng(0)
     seen, times = rng.random((120, 17)) < 0.2, np.cumsum(rng.uniform(0.01, 0.08, 120))
     seen[:, 4] = False
@@ -309,11 +312,11 @@ def test_short_gaps_are_bridged_and_only_they():
         before, after = (np.flatnonzero(seen[part, joint]) for part in (slice(frame + 1), slice(frame, None)))
         if len(before) and len(after):
             naive[frame, joint] = times[frame + after[0]] - times[before[-1]] <= 0.2
-    np.testing.assert_array_equal(bridged(seen, times), naive)
+    np.testing.assert_array_equal(mark_short_gaps_visible(seen, times), naive)
     assert seen.sum() < naive.sum() < seen.size / 2
     every = np.zeros((21, 17), dtype=bool)
     every[::5] = True
-    assert bridged(every, np.arange(21) / 25).all()  # exactly 0.2 s apart
+    assert mark_short_gaps_visible(every, np.arange(21) / 25).all()  # exactly 0.2 s apart
 
 
 def test_the_time_between_slow_frames_is_cut_into_steps_of_a_usual_rate():
@@ -324,7 +327,7 @@ def test_the_time_between_slow_frames_is_cut_into_steps_of_a_usual_rate():
 
 def test_an_unsteady_series_is_resampled_at_its_mean_rate():
     times = np.cumsum(np.where(np.arange(90) % 3 == 0, 0.06, 0.02))
-    grid = steady_grid(times, 24.0)
+    grid = regular_timestamps(times, 24.0)
     assert grid is not None
     np.testing.assert_allclose(np.diff(grid), np.diff(grid).mean())
     assert len(grid) == 90

@@ -13,7 +13,7 @@ from spgnet.geometry.camera import opencv_camera
 from spgnet.keypoints import Keypoints, OneEuroFilter, fill_gaps, to_human36m
 from spgnet.lifting import Lifter, StreamingLifter
 from spgnet.lifting.inputs import network_input
-from spgnet.lifting.streaming import LivePose, lift_live, motion_of
+from spgnet.lifting.streaming import LivePose, lift_live, motion_from_poses
 from spgnet.models.network import lift_sequence
 
 
@@ -154,7 +154,7 @@ def test_a_clip_shorter_than_the_look_ahead_still_gives_every_frame():
     live = StreamingLifter(lifter((3, 3, 3)), SIZE, "human36m17")
     came = pushed(live, keypoints)
     assert not any(came[:-1])
-    motion = motion_of(came[-1], live)
+    motion = motion_from_poses(came[-1], live)
     np.testing.assert_array_equal(motion.timestamps, keypoints.timestamps)
     assert motion.weights == "untrained"
     assert "default field of view" in motion.camera_source
@@ -165,7 +165,7 @@ def test_nothing_comes_of_nobody():
     assert live.push(np.zeros((17, 3), np.float32), 0.0) == []
     assert live.finish() == []
     with pytest.raises(ValueError, match="nobody was seen"):
-        motion_of([], live)
+        motion_from_poses([], live)
 
 
 def test_a_live_clip_is_seen_by_the_camera_that_came_with_it():

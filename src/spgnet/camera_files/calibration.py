@@ -38,9 +38,9 @@ _WIDTH = ("image_width", "image_Width", "width")
 _HEIGHT = ("image_height", "image_Height", "height")
 _ROTATION = ("rotation", "camera_rotation")
 _POSITION = ("position", "camera_position")
-_DEEPEST = 100
+_MAX_YAML_DEPTH = 100
 """Levels of lists and mappings in a YAML file."""
-_FARTHEST = 100.0
+_MAX_DISTANCE = 100.0
 """Metres from the world's origin beyond which a camera's position is taken for millimetres."""
 
 
@@ -207,7 +207,7 @@ def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
         if not np.allclose(rotation, exact, atol=1e-2):
             faults = ["rotation is not a rotation matrix"]
         rotation = exact
-    if not more and np.linalg.norm(position) > _FARTHEST:
+    if not more and np.linalg.norm(position) > _MAX_DISTANCE:
         more = [f"the camera is {np.linalg.norm(position):.0f} m from the origin: is it in millimetres?"]
     return rotation, position, faults + more
 
@@ -266,13 +266,15 @@ def _refuse_aliases_and_depth(events: Iterable[yaml.Event]) -> None:
     """Refuse YAML that a few bytes can blow up: aliases to any amount, or a depth that overflows the stack.
 
     Raises:
-        InputError: it has aliases, or more than :data:`_DEEPEST` levels.
+        InputError: it has aliases, or more than :data:`_MAX_YAML_DEPTH` levels.
     """
     depth = 0
     for event in events:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
-            raise InputError(f"not readable YAML (aliases and more than {_DEEPEST} levels are not supported)")
+        if isinstance(event, yaml.AliasEvent) or depth > _MAX_YAML_DEPTH:
+            raise InputError(
+                f"not readable YAML (aliases and more than {_MAX_YAML_DEPTH} levels are not supported)"
+            )
 
 
 def _typed(value: Any) -> Any:

@@ -27,7 +27,7 @@ from spgnet.keypoints import Keypoints
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
 from spgnet.lifting.postprocess import postprocess
-from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_of
+from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_from_poses
 from spgnet.lifting.weights import manifest
 from spgnet.video.webcam import Webcam
 from spgnet.view.live import LiveDisplay
@@ -157,7 +157,7 @@ class LiveRecording:
             InputError: there is no pose.
         """
         self.poses += self.live.finish()
-        motion = motion_of(self.poses, self.live)
+        motion = motion_from_poses(self.poses, self.live)
         source, points, times = self.source, np.stack(self.points), np.array(self.times)
         keypoints = Keypoints(points, source.keypoint_set, times, source.image_size, track=source.track)
         return replace(motion, track=source.track), keypoints

@@ -15,7 +15,7 @@ from spgnet.detection import Detector, RtmDetector, TrackedPerson, detect_video,
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import KeypointFormat, Keypoints, KeypointSetName, load_keypoints
-from spgnet.lifting.inputs import given_keypoints
+from spgnet.lifting.inputs import as_keypoints
 from spgnet.video import Frame, FrameSource, open_frames
 
 ProgressCallback = Callable[[str, int, int | None], None]
@@ -121,7 +121,7 @@ def _read_people(
     if format != "auto":
         raise InputError("format is for keypoint files")
     given = source if isinstance(source, Sequence) else [source]
-    people = [given_keypoints(one, fps, image_size, keypoint_set) for one in given]
+    people = [as_keypoints(one, fps, image_size, keypoint_set) for one in given]
     if not people:
         raise InputError("there are no keypoints to lift: the list is empty")
     tracks, sizes = [one.track for one in people], {one.image_size for one in people}

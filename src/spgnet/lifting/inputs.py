@@ -15,20 +15,20 @@ from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints, KeypointSetName, drop_unsure, points_to_human36m
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, mean_fps
 
-UNEVEN = 0.25
-"""How far a frame may be from its place in a steady series, in frames, before the series is resampled."""
-SHORT = 0.2
-"""Seconds between two sightings of a joint that count as seen in between, where it is interpolated."""
+MAX_IRREGULARITY = 0.25
+"""How far a frame may be from its place in a regular series, in frames, before the series is resampled."""
+SHORT_GAP = 0.2
+"""Longest gap, in seconds from one detection of a joint to the next, in which it counts as visible."""
 
 
-def steady_grid(
-    timestamps: Float[np.ndarray, " frames"], slowest: float
-) -> Float[np.ndarray, " steady"] | None:
-    """Times at a steady rate over the same span, or None if the clip's own are steady and fast enough.
+def regular_timestamps(
+    timestamps: Float[np.ndarray, " frames"], min_fps: float
+) -> Float[np.ndarray, " regular"] | None:
+    """Times at a constant rate over the same span, or None if the clip's own are regular and fast enough.
 
     Args:
         timestamps: increasing, in seconds.
-        slowest: lowest frame rate that the network is for; a clip that is more than a tenth slower is
+        min_fps: lowest frame rate that the network is for; a clip that is more than a tenth slower is
             resampled to it.
     """
     if len(timestamps) < 2:
@@ -36,40 +36,40 @@ def steady_grid(
     first, last = float(timestamps[0]), float(timestamps[-1])
     fps = mean_fps(timestamps)
     even = np.linspace(first, last, len(timestamps))
-    if fps >= 0.9 * slowest and np.abs(timestamps - even).max() * fps <= UNEVEN:
+    if fps >= 0.9 * min_fps and np.abs(timestamps - even).max() * fps <= MAX_IRREGULARITY:
         return None
-    return np.linspace(first, last, max(2, round((last - first) * max(fps, slowest)) + 1))
+    return np.linspace(first, last, max(2, round((last - first) * max(fps, min_fps)) + 1))
 
 
-def bridged(
-    seen: Bool[np.ndarray, "frames joints"], timestamps: Float[np.ndarray, " frames"]
+def mark_short_gaps_visible(
+    visible: Bool[np.ndarray, "frames joints"], timestamps: Float[np.ndarray, " frames"]
 ) -> Bool[np.ndarray, "frames joints"]:
-    """Which joints were seen in a frame, or shortly before it and shortly after it, :data:`SHORT` apart."""
-    frames = np.arange(len(seen))[:, None]
-    before = np.maximum.accumulate(np.where(seen, frames, -1), axis=0)
-    after = np.minimum.accumulate(np.where(seen, frames, len(seen))[::-1], axis=0)[::-1]
-    between = (before >= 0) & (after < len(seen))
-    span = timestamps[after.clip(max=len(seen) - 1)] - timestamps[before.clip(0)]
-    return between & (span <= SHORT + 1e-6)
+    """The visible joints, and those in gaps of :data:`SHORT_GAP` at most, where interpolation is reliable."""
+    frames = np.arange(len(visible))[:, None]
+    before = np.maximum.accumulate(np.where(visible, frames, -1), axis=0)
+    after = np.minimum.accumulate(np.where(visible, frames, len(visible))[::-1], axis=0)[::-1]
+    between = (before >= 0) & (after < len(visible))
+    span = timestamps[after.clip(max=len(visible) - 1)] - timestamps[before.clip(0)]
+    return between & (span <= SHORT_GAP + 1e-6)
 
 
-def steps_between(seconds: float, slowest: float) -> int:
+def steps_between(seconds: float, min_fps: float) -> int:
     """Into how many steps the time between two frames is cut for a network that wants them faster.
 
     Args:
         seconds: from one frame to the next.
-        slowest: lowest frame rate that the network is for; frames up to a tenth slower are left as they are.
+        min_fps: lowest frame rate that the network is for; frames up to a tenth slower are left as they are.
     """
-    return max(1, math.ceil(seconds * slowest - 0.1))
+    return max(1, math.ceil(seconds * min_fps - 0.1))
 
 
 BORDER = 0.02
-"""How far outside the image, in its longer sides, a detection is believed."""
+"""How far outside the image, as a share of its longer side, detections are kept."""
 FRAMES_AT_ONCE = 2048
 """Frames of a long clip that are worked on at once, where the work needs more memory than its result."""
 
 
-def given_keypoints(
+def as_keypoints(
     keypoints: object,
     fps: float | None,
     image_size: tuple[int, int] | None,
@@ -81,9 +81,9 @@ def given_keypoints(
         InputError: what an array does not say is missing, or what is said contradicts the keypoints.
     """
     if fps is not None:
-        check_rate(fps)
+        check_fps(fps)
     if isinstance(keypoints, np.ndarray):
-        return keypoints_of(keypoints, fps, image_size, keypoint_set)
+        return keypoints_from_array(keypoints, fps, image_size, keypoint_set)
     if not isinstance(keypoints, Keypoints):
         raise InputError(
             f"lift takes the keypoints of one person, or an array, not a {type(keypoints).__name__}; of "
@@ -102,7 +102,7 @@ def given_keypoints(
     return keypoints if fps is None else replace(keypoints, timestamps=np.arange(len(keypoints)) / fps)
 
 
-def check_rate(fps: float) -> None:
+def check_fps(fps: float) -> None:
     """Refuse what is no frame rate.
 
     Raises:
@@ -112,7 +112,7 @@ def check_rate(fps: float) -> None:
         raise InputError(f"fps must be a positive number of frames per second, got {fps:g}")
 
 
-def check_set(name: str) -> None:
+def check_keypoint_set(name: str) -> None:
     """Refuse a keypoint set that is not known.
 
     Raises:
@@ -122,7 +122,7 @@ def check_set(name: str) -> None:
         raise InputError(f"no keypoint set {name!r}; there are {', '.join(KEYPOINT_COUNTS)}")
 
 
-def keypoints_of(
+def keypoints_from_array(
     points: Real[np.ndarray, "frames joints 3"],
     fps: float | None,
     image_size: tuple[int, int] | None,
@@ -158,10 +158,10 @@ def share_without_rays(camera: Camera) -> float:
     return 1 - float(camera.to(torch.float64).try_image_to_rays(grid)[1].double().mean())
 
 
-def seen_joints(
+def visible_joints(
     keypoints: Keypoints, camera: Camera
 ) -> tuple[Float[np.ndarray, "frames 17 2"], Float[np.ndarray, "frames 17"]]:
-    """The joints that were seen surely, where the lens can see, in pixels; NaN and 0 for the others.
+    """Pixels and confidence of the joints that are confidently detected and have a ray; NaN and 0 for others.
 
     Raises:
         InputError: the lens has no ray for most of the joints that were detected.
@@ -170,8 +170,8 @@ def seen_joints(
     folds = share_without_rays(camera) > 0
     for start in range(0, len(keypoints), FRAMES_AT_ONCE):
         points = keypoints.points[start : start + FRAMES_AT_ONCE]
-        pixels, sure = sure_joints(points, keypoints.keypoint_set, keypoints.image_size)
-        pixels, confidence = only_with_rays(pixels, sure, camera) if folds else (pixels, sure)
+        pixels, sure = confident_joints(points, keypoints.keypoint_set, keypoints.image_size)
+        pixels, confidence = drop_without_rays(pixels, sure, camera) if folds else (pixels, sure)
         pieces.append((pixels, confidence))
         found += int((sure > 0).sum())
         lost += int((sure > confidence).sum())
@@ -184,14 +184,14 @@ def seen_joints(
     return pixels, confidence
 
 
-def sure_joints(
+def confident_joints(
     points: Real[np.ndarray, "*frames joints 3"], keypoint_set: KeypointSetName, image_size: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
-    """The joints that were seen surely and inside the image, in pixels; NaN and 0 for the others."""
-    return only_inside(*drop_unsure(*points_to_human36m(points, keypoint_set)), image_size)
+    """Pixels and confidence of the joints confidently detected inside the image; NaN and 0 for others."""
+    return drop_outside_image(*drop_unsure(*points_to_human36m(points, keypoint_set)), image_size)
 
 
-def only_inside(
+def drop_outside_image(
     pixels: Float[np.ndarray, "*frames 17 2"],
     confidence: Float[np.ndarray, "*frames 17"],
     image_size: tuple[int, int],
@@ -199,27 +199,27 @@ def only_inside(
     """Joints that were detected well outside the image, which are guesses, become missing."""
     margin = BORDER * max(image_size)
     inside = np.asarray(((pixels >= -margin) & (pixels <= np.array(image_size) + margin)).all(axis=-1))
-    return _only(inside, pixels, confidence)
+    return _keep_only(inside, pixels, confidence)
 
 
-def only_with_rays(
+def drop_without_rays(
     pixels: Float[np.ndarray, "*frames 17 2"], confidence: Float[np.ndarray, "*frames 17"], camera: Camera
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
-    """Joints that were detected beyond the lens's fold, where nothing can be seen, become missing."""
+    """Joints that were detected beyond the lens's fold, where no light comes from, become missing."""
     there = torch.from_numpy(confidence > 0)
     points = torch.from_numpy(pixels.astype(np.float64))
     points = torch.where(there[..., None], points, camera.center.to(points))
-    return _only(camera.to(torch.float64).try_image_to_rays(points)[1].numpy(), pixels, confidence)
+    return _keep_only(camera.to(torch.float64).try_image_to_rays(points)[1].numpy(), pixels, confidence)
 
 
-def _only(kept: np.ndarray, pixels: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _keep_only(kept: np.ndarray, pixels: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(kept[..., None], pixels, np.nan), np.where(kept, confidence, 0.0)
 
 
 def network_input(
-    pixels: Float[np.ndarray, "frames 17 2"], seen: Bool[np.ndarray, "frames 17"], camera: Camera
+    pixels: Float[np.ndarray, "frames 17 2"], visible: Bool[np.ndarray, "frames 17"], camera: Camera
 ) -> Float[Tensor, "frames 17 3"]:
-    """Rays through the pixels, and 1 where a joint was seen.
+    """The network's input: rays through the pixels (x / z, y / z), and 1 where a joint is visible.
 
     Filtering can move a pixel a little beyond the lens's fold; it has the ray of the nearest pixel towards
     the principal point.
@@ -233,7 +233,7 @@ def network_input(
         if not bool(there.all()):
             rays[~there] = _rays_before_the_fold(camera, points[~there])
         result[part, :, :2] = rays
-        result[part, :, 2] = torch.from_numpy(seen[part])
+        result[part, :, 2] = torch.from_numpy(visible[part])
     return result
 
 

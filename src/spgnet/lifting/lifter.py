@@ -17,11 +17,11 @@ from spgnet.keypoints import Keypoints, KeypointSetName, fill_gaps, smooth
 from spgnet.keypoints.keypoints import mean_fps
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting.inputs import (
-    bridged,
-    given_keypoints,
+    as_keypoints,
+    mark_short_gaps_visible,
     network_input,
-    seen_joints,
-    steady_grid,
+    regular_timestamps,
+    visible_joints,
 )
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.weights import load_weights
@@ -79,7 +79,7 @@ class Lifter:
         """The 3D motion of one person.
 
         Unsure joints and joints outside the image or beyond the lens's fold count as missing; gaps are
-        filled, and the network is told which joints were seen, those missing for 0.2 s or less included
+        filled, and the network is told which joints are visible, those missing for 0.2 s or less included
         (the motion's confidence is 0 there all the same). Frames at an unsteady or unusual rate are resampled
         in between.
 
@@ -105,18 +105,19 @@ class Lifter:
             InputError: the arguments do not fit each other, the camera cannot be used, or no joint was ever
                 seen.
         """
-        keypoints = given_keypoints(keypoints, fps, image_size, keypoint_set)
+        keypoints = as_keypoints(keypoints, fps, image_size, keypoint_set)
         camera, source, description = find_camera(keypoints.image_size, camera=camera, keypoints=keypoints)
-        times, grid = keypoints.timestamps, steady_grid(keypoints.timestamps, self.model.config.rates[0])
-        pixels, confidence = seen_joints(keypoints, camera)
+        times = keypoints.timestamps
+        grid = regular_timestamps(times, self.model.config.rates[0])
+        pixels, confidence = visible_joints(keypoints, camera)
         filled = fill_gaps(pixels, confidence, causal=False, times=times)
-        steady, seen = filled, bridged(confidence > 0, times)
+        regular, visible = filled, mark_short_gaps_visible(confidence > 0, times)
         if grid is not None:
-            steady, seen = interpolate_at(filled, times, grid), nearest_at(seen, times, grid)
+            regular, visible = interpolate_at(filled, times, grid), nearest_at(visible, times, grid)
         rate = mean_fps(times if grid is None else grid)
         lifted = lift_sequence(
             self.model,
-            network_input(smooth(steady, rate, seconds=smoothing), seen, camera),
+            network_input(smooth(regular, rate, seconds=smoothing), visible, camera),
             flip=flip,
             stride=self.model.stride(rate),
             chunk=chunk,

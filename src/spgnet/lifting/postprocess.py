@@ -19,19 +19,19 @@ from spgnet.lifting.motion import Motion
 SWEEPS = 20
 DEPTH_WEIGHT = 0.5
 """What a squared displacement along the viewing ray costs, in terms of one across it."""
-_LEAST_TRUST = 0.05
-"""Weight of a joint that the detector did not see."""
+_MIN_JOINT_WEIGHT = 0.05
+"""Weight of a joint that is not visible."""
 
 
-def typical_bone_lengths(motion: Motion) -> Float[np.ndarray, " 16"]:
+def median_bone_lengths(motion: Motion) -> Float[np.ndarray, " 16"]:
     """The length of each bone in metres: its median over the clip, weighted by confidence.
 
     A bone and its twin on the other side get one length, the median over both.
     """
-    joints, trust = _tensors(motion)
+    joints, joint_weights = _tensors(motion)
     parents, children = zip(*HUMAN36M.bones, strict=True)
     lengths = HUMAN36M.bone_lengths(joints)
-    weights = trust[:, parents] * trust[:, children]
+    weights = joint_weights[:, parents] * joint_weights[:, children]
     twins = [HUMAN36M.mirror[child] - 1 for child in children]
     medians = [
         _weighted_median(lengths[:, [bone, twin]].flatten(), weights[:, [bone, twin]].flatten())
@@ -40,18 +40,18 @@ def typical_bone_lengths(motion: Motion) -> Float[np.ndarray, " 16"]:
     return torch.stack(medians).numpy()
 
 
-def typical_distance(motion: Motion, one: str, other: str) -> float:
+def median_distance(motion: Motion, one: str, other: str) -> float:
     """The distance of two joints in metres: its median over the clip, weighted by confidence."""
-    joints, trust = _tensors(motion)
+    joints, joint_weights = _tensors(motion)
     first, second = HUMAN36M.names.index(one), HUMAN36M.names.index(other)
     distances = (joints[:, first] - joints[:, second]).norm(dim=-1)
-    return float(_weighted_median(distances, trust[:, first] * trust[:, second]))
+    return float(_weighted_median(distances, joint_weights[:, first] * joint_weights[:, second]))
 
 
 def fit_constant_bones(motion: Motion) -> Motion:
     """The motion with constant bone lengths, as near to the given joints as they allow.
 
-    Lengths are those of :func:`typical_bone_lengths`. Each frame is then a least-squares fit of bone
+    Lengths are those of :func:`median_bone_lengths`. Each frame is then a least-squares fit of bone
     directions, and of the root's distance along its viewing ray, to the given joints. Joints count by their
     confidence, and displacement along the viewing ray, where lifted joints are least certain, counts less
     than across it. The fit goes round the bones and turns each in closed form, so that the lengths hold
@@ -60,14 +60,16 @@ def fit_constant_bones(motion: Motion) -> Motion:
     Returns:
         The motion with other joints; all else is the same.
     """
-    target, trust = _tensors(motion)
-    lengths = torch.from_numpy(typical_bone_lengths(motion))
-    joints = _fit(target, trust, lengths)
+    target, joint_weights = _tensors(motion)
+    lengths = torch.from_numpy(median_bone_lengths(motion))
+    joints = _fit(target, joint_weights, lengths)
     return replace(motion, joints=joints.numpy().astype(np.float32))
 
 
 def _fit(
-    target: Float[Tensor, "frames 17 3"], trust: Float[Tensor, "frames 17"], lengths: Float[Tensor, " 16"]
+    target: Float[Tensor, "frames 17 3"],
+    weights: Float[Tensor, "frames 17"],
+    lengths: Float[Tensor, " 16"],
 ) -> Float[Tensor, "frames 17 3"]:
     """Block coordinate descent on the weighted squared displacement, one bone of all frames at a time.
 
@@ -81,12 +83,13 @@ def _fit(
     for _ in range(SWEEPS):
         off = joints - target
         pull = target + (1 - DEPTH_WEIGHT) * (off * rays).sum(dim=-1, keepdim=True) * rays
-        shift = (trust[..., None] * (pull - joints)).sum(dim=1) / trust.sum(dim=1, keepdim=True)
+        shift = (weights[..., None] * (pull - joints)).sum(dim=1) / weights.sum(dim=1, keepdim=True)
         along = (shift * rays[:, 0]).sum(dim=-1, keepdim=True) * rays[:, 0]
         joints = joints + along[:, None]
         for (parent, child), moved in zip(HUMAN36M.bones, below, strict=True):
             bone = joints[:, child] - joints[:, parent]
-            wanted = (trust[:, moved, None] * (pull[:, moved] - joints[:, moved] + bone[:, None])).sum(dim=1)
+            target_bone = pull[:, moved] - joints[:, moved] + bone[:, None]
+            wanted = (weights[:, moved, None] * target_bone).sum(dim=1)
             turned = torch.nn.functional.normalize(wanted, dim=-1) * lengths[child - 1]
             joints[:, moved] += (turned - bone)[:, None]
     return HUMAN36M.with_bone_lengths(joints, lengths)
@@ -103,7 +106,7 @@ def _descendants(joint: int) -> list[int]:
 
 def _tensors(motion: Motion) -> tuple[Float[Tensor, "frames 17 3"], Float[Tensor, "frames 17"]]:
     joints = torch.from_numpy(motion.joints.astype(np.float64))
-    return joints, torch.from_numpy(motion.confidence.astype(np.float64)).clamp_min(_LEAST_TRUST)
+    return joints, torch.from_numpy(motion.confidence.astype(np.float64)).clamp_min(_MIN_JOINT_WEIGHT)
 
 
 def _weighted_median(values: Float[Tensor, " n"], weights: Float[Tensor, " n"]) -> Float[Tensor, ""]:
@@ -113,11 +116,11 @@ def _weighted_median(values: Float[Tensor, " n"], weights: Float[Tensor, " n"]) 
 
 
 ANKLE_SHARE = 0.039
-"""Height of the ankle joint above the sole, as a share of stature (Winter, Biomechanics and Motor Control of
-Human Movement)."""
+"""Height of the ankle joint above the sole, as a share of the standing height (Winter, Biomechanics and Motor
+Control of Human Movement)."""
 
 
-def stature(motion: Motion) -> float:
+def estimate_height(motion: Motion) -> float:
     """The person's standing height in metres, as the joints have it.
 
     The sum of the median lengths, weighted by confidence, of shank, thigh, lower and upper trunk and of the
@@ -125,8 +128,8 @@ def stature(motion: Motion) -> float:
     sole, which is 3.9 % of the whole. The pose does not matter: the person need not stand anywhere in the
     clip.
     """
-    lengths = dict(zip(HUMAN36M.bone_names, typical_bone_lengths(motion).tolist(), strict=True))
-    head = typical_distance(motion, "thorax", "head_top")
+    lengths = dict(zip(HUMAN36M.bone_names, median_bone_lengths(motion).tolist(), strict=True))
+    head = median_distance(motion, "thorax", "head_top")
     bones = ("left_ankle", "left_knee", "spine", "thorax")
     return (sum(lengths[bone] for bone in bones) + head) / (1 - ANKLE_SHARE)
 
@@ -138,14 +141,14 @@ def scale_to_height(motion: Motion, height: float) -> Motion:
     the world does not either: level the motion, or place it on the floor, after scaling it, not before.
 
     Args:
-        motion: the motion; its own estimate of the height is :func:`stature`.
+        motion: the motion; its own estimate of the height is :func:`estimate_height`.
         height: the person's standing height in metres, without shoes.
 
     Raises:
         InputError: the height is not between 0.5 and 2.5 metres.
     """
     check_height(height)
-    factor = np.float32(height / stature(motion))
+    factor = np.float32(height / estimate_height(motion))
     return replace(motion, joints=motion.joints * factor)
 
 
@@ -156,23 +159,24 @@ def check_height(height: float) -> None:
 
 
 _IMAGE_UP = np.array([0.0, -1.0, 0.0])
-_ROLL, _PITCH = math.radians(6), math.radians(20)
-"""How far cameras are usually turned about their axis, and tilted."""
-_BALANCE, _TRUNK = math.radians(4), math.radians(12)
-"""How far from vertical people stand on average, from ankles to head; and hold their trunk otherwise."""
-_UNEVEN = 0.05
-"""How far standing ankles lie from one plane, in metres: steps, lifted heels and errors of the depth."""
-_LEAN, _LEAN_AWAY = math.radians(45), math.radians(30)
+_ROLL_SPREAD, _PITCH_SPREAD = math.radians(6), math.radians(20)
+"""Standard deviations of the angles by which cameras are turned about their axis, and tilted."""
+_STANDING_SPREAD, _TRUNK_SPREAD = math.radians(4), math.radians(12)
+"""Standard deviations, from the vertical, of the mean direction from ankles to head of people who stand, and
+of the trunk of those who do not."""
+_STANCE_SPREAD = 0.05
+"""Standard deviation of standing ankles from one plane, in metres: steps, lifted heels, errors of depth."""
+_MAX_LEAN, _MAX_LEAN_AWAY = math.radians(45), math.radians(30)
 """A body further than this from the image's up is not taken for an upright one. Leaning away from the
 camera counts sooner, as cameras seldom look up steeply, while one that looks down on someone who lies with
 the head away from it sees just that."""
-_SLOW = 0.35
+_STANCE_SPEED = 0.35
 """Metres per second below which an ankle may stand."""
-_SLACK = 0.02
-"""How far the lowest joints of a clip may lie below its footholds, in metres, before the floor follows."""
-_HARDLY = 0.1
-"""Share of a person's frames in which a joint must be seen, or else its guessed positions count too."""
-_ROUNDS = 8
+_FLOOR_SLACK = 0.02
+"""Metres by which the lowest joints of a clip may lie below its stance positions before the floor follows."""
+_RARELY_VISIBLE = 0.1
+"""Share of a person's frames in which a joint must be visible, or else its guessed positions count too."""
+_ITERATIONS = 8
 
 _ANKLES = [HUMAN36M.names.index(f"{side}_ankle") for side in ("right", "left")]
 _THORAX, _HEAD = HUMAN36M.names.index("thorax"), HUMAN36M.names.index("head_top")
@@ -181,20 +185,20 @@ Vector = Float[np.ndarray, " 3"]
 
 
 @dataclass(frozen=True)
-class _Evidence:
-    """A motion as it is looked at here.
+class _ObservedMotion:
+    """A motion, and which of its joints are evidence of where something is.
 
     Args:
         joints: in the camera frame, in metres.
-        counts: which of them say where something is: those that were seen, and a joint that hardly ever was
-            (such as the vertex, which most detectors lack) in every frame with any that was.
+        usable: joints that are visible; and those that hardly ever are (such as the vertex, which most
+            detectors lack) in every frame with any visible joint.
         rate: frames per second.
         leg: length from hip to ankle in metres.
         trunk: length from pelvis to thorax in metres.
     """
 
     joints: Float[np.ndarray, "frames 17 3"]
-    counts: Bool[np.ndarray, "frames 17"]
+    usable: Bool[np.ndarray, "frames 17"]
     rate: float
     leg: float
     trunk: float
@@ -208,33 +212,33 @@ class _Direction:
     spread: float
 
 
-def find_up(motion: Motion) -> Vector:
+def estimate_up(motion: Motion) -> Vector:
     """The direction against gravity in the camera frame, a unit vector, from the motion alone.
 
-    A least-squares compromise of three things, each weighted by how far it can be trusted: cameras are
-    hardly rolled and moderately tilted (standard deviations of 6 and 20 degrees); people balance, so that
+    A least-squares compromise of three things, each weighted by the inverse of its usual deviation: cameras
+    are hardly rolled and moderately tilted (standard deviations of 6 and 20 degrees); people balance, so that
     the mean direction from the ankles to the top of the head is vertical in frames where they stand
     stretched (4 degrees; failing that, the direction of the trunk: 12 degrees); and the places where feet
     stand still lie in a horizontal plane (5 cm, outliers discounted). The further the person walks, the
     more the last one decides. A person who lies throughout adds nothing: then the camera is taken as level.
-    Frames and joints that were not seen, whose positions are guesses, do not count.
+    Frames and joints that are not visible, whose positions are guesses, do not count.
     """
-    evidence = _evidence(motion)
-    body, up = _body_direction(evidence), _IMAGE_UP
-    for _ in range(_ROUNDS):
-        up = _compromise(up, body, _footholds(evidence, up))
+    observed = _observe(motion)
+    body, up = _body_direction(observed), _IMAGE_UP
+    for _ in range(_ITERATIONS):
+        up = _refine_up(up, body, _stance_positions(observed, up))
     return up
 
 
 def align_to_gravity(motion: Motion) -> Motion:
     """The motion with a camera whose place in the world is found from the motion; joints stay as they are.
 
-    For cameras without calibrated extrinsics. The world's z axis is :func:`find_up`; its y axis is the
+    For cameras without calibrated extrinsics. The world's z axis is :func:`estimate_up`; its y axis is the
     horizontal direction in which the camera looks, as in ``spgnet.geometry.camera.UPRIGHT``; the pelvis
     of the first frame is above its origin; the floor, z = 0, is put under the feet as :func:`place_on_floor`
     does.
     """
-    up = find_up(motion)
+    up = estimate_up(motion)
     ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
     ahead = ahead / np.linalg.norm(ahead)
     rotation = np.stack((np.cross(ahead, up), ahead, up), axis=1)
@@ -250,16 +254,16 @@ def place_on_floor(motion: Motion) -> Motion:
     places where an ankle stands still (their 10th percentile) come to lie 0.08 m above the floor, the
     height of an ankle joint in a shoe. If no ankle stands still, the lowest joints of the clip (5th
     percentile over the frames) are put at that height; and if they are more than 2 cm below those places,
-    2 cm lower. Frames and joints that were not seen do not count.
+    2 cm lower. Frames and joints that are not visible do not count.
     """
-    evidence = _evidence(motion)
+    observed = _observe(motion)
     rotation = motion.camera.rotation.double().numpy()
     up = rotation[:, 2]
-    heights = np.where(evidence.counts, evidence.joints @ up, np.inf)[evidence.counts[:, _ANKLES].any(axis=1)]
+    heights = np.where(observed.usable, observed.joints @ up, np.inf)[observed.usable[:, _ANKLES].any(axis=1)]
     lowest = float(np.percentile(heights.min(axis=1), 5))
-    footholds = _footholds(evidence, up)
-    if len(footholds):
-        lowest = min(lowest + _SLACK, float(np.percentile(footholds @ up, 10)))
+    stance_positions = _stance_positions(observed, up)
+    if len(stance_positions):
+        lowest = min(lowest + _FLOOR_SLACK, float(np.percentile(stance_positions @ up, 10)))
     position = motion.camera.position.double().numpy().copy()
     position[2] = ANKLE_HEIGHT - lowest
     calibrated = motion.camera.extrinsics_known
@@ -279,33 +283,33 @@ def _with_pose(
     return replace(motion, camera=camera)
 
 
-def _evidence(motion: Motion) -> _Evidence:
-    """The motion with what was seen of it told apart from what was guessed."""
-    joints, seen = motion.joints.astype(np.float64), np.asarray(motion.confidence > 0)
-    here = np.asarray(seen.any(axis=1)) if seen.any() else np.ones(len(seen), dtype=bool)
-    hardly = seen[here].mean(axis=0) < _HARDLY
-    lengths = dict(zip(HUMAN36M.bone_names, typical_bone_lengths(motion).tolist(), strict=True))
-    return _Evidence(
+def _observe(motion: Motion) -> _ObservedMotion:
+    """The motion, with visible joints told apart from those whose positions are guesses."""
+    joints, visible = motion.joints.astype(np.float64), np.asarray(motion.confidence > 0)
+    present = np.asarray(visible.any(axis=1)) if visible.any() else np.ones(len(visible), dtype=bool)
+    rare = visible[present].mean(axis=0) < _RARELY_VISIBLE
+    lengths = dict(zip(HUMAN36M.bone_names, median_bone_lengths(motion).tolist(), strict=True))
+    return _ObservedMotion(
         joints=joints,
-        counts=here[:, None] & (seen | hardly),
+        usable=present[:, None] & (visible | rare),
         rate=motion.fps,
         leg=lengths["right_knee"] + lengths["right_ankle"],
         trunk=lengths["spine"] + lengths["thorax"],
     )
 
 
-def _body_direction(evidence: _Evidence) -> _Direction | None:
+def _body_direction(observed: _ObservedMotion) -> _Direction | None:
     """The mean direction of the upright body, if it is upright in some frames."""
-    joints, counts = evidence.joints, evidence.counts
+    joints, usable = observed.joints, observed.usable
     whole, trunk = _from_feet_to_head(joints), joints[:, _THORAX] - joints[:, 0]
-    there = counts[:, [*_ANKLES, _HEAD]].all(axis=1)
-    lengths = np.where(there, np.linalg.norm(whole, axis=-1), 0)
-    tall = 0.96 * np.percentile(lengths[there], 95) if there.any() else 0
-    stands = (lengths > max(tall, evidence.leg + evidence.trunk)) & _upright(whole)
-    sits = counts[:, [0, _THORAX]].all(axis=1) & _upright(trunk)
+    whole_visible = usable[:, [*_ANKLES, _HEAD]].all(axis=1)
+    lengths = np.where(whole_visible, np.linalg.norm(whole, axis=-1), 0)
+    tall = 0.96 * np.percentile(lengths[whole_visible], 95) if whole_visible.any() else 0
+    stands = (lengths > max(tall, observed.leg + observed.trunk)) & _upright(whole)
+    sits = usable[:, [0, _THORAX]].all(axis=1) & _upright(trunk)
     if stands.any():
-        return _Direction(_mean_direction(whole[stands]), _BALANCE)
-    return _Direction(_mean_direction(trunk[sits]), _TRUNK) if sits.any() else None
+        return _Direction(_mean_direction(whole[stands]), _STANDING_SPREAD)
+    return _Direction(_mean_direction(trunk[sits]), _TRUNK_SPREAD) if sits.any() else None
 
 
 def _from_feet_to_head(joints: Float[np.ndarray, "frames 17 3"]) -> Float[np.ndarray, "frames 3"]:
@@ -321,7 +325,7 @@ def _from_feet_to_head(joints: Float[np.ndarray, "frames 17 3"]) -> Float[np.nda
 
 def _upright(vectors: Float[np.ndarray, "frames 3"]) -> Bool[np.ndarray, " frames"]:
     directions = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (directions @ _IMAGE_UP > math.cos(_LEAN)) & (directions[:, 2] < math.sin(_LEAN_AWAY))
+    return (directions @ _IMAGE_UP > math.cos(_MAX_LEAN)) & (directions[:, 2] < math.sin(_MAX_LEAN_AWAY))
 
 
 def _mean_direction(vectors: Float[np.ndarray, "n 3"]) -> Vector:
@@ -329,24 +333,26 @@ def _mean_direction(vectors: Float[np.ndarray, "n 3"]) -> Vector:
     return mean / np.linalg.norm(mean)
 
 
-def _footholds(evidence: _Evidence, up: Vector) -> Float[np.ndarray, "n 3"]:
-    """Where feet stand: for each time that an ankle is seen low and slow, its median position.
+def _stance_positions(observed: _ObservedMotion, up: Vector) -> Float[np.ndarray, "n 3"]:
+    """Where feet stand: for each time that an ankle is visible, low and slow, its median position.
 
     Low is below the other ankle or within 0.12 m of it, and half the length of a leg below the pelvis: a
-    person who lies has no footholds.
+    person who lies has none.
     """
-    joints = evidence.joints
+    joints = observed.joints
     if len(joints) < 3:
         return np.zeros((0, 3))
     heights = joints @ up
-    half = max(1, round(0.08 * evidence.rate))
-    places = []
+    half = max(1, round(0.08 * observed.rate))
+    positions = []
     for ankle in _ANKLES:
         low = heights[:, ankle] < heights[:, _ANKLES].min(axis=1) + 0.12
-        low &= heights[:, 0] - heights[:, ankle] > 0.5 * evidence.leg
-        stands = evidence.counts[:, ankle] & low & (_speed(joints[:, ankle], evidence.rate, half) < _SLOW)
-        places += [np.median(joints[run, ankle], axis=0) for run in _runs(stands) if len(run) > half]
-    return np.array(places).reshape(-1, 3)
+        low &= heights[:, 0] - heights[:, ankle] > 0.5 * observed.leg
+        stands = (
+            observed.usable[:, ankle] & low & (_speed(joints[:, ankle], observed.rate, half) < _STANCE_SPEED)
+        )
+        positions += [np.median(joints[run, ankle], axis=0) for run in _runs(stands) if len(run) > half]
+    return np.array(positions).reshape(-1, 3)
 
 
 def _speed(path: Float[np.ndarray, "frames 3"], rate: float, half: int) -> Float[np.ndarray, " frames"]:
@@ -362,19 +368,19 @@ def _runs(flags: Bool[np.ndarray, " frames"]) -> list[np.ndarray]:
     return [run for run in np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1) if len(run)]
 
 
-def _compromise(up: Vector, body: _Direction | None, footholds: Float[np.ndarray, "n 3"]) -> Vector:
-    """One Gauss-Newton step of the least-squares problem of :func:`find_up` on the unit sphere."""
-    rows, rest = [np.array([1 / _ROLL, 0, 0]), np.array([0, 0, 1 / _PITCH])], [0.0, 0.0]
+def _refine_up(up: Vector, body: _Direction | None, stances: Float[np.ndarray, "n 3"]) -> Vector:
+    """One Gauss-Newton step of the least-squares problem of :func:`estimate_up` on the unit sphere."""
+    rows, rest = [np.array([1 / _ROLL_SPREAD, 0, 0]), np.array([0, 0, 1 / _PITCH_SPREAD])], [0.0, 0.0]
     if body is not None:
         rows += list(np.eye(3) / body.spread)
         rest += list(body.direction / body.spread)
-    if len(footholds) > 1:
-        offsets, trust = footholds - footholds.mean(axis=0), np.ones(len(footholds))
+    if len(stances) > 1:
+        offsets, weights = stances - stances.mean(axis=0), np.ones(len(stances))
         for _ in range(5):  # outliers are discounted by Cauchy's weights
-            trust = 1 / (1 + (offsets @ up / _UNEVEN) ** 2)
-            offsets = footholds - (trust[:, None] * footholds).sum(axis=0) / trust.sum()
-        rows += list(np.sqrt(trust)[:, None] * offsets / _UNEVEN)
-        rest += [0.0] * len(footholds)
+            weights = 1 / (1 + (offsets @ up / _STANCE_SPREAD) ** 2)
+            offsets = stances - (weights[:, None] * stances).sum(axis=0) / weights.sum()
+        rows += list(np.sqrt(weights)[:, None] * offsets / _STANCE_SPREAD)
+        rest += [0.0] * len(stances)
     matrix, target = np.array(rows), np.array(rest)
     tangent = np.linalg.svd(up[None])[2][1:].T
     step = np.linalg.lstsq(matrix @ tangent, target - matrix @ up, rcond=None)[0]
@@ -391,7 +397,7 @@ def postprocess(
 ) -> list[Motion]:
     """The motions of one clip's people, corrected as a user wants them, in one world.
 
-    The order matters: constant bones first, as their lengths give the stature; then the scale, which moves
+    The order matters: constant bones first, as their lengths give the height; then the scale, which moves
     the feet; the floor last.
 
     Args:

@@ -17,13 +17,13 @@ from spgnet.geometry.camera import Camera
 from spgnet.keypoints import CausalFiller, Keypoints, KeypointSetName, OneEuroFilter
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
 from spgnet.lifting.inputs import (
-    check_rate,
-    check_set,
+    check_fps,
+    check_keypoint_set,
+    confident_joints,
+    drop_without_rays,
     network_input,
-    only_with_rays,
     share_without_rays,
     steps_between,
-    sure_joints,
 )
 from spgnet.lifting.lifter import Lifter
 from spgnet.lifting.motion import Motion
@@ -38,7 +38,7 @@ class LivePose(NamedTuple):
 
     Attributes:
         joints: in the camera frame, in metres.
-        confidence: of the 2D detection; 0 where a joint was not seen.
+        confidence: of the 2D detection; 0 where a joint is not visible.
         pixels: the 2D input, gaps filled.
         time: of the frame, in seconds.
     """
@@ -50,10 +50,10 @@ class LivePose(NamedTuple):
 
 
 class _Input(NamedTuple):
-    """A frame as the network is to see it: filtered pixels, which joints were seen, and its time."""
+    """A frame of the network's input: filtered pixels, which joints are visible, and its time."""
 
     pixels: Float[np.ndarray, "17 2"]
-    seen: Bool[np.ndarray, " 17"]
+    visible: Bool[np.ndarray, " 17"]
     time: float
 
 
@@ -68,7 +68,7 @@ class StreamingLifter:
     >>> pose.joints.shape
     (17, 3)
 
-    It differs from :meth:`Lifter.lift`, which knows the whole clip: a joint that is not seen is held where
+    It differs from :meth:`Lifter.lift`, which knows the whole clip: a joint that is not visible is held where
     it was instead of interpolated, and jitter is filtered by a 1 € filter, which does not look ahead, instead
     of a symmetric one. Apart from that it computes the same: the poses are those of
     :func:`spgnet.models.network.lift_sequence` on the frames filled and filtered in that way.
@@ -105,14 +105,14 @@ class StreamingLifter:
         smoothing: bool = True,
         flip: bool = True,
     ) -> None:
-        check_set(keypoint_set)
-        check_rate(fps)
+        check_keypoint_set(keypoint_set)
+        check_fps(fps)
         self.camera, self.intrinsics_source, self.camera_source = find_camera(image_size, camera=camera)
         self.folds = _has_fold(self.camera)
         self.lifter, self.image_size, self.smoothing, self.flip = lifter, image_size, smoothing, flip
         self.keypoint_set: KeypointSetName = keypoint_set
         self.stride = lifter.model.stride(fps)
-        self.slowest = lifter.model.config.rates[0] * self.stride
+        self.min_fps = lifter.model.config.rates[0] * self.stride
         self.time = -math.inf
         self._begin()
 
@@ -149,16 +149,16 @@ class StreamingLifter:
         self._check(points, time)
         ready = self.finish() if time - self.time > PAUSE else []
         self.time = time
-        pixels, confidence = sure_joints(points, self.keypoint_set, self.image_size)
+        pixels, confidence = confident_joints(points, self.keypoint_set, self.image_size)
         if self.folds:
-            pixels, confidence = only_with_rays(pixels, confidence, self.camera)
+            pixels, confidence = drop_without_rays(pixels, confidence, self.camera)
         filled = self.filler.push(pixels, confidence)
         if filled is None:
             return ready
         steady = filled if self.filter is None else self.filter.push(filled, time)
-        between, seen = self._since_last(_Input(steady, confidence > 0, time))
+        between, visible = self._since_last(_Input(steady, confidence > 0, time))
         self.waiting.extend([None] * (len(between) - 1) + [(confidence, filled, time)])
-        for rays in network_input(between, seen, self.camera):
+        for rays in network_input(between, visible, self.camera):
             joints = self.stream.push(rays)
             ready += [] if joints is None else self._posed(joints.cpu().numpy())
         return ready
@@ -183,14 +183,14 @@ class StreamingLifter:
     def _since_last(
         self, new: _Input
     ) -> tuple[Float[np.ndarray, "steps 17 2"], Bool[np.ndarray, "steps 17"]]:
-        """The pixels and the seen joints of the new frame, and before it of those put in between."""
+        """The pixels and the visible joints of the new frame, and before it of those put in between."""
         last, self.last = self.last, new
         if last is None:
-            return new.pixels[None], new.seen[None]
-        steps = steps_between(new.time - last.time, self.slowest)
+            return new.pixels[None], new.visible[None]
+        steps = steps_between(new.time - last.time, self.min_fps)
         share = (np.arange(1, steps + 1) / steps)[:, None]
         pixels = last.pixels * (1 - share[..., None]) + new.pixels * share[..., None]
-        return pixels, np.where(share > 0.5, new.seen, last.seen)
+        return pixels, np.where(share > 0.5, new.visible, last.visible)
 
     def _posed(self, joints: Float[np.ndarray, "17 3"]) -> list[LivePose]:
         """The pose of the frame that has waited longest, if it is not one put in between."""
@@ -248,8 +248,8 @@ def lift_live(
     yield from live.finish()
 
 
-def motion_of(poses: list[LivePose], live: StreamingLifter) -> Motion:
-    """What was lifted live, as a motion.
+def motion_from_poses(poses: list[LivePose], live: StreamingLifter) -> Motion:
+    """The motion that live poses make up.
 
     Raises:
         InputError: there is no pose.
