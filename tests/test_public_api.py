@@ -3,6 +3,8 @@
 import ast
 import doctest
 import importlib
+import inspect
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -146,3 +148,23 @@ def test_the_example_of_the_package_works():
     assert examples.examples
     assert not doctest.DocTestRunner().run(examples).failed
     assert Path("walk.bvh").exists()
+
+
+@pytest.mark.usefixtures("example_files")
+def test_the_readme_s_python_works(monkeypatch):
+    from spgnet.view import page
+
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    takes, motion = inspect.signature(spgnet.lift), spgnet.load_motion("motion.npz")
+
+    def lift(*source: str, **options: object) -> list[spgnet.Motion]:
+        takes.bind(*source, **options)
+        return [motion]
+
+    monkeypatch.setattr(spgnet, "lift", lift)
+    opened: list[str] = []
+    monkeypatch.setattr(page.webbrowser, "open", opened.append)
+    exec(compile(example, "README.md", "exec"), {})
+    assert Path("walk.bvh").exists()
+    assert opened
