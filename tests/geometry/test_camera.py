@@ -1,5 +1,6 @@
 """Cameras: world, camera frame, image and screen, against OpenCV and scalar loops."""
 
+import doctest
 import math
 from dataclasses import replace
 
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spgnet.geometry.camera import UPRIGHT, Camera, concatenate_cameras, opencv_camera, opencv_intrinsics
+from spgnet.errors import InputError
+from spgnet.geometry import camera as camera_module
+from spgnet.geometry.camera import UPRIGHT, Camera, concatenate_cameras, opencv_camera
 from spgnet.geometry.distortion import Convention
 from spgnet.geometry.rigs import human36m_rig, look_at, random_rig
 from spgnet.geometry.skeleton import HUMAN36M
@@ -472,9 +475,40 @@ def test_opencvs_matrix_and_coefficients_become_a_camera_and_come_back(coefficie
     padded = np.pad(lens, (0, 5 - coefficients))
     theirs, _ = cv2.projectPoints(points.numpy(), turn, shift, matrix, padded)
     _close(camera.to(torch.float64).world_to_image(points), torch.from_numpy(theirs).squeeze(1), 1e-3)
-    again = opencv_intrinsics(camera)
-    np.testing.assert_allclose(again[0], matrix)
-    np.testing.assert_allclose(again[1], padded, rtol=1e-6)
+    np.testing.assert_allclose(camera.intrinsics_matrix(), matrix)
+    np.testing.assert_allclose(camera.distortion_coefficients(), padded, rtol=1e-6)
+
+
+def test_the_examples_of_the_documentation_are_true() -> None:
+    failed, tried = doctest.testmod(camera_module)
+    assert not failed
+    assert tried >= 5
+
+
+def test_intrinsics_of_a_batch_are_those_of_each_camera() -> None:
+    rig = random_rig(3, seed=0)
+    lens = torch.tensor([[0.1, -0.2, 0.01], [0.0, 0.3, 0.0], [-0.1, 0.0, 0.02]])
+    rig = replace(rig, radial=lens, tangential=lens[:, :2] / 10, convention="opencv")[:, None]
+    matrices, coefficients = rig.intrinsics_matrix(), rig.distortion_coefficients()
+    assert matrices.shape == (3, 1, 3, 3)
+    for number in range(3):
+        one = rig[number, 0]
+        straight = replace(one, radial=torch.zeros(3), tangential=torch.zeros(2))
+        point = torch.tensor([0.1, -0.2, 1.0])
+        torch.testing.assert_close(
+            straight.camera_to_image(point[None])[0], (matrices[number, 0] @ point)[:2]
+        )
+        k1, k2, p1, p2, k3 = coefficients[number, 0].tolist()
+        assert [k1, k2, k3] == one.radial.tolist()
+        assert [p1, p2] == one.tangential.tolist()
+
+
+def test_human36m_cameras_have_opencv_s_coefficients_only_without_tangential_distortion() -> None:
+    rig = human36m_rig("S1")
+    with pytest.raises(InputError, match="tangential"):
+        rig.distortion_coefficients()
+    straight = replace(rig, tangential=torch.zeros(4, 2))
+    assert torch.equal(straight.distortion_coefficients()[:, [0, 1, 4]], rig.radial)
 
 
 @pytest.mark.parametrize("field", ["fx", "cy", "distortion", "rotation", "position"])

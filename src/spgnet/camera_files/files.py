@@ -73,11 +73,9 @@ def save_camera(path: Path | str, camera: Camera) -> None:
     path = Path(path)
     if camera.focal.ndim != 1 or camera.convention != "opencv":
         raise InputError(f"{path}: only a single camera in OpenCV's convention can be saved")
-    (fx, fy), (cx, cy) = _short(camera.focal), _short(camera.center)
-    (k1, k2, k3), (p1, p2) = _short(camera.radial), _short(camera.tangential)
     entries: dict[str, object] = {
-        "camera_matrix": [[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]],
-        "distortion": [k1, k2, p1, p2, k3],
+        "camera_matrix": [_short(row) for row in camera.intrinsics_matrix()],
+        "distortion": _short(camera.distortion_coefficients()),
         "image_size": [int(side) for side in camera.image_size.tolist()],
     }
     if camera.extrinsics != "arbitrary":

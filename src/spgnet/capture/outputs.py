@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import torch
 
 from spgnet.camera_files import IntrinsicsSource
 from spgnet.capture.config import CaptureConfig
@@ -17,7 +18,6 @@ from spgnet.capture.people import DetectedPeople, ProgressCallback
 from spgnet.errors import InputError
 from spgnet.export import SINGLE_PERSON_FORMATS, export
 from spgnet.extras import how_to_install
-from spgnet.geometry.camera import opencv_intrinsics
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion, save_motion
 from spgnet.video import FrameSource
@@ -108,8 +108,12 @@ def with_intrinsics(keypoints: Keypoints, found: DetectedPeople) -> Keypoints:
     """Keypoints that hold their camera's intrinsics, unless these are only assumed."""
     if found.camera.source is IntrinsicsSource.ASSUMED:
         return keypoints
-    matrix, distortion = opencv_intrinsics(found.camera.camera)
-    return replace(keypoints, camera_matrix=matrix, distortion=distortion)
+    camera = found.camera.camera.to(torch.float64)
+    return replace(
+        keypoints,
+        camera_matrix=camera.intrinsics_matrix().numpy(),
+        distortion=camera.distortion_coefficients().numpy(),
+    )
 
 
 def write_outputs(

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import roma
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.datasets.lens_fit import LensFit, fit_lens
@@ -137,14 +138,22 @@ Chunks = dict[str, Tensor]
 """Joints by chunk (``Train/S1/Walking 1 chunk0``): [T, 17, 3] in metres, or [3, T, 17, 2] in pixels."""
 
 
+INTERPOLATED = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head_top")}
+"""The joints that HumanEva lacks, and the two neighbours whose mean each is."""
+
+
+def human36m_of_humaneva() -> Float[np.ndarray, "17 15"]:
+    """The matrix from HumanEva's 15 joints to Human3.6M's 17."""
+    weights = np.zeros((len(HUMAN36M), len(JOINTS)))
+    for row, name in zip(weights, HUMAN36M.names, strict=True):
+        sources = INTERPOLATED.get(name, (name,))
+        row[[JOINTS.index(source) for source in sources]] = 1 / len(sources)
+    return weights
+
+
 def _to_human36m(points: np.ndarray) -> np.ndarray:
     """[..., 15, n] to [..., 17, n]."""
-    weights = np.zeros((len(HUMAN36M), len(JOINTS)))
-    middles = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head_top")}
-    for row, name in zip(weights, HUMAN36M.names, strict=True):
-        sources = middles.get(name, (name,))
-        row[[JOINTS.index(source) for source in sources]] = 1 / len(sources)
-    return weights @ points
+    return human36m_of_humaneva() @ points
 
 
 def _coco_to_human36m(pixels: np.ndarray) -> np.ndarray:

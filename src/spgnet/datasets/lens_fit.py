@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
 
-from spgnet.geometry.camera import Camera, opencv_camera
-
-_STEPS = 10
+from spgnet.geometry.camera import Camera, opencv_camera, project
 
 
 class LensFit(NamedTuple):
@@ -42,45 +42,44 @@ def fit_lens(
     Raises:
         InputError: no lens with positive focal lengths fits.
     """
-    xy = points[:, :2].astype(np.float64) / points[:, 2:]
-    pixels = pixels.astype(np.float64)
-    values = np.array([1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-    for step in range(_STEPS if distorted else 1):
-        # The first step leaves the distortion at zero: a start from which Gauss-Newton converges.
-        free = 8 if step else 4
-        rest = (pixels - _project(xy, values)).reshape(-1)
-        values[:free] += _least_squares(_jacobian(xy, values)[:, :free], rest)
-    residual = np.median(np.linalg.norm(pixels - _project(xy, values), axis=1))
-    matrix = np.array([[values[0], 0, values[2]], [0, values[1], values[3]], [0, 0, 1]])
-    return LensFit(opencv_camera(matrix, values[4:], image_size), float(residual))
+    from scipy.optimize import least_squares
+
+    places, targets = (torch.from_numpy(values.astype(np.float64)) for values in (points, pixels))
+
+    def residuals(values: np.ndarray) -> np.ndarray:
+        lens = _lens(torch.from_numpy(values), image_size)
+        return (project(places, lens) - targets).flatten().numpy()
+
+    def jacobian(values: np.ndarray) -> np.ndarray:
+        # A lens of its own for every point: then one gradient holds the derivatives of all points.
+        lenses = torch.from_numpy(values).repeat(len(places), 1).requires_grad_()
+        u, v = project(places[:, None], _lens(lenses, image_size)).sum(dim=(0, 1))
+        rows = [torch.autograd.grad(side, lenses, retain_graph=True)[0] for side in (u, v)]
+        return torch.stack(rows, dim=1).flatten(0, 1).numpy()
+
+    # Without distortion u and v are straight lines over x / z and y / z: from there the fit converges.
+    (fx, cx), (fy, cy) = (np.polyfit(points[:, i] / points[:, 2], pixels[:, i], 1) for i in (0, 1))
+    values = np.array([fx, fy, cx, cy, 0, 0, 0, 0], dtype=np.float64)
+    if distorted:
+        fit = least_squares(residuals, values, jacobian, method="lm")  # type: ignore[arg-type]
+        values = fit.x
+    lens = _lens(torch.from_numpy(values), image_size)
+    camera = opencv_camera(lens.intrinsics_matrix(), lens.distortion_coefficients(), image_size)
+    distances = np.linalg.norm(residuals(values).reshape(-1, 2), axis=1)
+    return LensFit(camera, float(np.median(distances)))
 
 
-def _least_squares(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """By normal equations of columns of unit length: many rows, few columns."""
-    scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-12)
-    matrix = matrix / scale
-    return np.linalg.lstsq(matrix.T @ matrix, matrix.T @ right, rcond=None)[0] / scale
-
-
-def _distort(xy: np.ndarray, values: np.ndarray) -> np.ndarray:
-    k1, k2, p1, p2 = values[4:]
-    x, y = xy.T
-    r2 = x**2 + y**2
-    radial = 1 + k1 * r2 + k2 * r2**2
-    lean_x, lean_y = 2 * p1 * x * y + p2 * (r2 + 2 * x**2), p1 * (r2 + 2 * y**2) + 2 * p2 * x * y
-    return np.stack((x * radial + lean_x, y * radial + lean_y), axis=1)
-
-
-def _project(xy: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return _distort(xy, values) * values[:2] + values[2:4]
-
-
-def _jacobian(xy: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """[2 points, 8]: how u and v of each point change with fx, fy, cx, cy, k1, k2, p1, p2."""
-    x, y = xy.T
-    r2, zero, one = x**2 + y**2, np.zeros(len(x)), np.ones(len(x))
-    bent_x, bent_y = _distort(xy, values).T
-    fx, fy = values[:2]
-    u = (bent_x, zero, one, zero, fx * x * r2, fx * x * r2**2, fx * 2 * x * y, fx * (r2 + 2 * x**2))
-    v = (zero, bent_y, zero, one, fy * y * r2, fy * y * r2**2, fy * (r2 + 2 * y**2), fy * 2 * x * y)
-    return np.stack((np.stack(u, axis=1), np.stack(v, axis=1)), axis=1).reshape(-1, 8)
+def _lens(values: Float[Tensor, "*batch 8"], image_size: tuple[int, int]) -> Camera:
+    """Cameras of fx, fy, cx, cy, k1, k2, p1, p2."""
+    batch = values.shape[:-1]
+    k3 = values.new_zeros(*batch, 1)
+    return Camera(
+        focal=values[..., :2],
+        center=values[..., 2:4],
+        radial=torch.cat((values[..., 4:6], k3), dim=-1),
+        tangential=values[..., 6:],
+        rotation=torch.eye(3).to(values).expand(*batch, 3, 3),
+        position=values.new_zeros(*batch, 3),
+        image_size=torch.tensor(image_size).to(values).expand(*batch, 2),
+        convention="opencv",
+    )

@@ -64,13 +64,10 @@ def save_take(path: Path, take: Take) -> None:
     Raises:
         InputError: the cameras have Human3.6M's lens model and tangential distortion.
     """
-    cameras = take.cameras.to_convention("opencv")
-    count = len(cameras.focal)
-    matrix = torch.eye(3).repeat(count, 1, 1)
-    matrix[:, [0, 1], [0, 1]], matrix[:, :2, 2] = cameras.focal, cameras.center
+    cameras = take.cameras
     arrays: dict[str, Any] = {
-        "camera_matrix": matrix,
-        "distortion": torch.cat((cameras.radial[:, :2], cameras.tangential, cameras.radial[:, 2:]), dim=-1),
+        "camera_matrix": cameras.intrinsics_matrix(),
+        "distortion": cameras.distortion_coefficients(),
         "rotation": cameras.rotation,
         "translation": -(cameras.rotation @ cameras.position[..., None])[..., 0],
         "image_size": cameras.image_size,

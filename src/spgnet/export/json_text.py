@@ -44,11 +44,9 @@ def _person(motion: Motion) -> dict[str, Any]:
 
 
 def _camera(camera: Camera) -> dict[str, Any]:
-    k1, k2, k3 = camera.radial.tolist()
-    (fx, fy), (cx, cy) = camera.focal.tolist(), camera.center.tolist()
     return {
-        "matrix": [[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]],
-        "distortion": [k1, k2, *camera.tangential.tolist(), k3],
+        "matrix": camera.intrinsics_matrix().tolist(),
+        "distortion": camera.distortion_coefficients().tolist(),
         "rotation": camera.rotation.tolist(),
         "position": camera.position.tolist(),
         "extrinsics": camera.extrinsics,

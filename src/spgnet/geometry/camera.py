@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -45,6 +44,24 @@ class Camera:
         convention: how the lens distorts. ``"human36m"`` is Algorithm 1 of the SPGNet paper, ``"opencv"``
             is that of ``cv2.projectPoints``.
         extrinsics: where rotation and position come from, of all cameras of a batch alike.
+
+    Example:
+        A camera 4 m in front of the world's origin (along -y) and 1.5 m above the floor, which looks along y:
+
+        >>> matrix = [[1150, 0, 640], [0, 1150, 360], [0, 0, 1]]
+        >>> camera = opencv_camera(matrix, [-0.2, 0.1], (1280, 720), position=[0, -4, 1.5])
+        >>> ankle = torch.tensor([[0.0, 0.0, 0.08]])  # one point in the world, in metres
+        >>> camera.world_to_camera(ankle)
+        tensor([[0.0000, 1.4200, 4.0000]])
+        >>> pixels = camera.world_to_image(ankle)
+        >>> pixels
+        tensor([[640.0000, 758.6084]])
+        >>> rays = camera.image_to_rays(pixels)
+        >>> torch.allclose(rays, torch.tensor([[0.0, 1.42 / 4]]))
+        True
+        >>> cameras = concatenate_cameras([camera[None], camera[None]])
+        >>> cameras.world_to_image(ankle).shape
+        torch.Size([2, 1, 2])
     """
 
     focal: Float[Tensor, "*batch 2"]
@@ -83,16 +100,8 @@ class Camera:
         return points @ self.rotation + self.position.unsqueeze(-2)
 
     def camera_to_image(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
-        """The projector: camera frame (metres) to pixels. Algorithm 1 of the paper, as corrected.
-
-        Points must lie in front of the camera (z > 0). In the Human3.6M convention the normalised point
-        is clamped to [-1, 1], as in line 3, which bounds the gradient where z is small.
-        """
-        xy = _normalise(points)
-        if self.convention == "human36m":
-            xy = xy.clamp(-1, 1)
-        distorted = DISTORT[self.convention](xy, self.radial.unsqueeze(-2), self.tangential.unsqueeze(-2))
-        return distorted * self.focal.unsqueeze(-2) + self.center.unsqueeze(-2)
+        """Camera frame (metres) to pixels: :func:`project`."""
+        return project(points, self)
 
     def world_to_image(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
         """World (metres) to pixels."""
@@ -132,6 +141,21 @@ class Camera:
         """Camera frame (metres) to screen coordinates: what the networks see."""
         return self.image_to_screen(self.camera_to_image(points))
 
+    def intrinsics_matrix(self) -> Float[Tensor, "*batch 3 3"]:
+        """The matrices [fx 0 cx; 0 fy cy; 0 0 1], in pixels."""
+        matrix = torch.eye(3).to(self.focal).repeat(*self.focal.shape[:-1], 1, 1)
+        matrix[..., [0, 1], [0, 1]], matrix[..., :2, 2] = self.focal, self.center
+        return matrix
+
+    def distortion_coefficients(self) -> Float[Tensor, "*batch 5"]:
+        """The coefficients k1, k2, p1, p2, k3 of OpenCV.
+
+        Raises:
+            InputError: the cameras have Human3.6M's lens model and tangential distortion.
+        """
+        lens = self.to_convention("opencv")
+        return torch.cat((lens.radial[..., :2], lens.tangential, lens.radial[..., 2:]), dim=-1)
+
     def flipped(self) -> Camera:
         """The lens under which a pose mirrored left to right has the mirrored screen coordinates.
 
@@ -162,6 +186,36 @@ class Camera:
                 f"{convention!r} convention: their cross terms differ by a factor of two"
             )
         return replace(self, convention=convention)
+
+
+def project(points: Float[Tensor, "*points n 3"], camera: Camera) -> Float[Tensor, "*out n 2"]:
+    """The projector: camera frame to pixels, with the distortion of the lens.
+
+    In the convention ``"human36m"`` it is Algorithm 1 of the SPGNet paper, as corrected in ``docs/paper.md``:
+    the normalised point is clamped to [-1, 1] (line 3), which bounds the gradient where z is small. In
+    ``"opencv"`` it is ``cv2.projectPoints``, without a clamp. It is differentiable in points and camera.
+
+    Args:
+        points: n points in the camera frame of each camera, in metres: x right, y down, z forward. They must
+            lie in front of the camera (z > 0).
+        camera: one camera or a batch, whose dimensions broadcast with those of the points before n.
+
+    Returns:
+        Pixels (u right, v down) from the top left corner of the image; those of points outside the image lie
+        outside it.
+
+    Example:
+        >>> camera = opencv_camera([[900, 0, 640], [0, 900, 360], [0, 0, 1]], None, (1280, 720))
+        >>> project(torch.tensor([[0.0, 0.0, 2.0], [1.0, -0.5, 3.0]]), camera)
+        tensor([[640., 360.],
+                [940., 210.]])
+    """
+    xy = _normalise(points)  # line 2
+    if camera.convention == "human36m":
+        xy = xy.clamp(-1, 1)  # line 3
+    distort = DISTORT[camera.convention]
+    distorted = distort(xy, camera.radial.unsqueeze(-2), camera.tangential.unsqueeze(-2))  # lines 4 to 8
+    return distorted * camera.focal.unsqueeze(-2) + camera.center.unsqueeze(-2)  # line 9
 
 
 def concatenate_cameras(cameras: Sequence[Camera]) -> Camera:
@@ -233,16 +287,6 @@ def opencv_camera(
 def _doubles(values: Any) -> Tensor:
     """Values in double precision; those of an array, which may be read-only, are copied."""
     return values.double() if isinstance(values, Tensor) else torch.tensor(values, dtype=torch.float64)
-
-
-def opencv_intrinsics(camera: Camera) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 5"]]:
-    """The 3 x 3 matrix in pixels and k1, k2, p1, p2, k3 of one camera in OpenCV's convention."""
-    assert camera.convention == "opencv"
-    camera = camera.to(torch.float64)
-    matrix = np.eye(3)
-    matrix[[0, 1], [0, 1]], matrix[:2, 2] = camera.focal.numpy(), camera.center.numpy()
-    k1, k2, k3 = camera.radial.tolist()
-    return matrix, np.array([k1, k2, *camera.tangential.tolist(), k3])
 
 
 _PADDING = 16

@@ -15,7 +15,7 @@ from spgnet.camera_files.calibration import stored_extrinsics
 from spgnet.camera_files.sources import early_source
 from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, whole_file
-from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera, opencv_intrinsics
+from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import fault_of_times, mean_fps
 
@@ -164,7 +164,6 @@ def save_motion(path: Path | str, motion: Motion) -> None:
     """
     path = Path(path)
     camera = motion.camera.to(torch.float64)
-    matrix, distortion = opencv_intrinsics(motion.camera)
     with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
@@ -175,8 +174,8 @@ def save_motion(path: Path | str, motion: Motion) -> None:
             timestamps=motion.timestamps.astype(np.float64),
             fps=motion.fps,
             joint_names=np.array(HUMAN36M.names),
-            camera_matrix=matrix,
-            distortion=distortion,
+            camera_matrix=camera.intrinsics_matrix().numpy(),
+            distortion=camera.distortion_coefficients().numpy(),
             camera_rotation=camera.rotation.numpy(),
             camera_position=camera.position.numpy(),
             extrinsics=camera.extrinsics,

@@ -21,9 +21,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spgnet.datasets.humaneva import JOINTS
+from spgnet.datasets.humaneva import human36m_of_humaneva
 from spgnet.errors import InputError, prefix_errors
-from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
 from spgnet.models.spgnet import SPGNetConfig
 from spgnet.models.temporal import TemporalEncoder
@@ -34,8 +33,6 @@ INPUT_JOINTS = 17
 """Joints of the input, in either order."""
 OUTPUT_JOINTS: dict[OutputJoints, int] = {"human36m17": 17, "humaneva15": 15}
 """How many joints the network puts out, by the name of their order."""
-INTERPOLATED = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head_top")}
-"""The joints that HumanEva lacks, and the two neighbours whose mean each is."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,8 @@ class VideoPose3D(LiftingNetwork):
             if config.trajectory
             else NoTrajectory(config.receptive_field)
         )
-        self.register_buffer("as_human36m", human36m_of_humaneva(), persistent=False)
+        weights = torch.from_numpy(human36m_of_humaneva()).float()
+        self.register_buffer("as_human36m", weights, persistent=False)
 
     def forward(self, keypoints_2d: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> LiftedPose:
         """Lift joints in VideoPose3D's coordinates, window by window or densely."""
@@ -110,15 +108,6 @@ class VideoPose3D(LiftingNetwork):
         if not self.has_trajectory:
             raise InputError("a network without a trajectory cannot be trained here, only evaluated")
         super().init_root_bias(root)
-
-
-def human36m_of_humaneva() -> Float[Tensor, "17 15"]:
-    """The matrix from HumanEva's 15 joints to Human3.6M's 17."""
-    weights = torch.zeros(len(HUMAN36M), len(JOINTS))
-    for joint, name in enumerate(HUMAN36M.names):
-        sources = INTERPOLATED.get(name, (name,))
-        weights[joint, [JOINTS.index(source) for source in sources]] = 1 / len(sources)
-    return weights
 
 
 _Weights = dict[str, Tensor]
