@@ -5,7 +5,7 @@ of reference, and MediaPipe's 3D of the same frames. Scored are the 12 joints th
 the middle of the hips as the root:
 
     python benchmarks/real_video.py REAL            # REAL: the folder of the clips
-    python benchmarks/real_video.py REAL --weights runs/wild --rigid
+    python benchmarks/real_video.py REAL --weights runs/randomized --constant-bones
     python benchmarks/real_video.py REAL --weights live --live
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -50,8 +51,8 @@ class Options:
     """Folder of the clips."""
     weights: str = "default"
     """Name of weights in the package, a run folder, or a safetensors file."""
-    rigid: bool = False
-    """Fit constant bone lengths first, as ``spgnet lift --rigid`` does."""
+    constant_bones: Annotated[bool, tyro.conf.arg(aliases=["--rigid"])] = False
+    """Fit constant bone lengths first, as ``spgnet lift --constant-bones`` does."""
     every: int = 1
     """Use the detections of every n-th frame only."""
     live: bool = False
@@ -85,8 +86,8 @@ def compared(options: Options) -> list[Row]:
     Raises:
         ValueError: the options do not go together.
     """
-    if options.live and options.rigid:
-        raise ValueError("--rigid takes the whole clip, so it does not go with --live")
+    if options.live and options.constant_bones:
+        raise ValueError("--constant-bones takes the whole clip, so it does not go with --live")
     lifter = Lifter.from_pretrained(options.weights)
     rows = []
     for path in sorted(options.real.glob("opencap_*.npz")):
@@ -135,7 +136,7 @@ def whole_joints(keypoints: Keypoints, lifter: Lifter, options: Options) -> np.n
     if options.every > 1:
         keypoints.points[np.arange(len(keypoints)) % options.every != 0] = np.nan
     motion = lifter.lift(keypoints)
-    return (fit_constant_bones(motion) if options.rigid else motion).joints
+    return (fit_constant_bones(motion) if options.constant_bones else motion).joints
 
 
 def live_joints(keypoints: Keypoints, lifter: Lifter, options: Options) -> np.ndarray:

@@ -5,7 +5,7 @@ each with the joints that were triangulated from four cameras (12 of them, those
 
     python benchmarks/two_cameras.py VIDEO REAL --detector DETECTOR    # RTMPose on the videos
     python benchmarks/two_cameras.py VIDEO REAL --detections openpose  # OpenPose's keypoints, as in REAL
-    python benchmarks/two_cameras.py VIDEO REAL --weights default live --rigid
+    python benchmarks/two_cameras.py VIDEO REAL --weights default live --constant-bones
 
 VIDEO holds ``pose2sim_cam01.mp4``, ``pose2sim_cam03.mp4`` and ``pose2sim_calibration.toml``, and REAL
 ``pose2sim_demo.npz``: OpenPose's BODY_25B keypoints and the triangulated joints of the same capture.
@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import roma
@@ -66,8 +66,8 @@ class Options:
     """Folder of ``pose2sim_demo.npz``."""
     weights: tuple[str, ...] = ("default",)
     """Names of weights in the package, run folders, or safetensors files."""
-    rigid: bool = False
-    """Fit constant bone lengths first, as ``spgnet lift --rigid`` does."""
+    constant_bones: Annotated[bool, tyro.conf.arg(aliases=["--rigid"])] = False
+    """Fit constant bone lengths first, as ``spgnet lift --constant-bones`` does."""
     detections: Literal["rtmpose", "openpose"] = "rtmpose"
     """Whose keypoints: RTMPose's, found in the videos now, or OpenPose's."""
     detector: Path | None = None
@@ -92,7 +92,9 @@ def measured(options: Options) -> dict[str, list[float]]:
         print(lag_words(people, given, lag))
     return {
         weights: compared(
-            in_world(Lifter.from_pretrained(weights), people, cameras, rigid=options.rigid), truth, lag
+            in_world(Lifter.from_pretrained(weights), people, cameras, constant_bones=options.constant_bones),
+            truth,
+            lag,
         )
         for weights in options.weights
     }
@@ -157,13 +159,15 @@ def lag_words(videos: Sequence[Keypoints], given: Sequence[Keypoints], lag: int)
 
 
 def in_world(
-    lifter: Lifter, people: Sequence[Keypoints], cameras: Sequence[Camera], *, rigid: bool
+    lifter: Lifter, people: Sequence[Keypoints], cameras: Sequence[Camera], *, constant_bones: bool
 ) -> list[np.ndarray]:
     """The motion that each camera gives, in the world, [frames, 17, 3] in metres."""
     motions = [
         lifter.lift(keypoints, camera=camera) for keypoints, camera in zip(people, cameras, strict=True)
     ]
-    return [(fit_constant_bones(motion) if rigid else motion).world.astype(np.float64) for motion in motions]
+    if constant_bones:
+        motions = [fit_constant_bones(motion) for motion in motions]
+    return [motion.world.astype(np.float64) for motion in motions]
 
 
 def compared(motions: Sequence[np.ndarray], truth: np.ndarray, lag: int) -> list[float]:

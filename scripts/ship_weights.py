@@ -39,7 +39,7 @@ DATA = {
     "with funding from NSF EIA-0196217.",
 }
 COMMANDS = {
-    "real_video": "python benchmarks/real_video.py REAL --weights NAME (--rigid, --every 4, --live)",
+    "real_video": "python benchmarks/real_video.py REAL --weights NAME (--constant-bones, --every 4, --live)",
     "two_cameras": "python benchmarks/two_cameras.py VIDEO REAL --weights NAME --detector DETECTOR",
     "generalisation": "python benchmarks/generalisation.py MOTION --weights NAME",
 }
@@ -99,7 +99,7 @@ def command_of(words: Sequence[str], config: TrainConfig) -> str:
 def on_real_video(shipment: Shipment) -> dict[str, Any]:
     """What ``real_video.py`` gives: plain, with constant bones, with few detections, and frame by frame."""
     results: dict[str, Any] = {}
-    modes = {"plain": {}, "rigid": {"rigid": True}, "every 4": {"every": 4}, "live": {"live": True}}
+    modes = {"plain": {}, "rigid": {"constant_bones": True}, "every 4": {"every": 4}, "live": {"live": True}}
     for name, mode in modes.items():
         rows = real_video.compared(real_video.Options(shipment.real, weights=str(shipment.run), **mode))
         ours = [row for row in rows if row[1] == "spgnet"]

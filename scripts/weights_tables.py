@@ -35,7 +35,7 @@ def real_video(weights: dict[str, Any]) -> str:
             values = [f"{value:.1f}" for value in [*(plain[column] for column in columns), *others]]
             rows.append([f"`{name}`", str(model.context[1]), clip, *values])
     headings = ["P-MPJPE [mm]", "MPJPE [mm]", "trajectory [%]", "bone deviation [mm]"]
-    headings += [f"P-MPJPE, `{mode}` [mm]" for mode in ("--rigid", "--every 4", "--live")]
+    headings += [f"P-MPJPE, `{mode}` [mm]" for mode in ("--constant-bones", "--every 4", "--live")]
     return markdown_table(["weights", "frames ahead", "clip", *headings], rows, labels=3)
 
 

@@ -128,8 +128,8 @@ def test_no_live_pose_depends_on_later_frames(walk):
 
 
 def test_what_needs_the_whole_clip_is_refused_live():
-    with pytest.raises(ValueError, match="--rigid takes the whole clip, so it does not go with --live"):
-        real_video.compared(options(live=True, rigid=True))
+    with pytest.raises(ValueError, match="--constant-bones takes the whole clip, so it does not go with --l"):
+        real_video.compared(options(live=True, constant_bones=True))
 
 
 # --- real_video: means --------------------------------------------------------------------------
