@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import spgnet
 from capture.conftest import SimulatedDetector
 from spgnet.capture import people
 from spgnet.data import sources
@@ -50,7 +51,7 @@ def test_every_example_is_run_here_and_fits_a_screen():
     tests = Path(__file__).read_text()
     for example in FOLDER.glob("*.py"):
         lines = example.read_text().splitlines()
-        assert f'run("{example.name}"' in tests.replace("\n        ", "")
+        assert f'run("{example.name}"' in tests
         assert len(lines) < 60
         assert f"python examples/{example.name}" in "\n".join(lines)
 
@@ -93,6 +94,16 @@ def test_lift_frame_by_frame(run, clip):
     assert "100 poses" in printed
 
 
+def test_train_on_one_s_own_motion_capture(run, clip):
+    Path("motion").mkdir()
+    (motion,) = spgnet.lift(clip)
+    for number in range(3):
+        motion.export(f"motion/walk_{number}.bvh")
+    printed = run("05_train_on_your_motion_capture.py", "motion", "runs/mine", clip)
+    assert "validation MPJPE" in printed
+    assert "100 frames lifted with runs/mine" in printed
+
+
 def test_evaluate_a_checkpoint_of_videopose3d(run):
     layer = {"weight": torch.ones(8), "bias": torch.zeros(8), "running_mean": torch.zeros(8)}
     norm = {f"expand_bn.{name}": value for name, value in (layer | {"running_var": torch.ones(8)}).items()}
@@ -102,3 +113,13 @@ def test_evaluate_a_checkpoint_of_videopose3d(run):
     printed = run("06_evaluate_videopose3d_checkpoint.py", "pretrained.bin")
     assert "| action |" in printed
     assert "mean over actions" in printed
+
+
+def test_add_a_loss_term(run):
+    printed = run("07_add_a_loss_term.py", "3")
+    assert "'symmetry'" in printed
+    assert "MPJPE on the test split" in printed
+
+
+def test_add_a_network(run):
+    assert "MPJPE on the test split" in run("08_add_a_network.py", "3")
