@@ -86,7 +86,7 @@ def read_json_lines(path: Path) -> list[Any]:
 def _parse_json(path: Path, content: bytes) -> Any:
     try:
         return json.loads(content)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers and nesting beyond Python's limits
         raise InputError(f"{path}: not JSON ({error})") from None
 
 

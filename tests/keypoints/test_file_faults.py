@@ -95,6 +95,16 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "truncated JSON": (_half_a_json, "not JSON, or truncated"),
     "bytes for JSON": (_bytes, "not a text file: expected UTF-8"),
     "other JSON": (_text("x.json", '{"a": 1}'), "no known format; expected one of spgnet: .*mediapipe: "),
+    "immense numbers": (
+        _text("x.json", '[{"image_id": "1.jpg", "keypoints": [1' + "0" * 400 + "]}]"),
+        "entry 0: keypoints is an irregular list",
+    ),
+    "endless digits": (_text("x.json", "[1" + "0" * 5000 + "]"), "not JSON, or truncated"),
+    "endless frame": (
+        _text("x.json", '[{"image_id": "1' + "0" * 20 + '", "keypoints": [1, 2, 3]}]'),
+        "no frame number",
+    ),
+    "endless nesting": (_text("x.json", "[" * 100000), "not JSON, or truncated"),
     "a number": (_text("x.json", "3"), "no known format"),
     "numbers": (_text("x.json", "[[[1, 2]]]"), "no known format"),
     "empty list": (_text("x.json", "[[], []]"), "holds no person"),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.keypoints import CausalFiller, drop_unsure, fill_gaps
+from spgnet.keypoints import CausalFiller, drop_low_confidence, fill_gaps
 from spgnet.keypoints.gaps import TORSO
 
 law = settings(max_examples=60, deadline=None)
@@ -133,11 +133,11 @@ def test_joints_below_the_threshold_are_missing_and_the_others_untouched():
     pixels = np.random.default_rng(2).random((3, 17, 2))
     confidence = np.tile(np.linspace(0, 1, 17), (3, 1))
     confidence[1, 1] = np.nan
-    dropped, left = drop_unsure(pixels, confidence, 0.5)
+    dropped, left = drop_low_confidence(pixels, confidence, 0.5)
     kept = np.nan_to_num(confidence) >= 0.5
     np.testing.assert_array_equal(np.isfinite(dropped).all(axis=-1), kept)
     np.testing.assert_array_equal(dropped[kept], pixels[kept])
     np.testing.assert_array_equal(left, np.where(kept, confidence, 0))
-    assert (drop_unsure(pixels, confidence)[1] > 0).sum(axis=1)[0] == (confidence[0] >= 0.3).sum()
-    one = drop_unsure(pixels[0], confidence[0], 0.5)
+    assert (drop_low_confidence(pixels, confidence)[1] > 0).sum(axis=1)[0] == (confidence[0] >= 0.3).sum()
+    one = drop_low_confidence(pixels[0], confidence[0], 0.5)
     np.testing.assert_array_equal(one[1], left[0])

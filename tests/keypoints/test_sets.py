@@ -1,5 +1,6 @@
 """Keypoint sets become the 17 joints of Human3.6M."""
 
+import doctest
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spgnet.geometry.skeleton import HUMAN36M, mirror_indices
-from spgnet.keypoints import Keypoints, points_to_human36m, to_human36m
+from spgnet.keypoints import Keypoints, keypoints, points_to_human36m, to_human36m
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KEYPOINT_NAMES, SOURCES, KeypointSetName
 
 SETS = list(KEYPOINT_COUNTS)
@@ -204,6 +205,12 @@ def test_keypoints_that_cannot_be_are_refused(changes, fault):
     keypoints = Keypoints(np.ones((2, 17, 3)), "coco17", np.arange(2.0), (1280, 720))
     with pytest.raises(ValueError, match=fault):
         replace(keypoints, **changes)
+
+
+def test_the_example_of_the_documentation_runs():
+    result = doctest.testmod(keypoints)
+    assert result.attempted == 5
+    assert result.failed == 0
 
 
 def test_a_negative_score_means_missing():

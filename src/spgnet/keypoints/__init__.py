@@ -1,7 +1,7 @@
 """2D keypoints: what detectors write, as the 17 joints that the networks see."""
 
 from spgnet.keypoints.files import KeypointFormat, load_keypoints, save_keypoints
-from spgnet.keypoints.gaps import CausalFiller, drop_unsure, fill_gaps
+from spgnet.keypoints.gaps import CausalFiller, drop_low_confidence, fill_gaps
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName, points_to_human36m, to_human36m
 from spgnet.keypoints.linking import PersonLinker, link_people, select_person
 from spgnet.keypoints.smoothing import OneEuroFilter, smooth
@@ -13,7 +13,7 @@ __all__ = [
     "Keypoints",
     "OneEuroFilter",
     "PersonLinker",
-    "drop_unsure",
+    "drop_low_confidence",
     "fill_gaps",
     "link_people",
     "load_keypoints",

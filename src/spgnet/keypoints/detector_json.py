@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from spgnet.errors import InputError
-from spgnet.keypoints.recording import (
+from spgnet.keypoints.raw import (
     Person,
-    Recording,
-    facts_of,
+    RawKeypoints,
     number_array,
-    recording_of_frames,
+    parse_metadata,
+    raw_from_frames,
     whole_number,
 )
 
@@ -22,8 +22,8 @@ _NORMALISED = 1.5
 """Landmarks are shares of the image if half of their coordinates are no larger than this."""
 
 
-def openpose_recording(files: list[tuple[str, Any]]) -> Recording:
-    """A recording from the names and contents of OpenPose's files, one per frame."""
+def parse_openpose(files: list[tuple[str, Any]]) -> RawKeypoints:
+    """Raw keypoints from the names and contents of OpenPose's files, one per frame."""
     frames: dict[int, list[Person]] = {}
     for index, (name, content) in enumerate(files):
         number = _frame_of_name(name) if len(files) > 1 else index
@@ -31,7 +31,7 @@ def openpose_recording(files: list[tuple[str, Any]]) -> Recording:
             raise InputError(f"{name}: frame {number} is there twice; is the folder of one video?")
         people = _list(_field(content, "people", name), f"{name}: people")
         frames[number] = [_openpose_person(person, name) for person in people]
-    return recording_of_frames(frames)
+    return raw_from_frames(frames)
 
 
 def _openpose_person(person: Any, name: str) -> Person:
@@ -44,8 +44,8 @@ def _openpose_person(person: Any, name: str) -> Person:
     return Person(values.reshape(25, 3), _track(person.get("person_id"), name))
 
 
-def alphapose_recording(content: Any) -> Recording:
-    """A recording from AlphaPose's ``alphapose-results.json``, its default form."""
+def parse_alphapose(content: Any) -> RawKeypoints:
+    """Raw keypoints from AlphaPose's ``alphapose-results.json``, its default form."""
     frames: dict[int, list[Person]] = {}
     for index, entry in enumerate(_list(content, "the file")):
         what = f"entry {index}"
@@ -54,16 +54,16 @@ def alphapose_recording(content: Any) -> Recording:
         if len(values) % 3:
             raise InputError(f"{what}: keypoints has {len(values)} numbers, expected x, y, score of each")
         frames.setdefault(number, []).append(Person(values.reshape(-1, 3), _track(entry.get("idx"), what)))
-    return recording_of_frames(frames)
+    return raw_from_frames(frames)
 
 
-def mmpose_recording(content: Any) -> Recording:
-    """A recording from the predictions of MMPose's inferencer or of its demos."""
+def parse_mmpose(content: Any) -> RawKeypoints:
+    """Raw keypoints from the predictions of MMPose's inferencer or of its demos."""
     frames = {
         number: [_mmpose_person(instance, f"frame {number}") for instance in instances]
         for number, instances in _mmpose_frames(content).items()
     }
-    return recording_of_frames(frames)
+    return raw_from_frames(frames)
 
 
 def _mmpose_frames(content: Any) -> dict[int, list]:
@@ -99,8 +99,8 @@ def _mmpose_person(instance: Any, what: str) -> Person:
     return Person(np.column_stack((xy, scores)), _track(instance.get("track_id"), what))
 
 
-def rtmlib_recording(content: dict[str, Any]) -> Recording:
-    """A recording from rtmlib's ``keypoints, scores`` of every frame, put under these two keys."""
+def parse_rtmlib(content: dict[str, Any]) -> RawKeypoints:
+    """Raw keypoints from rtmlib's ``keypoints, scores`` of every frame, put under these two keys."""
     keypoints, scores = (_frames_of(content, key) for key in ("keypoints", "scores"))
     if len(keypoints) != len(scores):
         raise InputError(f"keypoints has {len(keypoints)} frames and scores {len(scores)}")
@@ -108,7 +108,7 @@ def rtmlib_recording(content: dict[str, Any]) -> Recording:
         frame: _rtmlib_people(positions, marks, f"frame {frame}")
         for frame, (positions, marks) in enumerate(zip(keypoints, scores, strict=True))
     }
-    return replace(recording_of_frames(frames), **facts_of(content))
+    return replace(raw_from_frames(frames), **parse_metadata(content))
 
 
 def _frames_of(content: dict[str, Any], key: str) -> Any:
@@ -124,16 +124,16 @@ def _rtmlib_people(positions: Any, marks: Any, what: str) -> list[Person]:
     return [Person(points) for points in np.concatenate((xy, scores[..., None]), axis=-1)]
 
 
-def mediapipe_recording(content: Any) -> Recording:
-    """A recording from MediaPipe's landmarks: per frame 33 of them, or a list of such lists, or null."""
+def parse_mediapipe(content: Any) -> RawKeypoints:
+    """Raw keypoints from MediaPipe's landmarks: per frame 33 of them, or a list of such lists, or null."""
     frames: dict[int, list[Person]] = {}
     for number, entry in enumerate(_list(content, "the file")):
         landmarks = _list(entry or [], f"frame {number}")
         people = landmarks if landmarks and isinstance(landmarks[0], list) else [landmarks]
         frames[number] = [_mediapipe_person(person, f"frame {number}") for person in people if person]
-    recording = recording_of_frames(frames)
-    coordinates = np.concatenate([np.ravel(points[..., :2]) for points in recording.tracks.values()])
-    return replace(recording, normalised=bool(np.nanmedian(np.abs(coordinates)) <= _NORMALISED))
+    raw = raw_from_frames(frames)
+    coordinates = np.concatenate([np.ravel(points[..., :2]) for points in raw.tracks.values()])
+    return replace(raw, normalised=bool(np.nanmedian(np.abs(coordinates)) <= _NORMALISED))
 
 
 def _mediapipe_person(landmarks: Any, what: str) -> Person:
@@ -161,7 +161,7 @@ def _list(value: Any, what: str) -> list:
 def _frame_of_name(name: str) -> int:
     """The frame number in the name of an image or file: its last digits, ``video_000000000012_keypoints``."""
     digits = re.findall(r"\d+", re.sub(r"(_keypoints)?\.[a-z]+$", "", name, flags=re.IGNORECASE))
-    if not digits:
+    if not digits or len(digits[-1]) > 15:
         raise InputError(f"{name!r} has no frame number, expected one such as video_000000000012")
     return int(digits[-1])
 

@@ -12,15 +12,15 @@ import numpy as np
 from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, whole_file
 from spgnet.keypoints.detector_json import (
-    alphapose_recording,
-    mediapipe_recording,
-    mmpose_recording,
-    openpose_recording,
-    rtmlib_recording,
+    parse_alphapose,
+    parse_mediapipe,
+    parse_mmpose,
+    parse_openpose,
+    parse_rtmlib,
 )
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
-from spgnet.keypoints.recording import Options, Recording, facts_of, number_array, whole_number
-from spgnet.keypoints.table_file import table_recording
+from spgnet.keypoints.raw import GivenMetadata, RawKeypoints, number_array, parse_metadata, whole_number
+from spgnet.keypoints.table_file import parse_table
 
 KEYS = (
     "keypoints",
@@ -65,18 +65,18 @@ def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
             file.write(json.dumps(plain, allow_nan=False).encode())
 
 
-def own_recording(content: Mapping[str, Any], keypoint_set: KeypointSetName | None) -> Recording:
-    """The recording in our own keys, from .npz or JSON; the set is for one that does not name its own."""
+def parse_spgnet(content: Mapping[str, Any], keypoint_set: KeypointSetName | None) -> RawKeypoints:
+    """The raw keypoints in our own keys, from .npz or JSON; the set is for one that does not name its own."""
     if "keypoints" not in content:
         found = ", ".join(sorted(content)) or "none"
         raise InputError(f"no key 'keypoints' ({found} of the known keys), expected [frames, keypoints, 3]")
     points = number_array(content["keypoints"], "keypoints", ("frames", "keypoints", 3))
     track = content.get("track")
     number = 1 if track is None else whole_number(track, "track")
-    facts = {"keypoint_set": keypoint_set, **facts_of(content)}
+    facts = {"keypoint_set": keypoint_set, **parse_metadata(content)}
     if facts["keypoint_set"] is None:
         raise InputError("no key 'keypoint_set', expected the name of one: add it or give --keypoint-set")
-    return Recording({number: points}, **facts)
+    return RawKeypoints({number: points}, **facts)
 
 
 def _plain(value: Any) -> Any:
@@ -141,7 +141,7 @@ def load_keypoints(
         found, content = _opened(path)
         if format not in ("auto", found):
             raise InputError(f"it looks like {found}, not {format}: expected {EXPECTED[format]}")
-        return _recording(found, content, keypoint_set).people(Options(keypoint_set, fps, image_size))
+        return _parse(found, content, keypoint_set).people(GivenMetadata(keypoint_set, fps, image_size))
 
 
 def _opened(path: Path) -> tuple[KeypointFormat, Any]:
@@ -165,17 +165,17 @@ def _opened(path: Path) -> tuple[KeypointFormat, Any]:
     raise InputError(f"{never}expected .npz, .json, .csv or OpenPose's folder, not {suffix or 'no suffix'}")
 
 
-def _recording(found: KeypointFormat, content: Any, keypoint_set: KeypointSetName | None) -> Recording:
+def _parse(found: KeypointFormat, content: Any, keypoint_set: KeypointSetName | None) -> RawKeypoints:
     if found == "csv":
-        return table_recording(content, keypoint_set)
+        return parse_table(content, keypoint_set)
     if found == "spgnet":
-        return own_recording(content, keypoint_set)
+        return parse_spgnet(content, keypoint_set)
     readers = {
-        "openpose": openpose_recording,
-        "alphapose": alphapose_recording,
-        "mmpose": mmpose_recording,
-        "rtmlib": rtmlib_recording,
-        "mediapipe": mediapipe_recording,
+        "openpose": parse_openpose,
+        "alphapose": parse_alphapose,
+        "mmpose": parse_mmpose,
+        "rtmlib": parse_rtmlib,
+        "mediapipe": parse_mediapipe,
     }
     return readers[found](content)
 
@@ -220,7 +220,7 @@ def _json(path: Path, prefix: str = "") -> Any:
     text = _text(path, prefix)
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers and nesting beyond Python's limits
         raise InputError(f"{prefix}not JSON, or truncated ({error})") from None
 
 

@@ -1,4 +1,4 @@
-"""Filling the gaps of 2D joints, for a whole clip or frame by frame; leaving out what is unsure."""
+"""Filling the gaps of 2D joints, for a whole clip or frame by frame; leaving out joints of low confidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spgnet.errors import InputError
 from spgnet.geometry.interpolate import fill_missing
 from spgnet.geometry.skeleton import HUMAN36M
 
-UNSURE = 0.3
+MIN_CONFIDENCE = 0.3
 """Confidence below which a joint counts as missing, unless told otherwise."""
 
 TORSO = tuple(
@@ -19,14 +19,14 @@ TORSO = tuple(
 )
 
 
-def drop_unsure(
+def drop_low_confidence(
     pixels: Float[np.ndarray, "*frames 17 2"],
     confidence: Float[np.ndarray, "*frames 17"],
-    threshold: float = UNSURE,
+    threshold: float = MIN_CONFIDENCE,
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
-    """Joints less sure than the threshold become missing: NaN in pixels and 0 in confidence."""
-    unsure = ~(confidence >= threshold)
-    return np.where(unsure[..., None], np.nan, pixels).astype(pixels.dtype), np.where(unsure, 0, confidence)
+    """Joints whose confidence is below the threshold become missing: NaN in pixels and 0 in confidence."""
+    low = ~(confidence >= threshold)  # NaN too
+    return np.where(low[..., None], np.nan, pixels).astype(pixels.dtype), np.where(low, 0, confidence)
 
 
 def fill_gaps(

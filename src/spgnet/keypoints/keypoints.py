@@ -13,13 +13,6 @@ from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
 
 KeypointSetName = Literal["human36m17", "coco17", "halpe26", "body25", "mediapipe33"]
-KEYPOINT_COUNTS: dict[KeypointSetName, int] = {
-    "human36m17": 17,
-    "coco17": 17,
-    "halpe26": 26,
-    "body25": 25,
-    "mediapipe33": 33,
-}
 
 
 def present(points: Real[np.ndarray, "*batch 3"]) -> Bool[np.ndarray, "*batch"]:
@@ -46,6 +39,14 @@ class Keypoints:
 
     Raises:
         InputError: shapes do not fit each other or the keypoint set, or time does not increase.
+
+    Example:
+        >>> import numpy as np
+        >>> from spgnet.keypoints import Keypoints
+        >>> points = np.ones((30, 17, 3))  # x, y and score
+        >>> person = Keypoints(points, "coco17", timestamps=np.arange(30) / 30, image_size=(1280, 720))
+        >>> len(person), round(person.fps), person.image_size
+        (30, 30, (1280, 720))
     """
 
     points: Real[np.ndarray, "frames joints 3"]
@@ -141,6 +142,8 @@ KEYPOINT_NAMES: dict[KeypointSetName, tuple[str, ...]] = {
     ),
 }
 """Names of every set's keypoints, in the order of the detector's output."""
+KEYPOINT_COUNTS: dict[KeypointSetName, int] = {name: len(names) for name, names in KEYPOINT_NAMES.items()}
+"""How many keypoints every set has."""
 
 _HIPS = ("left_hip", "right_hip")
 _SHOULDERS = ("left_shoulder", "right_shoulder")

@@ -10,14 +10,14 @@ import numpy as np
 
 from spgnet.errors import InputError
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KEYPOINT_NAMES, KeypointSetName
-from spgnet.keypoints.recording import Recording, facts_of, frame_span, missing, whole_number
+from spgnet.keypoints.raw import RawKeypoints, frame_span, missing, parse_metadata, whole_number
 
 _SHOWN = 6
 """How many faults of a kind a message lists."""
 
 
-def table_recording(text: str, keypoint_set: KeypointSetName | None) -> Recording:
-    """The recording in a table.
+def parse_table(text: str, keypoint_set: KeypointSetName | None) -> RawKeypoints:
+    """The raw keypoints in a table.
 
     Lines that begin with ``#`` hold facts, ``# keypoint_set=coco17 image_size=1280x720 fps=30``. Without a
     keypoint set in them or in the argument, the columns tell. Separators are commas, semicolons (then with
@@ -40,7 +40,7 @@ def table_recording(text: str, keypoint_set: KeypointSetName | None) -> Recordin
     facts["keypoint_set"] = cast(KeypointSetName, named)
     wanted = _wanted_columns(columns, facts["keypoint_set"])
     table = _numbers(columns, cells, [number for number, _ in rows[1:]], separator == ";")
-    return _recording(table, wanted, facts)
+    return _parse(table, wanted, facts)
 
 
 def _cells(lines: list[str], separator: str) -> list[list[str]]:
@@ -62,7 +62,7 @@ def _facts(comments: str) -> dict:
     if "image_size" in facts:
         facts["image_size"] = facts["image_size"].lower().split("x")
     known = ("keypoint_set", "image_size", "fps")
-    return facts_of({key: value for key, value in facts.items() if key in known})
+    return parse_metadata({key: value for key, value in facts.items() if key in known})
 
 
 def _set_of_columns(columns: list[str]) -> KeypointSetName:
@@ -117,7 +117,7 @@ def _is_number_column(name: str) -> bool:
     return name in ("frame", "time", "track") or name.endswith(("_x", "_y", "_score"))
 
 
-def _recording(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], facts: dict) -> Recording:
+def _parse(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], facts: dict) -> RawKeypoints:
     numbers = [whole_number(value, "a frame") for value in table["frame"]]
     tracks = [whole_number(value, "a track") for value in table.get("track", np.ones(len(numbers)))]
     points = np.ones((len(numbers), len(wanted), 3))
@@ -132,7 +132,7 @@ def _recording(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], fact
             raise InputError(f"frame {number} is there twice for track {track}, expected one row per person")
         filled.add((number, track))
         people.setdefault(track, missing(span, len(wanted)))[number - first] = row
-    return Recording(people, first=first, times=_times(table, np.array(numbers) - first, span), **facts)
+    return RawKeypoints(people, first=first, times=_times(table, np.array(numbers) - first, span), **facts)
 
 
 def _times(table: dict[str, np.ndarray], frames: np.ndarray, span: int) -> np.ndarray | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
-from spgnet.keypoints import Keypoints, KeypointSetName, drop_unsure, points_to_human36m
+from spgnet.keypoints import Keypoints, KeypointSetName, drop_low_confidence, points_to_human36m
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, mean_fps
 
 MAX_IRREGULARITY = 0.25
@@ -188,7 +188,7 @@ def confident_joints(
     points: Real[np.ndarray, "*frames joints 3"], keypoint_set: KeypointSetName, image_size: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
     """Pixels and confidence of the joints confidently detected inside the image; NaN and 0 for others."""
-    return drop_outside_image(*drop_unsure(*points_to_human36m(points, keypoint_set)), image_size)
+    return drop_outside_image(*drop_low_confidence(*points_to_human36m(points, keypoint_set)), image_size)
 
 
 def drop_outside_image(

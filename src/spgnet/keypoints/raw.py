@@ -12,7 +12,7 @@ from spgnet.errors import InputError
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, Keypoints, KeypointSetName, present
 from spgnet.keypoints.linking import link_people
 
-SET_OF_COUNT: dict[int, KeypointSetName] = {
+SET_BY_COUNT: dict[int, KeypointSetName] = {
     17: "coco17",
     25: "body25",
     26: "halpe26",
@@ -23,11 +23,11 @@ SET_OF_COUNT: dict[int, KeypointSetName] = {
 """What a number of keypoints means in a file that does not name its set. Whole-body sets begin with a body:
 the 133 keypoints of COCO-WholeBody with COCO's 17, the 136 of Halpe with the 26; only these are read."""
 
-NOBODY = "it holds no person: no keypoint in any frame has a position and a positive score"
+NO_PERSON = "it holds no person: no keypoint in any frame has a position and a positive score"
 
 
 @dataclass(frozen=True)
-class Options:
+class GivenMetadata:
     """What a user says about a file: ``--keypoint-set``, ``--fps`` and ``--image-size``."""
 
     keypoint_set: KeypointSetName | None = None
@@ -36,7 +36,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Recording:
+class RawKeypoints:
     """The contents of a file; None for what it does not say.
 
     Args:
@@ -56,18 +56,18 @@ class Recording:
     distortion: np.ndarray | None = None
     normalised: bool = False
 
-    def people(self, options: Options) -> list[Keypoints]:
-        """Everyone in the recording, by number, with what the options add.
+    def people(self, options: GivenMetadata) -> list[Keypoints]:
+        """Everyone in the file, by number, with what the options add.
 
         Raises:
             InputError: the file and the options together lack something, contradict each other, or hold
                 nobody.
         """
-        keypoint_set, timestamps, size = self._completed(options)
+        keypoint_set, timestamps, size = self._metadata(options)
         scale = np.array([*size, 1.0] if self.normalised else [1.0, 1.0, 1.0])
         people = [
             Keypoints(
-                points=_tidied(points[:, : KEYPOINT_COUNTS[keypoint_set]] * scale),
+                points=_cleaned(points[:, : KEYPOINT_COUNTS[keypoint_set]] * scale),
                 keypoint_set=keypoint_set,
                 timestamps=timestamps,
                 image_size=size,
@@ -79,16 +79,16 @@ class Recording:
         ]
         seen = [person for person in people if person.present.any()]
         if not seen:
-            raise InputError(NOBODY)
+            raise InputError(NO_PERSON)
         return seen
 
-    def _completed(self, options: Options) -> tuple[KeypointSetName, np.ndarray, tuple[int, int]]:
+    def _metadata(self, options: GivenMetadata) -> tuple[KeypointSetName, np.ndarray, tuple[int, int]]:
         """Keypoint set, timestamps and image size, or every fault in them."""
         frames, count, _ = next(iter(self.tracks.values())).shape
-        keypoint_set = self.keypoint_set or options.keypoint_set or SET_OF_COUNT.get(count, "")
+        keypoint_set = self.keypoint_set or options.keypoint_set or SET_BY_COUNT.get(count, "")
         timestamps = self._timestamps(frames, options.fps)
         size = self.image_size or options.image_size
-        faults = self._faults_of_set(keypoint_set, count, options.keypoint_set)
+        faults = self._set_errors(keypoint_set, count, options.keypoint_set)
         if options.fps is not None and options.fps <= 0:
             faults.append(f"--fps is {options.fps}, expected a positive number")
         elif timestamps is None:
@@ -105,16 +105,16 @@ class Recording:
         assert size is not None
         return cast(KeypointSetName, keypoint_set), timestamps, size
 
-    def _faults_of_set(self, found: str, count: int, wanted: str | None) -> list[str]:
+    def _set_errors(self, found: str, count: int, wanted: str | None) -> list[str]:
         if not found:
-            counts = ", ".join(f"{number} ({name})" for number, name in SET_OF_COUNT.items())
+            counts = ", ".join(f"{number} ({name})" for number, name in SET_BY_COUNT.items())
             return [f"people have {count} keypoints, expected {counts}"]
         if found not in get_args(KeypointSetName):
             return [f"no keypoint set {found!r}; there are {', '.join(get_args(KeypointSetName))}"]
         if wanted not in (None, found):
             return [f"its keypoint set is {found}, but --keypoint-set says {wanted}"]
         expected = KEYPOINT_COUNTS[cast(KeypointSetName, found)]
-        whole_body = self.keypoint_set is None and SET_OF_COUNT.get(count) == found
+        whole_body = self.keypoint_set is None and SET_BY_COUNT.get(count) == found
         if count != expected and not whole_body:
             return [f"people have {count} keypoints, expected {expected} for {found}"]
         return []
@@ -134,29 +134,30 @@ class Person(NamedTuple):
     track: int | None = None
 
 
-def recording_of_frames(frames: dict[int, list[Person]]) -> Recording:
-    """A recording of the people in every frame, by frame number; frames may be absent.
+def raw_from_frames(frames: dict[int, list[Person]]) -> RawKeypoints:
+    """Raw keypoints of the people in every frame, by frame number; frames may be absent.
 
     The detector's numbers are used if everyone has one that nobody else in the frame has, counted from 1;
     otherwise people are linked by nearness.
     """
     shown = {
-        number: [person for person in people if _shown(person.points)] for number, people in frames.items()
+        number: [person for person in people if _has_keypoints(person.points)]
+        for number, people in frames.items()
     }
     everyone = [person for people in shown.values() for person in people]
     counts = sorted({len(person.points) for person in everyone})
     if len(counts) > 1:
         raise InputError(f"people have {' and '.join(map(str, counts))} keypoints, expected one number")
     if not everyone:
-        raise InputError("it holds no person: no keypoint in any frame has a position and a positive score")
+        raise InputError(NO_PERSON)
     first, span = frame_span(frames)
     people = [shown.get(first + frame, []) for frame in range(span)]
-    numbers = _own_numbers(people) or link_people([_stacked(some, counts[0]) for some in people])
+    numbers = _detector_numbers(people) or link_people([_stacked(some, counts[0]) for some in people])
     tracks: dict[int, np.ndarray] = {}
     for frame, (some, tracked) in enumerate(zip(people, numbers, strict=True)):
         for person, track in zip(some, tracked, strict=True):
             tracks.setdefault(track, missing(span, counts[0]))[frame] = person.points
-    return Recording(tracks, first=first)
+    return RawKeypoints(tracks, first=first)
 
 
 def frame_span(numbers: Iterable[int]) -> tuple[int, int]:
@@ -193,7 +194,7 @@ def number_array(value: Any, what: str, shape: tuple[int | str, ...]) -> np.ndar
     expected = f"expected numbers [{', '.join(map(str, shape))}]" if shape else "expected a number"
     try:
         array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         kind = "an irregular list" if isinstance(value, list) and shape else repr(value)[:40]
         raise InputError(f"{what} is {kind}, {expected}") from None
     lengths = zip(shape, array.shape, strict=False)
@@ -216,14 +217,14 @@ def size_of(value: Any, what: str = "image_size") -> tuple[int, int]:
     return whole_number(width, f"the width in {what}"), whole_number(height, f"the height in {what}")
 
 
-def facts_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What the keys of our own layout say besides the keypoints, as arguments of :class:`Recording`.
+def parse_metadata(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What the keys of our own layout say besides the keypoints, as arguments of :class:`RawKeypoints`.
 
     Raises:
         InputError: values of the wrong kind, all of them named.
     """
     facts, faults = {}, []
-    for key, (argument, read) in _FACTS.items():
+    for key, (argument, read) in _METADATA.items():
         if content.get(key) is not None:
             try:
                 facts[argument] = read(content[key], key)
@@ -249,7 +250,7 @@ def _distortion(value: Any, what: str) -> np.ndarray:
     return np.append(values, 0.0)[:5]
 
 
-_FACTS = {
+_METADATA = {
     "keypoint_set": ("keypoint_set", lambda value, what: str(value)),
     "timestamps": ("times", lambda value, what: number_array(value, what, ("frames",))),
     "fps": ("fps", _rate),
@@ -259,7 +260,7 @@ _FACTS = {
 }
 
 
-def _own_numbers(frames: Sequence[Sequence[Person]]) -> list[list[int]] | None:
+def _detector_numbers(frames: Sequence[Sequence[Person]]) -> list[list[int]] | None:
     numbers = [[person.track for person in people] for people in frames]
     given = [number for tracked in numbers for number in tracked if number is not None]
     if len(given) < sum(map(len, numbers)) or any(len(set(some)) < len(some) for some in numbers):
@@ -272,11 +273,11 @@ def _stacked(people: Sequence[Person], count: int) -> np.ndarray:
     return np.stack([person.points for person in people]) if people else np.zeros((0, count, 3))
 
 
-def _shown(points: np.ndarray) -> bool:
+def _has_keypoints(points: np.ndarray) -> bool:
     return bool(present(points).any())
 
 
-def _tidied(points: np.ndarray) -> np.ndarray:
+def _cleaned(points: np.ndarray) -> np.ndarray:
     """Scores in [0, 1], and NaN, NaN, 0 for what is missing."""
     there = present(points)
     tidy = missing(*points.shape[:2])
