@@ -1,6 +1,5 @@
 """The paper's tables and figures: what ``spgnet reproduce`` runs, prints and draws."""
 
-from spgnet.reproduction.config import ReproduceConfig
-from spgnet.reproduction.run import reproduce
+from spgnet.reproduction.run import ReproduceConfig, reproduce
 
 __all__ = ["ReproduceConfig", "reproduce"]

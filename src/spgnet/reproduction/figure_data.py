@@ -5,7 +5,7 @@ The dictionaries are written to the results as JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -14,14 +14,11 @@ from torch import Tensor
 
 from spgnet import metrics
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.sources import load_dataset
 from spgnet.errors import InputError
 from spgnet.evaluation import lift_dataset
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.reproduction.config import ReproduceConfig
+from spgnet.models import LiftingNetwork
 from spgnet.reproduction.occlusion import hidden_joints
-from spgnet.training.loop import pick_device
-from spgnet.training.runs import load_run
 
 WALKS = ("Walking", "walk", "walking")
 """Names of the action in Human3.6M and in the open benchmark."""
@@ -33,20 +30,19 @@ MIN_FRAMES = 200
 """Least number of frames for a mean; numbers of hidden joints that fewer frames have are left out."""
 
 
-def bone_length_data(config: ReproduceConfig) -> dict[str, Any]:
-    """Bone lengths in metres, predicted and true, in seven frames of the last walk in the test split.
+def bone_length_data(dataset: PoseDataset, model: LiftingNetwork) -> dict[str, Any]:
+    """Bone lengths in metres, predicted and true, in seven frames of the last walk of a dataset.
 
     Raises:
-        InputError: the test split has no walk.
+        InputError: the dataset has no walk.
     """
-    dataset = load_dataset(config.data_config("detected"), "test")
     walks = [sequence for sequence, action in enumerate(dataset.actions) if action in WALKS]
     if not walks:
         raise InputError(f"figure5 needs a walk, and the test split has none called {' or '.join(WALKS)}")
     sequence = walks[-1]
     chosen = dataset.select([sequence])
     frames = torch.linspace(0, len(chosen.joints) - 1, BONE_FRAMES + 2).round().long()[1:-1]
-    predicted = _lift(config, chosen, seed=0)[frames]
+    predicted = _lift(model, chosen)[frames]
     return {
         "clip": dataset.names[sequence],
         "subject": dataset.subjects[sequence],
@@ -57,20 +53,19 @@ def bone_length_data(config: ReproduceConfig) -> dict[str, Any]:
     }
 
 
-def occlusion_data(config: ReproduceConfig) -> dict[str, Any]:
-    """MPJPE in mm by the number of joints that the body hides, for each seed, and three example frames."""
-    dataset = load_dataset(config.data_config("detected"), "test")
+def occlusion_data(dataset: PoseDataset, models: Iterable[LiftingNetwork]) -> dict[str, Any]:
+    """MPJPE in mm by the number of joints that the body hides, by each model, and three example frames."""
     sampled = torch.arange(0, len(dataset.joints), FRAME_STEP)
     hidden = torch.cat([hidden_joints(piece) for piece in dataset.joints[sampled].split(4096)])
     counts = hidden.sum(dim=-1)
     shown_counts = [count for count in range(18) if (counts == count).sum() >= MIN_FRAMES]
     seeds, joints, panels = [], [], []
-    for seed in range(config.seeds):
-        predicted = _lift(config, dataset, seed)[sampled]
+    for model in models:
+        predicted = _lift(model, dataset)[sampled]
         errors = metrics.mpjpe(predicted, dataset.joints[sampled])
         joints.append(errors_by_visibility(predicted, dataset.joints[sampled], hidden))
         seeds.append({str(count): errors[counts == count].mean().item() for count in shown_counts})
-        if seed == 0:
+        if not panels:
             examples = _example_frames(dataset, sampled, hidden, predicted, errors, shown_counts)
             panels = [example.to_json() for example in examples]
     shares = {str(count): (counts == count).float().mean().item() for count in shown_counts}
@@ -164,10 +159,8 @@ def _example_frames(
         )
 
 
-def _lift(config: ReproduceConfig, dataset: PoseDataset, seed: int) -> Tensor:
-    device = pick_device(config.accelerator)
-    _, model = load_run(config.experiment("spgnet", "detected", seed).run_dir)
-    return lift_dataset(model.to(device), dataset.to(device), flip=True).cpu()
+def _lift(model: LiftingNetwork, dataset: PoseDataset) -> Float[Tensor, "frames 17 3"]:
+    return lift_dataset(model, dataset.to(next(model.parameters()).device), flip=True).cpu()
 
 
 def _to_rounded_list(values: Tensor) -> list[Any]:
