@@ -194,4 +194,4 @@ def _models(config: ReproduceConfig) -> Iterator[LiftingNetwork]:
     """SPGNet on detected 2D, trained with each seed."""
     device = pick_device(config.accelerator)
     for seed in range(config.seeds):
-        yield load_run(config.experiment("spgnet", "detected", seed).folder)[1].to(device)
+        yield load_run(config.experiment("spgnet", "detected", seed).run_dir)[1].to(device)
