@@ -1,9 +1,10 @@
 """How well do weights lift people and motion that they were never trained on, seen by Human3.6M's cameras?
 
-Views and 2D input are the open benchmark's (docs/open_benchmark.md): of its test split, Bandai-Namco's clips
-and those of CMU's test subjects; and CMU 05, its validation split, which weights are chosen by. The package's
-weights were trained on CMU's test subjects, too (what exactly stands above the table). As in that benchmark,
-every joint counts as seen, since gaps are short and interpolated. Nothing smooths the 2D input.
+The cameras and the 2D input are the open benchmark's (docs/open_benchmark.md): of its test split,
+Bandai-Namco's clips and those of CMU's test subjects; and CMU 05, its validation split, which weights are
+chosen by. The package's weights were trained on CMU's test subjects, too (what exactly stands above the
+table). As in that benchmark, every joint counts as visible, since gaps are short and interpolated. Nothing
+smooths the 2D input.
 
     python benchmarks/generalisation.py MOTION      # MOTION: the folder of the motion archives
     python benchmarks/generalisation.py MOTION --weights runs/wild --actions --json generalisation.json
@@ -26,6 +27,7 @@ from spgnet.data.dataset import PoseDataset
 from spgnet.data.sources import load_dataset
 from spgnet.datasets.open_benchmark import open_benchmark_facts
 from spgnet.datasets.takes import Split
+from spgnet.errors import InputError
 from spgnet.evaluation import METRICS, evaluate, markdown_table, metric_headings
 from spgnet.files import write_json
 from spgnet.lifting.weights import load_weights, manifest, sha256, weights_file
@@ -48,7 +50,7 @@ class Options:
     """What to measure.
 
     Raises:
-        ValueError: a sample would hold no clip, or less than a second of it.
+        InputError: a sample would hold no clip, or less than a second of it.
     """
 
     motion: tyro.conf.Positional[Path]
@@ -65,13 +67,13 @@ class Options:
     """File to write every action and metric to."""
 
     def __post_init__(self) -> None:
-        faults = [
+        errors = [
             f"{name} must be at least 1, got {value:g}"
             for name, value in (("clips", self.clips), ("seconds_per_clip", self.seconds_per_clip))
             if value is not None and not value >= 1
         ]
-        if faults:
-            raise ValueError("; ".join(faults))
+        if errors:
+            raise InputError("; ".join(errors))
 
 
 class Row(NamedTuple):
@@ -83,7 +85,7 @@ class Row(NamedTuple):
         input: the 2D input.
         clips: how many were looked at.
         of_clips: how many there are.
-        frames: frames of all views of the clips.
+        frames: frames of all sequences of the clips.
         values: every metric, by its name in ``METRICS``.
     """
 
@@ -107,11 +109,11 @@ def main(options: Options) -> None:
 def compared(model: LiftingNetwork, kind: Input, options: Options) -> list[Row]:
     """The rows of every origin."""
     splits: tuple[Split, ...] = ("test", "validation")
-    views = {split: load_dataset(DataConfig(motion=options.motion, input=kind), split) for split in splits}
+    dataset = {split: load_dataset(DataConfig(motion=options.motion, input=kind), split) for split in splits}
     return [
         row
         for origin, (split, archives) in ORIGINS.items()
-        for row in rows_of(model, views[split], kind, origin, actions_of(split, archives), options)
+        for row in rows_of(model, dataset[split], kind, origin, actions_of(split, archives), options)
     ]
 
 
@@ -123,28 +125,28 @@ def actions_of(split: Split, archives: str) -> list[str]:
 
 def rows_of(
     model: LiftingNetwork,
-    views: PoseDataset,
+    dataset: PoseDataset,
     kind: Input,
     origin: str,
     actions: Sequence[str],
     options: Options,
 ) -> list[Row]:
     """The mean of the actions of an origin, and then each of them."""
-    rows = [Row(origin, action, kind, *measured(model, views, action, options)) for action in actions]
+    rows = [Row(origin, action, kind, *measured(model, dataset, action, options)) for action in actions]
     return [averaged(rows), *rows]
 
 
 def measured(
-    model: LiftingNetwork, views: PoseDataset, action: str, options: Options
+    model: LiftingNetwork, dataset: PoseDataset, action: str, options: Options
 ) -> tuple[int, int, int, dict[str, float]]:
     """Clips of an action that were looked at, how many there are, frames, and every metric.
 
     (An action at a time, because the rays of a whole split at once would take 2 GB to find.)
     """
-    clips = clips_of(views, action)
+    clips = clips_of(dataset, action)
     sample = evenly(clips, options.clips)
-    longest = None if options.seconds_per_clip is None else round(options.seconds_per_clip * views.fps)
-    result = evaluate(model, chosen(views, [view for clip in sample for view in clip], longest))
+    longest = None if options.seconds_per_clip is None else round(options.seconds_per_clip * dataset.fps)
+    result = evaluate(model, chosen(dataset, [sequence for clip in sample for sequence in clip], longest))
     return len(sample), len(clips), result.frames, result.mean_over_frames
 
 
@@ -155,12 +157,12 @@ def averaged(rows: Sequence[Row]) -> Row:
     return Row(rows[0].origin, None, rows[0].input, clips, of_clips, frames, values)
 
 
-def clips_of(views: PoseDataset, action: str) -> list[list[int]]:
-    """The views of each clip of an action: of all its pieces, by all cameras."""
+def clips_of(dataset: PoseDataset, action: str) -> list[list[int]]:
+    """The sequences of each clip of an action: of all its pieces, by all cameras."""
     clips: dict[str, list[int]] = {}
-    for view, name in enumerate(views.names):
-        if views.actions[view] == action:
-            clips.setdefault(name.partition("@")[0], []).append(view)
+    for sequence, name in enumerate(dataset.names):
+        if dataset.actions[sequence] == action:
+            clips.setdefault(name.partition("@")[0], []).append(sequence)
     return list(clips.values())
 
 
@@ -170,22 +172,22 @@ def evenly(items: Sequence[T], most: int | None) -> list[T]:
     return [items[(2 * number + 1) * len(items) // (2 * count)] for number in range(count)]
 
 
-def chosen(views: PoseDataset, kept: Sequence[int], longest: int | None = None) -> PoseDataset:
-    """Some of the views, and of longer ones that many frames from their middle."""
-    starts, lengths, index = views.starts[kept], views.lengths[kept], torch.tensor(kept)
+def chosen(dataset: PoseDataset, kept: Sequence[int], longest: int | None = None) -> PoseDataset:
+    """Some of the sequences, and of longer ones that many frames from their middle."""
+    starts, lengths, index = dataset.starts[kept], dataset.lengths[kept], torch.tensor(kept)
     shorter = lengths if longest is None else lengths.clamp(max=longest)
     starts = starts + (lengths - shorter) // 2
     ranges = zip(starts.tolist(), (starts + shorter).tolist(), strict=True)
     frames = torch.cat([torch.arange(*each) for each in ranges])
     return replace(
-        views,
-        joints=views.joints[frames],
-        keypoints_2d=views.keypoints_2d[frames],
-        cameras=views.cameras[index],
+        dataset,
+        joints=dataset.joints[frames],
+        keypoints_2d=dataset.keypoints_2d[frames],
+        cameras=dataset.cameras[index],
         lengths=shorter,
-        names=tuple(views.names[view] for view in kept),
-        subjects=tuple(views.subjects[view] for view in kept),
-        actions=tuple(views.actions[view] for view in kept),
+        names=tuple(dataset.names[sequence] for sequence in kept),
+        subjects=tuple(dataset.subjects[sequence] for sequence in kept),
+        actions=tuple(dataset.actions[sequence] for sequence in kept),
     )
 
 

@@ -66,8 +66,8 @@ def _shared(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def views() -> PoseDataset:
-    """A few short views of procedural motion."""
+def dataset() -> PoseDataset:
+    """A few short sequences of procedural motion."""
     clips = procedural_clips(4, seed=5, seconds=2.0)
     pieces = [piece for clip in clips for piece in standing_pieces(clip, radius=1.5, shortest=0.5)]
     return project_clips([(piece, human36m_rig("S1")[:2]) for piece in pieces])

@@ -99,8 +99,8 @@ def test_the_documented_loss_weights_are_the_defaults():
 
 def test_the_ablation_s_table_is_that_of_the_recorded_runs(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    ablation = importlib.import_module("wild_ablation")
-    rows = json.loads((ROOT / "docs/wild_ablation.json").read_text())
+    ablation = importlib.import_module("randomization_ablation")
+    rows = json.loads((ROOT / "docs/randomization_ablation.json").read_text())
     assert {row["variant"] for row in rows} == set(ablation.variants(RECIPES["randomized"]))
     assert ablation.table(rows) in (ROOT / "docs/weights.md").read_text()
 

@@ -25,12 +25,14 @@ from spgnet.models import LiftingNetwork, SPGNetConfig, build_model
 
 
 @pytest.fixture(scope="module")
-def views(views) -> PoseDataset:
-    """Views of which the first has a third of the others' frames, so that actions count differently."""
-    short = int(views.lengths[0]) // 3
-    kept = torch.cat((torch.arange(short), torch.arange(int(views.lengths[0]), len(views.joints))))
-    lengths = torch.cat((torch.tensor([short]), views.lengths[1:]))
-    return replace(views, joints=views.joints[kept], keypoints_2d=views.keypoints_2d[kept], lengths=lengths)
+def dataset(dataset) -> PoseDataset:
+    """Sequences of which the first has a third of the others' frames, so that actions count differently."""
+    short = int(dataset.lengths[0]) // 3
+    kept = torch.cat((torch.arange(short), torch.arange(int(dataset.lengths[0]), len(dataset.joints))))
+    lengths = torch.cat((torch.tensor([short]), dataset.lengths[1:]))
+    return replace(
+        dataset, joints=dataset.joints[kept], keypoints_2d=dataset.keypoints_2d[kept], lengths=lengths
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,71 +44,71 @@ def model() -> LiftingNetwork:
 
 
 @pytest.fixture(scope="module")
-def result(model, views) -> Evaluation:
-    return evaluate(model, views)
+def result(model, dataset) -> Evaluation:
+    return evaluate(model, dataset)
 
 
-def one_view(views: PoseDataset, number: int) -> PoseDataset:
-    frames = views.frames_of(number)
+def one_sequence(dataset: PoseDataset, number: int) -> PoseDataset:
+    frames = dataset.frames_of(number)
     return replace(
-        views,
-        joints=views.joints[frames],
-        keypoints_2d=views.keypoints_2d[frames],
-        cameras=views.cameras[number : number + 1],
-        lengths=views.lengths[number : number + 1],
-        names=views.names[number : number + 1],
-        subjects=views.subjects[number : number + 1],
-        actions=views.actions[number : number + 1],
+        dataset,
+        joints=dataset.joints[frames],
+        keypoints_2d=dataset.keypoints_2d[frames],
+        cameras=dataset.cameras[number : number + 1],
+        lengths=dataset.lengths[number : number + 1],
+        names=dataset.names[number : number + 1],
+        subjects=dataset.subjects[number : number + 1],
+        actions=dataset.actions[number : number + 1],
     )
 
 
-def test_the_truth_has_no_error(views):
-    values = frame_values(views.joints, views)
+def test_the_truth_has_no_error(dataset):
+    values = frame_values(dataset.joints, dataset)
     for name in ("mpjpe", "p_mpjpe", "n_mpjpe", "velocity", "acceleration", "trajectory", "bone_deviation"):
         assert values[name].nan_to_num().max() < 0.01
     assert values["reprojection"].max() < 0.01
     assert values["pck"].min() == 100
 
 
-def test_velocity_is_never_taken_across_views(views):
-    values = frame_values(views.joints, views)
-    starts = views.starts.tolist()
+def test_velocity_is_never_taken_across_views(dataset):
+    values = frame_values(dataset.joints, dataset)
+    starts = dataset.starts.tolist()
     assert values["velocity"].isnan().nonzero().flatten().tolist() == starts
-    assert values["acceleration"].isnan().sum() == 2 * len(views)
+    assert values["acceleration"].isnan().sum() == 2 * len(dataset)
 
 
-def test_whole_evaluation_equals_views_one_by_one(model, views, result):
-    alone = [evaluate(model, one_view(views, number)) for number in range(len(views))]
+def test_whole_evaluation_equals_views_one_by_one(model, dataset, result):
+    alone = [evaluate(model, one_sequence(dataset, number)) for number in range(len(dataset))]
     for name in ("mpjpe", "p_mpjpe", "trajectory", "reprojection", "bone_deviation"):
         weighted = sum(one.mean_over_frames[name] * one.frames for one in alone)
-        assert weighted / len(views.joints) == pytest.approx(result.mean_over_frames[name], rel=1e-4)
+        assert weighted / len(dataset.joints) == pytest.approx(result.mean_over_frames[name], rel=1e-4)
 
 
-def test_the_mean_over_actions_counts_actions_alike_and_that_over_frames_frames(views, result):
-    assert set(result.actions) == set(views.actions)
+def test_the_mean_over_actions_counts_actions_alike_and_that_over_frames_frames(dataset, result):
+    assert set(result.actions) == set(dataset.actions)
     for name in METRICS:
         rows = [row[name] for row in result.actions.values()]
         assert result.mean_over_actions[name] == pytest.approx(sum(rows) / len(rows))
         if name not in ("pck", "auc"):  # near their bounds here
             assert result.mean_over_actions[name] != pytest.approx(result.mean_over_frames[name], rel=1e-5)
     frames = dict.fromkeys(result.actions, 0)
-    for action, length in zip(views.actions, views.lengths.tolist(), strict=True):
+    for action, length in zip(dataset.actions, dataset.lengths.tolist(), strict=True):
         frames[action] += length
     mean = sum(result.actions[a]["mpjpe"] * n for a, n in frames.items()) / sum(frames.values())
     assert result.mean_over_frames["mpjpe"] == pytest.approx(mean, rel=1e-5)
-    assert result.frames == len(views.joints)
+    assert result.frames == len(dataset.joints)
 
 
-def test_flips_are_averaged_by_default(model, views, result):
-    straight = evaluate(model, views, flip=False)
+def test_flips_are_averaged_by_default(model, dataset, result):
+    straight = evaluate(model, dataset, flip=False)
     assert straight.mean_over_frames["mpjpe"] != pytest.approx(result.mean_over_frames["mpjpe"], rel=1e-6)
-    expected = metrics.mpjpe(lift_dataset(model, views, flip=True), views.joints).mean().item()
+    expected = metrics.mpjpe(lift_dataset(model, dataset, flip=True), dataset.joints).mean().item()
     assert result.mean_over_frames["mpjpe"] == pytest.approx(expected, rel=1e-5)
-    assert straight.mean_over_frames["mpjpe"] == pytest.approx(validation_mpjpe(model, views), rel=1e-5)
+    assert straight.mean_over_frames["mpjpe"] == pytest.approx(validation_mpjpe(model, dataset), rel=1e-5)
 
 
-def test_a_view_of_a_single_frame_has_no_velocity_and_every_other_metric(model, views):
-    frame = one_view(views, 0)
+def test_a_view_of_a_single_frame_has_no_velocity_and_every_other_metric(model, dataset):
+    frame = one_sequence(dataset, 0)
     single = replace(
         frame, joints=frame.joints[:1], keypoints_2d=frame.keypoints_2d[:1], lengths=torch.tensor([1])
     )
@@ -124,12 +126,12 @@ def test_tables_have_a_row_an_action_and_two_averages(result):
 
 
 @pytest.fixture(scope="module")
-def sparse(views) -> PoseDataset:
-    """The same views, of which about every third frame is scored, now and then three in a row."""
+def sparse(dataset) -> PoseDataset:
+    """The same sequences, of which about every third frame is evaluated, now and then three in a row."""
     random = torch.Generator().manual_seed(1)
-    scored = torch.rand(len(views.joints), generator=random) < 0.35
-    scored[views.starts] = True
-    return replace(views, eval_mask=scored)
+    scored = torch.rand(len(dataset.joints), generator=random) < 0.35
+    scored[dataset.starts] = True
+    return replace(dataset, eval_mask=scored)
 
 
 def test_frames_that_are_not_scored_count_in_no_metric(model, sparse):
@@ -140,18 +142,20 @@ def test_frames_that_are_not_scored_count_in_no_metric(model, sparse):
     assert validation_mpjpe(model, spoilt) == validation_mpjpe(model, sparse)
 
 
-def test_values_of_scored_frames_are_those_where_every_frame_is_scored(model, views, sparse):
+def test_values_of_scored_frames_are_those_where_every_frame_is_scored(model, dataset, sparse):
     """Velocity and acceleration where the frames they need are scored too; bones have a mean of their own."""
-    predicted = lift_dataset(model, views, flip=False)
-    values, every = frame_values(predicted, sparse), frame_values(predicted, views)
+    predicted = lift_dataset(model, dataset, flip=False)
+    values, every = frame_values(predicted, sparse), frame_values(predicted, dataset)
     assert set(values) == set(METRICS)
     scored = sparse.eval_mask.tolist()
     for name in METRICS:
         needs = {"velocity": 2, "acceleration": 3}.get(name, 1)
         have = [
             frame
-            for view in range(len(views))
-            for frame in range(views.frames_of(view).start + needs - 1, views.frames_of(view).stop)
+            for sequence in range(len(dataset))
+            for frame in range(
+                dataset.frames_of(sequence).start + needs - 1, dataset.frames_of(sequence).stop
+            )
             if all(scored[frame - back] for back in range(needs))
         ]
         assert 0 < len(have) < len(scored)
@@ -163,18 +167,18 @@ def test_values_of_scored_frames_are_those_where_every_frame_is_scored(model, vi
 def test_bone_deviation_is_that_of_the_scored_frames(model, sparse):
     predicted = lift_dataset(model, sparse, flip=False)
     value = frame_values(predicted, sparse)["bone_deviation"]
-    for view in range(len(sparse)):
-        frames = [f for f in range(len(predicted))[sparse.frames_of(view)] if sparse.eval_mask[f]]
+    for sequence in range(len(sparse)):
+        frames = [f for f in range(len(predicted))[sparse.frames_of(sequence)] if sparse.eval_mask[f]]
         expected = metrics.bone_length_deviation(predicted[frames], HUMAN36M).mean()
         torch.testing.assert_close(value[frames], expected.expand(len(frames)))
 
 
-def test_means_are_over_scored_frames_and_their_number_is_told(model, views, sparse):
+def test_means_are_over_scored_frames_and_their_number_is_told(model, dataset, sparse):
     result = evaluate(model, sparse)
-    assert result.frames == int(sparse.eval_mask.sum()) < len(views.joints)
-    errors = metrics.mpjpe(lift_dataset(model, views, flip=True), views.joints)[sparse.eval_mask]
+    assert result.frames == int(sparse.eval_mask.sum()) < len(dataset.joints)
+    errors = metrics.mpjpe(lift_dataset(model, dataset, flip=True), dataset.joints)[sparse.eval_mask]
     assert result.mean_over_frames["mpjpe"] == pytest.approx(errors.mean().item(), rel=1e-5)
-    errors = metrics.mpjpe(lift_dataset(model, views, flip=False), views.joints)[sparse.eval_mask]
+    errors = metrics.mpjpe(lift_dataset(model, dataset, flip=False), dataset.joints)[sparse.eval_mask]
     assert validation_mpjpe(model, sparse) == pytest.approx(errors.mean().item(), rel=1e-5)
 
 
@@ -183,17 +187,17 @@ def test_frames_that_are_not_scored_are_input(model, sparse):
     still = replace(
         sparse, keypoints_2d=torch.where(sparse.eval_mask[:, None, None], sparse.keypoints_2d, 500.0)
     )
-    scores = [evaluate(model, views).mean_over_frames["mpjpe"] for views in (sparse, still)]
+    scores = [evaluate(model, dataset).mean_over_frames["mpjpe"] for dataset in (sparse, still)]
     assert abs(scores[0] - scores[1]) > 0.1
 
 
-def test_pck_and_auc_count_the_fields_joints_and_of_those_the_captured_ones(views):
-    predicted = views.joints.clone()
+def test_pck_and_auc_count_the_fields_joints_and_of_those_the_captured_ones(dataset):
+    predicted = dataset.joints.clone()
     predicted[:, [HUMAN36M.names.index(name) for name in ("spine", "nose")], 1] += 1.0
-    assert frame_values(predicted, views)["pck"].min() == 100
+    assert frame_values(predicted, dataset)["pck"].min() == 100
     predicted[:, HUMAN36M.names.index("left_wrist"), 1] += 1.0
     for lacking, share in (((), 13 / 14), (("left_wrist", "nose"), 1.0), (("head_top",), 12 / 13)):
-        values = frame_values(predicted, replace(views, unmeasured_joints=lacking))
+        values = frame_values(predicted, replace(dataset, unmeasured_joints=lacking))
         torch.testing.assert_close(values["pck"], torch.full_like(values["pck"], 100 * share))
         torch.testing.assert_close(values["auc"], torch.full_like(values["auc"], 100 * share * 30 / 31))
 
@@ -202,9 +206,9 @@ GUESSED = ("spine", "nose", "left_wrist")
 
 
 @pytest.fixture(scope="module")
-def lacking(views) -> PoseDataset:
-    """The same views, whose truth is a guess for three joints."""
-    return replace(views, unmeasured_joints=GUESSED)
+def lacking(dataset) -> PoseDataset:
+    """The same sequences, whose truth is a guess for three joints."""
+    return replace(dataset, unmeasured_joints=GUESSED)
 
 
 def test_moving_joints_that_were_not_captured_changes_no_metric(model, lacking):
@@ -256,13 +260,13 @@ def test_bones_count_where_both_ends_were_captured(model, lacking):
     assert value.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_where_all_was_captured_all_counts(views):
-    assert measured_joints(views) == list(range(17))
-    assert measured_bones(views) == list(range(16))
+def test_where_all_was_captured_all_counts(dataset):
+    assert measured_joints(dataset) == list(range(17))
+    assert measured_bones(dataset) == list(range(16))
 
 
-def test_a_metric_without_a_value_is_none_in_json_and_a_dash_in_tables(model, views):
-    frame = one_view(views, 0)
+def test_a_metric_without_a_value_is_none_in_json_and_a_dash_in_tables(model, dataset):
+    frame = one_sequence(dataset, 0)
     single = replace(
         frame, joints=frame.joints[:1], keypoints_2d=frame.keypoints_2d[:1], lengths=torch.tensor([1])
     )

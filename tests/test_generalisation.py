@@ -75,15 +75,22 @@ def untrained() -> RayNet:
 
 
 class KnowsDepths(LiftingNetwork):
-    """Puts every joint on its ray, at its true depth; takes view by view, an action after the other."""
+    """Puts every joint on its ray, at its true depth, sequence by sequence, an action after the other."""
 
     input_space, receptive_field, context = "rays", 1, (0, 0)
 
-    def __init__(self, views: PoseDataset) -> None:
+    def __init__(self, dataset: PoseDataset) -> None:
         super().__init__()
-        order = [view for action in ACTIONS for view in range(len(views)) if views.actions[view] == action]
-        by_clip = sorted(order, key=lambda view: (ACTIONS.index(views.actions[view]), clip_of(views, view)))
-        self.depths = iter([views.joints[views.frames_of(view)][..., 2:] for view in by_clip])
+        order = [
+            sequence
+            for action in ACTIONS
+            for sequence in range(len(dataset))
+            if dataset.actions[sequence] == action
+        ]
+        by_clip = sorted(
+            order, key=lambda sequence: (ACTIONS.index(dataset.actions[sequence]), clip_of(dataset, sequence))
+        )
+        self.depths = iter([dataset.joints[dataset.frames_of(sequence)][..., 2:] for sequence in by_clip])
         self.weight = nn.Parameter(torch.zeros(()))
         self.visible: set[float] = set()
 
@@ -95,15 +102,15 @@ class KnowsDepths(LiftingNetwork):
         return LiftedPose(joints - joints[..., :1, :], joints[..., :1, :])
 
 
-def clip_of(views: PoseDataset, view: int) -> int:
-    """Number of a view's clip, of which it shows all or a piece."""
-    clips = [name.split("@")[0] for name in views.names]
-    return clips.index(clips[view])
+def clip_of(dataset: PoseDataset, sequence: int) -> int:
+    """Number of a sequence's clip, of which it shows all or a piece."""
+    clips = [name.split("@")[0] for name in dataset.names]
+    return clips.index(clips[sequence])
 
 
-def rows_of(script: ModuleType, model: LiftingNetwork, views: PoseDataset, **options: object) -> list:
+def rows_of(script: ModuleType, model: LiftingNetwork, dataset: PoseDataset, **options: object) -> list:
     return script.rows_of(
-        model, views, "projected", "generated", ACTIONS, script.Options(Path("MOTION"), **options)
+        model, dataset, "projected", "generated", ACTIONS, script.Options(Path("MOTION"), **options)
     )
 
 
@@ -120,14 +127,14 @@ def test_exact_rays_at_their_true_depths_are_the_true_joints(script, exact):
 
 
 def test_every_joint_counts_as_seen(script, exact, noisy):
-    for views in (exact, noisy):
-        model = KnowsDepths(views)
-        rows_of(script, model, views)
+    for dataset in (exact, noisy):
+        model = KnowsDepths(dataset)
+        rows_of(script, model, dataset)
         assert model.visible == {1.0}
 
 
 def test_a_network_that_adds_no_error_has_that_of_the_noise_alone(script, exact, noisy):
-    clean, disturbed = (rows_of(script, KnowsDepths(views), views) for views in (exact, noisy))
+    clean, disturbed = (rows_of(script, KnowsDepths(dataset), dataset) for dataset in (exact, noisy))
     for before, after in zip(clean, disturbed, strict=True):
         assert before[:2] == after[:2]
         for name in script.COLUMNS:
@@ -192,7 +199,7 @@ def test_without_a_limit_everything_is_kept(script):
 def test_a_sample_has_whole_clips_of_every_action_and_is_the_same_for_both_inputs(
     script, untrained, exact, noisy
 ):
-    first, second = (rows_of(script, untrained, views, clips=2) for views in (exact, noisy))
+    first, second = (rows_of(script, untrained, dataset, clips=2) for dataset in (exact, noisy))
     assert [row[:6] for row in first] == [row[:6] for row in second]
     assert [row[3:5] for row in first] == [(6, 9), (2, 3), (2, 3), (2, 3)]
 
@@ -201,22 +208,22 @@ def test_the_pieces_and_cameras_of_a_clip_belong_to_it(script, exact):
     clips = script.clips_of(exact, "walk")
     assert sorted(map(len, clips)) == [2, 2, 4]
     for clip in clips:
-        assert len({exact.names[view].split("@")[0] for view in clip}) == 1
+        assert len({exact.names[sequence].split("@")[0] for sequence in clip}) == 1
 
 
 def test_chosen_views_are_themselves_and_longer_ones_are_cut_to_their_middle(script, exact):
     kept = [3, 0, len(exact) - 1]
-    views = script.chosen(exact, kept, 50)
-    assert views.lengths.tolist() == [min(int(exact.lengths[view]), 50) for view in kept]
+    dataset = script.chosen(exact, kept, 50)
+    assert dataset.lengths.tolist() == [min(int(exact.lengths[sequence]), 50) for sequence in kept]
     for new, old in enumerate(kept):
         frames = exact.frames_of(old)
-        before = (frames.stop - frames.start - int(views.lengths[new])) // 2
-        middle = slice(frames.start + before, frames.start + before + int(views.lengths[new]))
-        assert torch.equal(views.joints[views.frames_of(new)], exact.joints[middle])
-        assert torch.equal(views.keypoints_2d[views.frames_of(new)], exact.keypoints_2d[middle])
-        assert torch.equal(views.cameras.rotation[new], exact.cameras.rotation[old])
-        assert views.names[new] == exact.names[old]
-        assert views.actions[new] == exact.actions[old]
+        before = (frames.stop - frames.start - int(dataset.lengths[new])) // 2
+        middle = slice(frames.start + before, frames.start + before + int(dataset.lengths[new]))
+        assert torch.equal(dataset.joints[dataset.frames_of(new)], exact.joints[middle])
+        assert torch.equal(dataset.keypoints_2d[dataset.frames_of(new)], exact.keypoints_2d[middle])
+        assert torch.equal(dataset.cameras.rotation[new], exact.cameras.rotation[old])
+        assert dataset.names[new] == exact.names[old]
+        assert dataset.actions[new] == exact.actions[old]
 
 
 def test_a_sample_of_nothing_is_refused(script):
@@ -231,8 +238,8 @@ def test_a_sample_of_nothing_is_refused(script):
 def written(script, monkeypatch, exact, noisy, untrained, tmp_path) -> Path:
     """A folder with small weights in ``run``, where the script finds generated motion."""
     save_run(tmp_path / "run", untrained)
-    views = {"projected": exact, "noisy": noisy}
-    monkeypatch.setattr(script, "load_dataset", lambda data, split: views[data.input])
+    dataset = {"projected": exact, "noisy": noisy}
+    monkeypatch.setattr(script, "load_dataset", lambda data, split: dataset[data.input])
     monkeypatch.setattr(script, "actions_of", lambda split, archives: ACTIONS)
     return tmp_path
 
@@ -277,13 +284,13 @@ def test_weights_of_the_package_are_told_by_what_they_were_trained_on_and_the_ma
 
 
 def test_rows_of_the_real_test_split_are_of_all_its_clips(script, untrained, real_motion, monkeypatch):
-    views = load_dataset(DataConfig(motion=real_motion), "test")
-    monkeypatch.setattr(script, "load_dataset", lambda data, split: views)
+    dataset = load_dataset(DataConfig(motion=real_motion), "test")
+    monkeypatch.setattr(script, "load_dataset", lambda data, split: dataset)
     monkeypatch.delitem(script.ORIGINS, "CMU 05")
-    lengths = views.lengths.tolist()
+    lengths = dataset.lengths.tolist()
     for origin, frames in (("Bandai-Namco", 276_080), ("CMU, test subjects", 52_928)):
         actions = script.actions_of(*script.ORIGINS[origin])
-        clips = [clip for action in actions for clip in script.clips_of(views, action)]
-        assert sum(lengths[view] for clip in clips for view in clip) == frames
+        clips = [clip for action in actions for clip in script.clips_of(dataset, action)]
+        assert sum(lengths[sequence] for clip in clips for sequence in clip) == frames
     rows = script.compared(untrained, "projected", script.Options(real_motion, clips=1, seconds_per_clip=1.0))
     assert [row[3:5] for row in rows if row.action is None] == [(10, 238), (2, 15)]

@@ -57,11 +57,11 @@ def test_the_command_of_a_run_names_no_place():
     assert command == "spgnet train randomized --data.motion MOTION --seed 3"
 
 
-# --- wild_ablation ------------------------------------------------------------------------------
+# --- randomization_ablation ------------------------------------------------------------------------------
 
 
 def test_every_variant_of_the_recipe_differs_from_it_in_its_own_way():
-    base, *others = script("wild_ablation").variants(RECIPES["randomized"]).values()
+    base, *others = script("randomization_ablation").variants(RECIPES["randomized"]).values()
     assert base == RECIPES["randomized"]
     assert all(other != base for other in others)
     assert all(one != two for index, one in enumerate(others) for two in others[:index])

@@ -1,4 +1,4 @@
-"""Views: what cameras see of clips."""
+"""The pose dataset: sequences of clips and takes, as cameras see them."""
 
 from dataclasses import fields, replace
 
@@ -24,20 +24,20 @@ def standing(frames: int = 3, fps: float = 50.0, name: str = "a") -> MotionClip:
 
 def test_every_camera_gives_a_view_of_every_clip():
     rig = human36m_rig("S1")
-    views = project_clips([(standing(3), rig), (standing(5, name="b"), rig[:2])])
-    assert views.lengths.tolist() == [3, 3, 3, 3, 5, 5]
-    assert views.starts.tolist() == [0, 3, 6, 9, 12, 17]
-    assert views.names == ("a",) * 4 + ("b",) * 2
-    assert views.frames_of(4) == slice(12, 17)
+    dataset = project_clips([(standing(3), rig), (standing(5, name="b"), rig[:2])])
+    assert dataset.lengths.tolist() == [3, 3, 3, 3, 5, 5]
+    assert dataset.starts.tolist() == [0, 3, 6, 9, 12, 17]
+    assert dataset.names == ("a",) * 4 + ("b",) * 2
+    assert dataset.frames_of(4) == slice(12, 17)
 
 
 def test_joints_are_in_the_camera_frame_and_the_input_is_their_projection():
     rig, clip = human36m_rig("S5"), standing(4)
-    views = project_clips([(clip, rig)])
+    dataset = project_clips([(clip, rig)])
     for number in range(4):
-        camera, frames = views.cameras[number], views.frames_of(number)
-        assert torch.allclose(camera.camera_to_world(views.joints[frames]), clip.joints, atol=1e-5)
-        assert torch.allclose(views.keypoints_2d[frames], camera.world_to_image(clip.joints), atol=1e-2)
+        camera, frames = dataset.cameras[number], dataset.frames_of(number)
+        assert torch.allclose(camera.camera_to_world(dataset.joints[frames]), clip.joints, atol=1e-5)
+        assert torch.allclose(dataset.keypoints_2d[frames], camera.world_to_image(clip.joints), atol=1e-2)
 
 
 def test_noise_changes_the_input_and_never_the_truth():
@@ -104,13 +104,13 @@ def assert_same(one: PoseDataset, two: PoseDataset) -> None:
 def test_the_detections_of_the_named_detector_are_the_input_of_each_camera():
     other = {"other": torch.zeros(2, 4, 17, 2)}
     take = a_take(detections={**a_take().detections, **other})
-    views = project_takes([take], detector="cpn")
+    dataset = project_takes([take], detector="cpn")
     projected = project_takes([take])
-    assert torch.equal(views.joints, projected.joints)
+    assert torch.equal(dataset.joints, projected.joints)
     for number in range(2):
-        pixels = views.keypoints_2d[views.frames_of(number)]
+        pixels = dataset.keypoints_2d[dataset.frames_of(number)]
         torch.testing.assert_close(pixels, take.detections["cpn"][number], atol=0, rtol=0)
-    assert not torch.allclose(views.keypoints_2d, projected.keypoints_2d, atol=50)
+    assert not torch.allclose(dataset.keypoints_2d, projected.keypoints_2d, atol=50)
 
 
 def test_takes_and_clips_make_the_same_views():
@@ -122,13 +122,13 @@ def test_takes_and_clips_make_the_same_views():
 
 def test_unlabelled_takes_have_their_2d_and_no_3d():
     takes = [unlabelled(a_take()), a_take("b", frames=3)]
-    views = project_takes(takes, detector="cpn")
+    dataset = project_takes(takes, detector="cpn")
     whole = project_takes([a_take(), takes[1]], detector="cpn")
-    assert views.joints[:8].isnan().all()
-    assert torch.equal(views.joints[8:], whole.joints[8:])
-    assert torch.equal(views.keypoints_2d, whole.keypoints_2d)
-    assert views.keypoints_2d.isfinite().all()
-    assert views.unmeasured_joints == whole.unmeasured_joints == ("spine",)
+    assert dataset.joints[:8].isnan().all()
+    assert torch.equal(dataset.joints[8:], whole.joints[8:])
+    assert torch.equal(dataset.keypoints_2d, whole.keypoints_2d)
+    assert dataset.keypoints_2d.isfinite().all()
+    assert dataset.unmeasured_joints == whole.unmeasured_joints == ("spine",)
     assert project_takes(takes[:1], detector="cpn").unmeasured_joints == ()
 
 
@@ -160,13 +160,13 @@ def filmed() -> PoseDataset:
 def test_selected_views_are_the_views_one_by_one_in_the_given_order(filmed, chosen):
     some = filmed.select(chosen)
     assert len(some) == len(chosen)
-    for number, view in enumerate(chosen):
-        assert torch.equal(some.joints[some.frames_of(number)], filmed.joints[filmed.frames_of(view)])
+    for number, sequence in enumerate(chosen):
+        assert torch.equal(some.joints[some.frames_of(number)], filmed.joints[filmed.frames_of(sequence)])
         assert torch.equal(
-            some.keypoints_2d[some.frames_of(number)], filmed.keypoints_2d[filmed.frames_of(view)]
+            some.keypoints_2d[some.frames_of(number)], filmed.keypoints_2d[filmed.frames_of(sequence)]
         )
-        assert torch.equal(some.cameras.position[number], filmed.cameras.position[view])
-        assert some.names[number] == filmed.names[view]
+        assert torch.equal(some.cameras.position[number], filmed.cameras.position[sequence])
+        assert some.names[number] == filmed.names[sequence]
     assert (some.fps, some.unmeasured_joints) == (filmed.fps, filmed.unmeasured_joints)
 
 
@@ -182,8 +182,8 @@ def test_views_and_then_others_are_all_of_them(filmed):
 @given(clips=st.integers(1, 12), small=st.floats(0.001, 1), large=st.floats(0.001, 1))
 def test_a_larger_share_of_labels_holds_a_smaller_one(clips, small, large):
     small, large = sorted((small, large))
-    views = project_takes([a_take(str(n), frames=1) for n in range(clips)])
-    few, many = (set(views.with_labels(share)[0].names) for share in (small, large))
+    dataset = project_takes([a_take(str(n), frames=1) for n in range(clips)])
+    few, many = (set(dataset.with_labels(share)[0].names) for share in (small, large))
     assert few <= many
     assert len(few) == max(1, round(small * clips))
 
@@ -195,8 +195,8 @@ def test_all_cameras_of_a_clip_keep_or_lose_their_labels_together(filmed, share)
     assert len(labelled) >= 1
     assert not set(labelled.names) & set(others.names)
     assert sorted(labelled.names + others.names) == sorted(filmed.names)
-    kept = [view for view, name in enumerate(filmed.names) if name in labelled.names]
-    rest = [view for view in range(len(filmed)) if view not in kept]
+    kept = [sequence for sequence, name in enumerate(filmed.names) if name in labelled.names]
+    rest = [sequence for sequence in range(len(filmed)) if sequence not in kept]
     assert_same(labelled, filmed.select(kept))
     blotted = torch.full_like(others.joints, torch.nan)
     assert_same(others, replace(filmed.select(rest), joints=blotted, unmeasured_joints=()))
@@ -211,8 +211,8 @@ def test_all_labels_are_all_views_and_a_single_clip_always_keeps_its_own(filmed)
 
 
 def test_labels_are_drawn_by_chance_and_always_the_same(filmed):
-    views = project_takes([a_take(str(n), frames=1) for n in range(20)])
-    first, again = (views.with_labels(0.5)[0].names for _ in range(2))
+    dataset = project_takes([a_take(str(n), frames=1) for n in range(20)])
+    first, again = (dataset.with_labels(0.5)[0].names for _ in range(2))
     assert first == again
     assert list(dict.fromkeys(first)) != [str(n) for n in range(10)]
 
@@ -228,13 +228,13 @@ def test_image_input_is_as_videopose3d_normalises_pixels(filmed):
     """Its function makes x / w * 2 - 1 and y / w * 2 - h / w of pixels (x, y) in an image of w by h."""
     cameras = replace(filmed.cameras, image_size=torch.tensor([[1000.0, 1002.0]]).repeat(8, 1))
     cameras.image_size[3] = torch.tensor([1920.0, 1080.0])
-    views = replace(filmed, cameras=cameras)
-    for view in range(len(views)):
-        w, h = cameras.image_size[view].tolist()
-        frames = views.frames_of(view)
-        x, y = views.keypoints_2d[frames].unbind(-1)
+    dataset = replace(filmed, cameras=cameras)
+    for sequence in range(len(dataset)):
+        w, h = cameras.image_size[sequence].tolist()
+        frames = dataset.frames_of(sequence)
+        x, y = dataset.keypoints_2d[frames].unbind(-1)
         expected = torch.stack((x / w * 2 - 1, y / w * 2 - h / w), dim=-1)
-        torch.testing.assert_close(views.inputs("image")[frames], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(dataset.inputs("image")[frames], expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("input_space", ["screen", "rays", "image"])

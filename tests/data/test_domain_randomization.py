@@ -255,12 +255,12 @@ def test_what_is_outside_the_image_is_not_seen():
 def test_views_to_validate_on_are_the_same_each_time_and_leave_other_randomness_alone():
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    views = randomized_dataset(CLIPS, seed=3, count=20, frames=12)
+    dataset = randomized_dataset(CLIPS, seed=3, count=20, frames=12)
     assert torch.equal(torch.get_rng_state(), before)
-    assert len(views) == 20
-    assert views.joints.shape == (240, 17, 3)
+    assert len(dataset) == 20
+    assert dataset.joints.shape == (240, 17, 3)
     again = randomized_dataset(CLIPS, seed=3, count=20, frames=12)
-    assert torch.equal(views.keypoints_2d, again.keypoints_2d)
+    assert torch.equal(dataset.keypoints_2d, again.keypoints_2d)
 
 
 def test_a_randomized_dataset_holds_drawn_samples_in_pixels_of_a_focal_length_of_1000():

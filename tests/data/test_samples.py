@@ -9,78 +9,80 @@ from spgnet.data.samples import WindowSampler
 from spgnet.geometry.skeleton import HUMAN36M
 
 
-def naive_sample(views, start: int, count: int, context: tuple[int, int]):
+def naive_sample(dataset, start: int, count: int, context: tuple[int, int]):
     """Input window and joints of one sample, frame by frame."""
-    screen, ends = views.inputs("screen"), views.lengths.cumsum(0).tolist()
-    view = next(v for v, end in enumerate(ends) if start < end)
-    first, last = (ends[view] - int(views.lengths[view])), ends[view] - 1
+    screen, ends = dataset.inputs("screen"), dataset.lengths.cumsum(0).tolist()
+    sequence = next(v for v, end in enumerate(ends) if start < end)
+    first, last = (ends[sequence] - int(dataset.lengths[sequence])), ends[sequence] - 1
     frames = range(start - context[0], start + count + context[1])
     inputs = torch.stack([screen[min(max(frame, first), last)] for frame in frames])
-    return view, inputs, views.joints[start : start + count]
+    return sequence, inputs, dataset.joints[start : start + count]
 
 
 @pytest.mark.parametrize(("count", "context"), [(1, (0, 0)), (2, (4, 4)), (3, (8, 0))])
-def test_gathered_windows_equal_a_loop_over_samples(views, count, context):
-    sampler = WindowSampler(views, frames_per_sample=count, context=context)
+def test_gathered_windows_equal_a_loop_over_samples(dataset, count, context):
+    sampler = WindowSampler(dataset, frames_per_sample=count, context=context)
     torch.manual_seed(0)
     edges = torch.tensor([0, 1, len(sampler) - 1])
     places = torch.cat((edges, torch.randint(len(sampler), (20,))))
     batch = sampler.gather(places, torch.zeros(len(places), dtype=torch.bool))
     for sample, number in enumerate(places.tolist()):
-        view, inputs, joints = naive_sample(views, int(sampler.starts[number]), count, context)
+        sequence, inputs, joints = naive_sample(dataset, int(sampler.starts[number]), count, context)
         assert torch.equal(batch.keypoints_2d[sample], inputs)
         assert torch.equal(batch.joints[sample], joints)
-        assert torch.equal(batch.cameras.rotation[sample], views.cameras.rotation[view])
+        assert batch.cameras is not None
+        assert torch.equal(batch.cameras.rotation[sample], dataset.cameras.rotation[sequence])
         assert torch.equal(batch.target_2d[sample], inputs[context[0] : context[0] + count])
 
 
-def test_samples_never_cross_from_one_view_into_the_next(views):
-    sampler = WindowSampler(views, frames_per_sample=5, context=(0, 0))
-    assert len(sampler) == int((views.lengths - 4).clamp(min=0).sum())
+def test_samples_never_cross_from_one_view_into_the_next(dataset):
+    sampler = WindowSampler(dataset, frames_per_sample=5, context=(0, 0))
+    assert len(sampler) == int((dataset.lengths - 4).clamp(min=0).sum())
     assert torch.equal(sampler.sequence[sampler.starts], sampler.sequence[sampler.starts + 4])
 
 
-def test_a_mirrored_sample_is_the_mirror_image_and_its_camera_projects_it_to_its_input(views):
-    sampler = WindowSampler(views, frames_per_sample=2, context=(4, 4))
+def test_a_mirrored_sample_is_the_mirror_image_and_its_camera_projects_it_to_its_input(dataset):
+    sampler = WindowSampler(dataset, frames_per_sample=2, context=(4, 4))
     places = torch.tensor([3, 3])
     batch = sampler.gather(places, torch.tensor([False, True]))
     assert torch.equal(batch.keypoints_2d[1], HUMAN36M.flip(batch.keypoints_2d[0]))
     assert torch.equal(batch.joints[1], HUMAN36M.flip(batch.joints[0]))
+    assert batch.cameras is not None
     assert torch.allclose(batch.cameras[:, None].camera_to_screen(batch.joints), batch.target_2d, atol=1e-5)
 
 
-def test_pose_and_root_add_up_to_the_joints(views):
-    batch = WindowSampler(views, frames_per_sample=2, context=(0, 0)).gather(
+def test_pose_and_root_add_up_to_the_joints(dataset):
+    batch = WindowSampler(dataset, frames_per_sample=2, context=(0, 0)).gather(
         torch.arange(4), torch.zeros(4, dtype=torch.bool)
     )
     assert torch.allclose(batch.pose + batch.root, batch.joints)
     assert batch.pose[:, :, 0].abs().max() == 0
 
 
-def test_too_few_frames_are_refused(views):
+def test_too_few_frames_are_refused(dataset):
     short = replace(
-        views,
-        joints=views.joints[:3],
-        keypoints_2d=views.keypoints_2d[:3],
-        cameras=views.cameras[:2],
+        dataset,
+        joints=dataset.joints[:3],
+        keypoints_2d=dataset.keypoints_2d[:3],
+        cameras=dataset.cameras[:2],
         lengths=torch.tensor([2, 1]),
-        names=views.names[:2],
-        subjects=views.subjects[:2],
-        actions=views.actions[:2],
+        names=dataset.names[:2],
+        subjects=dataset.subjects[:2],
+        actions=dataset.actions[:2],
     )
     with pytest.raises(ValueError, match="too few frames: a sample needs 3 in a row, the longest clip has 2"):
         WindowSampler(short, frames_per_sample=3, context=(0, 0))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_every_output_frame_is_scored(views, count):
-    scored = torch.ones(len(views.joints), dtype=torch.bool)
+def test_every_output_frame_is_scored(dataset, count):
+    scored = torch.ones(len(dataset.joints), dtype=torch.bool)
     scored[::5] = False
-    sampler = WindowSampler(replace(views, eval_mask=scored), frames_per_sample=count, context=(1, 1))
+    sampler = WindowSampler(replace(dataset, eval_mask=scored), frames_per_sample=count, context=(1, 1))
     naive = [
         frame
-        for view in range(len(views))
-        for frame in range(views.frames_of(view).start, views.frames_of(view).stop - count + 1)
+        for sequence in range(len(dataset))
+        for frame in range(dataset.frames_of(sequence).start, dataset.frames_of(sequence).stop - count + 1)
         if all(frame + later in set(scored.nonzero().flatten().tolist()) for later in range(count))
     ]
     assert sampler.starts.tolist() == naive

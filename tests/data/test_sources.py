@@ -1,4 +1,4 @@
-"""Where views come from: motion, recorded takes, and takes without 3D."""
+"""Where data come from: motion, recorded takes, and takes without 3D."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -86,9 +86,9 @@ def test_one_s_own_motion_is_filmed_like_the_benchmark_s(tmp_path):
     save_motion_archive(tmp_path / "mine.npz", procedural_clips(8, seed=0, seconds=2.0, fps=30.0))
     data = DataConfig(motion=tmp_path)
     splits = {split: load_dataset(data, split) for split in ("train", "validation", "test")}
-    names = [{name.partition("@")[0] for name in views.names} for views in splits.values()]
+    names = [{name.partition("@")[0] for name in dataset.names} for dataset in splits.values()]
     assert sum(map(len, names)) == len(set.union(*names)) == 8
-    assert {views.fps for views in splits.values()} == {50.0}
+    assert {dataset.fps for dataset in splits.values()} == {50.0}
     again = load_dataset(data, "train")
     assert torch.equal(again.keypoints_2d, splits["train"].keypoints_2d)
 

@@ -189,10 +189,10 @@ def test_a_frame_of_no_known_activity_does_not_cut_a_stretch(tmp_path):
 
 
 def test_takes_become_views(written):
-    views = project_takes(load(written, "gt"), detector="gt")
-    assert len(views) == 2 * len(SEQUENCES)
-    assert views.eval_mask.sum() == len(VALID) * len(SEQUENCES)
-    assert set(views.actions) == {ACTIVITIES[0], ACTIVITIES[5]}
+    dataset = project_takes(load(written, "gt"), detector="gt")
+    assert len(dataset) == 2 * len(SEQUENCES)
+    assert dataset.eval_mask.sum() == len(VALID) * len(SEQUENCES)
+    assert set(dataset.actions) == {ACTIVITIES[0], ACTIVITIES[5]}
 
 
 def test_check_tells_what_is_there(written):
@@ -286,12 +286,12 @@ def test_a_run_is_evaluated_on_the_valid_frames_and_sees_them_all(written, comma
     assert scores["frames"] == len(SEQUENCES) * len(VALID)
     assert set(scores["actions"]) == {ACTIVITIES[0], ACTIVITIES[5]}
     _, model = load_run(tmp_path / "run")
-    views = project_takes(load(written, "gt"), detector="gt")
-    predicted = lift_dataset(model, views, flip=True)
+    dataset = project_takes(load(written, "gt"), detector="gt")
+    predicted = lift_dataset(model, dataset, flip=True)
     means = scores["mean_over_frames"]
     for name in ("mpjpe", "pck", "auc"):
         expected = [
-            official(predicted[frame], views.joints[frame])[name]
+            official(predicted[frame], dataset.joints[frame])[name]
             for frame in range(len(predicted))
             if frame % FRAMES in VALID
         ]

@@ -101,7 +101,10 @@ def test_random_rigs_film_the_same_motion_from_other_places(small_procedural):
     fixed, random = (load_dataset(DataConfig(rig=rig), "test") for rig in ("human36m", "random"))
     assert len(fixed) == len(random)
     assert not torch.equal(fixed.cameras.position, random.cameras.position)
-    world = [views.cameras[0].camera_to_world(views.joints[views.frames_of(0)]) for views in (fixed, random)]
+    world = [
+        dataset.cameras[0].camera_to_world(dataset.joints[dataset.frames_of(0)])
+        for dataset in (fixed, random)
+    ]
     assert torch.allclose(*world, atol=1e-4)
 
 
@@ -142,8 +145,8 @@ def test_a_missing_folder_or_archive_or_another_archive_is_named(tmp_path, monke
 
 @pytest.mark.parametrize(("split", "frames"), [("train", 417_728), ("validation", 28_412), ("test", 329_008)])
 def test_the_real_splits_are_whole_and_in_front_of_the_cameras(real_motion, split, frames):
-    views = load_dataset(DataConfig(motion=real_motion), split)
-    assert len(views.joints) == frames
-    assert views.fps == 50
-    assert views.joints[..., 2].min() > 1.5
-    assert (views.inputs("screen").abs() < 1.05).all(dim=-1).float().mean() > 0.97
+    dataset = load_dataset(DataConfig(motion=real_motion), split)
+    assert len(dataset.joints) == frames
+    assert dataset.fps == 50
+    assert dataset.joints[..., 2].min() > 1.5
+    assert (dataset.inputs("screen").abs() < 1.05).all(dim=-1).float().mean() > 0.97

@@ -174,7 +174,7 @@ def test_a_file_is_projected_as_opencv_projects_its_own_numbers(tmp_path_factory
     path = tmp_path_factory.mktemp("takes") / "a.npz"
     np.savez(path, **arrays)  # type: ignore[arg-type]
     take = load_take(path)
-    views = project_takes([take])
+    dataset = project_takes([take])
     for camera in range(2):
         rotation, _ = cv2.Rodrigues(arrays["rotation"][camera])
         pixels, _ = cv2.projectPoints(
@@ -184,8 +184,8 @@ def test_a_file_is_projected_as_opencv_projects_its_own_numbers(tmp_path_factory
             arrays["camera_matrix"][camera],
             arrays["distortion"][camera],
         )
-        frames = views.frames_of(camera)
-        ours = views.keypoints_2d[frames]
+        frames = dataset.frames_of(camera)
+        ours = dataset.keypoints_2d[frames]
         np.testing.assert_allclose(ours.reshape(-1, 2).numpy(), pixels[:, 0], atol=0.01)
 
 
@@ -402,9 +402,9 @@ def test_check_and_load_tell_which_takes_of_a_split_do_not_go_together(folder):
 
 
 def test_takes_that_load_can_be_filmed(folder):
-    views = project_takes(TAKE_FILES_FORMAT.load(folder, "train", "cpn"), detector="cpn")
-    assert len(views) == 6
-    assert views.unmeasured_joints == ("spine", "head_top")
+    dataset = project_takes(TAKE_FILES_FORMAT.load(folder, "train", "cpn"), detector="cpn")
+    assert len(dataset) == 6
+    assert dataset.unmeasured_joints == ("spine", "head_top")
 
 
 def test_files_that_systems_hide_and_other_files_are_no_takes(folder):

@@ -1,4 +1,4 @@
-"""Takes and the views of them: which frames are scored."""
+"""Takes and their datasets: which frames are evaluated."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def a_take(name: str, frames: int, scored: list[int] | None = None) -> Take:
 
 
 @pytest.fixture(scope="module")
-def views():
+def dataset():
     return project_takes([a_take("a", 4, [1, 2]), a_take("b", 3), a_take("c", 2, [0])])
 
 
@@ -38,45 +38,45 @@ def test_a_take_in_which_no_frame_is_scored_is_refused():
         a_take("a", 4, [])
 
 
-def test_every_camera_of_a_take_has_its_scored_frames_and_a_take_that_names_none_has_all(views):
+def test_every_camera_of_a_take_has_its_scored_frames_and_a_take_that_names_none_has_all(dataset):
     a, b, c = [0, 1, 1, 0], [1, 1, 1], [1, 0]
-    assert views.eval_mask.tolist() == [*a, *a, *b, *b, *c, *c]
-    assert torch.equal(views.eval_frames(), views.eval_mask)
-    assert len(views.joints) == 2 * (4 + 3 + 2)
+    assert dataset.eval_mask.tolist() == [*a, *a, *b, *b, *c, *c]
+    assert torch.equal(dataset.eval_frames(), dataset.eval_mask)
+    assert len(dataset.joints) == 2 * (4 + 3 + 2)
 
 
 def test_views_of_takes_that_are_scored_throughout_have_no_mask():
-    views = project_takes([a_take("a", 4), a_take("b", 3)])
-    assert views.eval_mask is None
-    assert views.eval_frames().tolist() == [True] * 14
-    assert views.select([3, 0]).eval_mask is None
-    assert (views + views).eval_mask is None
-    assert views.to(torch.device("cpu")).eval_mask is None
+    dataset = project_takes([a_take("a", 4), a_take("b", 3)])
+    assert dataset.eval_mask is None
+    assert dataset.eval_frames().tolist() == [True] * 14
+    assert dataset.select([3, 0]).eval_mask is None
+    assert (dataset + dataset).eval_mask is None
+    assert dataset.to(torch.device("cpu")).eval_mask is None
 
 
-def test_a_selection_takes_its_scored_frames_along(views):
+def test_a_selection_takes_its_scored_frames_along(dataset):
     """In the order of the selection: the first camera of c, the second of a."""
-    assert views.select([4, 1]).eval_mask.tolist() == [1, 0, 0, 1, 1, 0]
+    assert dataset.select([4, 1]).eval_mask.tolist() == [1, 0, 0, 1, 1, 0]
 
 
-def test_a_sum_has_both_masks_and_that_of_a_side_without_one_is_full(views):
+def test_a_sum_has_both_masks_and_that_of_a_side_without_one_is_full(dataset):
     full = project_takes([a_take("d", 5)])
-    mask, ones = views.eval_mask.tolist(), [True] * 10
-    assert (views + views).eval_mask.tolist() == mask + mask
-    assert (views + full).eval_mask.tolist() == mask + ones
-    assert (full + views).eval_mask.tolist() == ones + mask
+    mask, ones = dataset.eval_mask.tolist(), [True] * 10
+    assert (dataset + dataset).eval_mask.tolist() == mask + mask
+    assert (dataset + full).eval_mask.tolist() == mask + ones
+    assert (full + dataset).eval_mask.tolist() == ones + mask
 
 
-def test_the_mask_goes_where_the_views_go(views, monkeypatch):
+def test_the_mask_goes_where_the_views_go(dataset, monkeypatch):
     monkeypatch.setattr(PoseDataset, "__post_init__", lambda self: None)  # a tensor on "meta" has no values
-    moved = views.to(torch.device("meta"))
+    moved = dataset.to(torch.device("meta"))
     assert moved.eval_mask.device.type == moved.joints.device.type == "meta"
 
 
-def test_blotting_out_labels_keeps_the_mask(views):
-    labelled, rest = views.with_labels(0.5)
+def test_blotting_out_labels_keeps_the_mask(dataset):
+    labelled, rest = dataset.with_labels(0.5)
     for part in (labelled, rest):
         expected = torch.cat(
-            [views.eval_mask[views.frames_of(views.names.index(name))] for name in part.names]
+            [dataset.eval_mask[dataset.frames_of(dataset.names.index(name))] for name in part.names]
         )
         assert torch.equal(part.eval_mask, expected)

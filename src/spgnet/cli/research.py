@@ -205,7 +205,7 @@ def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:
     console.print("no faults")
 
 
-def tensorboard_log(run: Path) -> LogCallback:
+def tensorboard_log(run_dir: Path) -> LogCallback:
     """A function that writes the log's entries to TensorBoard; nothing is written before the first."""
     import_extra("tensorboard", "tensorboard")
     from torch.utils.tensorboard import SummaryWriter
@@ -214,7 +214,7 @@ def tensorboard_log(run: Path) -> LogCallback:
 
     def log(entry: dict[str, Any]) -> None:
         if not writers:  # a resumed run may have logged this epoch already
-            writers.append(SummaryWriter(run / "tensorboard", purge_step=entry["step"]))
+            writers.append(SummaryWriter(run_dir / "tensorboard", purge_step=entry["step"]))
         for name in sorted(entry.keys() - {"epoch", "step"}):
             writers[0].add_scalar(name, entry[name], entry["step"])
         writers[0].flush()

@@ -59,36 +59,36 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         counts = ("epochs", "batch_size", "frames_per_sample", "checkpoint_every")
-        faults = [
+        errors = [
             f"{name} must be at least 1, got {getattr(self, name)}"
             for name in counts
             if getattr(self, name) < 1
         ]
         if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
-            faults.append(f"steps_per_epoch must be at least 1, got {self.steps_per_epoch}")
+            errors.append(f"steps_per_epoch must be at least 1, got {self.steps_per_epoch}")
         if self.loss.kinematic and self.frames_per_sample < 2:
-            faults.append("the kinematic term needs frames_per_sample of at least 2")
+            errors.append("the kinematic term needs frames_per_sample of at least 2")
         if self.batch_size < 2 * self.frames_per_sample:
-            faults.append(
+            errors.append(
                 f"a batch of {self.batch_size} output frames does not hold two samples of "
                 f"{self.frames_per_sample}"
             )
         if not (self.learning_rate > 0 and 0 < self.decay <= 1):
-            faults.append(
+            errors.append(
                 f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
             )
         if self.max_grad_norm is not None and not self.max_grad_norm > 0:
-            faults.append(f"max_grad_norm must be positive, got {self.max_grad_norm}")
+            errors.append(f"max_grad_norm must be positive, got {self.max_grad_norm}")
         if not 0 <= self.seed < 2**32:
-            faults.append(f"seed must be between 0 and 2**32, got {self.seed}")
+            errors.append(f"seed must be between 0 and 2**32, got {self.seed}")
         rates = self.model.rates if isinstance(self.model, RayNetConfig) else None
         if self.data.input == "randomized" and rates and self.data.randomization.fps != rates:
-            faults.append(
+            errors.append(
                 f"the model is for {rates} frames per second, and data.randomization.fps draws "
                 f"{self.data.randomization.fps}; give both the same"
             )
-        if faults:
-            raise InputError("; ".join(faults))
+        if errors:
+            raise InputError("; ".join(errors))
 
     def steps_in_epoch(self, frames: int) -> int:
         """Steps in an epoch over data of so many frames."""

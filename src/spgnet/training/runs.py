@@ -90,32 +90,32 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def check_free(run: Path) -> None:
+def check_free(run_dir: Path) -> None:
     """Make sure that a folder holds no run.
 
     Raises:
         InputError: it does.
     """
-    if (run / "config.json").exists():
+    if (run_dir / "config.json").exists():
         raise InputError(
-            f"{run}: already holds a run; resume it with --resume, or name another folder with --out"
+            f"{run_dir}: already holds a run; resume it with --resume, or name another folder with --out"
         )
 
 
-def create_run(run: Path, config: TrainConfig) -> None:
+def create_run(run_dir: Path, config: TrainConfig) -> None:
     """Start a run folder: what is trained, and where."""
-    run.mkdir(parents=True, exist_ok=True)
-    write_json(run / "environment.json", _environment())
-    write_json(run / "config.json", config_to_json(config))
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_json(run_dir / "environment.json", _environment())
+    write_json(run_dir / "config.json", config_to_json(config))
 
 
-def check_resumable(run: Path, config: TrainConfig) -> None:
+def check_resumable(run_dir: Path, config: TrainConfig) -> None:
     """Make sure that a run folder belongs to a configuration; only the place of the motion may differ.
 
     Raises:
         InputError: it holds no run, or one of another configuration.
     """
-    found, expected = (config_to_json(each) for each in (read_config(run), config))
+    found, expected = (config_to_json(each) for each in (read_config(run_dir), config))
     for values in (found, expected):
         values["data"]["motion"] = "captured" if values["data"]["motion"] else "procedural"
         values["data"]["takes"] = "recorded" if values["data"]["takes"] else None
@@ -123,48 +123,48 @@ def check_resumable(run: Path, config: TrainConfig) -> None:
         f"{key} is {found[key]}, now {expected[key]}" for key in expected if found[key] != expected[key]
     ]
     if changes:
-        raise InputError(f"{run}: a run of another configuration: {'; '.join(changes)}")
+        raise InputError(f"{run_dir}: a run of another configuration: {'; '.join(changes)}")
 
 
-def read_config(run: Path) -> TrainConfig:
+def read_config(run_dir: Path) -> TrainConfig:
     """The configuration of a run.
 
     Raises:
         InputError: there is no run, or its configuration cannot be read.
     """
-    path = run / "config.json"
+    path = run_dir / "config.json"
     if not path.is_file():
-        raise InputError(f"{run}: not a run folder (it has no config.json)")
+        raise InputError(f"{run_dir}: not a run folder (it has no config.json)")
     values = read_json(path)
     with prefix_errors(path):
         return config_from_json(values)
 
 
-def load_run(run: Path) -> tuple[TrainConfig, LiftingNetwork]:
+def load_run(run_dir: Path) -> tuple[TrainConfig, LiftingNetwork]:
     """A run's configuration and its best weights, ready for use.
 
     Raises:
         InputError: there is no run, or its checkpoint is missing, damaged or of another configuration.
     """
-    config = read_config(run)
+    config = read_config(run_dir)
     model = build_model(config.model)
-    load_checkpoint(run / "best.safetensors", config.model, model)
+    load_checkpoint(run_dir / "best.safetensors", config.model, model)
     return config, model.eval()
 
 
-def read_log(run: Path) -> list[dict[str, Any]]:
+def read_log(run_dir: Path) -> list[dict[str, Any]]:
     """The entries of a run's log, one an epoch.
 
     Raises:
         InputError: a line is not JSON.
     """
-    path = run / "log.jsonl"
+    path = run_dir / "log.jsonl"
     return read_json_lines(path) if path.exists() else []
 
 
-def write_log(run: Path, entries: list[dict[str, Any]]) -> None:
+def write_log(run_dir: Path, entries: list[dict[str, Any]]) -> None:
     """Write a run's log anew."""
-    write_text(run / "log.jsonl", "".join(json.dumps(entry) + "\n" for entry in entries))
+    write_text(run_dir / "log.jsonl", "".join(json.dumps(entry) + "\n" for entry in entries))
 
 
 def _environment() -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""What each part of the wild recipe is worth: short runs without it, and with smaller and larger networks.
+"""What each part of the randomized recipe is worth: short runs without it, and with other networks.
 
 Validated on captured motion (CMU's modern dance, held out) and on generated motion of another seed,
 both with the full recipe's random cameras, detector noise and gaps:
 
-    python benchmarks/wild_ablation.py MOTION        # MOTION: the folder of the motion archives
+    python benchmarks/randomization_ablation.py MOTION        # MOTION: the folder of the motion archives
 
 Resumes where it stopped; writes the results as JSON and Markdown into its output folder.
 """
@@ -30,7 +30,7 @@ from spgnet.training.loop import train
 from spgnet.training.recipes import RECIPES, TrainConfig
 from spgnet.training.runs import git_commit, load_run
 
-VIEWS = 120
+SEQUENCES = 120
 """Of 100 frames each, for both kinds of motion."""
 COLUMNS = ("mpjpe", "p_mpjpe", "trajectory", "bone_deviation")
 EXACT = {"noise": (0.0, 0.0), "bias": 0.0}
@@ -45,11 +45,11 @@ ONE_CAMERA = {
 
 @dataclass(frozen=True)
 class Ablation:
-    """Train shortened wild recipes."""
+    """Train shortened randomized recipes."""
 
     motion: tyro.conf.Positional[Path]
     """Folder of the open benchmark's motion archives."""
-    out: Path = Path("runs/wild-ablation")
+    out: Path = Path("runs/randomization-ablation")
     """Folder of the runs and the results."""
     seeds: tuple[int, ...] = (0, 1)
     """Seeds of the runs."""
@@ -71,12 +71,12 @@ def main() -> None:
     )
     dancer = [clip.resampled(FPS) for clip in load_clips(base.data, "validation")]
     motion = {"captured": dancer, "generated": procedural_clips(32, seed=2, fps=FPS)}
-    views = {name: randomized_dataset(clips, seed=0, count=VIEWS) for name, clips in motion.items()}
+    datasets = {name: randomized_dataset(clips, seed=0, count=SEQUENCES) for name, clips in motion.items()}
     rows = []
     for seed in ablation.seeds:
         for name, recipe in variants(base).items():
-            folder = ablation.out / f"{name.replace(' ', '-')}-seed{seed}"
-            scores = trained_and_scored(replace(recipe, seed=seed), folder, views)
+            run_dir = ablation.out / f"{name.replace(' ', '-')}-seed{seed}"
+            scores = trained_and_scored(replace(recipe, seed=seed), run_dir, datasets)
             rows.append({"variant": name, "seed": seed, **scores})
             print(name, seed, {k: round(v["mpjpe"], 1) for k, v in scores["scores"].items()}, flush=True)
     write_json(ablation.out / "results.json", rows)
@@ -87,16 +87,16 @@ def main() -> None:
 def variants(base: TrainConfig) -> dict[str, TrainConfig]:
     """The recipe; the recipe less one part each; and with other networks."""
 
-    def wild(**changes: Any) -> TrainConfig:
+    def randomized(**changes: Any) -> TrainConfig:
         return replace(base, data=replace(base.data, randomization=replace(DomainRandomization(), **changes)))
 
     return {
         "everything": base,
         "no re-projection term": replace(base, loss=replace(base.loss, reprojection=0.0)),
         "no kinematic term": replace(base, loss=replace(base.loss, kinematic=0.0)),
-        "no detector noise": wild(**EXACT),
-        "no detector joints": wild(offset=0.0),
-        "one camera": wild(**ONE_CAMERA),
+        "no detector noise": randomized(**EXACT),
+        "no detector joints": randomized(offset=0.0),
+        "one camera": randomized(**ONE_CAMERA),
         "no generated motion": replace(base, data=replace(base.data, generated=0)),
         "J = 9": replace(base, model=replace(base.model, filter_widths=(3, 3))),
         "J = 81": replace(base, model=replace(base.model, filter_widths=(3, 3, 3, 3))),
@@ -105,16 +105,16 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
     }
 
 
-def trained_and_scored(recipe: TrainConfig, folder: Path, views: dict[str, Any]) -> dict[str, Any]:
+def trained_and_scored(recipe: TrainConfig, run_dir: Path, datasets: dict[str, Any]) -> dict[str, Any]:
     """The scores of a run's best weights, after training it where that is not yet done."""
-    done = folder / "scores.json"
+    done = run_dir / "scores.json"
     if done.exists():
         return read_json(done)
-    resume = (folder / "config.json").exists()
-    if not train(recipe, folder, load_training_data(recipe.data), views["captured"], resume=resume):
+    resume = (run_dir / "config.json").exists()
+    if not train(recipe, run_dir, load_training_data(recipe.data), datasets["captured"], resume=resume):
         raise KeyboardInterrupt
-    _, model = load_run(folder)
-    scores = {name: evaluate(model, each).mean_over_frames for name, each in views.items()}
+    _, model = load_run(run_dir)
+    scores = {name: evaluate(model, each).mean_over_frames for name, each in datasets.items()}
     result = {"commit": git_commit(), "scores": scores, "microseconds": microseconds(model)}
     write_json(done, result)
     return result
