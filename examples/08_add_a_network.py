@@ -35,7 +35,8 @@ class Recurrent(LiftingNetwork):
         windows = keypoints_2d.unfold(1, self.receptive_field, 1)  # batch, outputs, 17, 2, 9
         frames = windows.permute(0, 1, 4, 2, 3).flatten(3)
         state = self.gru(frames.flatten(0, 1))[1][-1].unflatten(0, frames.shape[:2])
-        return LiftedPose(root_relative(self.pose(state)), self.trajectory["head"](state).unsqueeze(2))
+        root = self.trajectory.get_submodule("head")(state).unsqueeze(2)
+        return LiftedPose(root_relative(self.pose(state)), root)
 
 
 def main(steps: str) -> None:
