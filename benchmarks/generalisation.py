@@ -7,7 +7,7 @@ table). As in that benchmark, every joint counts as visible, since gaps are shor
 smooths the 2D input.
 
     python benchmarks/generalisation.py MOTION      # MOTION: the folder of the motion archives
-    python benchmarks/generalisation.py MOTION --weights runs/wild --actions --json generalisation.json
+    python benchmarks/generalisation.py MOTION --weights runs/randomized --actions --json generalisation.json
     python benchmarks/generalisation.py MOTION --clips 5      # faster: at most five clips of every action
 """
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_older_names_of_the_randomization_are_read():
         "faceless": "missing_nose",
         "sparse": "skipped_frames",
     }
-    shares = {new: 0.01 * number for number, new in enumerate(names.values())}
+    shares: dict[str, Any] = {new: 0.01 * number for number, new in enumerate(names.values())}
     recipe = RECIPES["randomized"]
     changed = replace(recipe, data=replace(recipe.data, randomization=DomainRandomization(**shares)))
     values = config_to_json(changed)

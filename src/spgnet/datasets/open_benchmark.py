@@ -41,7 +41,7 @@ def benchmark_clips(motion: Path, split: Split, *, trained_randomized: bool = Fa
     Args:
         motion: folder of the archives.
         split: train, validation or test.
-        trained_wild: of the test split, give only what wild training does not draw on.
+        trained_randomized: of the test split, give only what randomized training does not draw on.
 
     Raises:
         InputError: an archive of the split is missing, broken or another one than the benchmark's.
