@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.synthetic.detector_noise import DetectorNoise, box_size, detect, per_joint
+from spgnet.synthetic.detector_noise import DetectorNoise, box_size, per_joint, simulate_detections
 
 Array = NDArray[np.float64]
 MODEL_CONFIGS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
@@ -218,7 +218,7 @@ def simulated(recording: Recording, noise: DetectorNoise) -> Iterator[Recording]
     points[:, limbs] = torch.from_numpy(recording.truth)
     for seed in range(SEEDS):
         generator = torch.Generator().manual_seed(seed)
-        seen = detect(points, noise, fps=recording.fps, generator=generator)[:, limbs].numpy()
+        seen = simulate_detections(points, noise, fps=recording.fps, generator=generator)[:, limbs].numpy()
         yield Recording(recording.name, recording.fps, seen, np.ones(seen.shape[:2]), recording.truth)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from spgnet import cli
 from spgnet.data.dataset import PoseDataset, project_clips
-from spgnet.geometry.motion_clip import standing_pieces
+from spgnet.geometry.motion_clip import split_to_space
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -69,5 +69,5 @@ def _shared(name: str) -> Path:
 def dataset() -> PoseDataset:
     """A few short sequences of procedural motion."""
     clips = procedural_clips(4, seed=5, seconds=2.0)
-    pieces = [piece for clip in clips for piece in standing_pieces(clip, radius=1.5, shortest=0.5)]
+    pieces = [piece for clip in clips for piece in split_to_space(clip, radius=1.5, shortest=0.5)]
     return project_clips([(piece, human36m_rig("S1")[:2]) for piece in pieces])

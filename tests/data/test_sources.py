@@ -102,7 +102,7 @@ def test_motion_too_short_to_film_is_a_fault(tmp_path):
 def test_what_a_path_holds_is_told(recorded, tmp_path):
     name, checked = check_data(tmp_path)
     assert name == "take files"
-    assert not checked.faults
+    assert not checked.errors
     mocap = tmp_path / "mocap"
     mocap.mkdir()
     save_motion_archive(mocap / "mine.npz", procedural_clips(3, seed=0, seconds=1.0))
@@ -115,9 +115,9 @@ def test_the_benchmark_s_archives_are_checked_by_their_sums(real_motion, tmp_pat
     name, checked = check_data(real_motion)
     assert "open benchmark" in name
     assert len(checked.facts) == 6
-    assert not checked.faults
+    assert not checked.errors
     (tmp_path / "bandai.npz").write_bytes(b"other")
-    assert len(check_data(tmp_path)[1].faults) == 6
+    assert len(check_data(tmp_path)[1].errors) == 6
 
 
 @pytest.mark.parametrize(

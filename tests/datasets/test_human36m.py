@@ -292,7 +292,7 @@ def test_check_tells_every_fault_at_once_and_load_those_of_its_split(tmp_path, e
         assert all(fault in str(error.value) for fault in told)
         assert not any(fault in str(error.value) for fault in untold)
         assert str(error.value).count("; ") == 3
-    faults = check(tmp_path).faults
+    faults = check(tmp_path).errors
     for fault in (*train, *test):
         assert sum(fault in told for told in faults) == 1, fault
     assert len(faults) == 8
@@ -412,7 +412,7 @@ def test_without_cdflib_the_extra_is_named_once(tmp_path, motion, monkeypatch):
     message = "cdflib is missing; install it with: pip install 'spgnet[datasets]'"
     with pytest.raises(ValueError, match=r"^cdflib is missing; .*pip install 'spgnet\[datasets\]'$"):
         load(tmp_path / "original", "test", None)
-    assert check(tmp_path / "original").faults == [message]
+    assert check(tmp_path / "original").errors == [message]
     assert_same(load(tmp_path / "prepared", "test", None), motion)
 
 

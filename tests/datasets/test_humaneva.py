@@ -275,7 +275,7 @@ def test_every_fault_is_listed_and_load_raises_them_in_one_line(tmp_path, motion
     walk["Walking 1 chunk0"][1] = walk["Walking 1 chunk0"][1][:-1]
     pixels["Train/S2"]["Jog 1 chunk0"][2] = pixels["Train/S2"]["Jog 1 chunk0"][2][:, :3]
     write(tmp_path, spoilt, gt=pixels)
-    told = HUMANEVA_FORMAT.check(tmp_path).faults
+    told = HUMANEVA_FORMAT.check(tmp_path).errors
     frames = len(motion["Train/S1"]["Walking 1 chunk0"])
     for expected in (
         "Train/S1/Jog 1 chunk0 holds NaN or infinity in 1 frames, the first is frame 3",
@@ -313,7 +313,7 @@ def test_2d_that_is_not_in_pixels_is_refused(tmp_path, motion):
         for part, chunks in pixels.items()
     }
     write(tmp_path, motion, gt=pixels, mine=scaled)
-    (train, test) = HUMANEVA_FORMAT.check(tmp_path).faults
+    (train, test) = HUMANEVA_FORMAT.check(tmp_path).errors
     assert "data_2d_humaneva15_mine.npz: 2D joints of Train are" in train
     assert "Validate" in test
     with pytest.raises(ValueError, match="expected pixels"):
@@ -342,5 +342,5 @@ def test_other_archives_are_told_apart(tmp_path, motion, arrays, fault):
 
 def test_a_damaged_motion_file_is_one_fault(tmp_path):
     (tmp_path / "data_3d_humaneva15.npz").write_bytes(b"no archive")
-    (fault,) = HUMANEVA_FORMAT.check(tmp_path).faults
+    (fault,) = HUMANEVA_FORMAT.check(tmp_path).errors
     assert str(tmp_path / "data_3d_humaneva15.npz") in fault

@@ -222,7 +222,7 @@ def test_every_fault_is_listed_and_load_raises_them_in_one_line(tmp_path):
     sequences["TS4"]["annot3"] = sequences["TS4"]["annot3"] / 1000
     sequences["TS5"]["valid_frame"][:] = 0
     sequences["TS6"]["annot2"] = sequences["TS6"]["annot2"][..., ::-1]
-    told = MPI_INF_3DHP_FORMAT.check(write(tmp_path, **sequences)).faults
+    told = MPI_INF_3DHP_FORMAT.check(write(tmp_path, **sequences)).errors
     expected = {
         "TS1": ["no such file"],
         "TS2": ["arrays univ_annot3 are missing", "annot2 has shape (24, 1, 16, 2), expected"],
@@ -263,7 +263,7 @@ def test_a_file_of_another_format_is_told(tmp_path, written):
 
 def test_without_h5py_the_extra_is_named(written, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    (fault,) = MPI_INF_3DHP_FORMAT.check(written).faults
+    (fault,) = MPI_INF_3DHP_FORMAT.check(written).errors
     assert fault == "h5py is missing; install it with: pip install 'spgnet[datasets]'"
     with pytest.raises(ValueError, match=r"spgnet\[datasets\]"):
         load(written)

@@ -379,7 +379,7 @@ def test_check_and_load_tell_every_fault_of_every_file(folder):
     two = write(folder / "train/y.npz", subject=None)
     three = folder / "test/z.npz"
     three.write_bytes(b"no archive")
-    faults = TAKE_FILES_FORMAT.check(folder).faults
+    faults = TAKE_FILES_FORMAT.check(folder).errors
     assert [fault.split(": ")[0] for fault in faults] == [str(one), str(two), str(three)]
     with pytest.raises(ValueError, match=r"fps is not positive.*; .*arrays subject are missing"):
         TAKE_FILES_FORMAT.load(folder, "train", None)
@@ -395,7 +395,7 @@ def test_check_and_load_tell_which_takes_of_a_split_do_not_go_together(folder):
         f"{other}: unmeasured_joints is nose, but spine, head_top in a.npz",
         f"{folder / 'test/e.npz'}: unmeasured_joints is none, but spine, head_top in d.npz",
     ]
-    assert TAKE_FILES_FORMAT.check(folder).faults == expected
+    assert TAKE_FILES_FORMAT.check(folder).errors == expected
     with pytest.raises(ValueError, match=r"\A[^\n]*\Z") as error:
         TAKE_FILES_FORMAT.load(folder, "train", None)
     assert str(error.value) == "; ".join(expected[:2])
@@ -411,7 +411,7 @@ def test_files_that_systems_hide_and_other_files_are_no_takes(folder):
     for name in ("._a.npz", ".b.npz.partial.npz", "notes.txt"):
         (folder / "train" / name).write_bytes(b"something else")
     assert len(TAKE_FILES_FORMAT.load(folder, "train", None)) == 3
-    assert not TAKE_FILES_FORMAT.check(folder).faults
+    assert not TAKE_FILES_FORMAT.check(folder).errors
 
 
 def test_motion_archives_and_other_archives_are_no_take_files(tmp_path):

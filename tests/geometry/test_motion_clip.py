@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spgnet.geometry.motion_clip import MotionClip, standing_pieces
+from spgnet.geometry.motion_clip import MotionClip, split_to_space
 from spgnet.geometry.skeleton import HUMAN36M
 
 law = settings(max_examples=30, deadline=None)
@@ -147,7 +147,7 @@ def test_longer_arms_do_not_move_the_root() -> None:
 
 def test_a_clip_that_fits_is_one_piece_under_its_own_name_about_the_origin() -> None:
     path = torch.tensor([[5.0, 2.0], [6.0, 2.5], [5.5, 2.0]])
-    (piece,) = standing_pieces(_clip(_walk(path), name="stand"), radius=1.0, shortest=0.0)
+    (piece,) = split_to_space(_clip(_walk(path), name="stand"), radius=1.0, shortest=0.0)
     assert piece.name == "stand"
     expected = path.double() - torch.tensor([5.5, 2.25], dtype=torch.float64)
     torch.testing.assert_close(piece.joints[:, 0, :2], expected)
@@ -155,7 +155,7 @@ def test_a_clip_that_fits_is_one_piece_under_its_own_name_about_the_origin() -> 
 
 def test_pieces_begin_where_the_pelvis_would_leave_the_square() -> None:
     path = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [4.0, 0.0]])
-    pieces = standing_pieces(_clip(_walk(path), name="walk"), radius=1.0, shortest=0.0)
+    pieces = split_to_space(_clip(_walk(path), name="walk"), radius=1.0, shortest=0.0)
     assert [(piece.name, len(piece)) for piece in pieces] == [("walk@0", 3), ("walk@3", 2)]
     torch.testing.assert_close(pieces[0].joints[:, 0, 0], torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64))
 
@@ -167,7 +167,7 @@ def test_pieces_cover_all_frames_once_in_order_and_stay_in_the_square(
 ) -> None:
     steps = torch.randn(frames, 2, generator=torch.Generator().manual_seed(seed)) * 0.2
     clip = _clip(_walk(steps.cumsum(dim=0)))
-    pieces = standing_pieces(clip, radius=radius, shortest=0.0)
+    pieces = split_to_space(clip, radius=radius, shortest=0.0)
     assert sum(len(piece) for piece in pieces) == frames
     start = 0
     for piece in pieces:
@@ -183,6 +183,6 @@ def test_pieces_shorter_than_asked_for_are_dropped() -> None:
     path = torch.zeros(130, 2)
     path[100:] = 10
     clip = _clip(_walk(path), fps=50.0)
-    assert [len(piece) for piece in standing_pieces(clip, radius=1.0, shortest=0.6)] == [100, 30]
-    assert [len(piece) for piece in standing_pieces(clip, radius=1.0, shortest=0.62)] == [100]
-    assert standing_pieces(clip, radius=1.0, shortest=3.0) == []
+    assert [len(piece) for piece in split_to_space(clip, radius=1.0, shortest=0.6)] == [100, 30]
+    assert [len(piece) for piece in split_to_space(clip, radius=1.0, shortest=0.62)] == [100]
+    assert split_to_space(clip, radius=1.0, shortest=3.0) == []

@@ -47,7 +47,7 @@ def columns() -> Figure:
 def bones() -> Figure:
     """Lengths as of a person: twins of almost one length, and several bones that end at the same."""
     lengths = {"hip": 0.13, "knee": 0.44, "ankle": 0.44, "shoulder": 0.15, "elbow": 0.28, "wrist": 0.25}
-    person = [lengths.get(HUMAN36M.kinds[child], 0.25) for _, child in HUMAN36M.bones]
+    person = [lengths.get(HUMAN36M.joint_types[child], 0.25) for _, child in HUMAN36M.bones]
     frames = [
         [length + 0.003 * ((bone + frame) % 4) for bone, length in enumerate(person)] for frame in range(7)
     ]

@@ -44,7 +44,7 @@ def person(limbs: dict, *, turned: float = 0.0, dtype=torch.float32) -> torch.Te
     places = {"pelvis": (0.0, 0.0, 0.0), **STANDING, **limbs}
     angle = math.radians(turned)
     joints = []
-    for joint, kind in enumerate(HUMAN36M.kinds):
+    for joint, kind in enumerate(HUMAN36M.joint_types):
         side, up, ahead = places[kind]
         x, z = {"left": 1, "right": -1, "middle": 0}[HUMAN36M.side(joint)] * side, -ahead
         joints.append(
@@ -86,7 +86,7 @@ def naively_hidden(pose: np.ndarray, joint: int) -> bool | None:
     """Whether a joint is hidden, as the line of sight shows; None where it is a matter of millimetres."""
     verdicts = []
     for bone in HUMAN36M.bones:
-        radius = RADII[HUMAN36M.kinds[bone[1]]]
+        radius = RADII[HUMAN36M.joint_types[bone[1]]]
         if meets(bone, joint):
             continue
         gap, before = along_the_sight(pose, joint, bone)
@@ -207,4 +207,4 @@ def test_single_precision_is_enough():
 
 
 def test_every_kind_of_bone_has_a_thickness():
-    assert set(RADII) == set(HUMAN36M.kinds) - {"pelvis"}
+    assert set(RADII) == set(HUMAN36M.joint_types) - {"pelvis"}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.synthetic.detector_noise import DetectorNoise, detect, per_joint, person_size
+from spgnet.synthetic.detector_noise import DetectorNoise, per_joint, person_size, simulate_detections
 
 FIT_NOISE = Path(__file__).resolve().parents[2] / "scripts" / "fit_noise.py"
 
@@ -49,7 +49,7 @@ def burst_lengths(active: torch.Tensor) -> torch.Tensor:
 def test_detections_are_finite_and_of_the_shape_and_type_of_the_points(shape):
     points = moving(*shape)
     for values in (points, points.double()):
-        seen = detect(values, DetectorNoise(), fps=50.0, generator=seeded())
+        seen = simulate_detections(values, DetectorNoise(), fps=50.0, generator=seeded())
         assert seen.shape == values.shape
         assert seen.dtype == values.dtype
         assert seen.isfinite().all()
@@ -58,7 +58,7 @@ def test_detections_are_finite_and_of_the_shape_and_type_of_the_points(shape):
 def test_a_seed_fixes_the_detections_and_another_gives_others():
     points = moving(200)
     first, again, other = (
-        detect(points, DetectorNoise(), fps=50.0, generator=seeded(seed)) for seed in (1, 1, 2)
+        simulate_detections(points, DetectorNoise(), fps=50.0, generator=seeded(seed)) for seed in (1, 1, 2)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -66,20 +66,21 @@ def test_a_seed_fixes_the_detections_and_another_gives_others():
 
 def test_no_noise_changes_nothing():
     points = moving(200)
-    assert torch.equal(detect(points, only(), fps=50.0, generator=seeded()), points)
+    assert torch.equal(simulate_detections(points, only(), fps=50.0, generator=seeded()), points)
 
 
 def test_input_is_left_alone():
     points = moving(100)
     before = points.clone()
-    detect(points, DetectorNoise(), fps=50.0, generator=seeded())
+    simulate_detections(points, DetectorNoise(), fps=50.0, generator=seeded())
     assert torch.equal(points, before)
 
 
 def test_error_grows_with_the_person_and_ignores_where_they_stand():
     points = moving(200).double()
     seen, larger, elsewhere = (
-        detect(p, DetectorNoise(), fps=50.0, generator=seeded()) for p in (points, 2 * points, points + 100)
+        simulate_detections(p, DetectorNoise(), fps=50.0, generator=seeded())
+        for p in (points, 2 * points, points + 100)
     )
     torch.testing.assert_close(larger, 2 * seen)
     torch.testing.assert_close(elsewhere, seen + 100)
@@ -88,8 +89,8 @@ def test_error_grows_with_the_person_and_ignores_where_they_stand():
 def test_a_scale_multiplies_the_errors_of_its_sequence():
     points, noise = moving(3, 200), DetectorNoise(swap_fraction=0.0, dropout_fraction=0.0)
     scale = torch.tensor([0.0, 1.0, 2.0])
-    plain = detect(points, noise, fps=50.0, generator=seeded()) - points
-    scaled = detect(points, noise, fps=50.0, generator=seeded(), scale=scale) - points
+    plain = simulate_detections(points, noise, fps=50.0, generator=seeded()) - points
+    scaled = simulate_detections(points, noise, fps=50.0, generator=seeded(), scale=scale) - points
     torch.testing.assert_close(scaled, scale[:, None, None, None] * plain, atol=1e-3, rtol=1e-4)
 
 
@@ -114,7 +115,7 @@ def test_each_joint_strays_as_far_as_its_parameter_says(component):
     wanted = tuple(0.01 * (1 + joint) for joint in range(17))
     noise = only(**{component: wanted, f"{component}_seconds": 0.04})
     points = still(20_000)
-    error = detect(points, noise, fps=50.0, generator=seeded()) - points
+    error = simulate_detections(points, noise, fps=50.0, generator=seeded()) - points
     measured = error.square().mean(dim=(0, 2)).sqrt()
     torch.testing.assert_close(measured, torch.tensor(wanted, dtype=measured.dtype), rtol=0.05, atol=0)
     assert (error.mean(dim=0).abs() < 0.1 * measured.unsqueeze(-1)).all()
@@ -124,29 +125,29 @@ def test_each_joint_strays_as_far_as_its_parameter_says(component):
 def test_correlation_in_seconds_does_not_depend_on_the_frame_rate(fps):
     points = still(round(400 * fps))
     jitter = only(jitter=(0.01,) * 17, jitter_seconds=0.2)
-    error = detect(points, jitter, fps=fps, generator=seeded()) - points
+    error = simulate_detections(points, jitter, fps=fps, generator=seeded()) - points
     assert correlation(error, round(0.2 * fps)) == pytest.approx(math.exp(-1), abs=0.03)
     drift = only(drift=(0.01,) * 17, drift_seconds=0.2)
-    error = detect(points, drift, fps=fps, generator=seeded()) - points
+    error = simulate_detections(points, drift, fps=fps, generator=seeded()) - points
     assert correlation(error, round(0.2 * fps)) == pytest.approx(2 * math.exp(-1), abs=0.03)
 
 
 def test_jitter_without_correlation_time_is_white():
     points = still(5_000)
-    error = detect(points, only(jitter=(0.01,) * 17), fps=50.0, generator=seeded()) - points
+    error = simulate_detections(points, only(jitter=(0.01,) * 17), fps=50.0, generator=seeded()) - points
     assert abs(correlation(error, 1)) < 0.01
 
 
 def test_noise_is_as_strong_in_the_first_frame_as_later():
     points = still(2).expand(500, 2, 17, 2)
     noise = only(drift=(0.01,) * 17, drift_seconds=0.5, jitter=(0.01,) * 17, jitter_seconds=0.5)
-    error = detect(points, noise, fps=50.0, generator=seeded())[:, 0] - points[:, 0]
+    error = simulate_detections(points, noise, fps=50.0, generator=seeded())[:, 0] - points[:, 0]
     assert error.std().item() == pytest.approx(0.01 * math.sqrt(2), rel=0.04)
 
 
 def test_bias_is_constant_in_a_sequence_and_differs_between_sequences():
     points = still(10).expand(500, 10, 17, 2)
-    error = detect(points, only(bias=0.02), fps=50.0, generator=seeded()) - points
+    error = simulate_detections(points, only(bias=0.02), fps=50.0, generator=seeded()) - points
     torch.testing.assert_close(error, error[:, :1].expand_as(error))
     assert error[:, 0].std().item() == pytest.approx(0.02, rel=0.05)
 
@@ -155,7 +156,7 @@ def test_bias_is_constant_in_a_sequence_and_differs_between_sequences():
 def test_outliers_come_in_bursts_of_the_stated_share_length_and_distance(fps):
     noise = only(outlier_fraction=0.1, outlier_seconds=0.2, outlier_size=0.3)
     points = still(20_000)
-    error = (detect(points, noise, fps=fps, generator=seeded()) - points).norm(dim=-1)
+    error = (simulate_detections(points, noise, fps=fps, generator=seeded()) - points).norm(dim=-1)
     far = error > 0.1
     torch.testing.assert_close(error[far], torch.full_like(error[far], 0.3))
     assert (error[~far] == 0).all()
@@ -166,13 +167,15 @@ def test_outliers_come_in_bursts_of_the_stated_share_length_and_distance(fps):
 def test_bursts_are_as_likely_in_the_first_frame_as_later():
     noise = only(outlier_fraction=0.2, outlier_seconds=0.2, outlier_size=0.3)
     points = still(1).expand(2000, 1, 17, 2)
-    far = detect(points, noise, fps=50.0, generator=seeded()) != points
+    far = simulate_detections(points, noise, fps=50.0, generator=seeded()) != points
     assert far.any(dim=-1).double().mean().item() == pytest.approx(0.2, rel=0.05)
 
 
 def test_swaps_exchange_twins_and_nothing_else():
     points = moving(20_000)
-    seen = detect(points, only(swap_fraction=0.1, swap_seconds=0.1), fps=50.0, generator=seeded())
+    seen = simulate_detections(
+        points, only(swap_fraction=0.1, swap_seconds=0.1), fps=50.0, generator=seeded()
+    )
     swapped = (seen != points).any(dim=-1)
     mirror = list(HUMAN36M.mirror)
     assert torch.equal(seen[swapped], points[:, mirror][swapped])
@@ -188,14 +191,18 @@ def test_swaps_exchange_twins_and_nothing_else():
 
 def test_always_swapped_ends_are_swapped_in_every_frame():
     points = moving(50)
-    seen = detect(points, only(swap_fraction=1.0, swap_seconds=0.1), fps=50.0, generator=seeded())
+    seen = simulate_detections(
+        points, only(swap_fraction=1.0, swap_seconds=0.1), fps=50.0, generator=seeded()
+    )
     left, right = HUMAN36M.names.index("left_ankle"), HUMAN36M.names.index("right_ankle")
     assert torch.equal(seen[:, left], points[:, right])
 
 
 def test_dropouts_are_interpolated_in_time_joint_by_joint():
     points = moving(2_000).double()
-    seen = detect(points, only(dropout_fraction=0.2, dropout_seconds=0.1), fps=50.0, generator=seeded())
+    seen = simulate_detections(
+        points, only(dropout_fraction=0.2, dropout_seconds=0.1), fps=50.0, generator=seeded()
+    )
     changed = (seen != points).any(dim=-1)
     assert changed.double().mean().item() == pytest.approx(0.2, rel=0.15)
     assert not changed.all(dim=1).any()
@@ -210,7 +217,9 @@ def test_dropouts_are_interpolated_in_time_joint_by_joint():
 
 def test_a_joint_that_is_never_seen_keeps_its_points():
     points = moving(5)
-    seen = detect(points, only(dropout_fraction=1.0, dropout_seconds=1.0), fps=50.0, generator=seeded())
+    seen = simulate_detections(
+        points, only(dropout_fraction=1.0, dropout_seconds=1.0), fps=50.0, generator=seeded()
+    )
     assert torch.equal(seen, points)
 
 
@@ -236,7 +245,7 @@ def test_parameters_of_other_than_17_joints_are_refused():
 @pytest.mark.parametrize("fps", [0.0, -25.0, float("nan")])
 def test_a_frame_rate_that_is_not_positive_is_refused(fps):
     with pytest.raises(ValueError, match="fps must be positive"):
-        detect(moving(3), DetectorNoise(), fps=fps, generator=seeded())
+        simulate_detections(moving(3), DetectorNoise(), fps=fps, generator=seeded())
 
 
 def test_defaults_are_what_is_fitted_to_real_detections(real_detections):

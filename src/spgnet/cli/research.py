@@ -198,10 +198,10 @@ def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:
     name, checked = check_data(options.path)
     for line in (f"{options.path}: {name}", *checked.facts):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
-    if checked.faults:
-        for line in checked.faults:
+    if checked.errors:
+        for line in checked.errors:
             console.print(f"fault: {line}", soft_wrap=True, highlight=False, markup=False)
-        raise InputError(f"{options.path}: {len(checked.faults)} faults, which are listed above")
+        raise InputError(f"{options.path}: {len(checked.errors)} faults, which are listed above")
     console.print("no faults")
 
 

@@ -16,7 +16,7 @@ from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera, concatenate_cameras
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.models.network import InputSpace
-from spgnet.synthetic.detector_noise import DetectorNoise, detect
+from spgnet.synthetic.detector_noise import DetectorNoise, simulate_detections
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def project_takes(
                 pixels.append(take.detections[detector][number])
             elif noise is not None:
                 exact = camera.camera_to_image(joints[-1])
-                pixels.append(detect(exact, noise, fps=take.fps, generator=generator))
+                pixels.append(simulate_detections(exact, noise, fps=take.fps, generator=generator))
             else:
                 pixels.append(camera.camera_to_image(joints[-1]))
     take_of = [take for take in takes for _ in range(len(take.cameras.focal))]

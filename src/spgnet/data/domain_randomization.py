@@ -25,7 +25,7 @@ from spgnet.geometry.motion_clip import MotionClip
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import BODY, HUMAN36M, TRUNK
 from spgnet.synthetic.detector_joints import detector_joints
-from spgnet.synthetic.detector_noise import DetectorNoise, bursts, detect
+from spgnet.synthetic.detector_noise import DetectorNoise, draw_bursts, simulate_detections
 
 Range = tuple[float, float]
 
@@ -299,7 +299,7 @@ def change_body(
     stature = (mean + deviation * torch.randn(count, 1, device=device)).clamp_min(0.5 * mean)
     spread = (torch.randn(count, len(HUMAN36M), device=device) * config.bone_spread).exp().clamp(0.75, 1.3)
     spread = spread[:, [min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]
-    usual = [BODY[HUMAN36M.kinds[child]] for _, child in HUMAN36M.bones]
+    usual = [BODY[HUMAN36M.joint_types[child]] for _, child in HUMAN36M.bones]
     lengths = (torch.tensor(usual, device=device) * stature * spread)[:, None]
     before = HUMAN36M.bone_lengths(joints[:, :1])
     legs = lengths[..., _LEGS].sum(dim=-1) / before[..., _LEGS].sum(dim=-1)
@@ -392,7 +392,7 @@ def simulate_detector(
     generator = torch.default_generator if exact.device.type == "cpu" else _device_generator(exact.device)
     noise = replace(DetectorNoise(), bias=config.bias, dropout_fraction=0.0)
     scale = _uniform(*config.noise, len(exact), device=exact.device)
-    rays = detect(exact, noise, fps=fps, generator=generator, scale=scale)
+    rays = simulate_detections(exact, noise, fps=fps, generator=generator, scale=scale)
     missing = _gaps(exact.shape[:3], fps, config, generator) | (
         (exact.abs() > half_image[:, None, None]).any(dim=-1)
     )
@@ -419,12 +419,12 @@ def _gaps(
     count, frames, joints = shape
     device = generator.device
     missing = torch.zeros(count, frames, joints, dtype=torch.bool, device=device)
-    limbs, _ = bursts((count, frames, len(_LIMBS)), config.limb_gaps, 0.5 * fps, generator)
+    limbs, _ = draw_bursts((count, frames, len(_LIMBS)), config.limb_gaps, 0.5 * fps, generator)
     both = torch.rand(count, 1, len(_LIMBS), device=device) < 0.5
     for limb, (middle, end) in enumerate(_LIMBS):
         missing[..., end] |= limbs[..., limb]
         missing[..., middle] |= (limbs & both)[..., limb]
-    empty, _ = bursts((count, frames, 1), config.frame_gaps, 0.2 * fps, generator)
+    empty, _ = draw_bursts((count, frames, 1), config.frame_gaps, 0.2 * fps, generator)
     every = torch.randint(2, 6, (count, 1), device=device)
     phase = torch.randint(60, (count, 1), device=device)
     detected = (torch.arange(frames, device=device) + phase) % every == 0

@@ -23,7 +23,7 @@ from spgnet.datasets.open_benchmark import (
 from spgnet.datasets.takes import DatasetReport, Split
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
-from spgnet.geometry.motion_clip import MotionClip, standing_pieces
+from spgnet.geometry.motion_clip import MotionClip, split_to_space
 from spgnet.geometry.rigs import human36m_rig, random_rig
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.synthetic.detector_noise import DetectorNoise
@@ -146,7 +146,7 @@ def add_virtual_cameras(
     sessions = cycle(SESSIONS[split])
     for clip in clips:
         angle = 2 * torch.pi * torch.rand((), generator=generator).item()
-        for piece in standing_pieces(clip.resampled(FPS).turned(angle), RADIUS, SHORTEST):
+        for piece in split_to_space(clip.resampled(FPS).turned(angle), RADIUS, SHORTEST):
             cameras = human36m_rig(next(sessions)) if rig == "human36m" else _random_rig(generator)
             if split == "train":
                 piece = piece.with_bone_scales(random_bone_scales(generator))

@@ -41,9 +41,9 @@ def load_motion_archive(path: Path | str) -> list[MotionClip]:
 
 
 def _clips(arrays: dict[str, np.ndarray]) -> list[MotionClip]:
-    faults = _faults(arrays)
-    if faults:
-        raise InputError(f"not a motion archive: {'; '.join(faults)}")
+    errors = _errors(arrays)
+    if errors:
+        raise InputError(f"not a motion archive: {'; '.join(errors)}")
     root, pose = arrays["root"].astype(np.float32), arrays["pose"].astype(np.float32) / 10_000
     joints = torch.from_numpy(root[:, None] + pose)
     pieces = joints.split(arrays["lengths"].tolist())
@@ -87,19 +87,19 @@ def save_motion_archive(
         )
 
 
-def _faults(arrays: dict[str, np.ndarray]) -> list[str]:
+def _errors(arrays: dict[str, np.ndarray]) -> list[str]:
     missing = [key for key in _LAYOUT if key not in arrays]
     if missing:
         return [f"arrays {', '.join(missing)} are missing"]
     sizes = {"N": arrays["root"].shape[:1], "C": arrays["lengths"].shape[:1]}
-    faults = []
+    errors = []
     for key, (kinds, shape) in _LAYOUT.items():
         expected = tuple(n for size in shape for n in (sizes[size] if isinstance(size, str) else (size,)))
         if arrays[key].shape != expected or len(expected) != len(shape):
-            faults.append(f"{key} has shape {arrays[key].shape}, expected {expected}")
+            errors.append(f"{key} has shape {arrays[key].shape}, expected {expected}")
         if arrays[key].dtype.kind not in kinds:
-            faults.append(f"{key} holds {arrays[key].dtype}, expected {_KIND_NAMES[kinds]}")
-    return faults or _value_faults(arrays)
+            errors.append(f"{key} holds {arrays[key].dtype}, expected {_KIND_NAMES[kinds]}")
+    return errors or _value_errors(arrays)
 
 
 _KIND_NAMES = {
@@ -112,13 +112,13 @@ _KIND_NAMES = {
 }
 
 
-def _value_faults(arrays: dict[str, np.ndarray]) -> list[str]:
+def _value_errors(arrays: dict[str, np.ndarray]) -> list[str]:
     frames, lengths, fps = len(arrays["root"]), arrays["lengths"], float(arrays["fps"])
-    faults = []
+    errors = []
     if int(lengths.sum()) != frames:
-        faults.append(f"the lengths add up to {int(lengths.sum())} frames, root has {frames}")
+        errors.append(f"the lengths add up to {int(lengths.sum())} frames, root has {frames}")
     if lengths.min(initial=1) < 1:
-        faults.append("a clip has no frames")
+        errors.append("a clip has no frames")
     if not fps > 0:
-        faults.append(f"fps is {fps}, expected a positive number")
-    return faults
+        errors.append(f"fps is {fps}, expected a positive number")
+    return errors

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spgnet.datasets.object_arrays import array_faults, read_object_arrays
+from spgnet.datasets.object_arrays import array_errors, read_object_arrays
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
@@ -119,59 +119,59 @@ class _Source(NamedTuple):
     decode: Callable[[Any], Any]
 
 
-def read_motion(root: Path, subjects: tuple[str, ...], faults: list[str]) -> Sequences:
-    """The motion of all sequences of some subjects, without the corrupt one; faults are added to the list.
+def read_motion(root: Path, subjects: tuple[str, ...], errors: list[str]) -> Sequences:
+    """The motion of all sequences of some subjects, without the corrupt one; errors are added to the list.
 
     Args:
         root: the folder of the files, in any of the layouts.
         subjects: whom to read; files of others stay closed where each has their own.
-        faults: where to tell what is wrong, a line each.
+        errors: where to tell what is wrong, a line each.
     """
     motion: Sequences = {}
     try:
         source_of = _prepared(root / PREPARED) if (root / PREPARED).is_file() else _original(root)
     except InputError as error:
-        faults.append(str(error))
+        errors.append(str(error))
         return motion
     for subject in subjects:
         try:
             source = source_of(subject)
         except InputError as error:
-            faults.append(str(error))
+            errors.append(str(error))
             continue
         if isinstance(source.sequences, dict) and source.sequences:
-            _read_subject(subject, source, motion, faults)
+            _read_subject(subject, source, motion, errors)
         else:
-            faults.append(f"{source.place}: {subject} is missing")
+            errors.append(f"{source.place}: {subject} is missing")
     return motion
 
 
-def _read_subject(subject: str, source: _Source, motion: Sequences, faults: list[str]) -> None:
+def _read_subject(subject: str, source: _Source, motion: Sequences, errors: list[str]) -> None:
     held = {f"{subject}/{sequence_name(str(name))}": raw for name, raw in source.sequences.items()}
     held = {name: raw for name, raw in held.items() if name not in CORRUPT}
-    faults += [f"{source.place}: {subject} {fault}" for fault in _incomplete(subject, list(held))]
+    errors += [f"{source.place}: {subject} {fault}" for fault in _incomplete(subject, list(held))]
     for name, raw in held.items():
         try:
             values = source.decode(raw)
         except InputError as error:
-            faults.append(f"{source.place}: {name} {error}")
+            errors.append(f"{source.place}: {name} {error}")
             continue
-        found = _motion_faults(values)
-        faults += [f"{source.place}: {name} {fault}" for fault in found]
+        found = _motion_errors(values)
+        errors += [f"{source.place}: {name} {fault}" for fault in found]
         if not found:
             motion[name] = torch.from_numpy(values[:, _KEPT].astype(np.float32))
 
 
 def _incomplete(subject: str, names: list[str]) -> list[str]:
     """What is missing of two sequences of every action, and what is there besides."""
-    faults = []
+    errors = []
     actions = [action_of(name) for name in names]
     for action in ACTIONS:
         expected = 2 - sum(action_of(name) == action for name in CORRUPT if name.startswith(f"{subject}/"))
         if actions.count(action) != expected:
-            faults.append(f"has {actions.count(action)} sequences of {action}, expected {expected}")
+            errors.append(f"has {actions.count(action)} sequences of {action}, expected {expected}")
     unknown = sorted(set(actions) - set(ACTIONS))
-    return [*faults, f"has unknown actions: {', '.join(unknown)}"] if unknown else faults
+    return [*errors, f"has unknown actions: {', '.join(unknown)}"] if unknown else errors
 
 
 def _prepared(file: Path) -> Callable[[str], _Source]:
@@ -236,10 +236,10 @@ def _cdf_positions(content: bytes) -> np.ndarray:
     return (values.reshape(-1, 32, 3) / 1000).astype(np.float32)
 
 
-def _motion_faults(values: Any) -> list[str]:
-    faults = array_faults(values, (32, 3))
-    if faults:
-        return faults
+def _motion_errors(values: Any) -> list[str]:
+    errors = array_errors(values, (32, 3))
+    if errors:
+        return errors
     if np.abs(values).max() > _FARTHEST:
         return [f"has joints {np.abs(values).max():.0f} from the origin, expected metres"]
     thigh = float(np.median(np.linalg.norm(values[:, 2] - values[:, 1], axis=-1)))
@@ -270,20 +270,20 @@ def detectors_in(root: Path) -> list[str]:
     return sorted(file.stem.removeprefix(_PIXELS) for file in root.glob(f"{_PIXELS}?*.npz"))
 
 
-def read_pixels(file: Path, motion: Sequences, faults: list[str]) -> Sequences:
-    """A detector's 2D joints [4, T, 17, 2] of sequences whose motion is known; faults are added to the list.
+def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
+    """A detector's 2D joints [4, T, 17, 2] of sequences whose motion is known; errors are added to the list.
 
     Frames beyond those of the motion are cut off.
     """
     try:
         arrays = read_object_arrays(file)
         table = _table_of(arrays, "positions_2d", file)
-        layout = _layout_faults(_table_of(arrays, "metadata", file))
+        layout = _layout_errors(_table_of(arrays, "metadata", file))
     except InputError as error:
-        faults.append(str(error))
+        errors.append(str(error))
         return {}
     if layout:
-        faults.append(f"{file}: {'; '.join(layout)}")
+        errors.append(f"{file}: {'; '.join(layout)}")
         return {}
     held: dict[str, Any] = {
         f"{subject}/{sequence_name(str(name))}": cameras
@@ -291,11 +291,11 @@ def read_pixels(file: Path, motion: Sequences, faults: list[str]) -> Sequences:
         if isinstance(sequences, dict)
         for name, cameras in sequences.items()
     }
-    faults += [f"{file}: {fault}" for fault in _missing_pixels(list(motion), held)]
+    errors += [f"{file}: {fault}" for fault in _missing_pixels(list(motion), held)]
     pixels = {}
     for name in (name for name in motion if name in held):
-        found = _pixel_faults(held[name], len(motion[name]))
-        faults += [f"{file}: {name} {fault}" for fault in found]
+        found = _pixel_errors(held[name], len(motion[name]))
+        errors += [f"{file}: {name} {fault}" for fault in found]
         if not found:
             cut = np.stack([camera[: len(motion[name])] for camera in held[name]])
             pixels[name] = torch.from_numpy(cut.astype(np.float32))
@@ -307,8 +307,8 @@ def _missing_pixels(names: list[str], held: dict[str, Any]) -> list[str]:
     there = {subject_of(name) for name in held}
     absent = dict.fromkeys(subject_of(name) for name in names if subject_of(name) not in there)
     lacking = [name for name in names if name not in held and subject_of(name) in there]
-    faults = [f"{subject} is missing" for subject in absent]
-    return [*faults, f"lacks the sequences {', '.join(lacking)}"] if lacking else faults
+    errors = [f"{subject} is missing" for subject in absent]
+    return [*errors, f"lacks the sequences {', '.join(lacking)}"] if lacking else errors
 
 
 def _table_of(arrays: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
@@ -317,34 +317,34 @@ def _table_of(arrays: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
     return arrays[key]
 
 
-def _layout_faults(metadata: dict[str, Any]) -> list[str]:
+def _layout_errors(metadata: dict[str, Any]) -> list[str]:
     """Why the joints are not the 17 of Human3.6M."""
     name, sides = metadata.get("layout_name"), metadata.get("keypoints_symmetry")
     if name not in (None, _LAYOUT) or (name is None and not isinstance(sides, list | tuple)):
         return [f"has 2D joints of the layout {name!r}, expected {_LAYOUT!r}: Human3.6M's 17 joints"]
-    faults = []
+    errors = []
     if metadata.get("num_joints", len(HUMAN36M)) != len(HUMAN36M):
-        faults.append(f"has {metadata['num_joints']} joints, expected Human3.6M's {len(HUMAN36M)}")
+        errors.append(f"has {metadata['num_joints']} joints, expected Human3.6M's {len(HUMAN36M)}")
     if isinstance(sides, list | tuple) and _sorted(sides) != _sorted(_SIDES):
-        faults.append(f"has the left and right joints {sides}, expected Human3.6M's {_SIDES}")
-    return faults
+        errors.append(f"has the left and right joints {sides}, expected Human3.6M's {_SIDES}")
+    return errors
 
 
 def _sorted(sides: Any) -> Any:
     return [sorted(side, key=str) for side in sides if isinstance(side, list | tuple)]
 
 
-def _pixel_faults(cameras: Any, frames: int) -> list[str]:
+def _pixel_errors(cameras: Any, frames: int) -> list[str]:
     if not isinstance(cameras, list | tuple | np.ndarray) or len(cameras) != len(CAMERAS):
         return [f"holds no list of {len(CAMERAS)} cameras' joints"]
-    faults = []
+    errors = []
     for camera, values in zip(CAMERAS, cameras, strict=True):
         cut = values[:frames] if isinstance(values, np.ndarray) and values.ndim else values
-        found = array_faults(cut, (len(HUMAN36M), 2))
+        found = array_errors(cut, (len(HUMAN36M), 2))
         if not found and len(cut) < frames:
             found = [f"has {len(cut)} frames, the motion has {frames}"]
-        faults += [f"camera {camera} {fault}" for fault in found]
-    return faults
+        errors += [f"camera {camera} {fault}" for fault in found]
+    return errors
 
 
 def distances(motion: Sequences, pixels: Sequences) -> Sequences:
@@ -360,7 +360,7 @@ def _distance(rig: Camera, joints: Tensor, pixels: Tensor) -> Tensor:
     return (pixels - rig.world_to_image(joints)).norm(dim=-1).flatten(1).median(dim=1).values
 
 
-def far_faults(file: Path, apart: Sequences) -> list[str]:
+def far_errors(file: Path, apart: Sequences) -> list[str]:
     """One fault if sequences are not what the cameras saw, by the result of :func:`distances`."""
     far = [name for name, distance in apart.items() if float(distance.max()) > _FAR]
     if not far:
@@ -390,20 +390,20 @@ def _recognises(path: Path) -> bool:
 
 
 def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
-    root, faults = _root(path), []
+    root, errors = _root(path), []
     if split not in SUBJECTS:
         return []
     if detector is not None and detector not in detectors_in(root):
         names = ", ".join(detectors_in(root)) or "none"
         raise InputError(f"{root}: has no detections by {detector!r} (it has: {names})")
-    motion = read_motion(root, SUBJECTS[split], faults)
+    motion = read_motion(root, SUBJECTS[split], errors)
     detections: dict[str, Sequences] = {}
     if detector is not None:
         file = pixel_file(root, detector)
-        detections[detector] = read_pixels(file, motion, faults)
-        faults += far_faults(file, distances(motion, detections[detector]))
-    if faults:
-        raise InputError("; ".join(faults))
+        detections[detector] = read_pixels(file, motion, errors)
+        errors += far_errors(file, distances(motion, detections[detector]))
+    if errors:
+        raise InputError("; ".join(errors))
     return _takes(motion, detections)
 
 
@@ -424,20 +424,20 @@ def _takes(motion: Sequences, detections: dict[str, Sequences]) -> list[Take]:
 
 
 def _check(path: Path) -> DatasetReport:
-    root, faults = _root(path), []
+    root, errors = _root(path), []
     facts = [f"motion: {_kind(root)}", f"left out as the field does: {', '.join(CORRUPT)} (corrupt)"]
-    motion = read_motion(root, _EVERYBODY, faults)
+    motion = read_motion(root, _EVERYBODY, errors)
     facts += [_split_fact(split, motion) for split in SUBJECTS]
     for detector in detectors_in(root):
         file = pixel_file(root, detector)
-        apart = distances(motion, read_pixels(file, motion, faults))
-        faults += far_faults(file, apart)
+        apart = distances(motion, read_pixels(file, motion, errors))
+        errors += far_errors(file, apart)
         if apart:
             median = float(torch.stack(list(apart.values())).median())
             facts.append(f"detections {detector}: {median:.2f} px from the projected 3D joints (median)")
     if not detectors_in(root):
         facts.append(f"detections: none ({pixel_file(root, 'NAME').name} would be)")
-    return DatasetReport(facts, list(dict.fromkeys(faults)))
+    return DatasetReport(facts, list(dict.fromkeys(errors)))
 
 
 def _kind(root: Path) -> str:

@@ -29,7 +29,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.datasets.lens_fit import LensFit, fit_lens
-from spgnet.datasets.object_arrays import array_faults, read_object_arrays
+from spgnet.datasets.object_arrays import array_errors, read_object_arrays
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
@@ -97,14 +97,14 @@ def fit_lenses(motion: dict[str, Tensor], exact: dict[str, Tensor], joints: list
         points = torch.cat([chunk[number].reshape(-1, 3) for chunk in seen]).numpy()
         pixels = torch.cat([chunk[number][:, joints].reshape(-1, 2) for chunk in exact.values()]).numpy()
         lenses.append(fit_lens(points, pixels, tuple(camera["image_size"]), distorted=True))
-    faults = [
+    errors = [
         f"camera {camera['id']}: 2D joints are no projections of the 3D ones, the best lens misses them by "
         f"{lens.residual:.1f} pixels (median)"
         for camera, lens in zip(calibration()["intrinsics"], lenses, strict=True)
         if not lens.residual <= _EXACT
     ]
-    if faults:
-        raise InputError("; ".join(faults))
+    if errors:
+        raise InputError("; ".join(errors))
     return lenses
 
 
@@ -175,30 +175,30 @@ def _table(arrays: dict[str, Any], key: str) -> dict[str, Any]:
     return arrays[key]
 
 
-def read_motion(file: Path, subjects: list[str], faults: list[str]) -> Chunks:
-    """The motion of the chunks that the field evaluates; faults are added to the list.
+def read_motion(file: Path, subjects: list[str], errors: list[str]) -> Chunks:
+    """The motion of the chunks that the field evaluates; errors are added to the list.
 
     Args:
         file: the archive of 3D joints.
         subjects: which of its parts, such as ``Train/S1``.
-        faults: where to tell what is wrong.
+        errors: where to tell what is wrong.
     """
     try:
         table = _table(read_object_arrays(file), "positions_3d")
     except InputError as error:
-        faults.append(_naming(file, error))
+        errors.append(_naming(file, error))
         return {}
     motion = {}
     for subject in subjects:
         chunks = table.get(subject)
         if not isinstance(chunks, dict):
-            faults.append(f"{file}: {subject} is missing")
+            errors.append(f"{file}: {subject} is missing")
             continue
         for chunk, values in chunks.items():
             if action_of(str(chunk)) is None:
                 continue
-            found = _motion_faults(values)
-            faults += [f"{file}: {subject}/{chunk} {fault}" for fault in found]
+            found = _motion_errors(values)
+            errors += [f"{file}: {subject}/{chunk} {fault}" for fault in found]
             if not found:
                 motion[f"{subject}/{chunk}"] = torch.from_numpy(_to_human36m(values)).float()
     return motion
@@ -213,15 +213,15 @@ def _naming(file: Path, error: InputError) -> str:
     return str(error) if str(file) in str(error) else f"{file}: {error}"
 
 
-def _motion_faults(values: Any) -> list[str]:
-    faults = array_faults(values, (len(JOINTS), 3))
-    if not faults and np.abs(values).max() > _FARTHEST:
+def _motion_errors(values: Any) -> list[str]:
+    errors = array_errors(values, (len(JOINTS), 3))
+    if not errors and np.abs(values).max() > _FARTHEST:
         return [f"has joints {np.abs(values).max():.0f} from the origin, expected metres"]
-    return faults
+    return errors
 
 
-def read_pixels(file: Path, motion: Chunks, faults: list[str]) -> Chunks:
-    """A detector's 2D joints of chunks whose motion is known; faults are added to the list.
+def read_pixels(file: Path, motion: Chunks, errors: list[str]) -> Chunks:
+    """A detector's 2D joints of chunks whose motion is known; errors are added to the list.
 
     Frames beyond those of the motion are cut off.
     """
@@ -231,7 +231,7 @@ def read_pixels(file: Path, motion: Chunks, faults: list[str]) -> Chunks:
         if layout not in _LAYOUTS:
             raise InputError(f"has 2D joints of the layout {layout!r}, expected {' or '.join(_LAYOUTS)}")
     except InputError as error:
-        faults.append(_naming(file, error))
+        errors.append(_naming(file, error))
         return {}
     count, convert = _LAYOUTS[layout]
     pixels = {}
@@ -239,27 +239,27 @@ def read_pixels(file: Path, motion: Chunks, faults: list[str]) -> Chunks:
         subject, _, chunk = name.rpartition("/")
         chunks = table.get(subject)
         held: Any = chunks.get(chunk) if isinstance(chunks, dict) else None
-        found = _pixel_faults(held, count, len(joints))
-        faults += [f"{file}: {name} {fault}" for fault in found]
+        found = _pixel_errors(held, count, len(joints))
+        errors += [f"{file}: {name} {fault}" for fault in found]
         if not found:
             cut = np.stack([camera[: len(joints)] for camera in held])
             pixels[name] = torch.from_numpy(convert(cut.astype(np.float64))).float()
     return pixels
 
 
-def _pixel_faults(held: Any, count: int, frames: int) -> list[str]:
+def _pixel_errors(held: Any, count: int, frames: int) -> list[str]:
     cameras = [camera["id"] for camera in calibration()["intrinsics"]]
     if not isinstance(held, list | tuple | np.ndarray):
         return ["is missing"]
     if len(held) != len(cameras):
         return [f"has {len(held)} cameras, expected {len(cameras)}"]
-    faults = []
+    errors = []
     for camera, values in zip(cameras, held, strict=True):
-        found = array_faults(values, (count, 2))
+        found = array_errors(values, (count, 2))
         if not found and len(values) < frames:
             found = [f"has {len(values)} frames, the motion has {frames}"]
-        faults += [f"{camera} {fault}" for fault in found]
-    return faults
+        errors += [f"{camera} {fault}" for fault in found]
+    return errors
 
 
 FPS = 60.0
@@ -280,7 +280,7 @@ class _Part(NamedTuple):
     motion: Chunks
     detections: dict[str, Chunks]
     lenses: list[LensFit]
-    faults: list[str]
+    errors: list[str]
 
 
 def _root(path: Path) -> Path:
@@ -300,23 +300,23 @@ def _detectors(root: Path) -> list[str]:
 
 
 def _read_part(root: Path, split: Split, detectors: list[str]) -> _Part:
-    faults: list[str] = []
-    motion = read_motion(root / _MOTION, [f"{_FOLDERS[split]}/{subject}" for subject in SUBJECTS], faults)
+    errors: list[str] = []
+    motion = read_motion(root / _MOTION, [f"{_FOLDERS[split]}/{subject}" for subject in SUBJECTS], errors)
     if not motion:
-        faults = faults or [f"{root / _MOTION}: {_FOLDERS[split]} has no chunk of Walking, Jog or Box"]
-        return _Part({}, {}, [], faults)
+        errors = errors or [f"{root / _MOTION}: {_FOLDERS[split]} has no chunk of Walking, Jog or Box"]
+        return _Part({}, {}, [], errors)
     wanted = dict.fromkeys((EXACT, *detectors))
-    detections = {name: read_pixels(_pixel_file(root, name), motion, faults) for name in wanted}
+    detections = {name: read_pixels(_pixel_file(root, name), motion, errors) for name in wanted}
     lenses = []
     if detections[EXACT]:
         try:
             lenses = fit_lenses(motion, detections[EXACT], _CAPTURED)
         except InputError as error:
-            faults.append(f"{_pixel_file(root, EXACT)}: {error}")
-    part = _Part(motion, detections, lenses, faults)
+            errors.append(f"{_pixel_file(root, EXACT)}: {error}")
+    part = _Part(motion, detections, lenses, errors)
     for name, distance in _distances(part).items():
         if distance > _FAR:
-            faults.append(
+            errors.append(
                 f"{_pixel_file(root, name)}: 2D joints of {_FOLDERS[split]} are {distance:.0f} pixels from "
                 f"the projected 3D joints (median), expected pixels of the same chunks and cameras"
             )
@@ -371,14 +371,14 @@ def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
         names = ", ".join(_detectors(root)) or "none"
         raise InputError(f"{root}: has no detections by {detector!r} (it has: {names})")
     part = _read_part(root, split, [] if detector is None else [detector])
-    if part.faults:
-        raise InputError("; ".join(part.faults))
+    if part.errors:
+        raise InputError("; ".join(part.errors))
     return _takes(part, detector)
 
 
 def _check(path: Path) -> DatasetReport:
     root = _root(path)
-    facts, faults = [], []
+    facts, errors = [], []
     for split, folder in _FOLDERS.items():
         part = _read_part(root, split, _detectors(root))
         frames = sum(map(len, part.motion.values()))
@@ -388,8 +388,8 @@ def _check(path: Path) -> DatasetReport:
             f"{split}: 2D joints {name}, {distance:.2f} px from the projected 3D joints (median)"
             for name, distance in _distances(part).items()
         ]
-        faults += part.faults
-    return DatasetReport(facts, list(dict.fromkeys(faults)))
+        errors += part.errors
+    return DatasetReport(facts, list(dict.fromkeys(errors)))
 
 
 def _lens_facts(lenses: list[LensFit]) -> list[str]:

@@ -113,40 +113,40 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{file}: not a readable MATLAB 7.3 file ({error})") from None
 
 
-def _layout_faults(arrays: dict[str, np.ndarray]) -> list[str]:
+def _layout_errors(arrays: dict[str, np.ndarray]) -> list[str]:
     missing = [key for key in _LAYOUT if key not in arrays]
-    faults = [f"arrays {', '.join(missing)} are missing"] if missing else []
+    errors = [f"arrays {', '.join(missing)} are missing"] if missing else []
     frames = next((arrays[key].shape[:1] for key in _LAYOUT if key in arrays), (0,))
     for key, array in arrays.items():
         if array.shape != (*frames, *_LAYOUT[key]):
-            faults.append(f"{key} has shape {array.shape}, expected {('frames', *_LAYOUT[key])}")
+            errors.append(f"{key} has shape {array.shape}, expected {('frames', *_LAYOUT[key])}")
         elif array.dtype.kind not in "fiub":
-            faults.append(f"{key} holds {array.dtype}, expected numbers")
-    return faults
+            errors.append(f"{key} holds {array.dtype}, expected numbers")
+    return errors
 
 
-def _value_faults(arrays: dict[str, np.ndarray]) -> list[str]:
-    faults, valid = [], arrays["valid_frame"][:, 0] == 1
+def _value_errors(arrays: dict[str, np.ndarray]) -> list[str]:
+    errors, valid = [], arrays["valid_frame"][:, 0] == 1
     if not valid.any():
         return ["no frame is valid"]
     for key in ("annot2", "annot3", "univ_annot3"):
         broken = ~np.isfinite(arrays[key]).all(axis=(1, 2, 3)) & valid
         if broken.any():
             first = int(broken.argmax())
-            faults.append(f"{key} holds NaN or infinity in {broken.sum()} valid frames, the first is {first}")
+            errors.append(f"{key} holds NaN or infinity in {broken.sum()} valid frames, the first is {first}")
     activities = set(arrays["activity_annotation"][valid, 0].tolist())
     unknown = sorted(activities - set(range(1, len(ACTIVITIES) + 1)))
     if unknown:
-        faults.append(f"activity_annotation holds {', '.join(f'{n:g}' for n in unknown)}, expected 1 to 7")
-    if faults:
-        return faults
+        errors.append(f"activity_annotation holds {', '.join(f'{n:g}' for n in unknown)}, expected 1 to 7")
+    if errors:
+        return errors
     for key in ("annot3", "univ_annot3"):
         depth = arrays[key][valid][..., 2]
         if depth.min() <= 0:
-            faults.append(f"{key} has joints behind the camera")
+            errors.append(f"{key} has joints behind the camera")
         elif np.median(depth) < 100:
-            faults.append(f"{key} is {np.median(depth):.3g} from the camera, expected millimetres")
-    return faults
+            errors.append(f"{key} is {np.median(depth):.3g} from the camera, expected millimetres")
+    return errors
 
 
 def _read_sequence(root: Path, name: str) -> _Sequence:
@@ -157,9 +157,9 @@ def _read_sequence(root: Path, name: str) -> _Sequence:
     """
     file = root / name / _FILE
     arrays = _read_arrays(file)
-    faults = _layout_faults(arrays) or _value_faults(arrays)
-    if faults:
-        raise InputError(f"{file}: {'; '.join(faults)}")
+    errors = _layout_errors(arrays) or _value_errors(arrays)
+    if errors:
+        raise InputError(f"{file}: {'; '.join(errors)}")
     valid = arrays["valid_frame"][:, 0] == 1
     activities = _known_activities(arrays["activity_annotation"][:, 0])
     real, universal = (arrays[key][:, 0, JOINTS] / 1000 for key in ("annot3", "univ_annot3"))
@@ -247,25 +247,25 @@ def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
         return []
     if detector not in (None, "gt"):
         raise InputError(f"{path}: has no detections by {detector!r} (it has: gt)")
-    sequences, faults = _read_all(path)
-    if faults:
-        raise InputError("; ".join(faults))
+    sequences, errors = _read_all(path)
+    if errors:
+        raise InputError("; ".join(errors))
     return [take for sequence in sequences for take in _takes(sequence, detector)]
 
 
 def _read_all(path: Path) -> tuple[list[_Sequence], list[str]]:
-    sequences, faults = [], []
+    sequences, errors = [], []
     for name in SEQUENCES:
         try:
             sequences.append(_read_sequence(_root(path), name))
         except InputError as error:
-            faults.append(str(error))
-    return sequences, list(dict.fromkeys(faults))
+            errors.append(str(error))
+    return sequences, list(dict.fromkeys(errors))
 
 
 def _check(path: Path) -> DatasetReport:
-    sequences, faults = _read_all(path)
-    return DatasetReport([_fact(sequence) for sequence in sequences], faults)
+    sequences, errors = _read_all(path)
+    return DatasetReport([_fact(sequence) for sequence in sequences], errors)
 
 
 def _fact(sequence: _Sequence) -> str:

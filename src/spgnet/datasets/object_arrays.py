@@ -271,7 +271,7 @@ def _numbers(dtype: Any) -> np.dtype:
 _CODES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 
 
-def array_faults(value: Any, shape: tuple[int, int]) -> list[str]:
+def array_errors(value: Any, shape: tuple[int, int]) -> list[str]:
     """What is wrong with an array that should have floating point numbers and the shape [T, *shape]."""
     if not isinstance(value, np.ndarray) or value.ndim != 3 or value.shape[1:] != shape or not len(value):
         found = f"shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__

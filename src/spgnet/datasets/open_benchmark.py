@@ -54,15 +54,15 @@ def benchmark_clips(motion: Path, split: Split, *, trained_randomized: bool = Fa
 
 def check_open_benchmark(motion: Path) -> DatasetReport:
     """Which archives are there, and which are missing or not the benchmark's."""
-    facts, faults = [], []
+    facts, errors = [], []
     for name, sha256 in open_benchmark_facts()["archives"].items():
         try:
             clips = _benchmark_archive(motion / name, sha256)
         except InputError as error:
-            faults.append(str(error))
+            errors.append(str(error))
         else:
             facts.append(f"{name}: {len(clips)} clips, {sum(map(len, clips))} frames")
-    return DatasetReport(facts, faults)
+    return DatasetReport(facts, errors)
 
 
 def free_clips(motion: Path) -> list[MotionClip]:

@@ -96,9 +96,9 @@ def load_take(path: Path, detector: str | None = None) -> Take:
     """
     with prefix_errors(path):
         arrays = {_NEW_KEYS.get(key, key): array for key, array in read_npz(path).items()}
-        faults = list(_layout_faults(arrays)) or list(_value_faults(arrays))
-        if faults:
-            raise InputError(f"not a take file: {'; '.join(faults)}")
+        errors = list(_layout_errors(arrays)) or list(_value_errors(arrays))
+        if errors:
+            raise InputError(f"not a take file: {'; '.join(errors)}")
         return _take(path.stem, arrays, detector)
 
 
@@ -146,7 +146,7 @@ def _layout(arrays: dict[str, np.ndarray]) -> dict[str, tuple[str, tuple[str | i
     return known | {PREFIX + name: _DETECTIONS for name in _detectors(arrays)}
 
 
-def _layout_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+def _layout_errors(arrays: dict[str, np.ndarray]) -> Iterator[str]:
     """Every array that is missing, of a wrong kind or of a wrong shape."""
     missing = [key for key in _LAYOUT if key not in arrays and key not in _OPTIONAL]
     if missing:
@@ -166,7 +166,7 @@ def _layout_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
             yield f"{key} has shape {array.shape}, expected ({', '.join(map(str, expected))})"
 
 
-def _value_faults(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+def _value_errors(arrays: dict[str, np.ndarray]) -> Iterator[str]:
     """Every number and name that cannot be."""
     broken = set()
     for key, (kinds, _) in _layout(arrays).items():
@@ -230,25 +230,25 @@ def _files(path: Path, split: Split) -> list[Path]:
 
 
 def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
-    takes, faults = _read(path, split, detector)
+    takes, errors = _read(path, split, detector)
     for file, take in takes.items():
         if detector is not None and detector not in take.detections:
             names = ", ".join(_detectors(_members(file))) or "none"
-            faults.append(f"{file}: has no detections by {detector!r} (it has: {names})")
-    if faults:
-        raise InputError("; ".join(faults))
+            errors.append(f"{file}: has no detections by {detector!r} (it has: {names})")
+    if errors:
+        raise InputError("; ".join(errors))
     return list(takes.values())
 
 
 def _read(path: Path, split: Split, detector: str | None) -> tuple[dict[Path, Take], list[str]]:
-    """The takes of a split by their files, and the faults of the files, by themselves and together."""
-    takes, faults = {}, []
+    """The takes of a split by their files, and the errors of the files, by themselves and together."""
+    takes, errors = {}, []
     for file in _files(path, split):
         try:
             takes[file] = load_take(file, detector)
         except InputError as error:
-            faults.append(str(error))
-    return takes, [*faults, *_differences(takes)]
+            errors.append(str(error))
+    return takes, [*errors, *_differences(takes)]
 
 
 def _differences(takes: dict[Path, Take]) -> Iterator[str]:
@@ -269,15 +269,15 @@ def _differences(takes: dict[Path, Take]) -> Iterator[str]:
 
 
 def _check(path: Path) -> DatasetReport:
-    facts, faults = [], []
+    facts, errors = [], []
     for split in get_args(Split):
         takes, wrong = _read(path, split, None)
-        faults += wrong
+        errors += wrong
         labelled = sum(take.joints is not None for take in takes.values())
         frames = sum(len(take) * len(take.cameras.focal) for take in takes.values())
         unknown = f" ({len(takes) - labelled} without 3D)" if labelled < len(takes) else ""
         facts.append(f"{split}: {len(takes)} takes{unknown}, {frames} frames in all cameras")
-    return DatasetReport(facts, faults)
+    return DatasetReport(facts, errors)
 
 
 TAKE_FILES_FORMAT = DatasetFormat("take files", _recognises, _load, _check)

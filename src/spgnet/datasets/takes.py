@@ -51,9 +51,9 @@ class Take:
     eval_mask: Bool[Tensor, " frames"] | None = None
 
     def __post_init__(self) -> None:
-        faults = list(self._faults())
-        if faults:
-            raise InputError(f"take {self.name!r}: {'; '.join(faults)}")
+        errors = list(self._errors())
+        if errors:
+            raise InputError(f"take {self.name!r}: {'; '.join(errors)}")
 
     def __len__(self) -> int:
         """The number of frames."""
@@ -61,31 +61,31 @@ class Take:
             return len(self.joints)
         return next(iter(self.detections.values())).shape[1]
 
-    def _faults(self) -> list[str]:
+    def _errors(self) -> list[str]:
         if self.joints is None and not self.detections:
             return ["it has neither 3D joints nor 2D detections"]
-        faults, cameras = [], len(self.cameras.focal)
+        errors, cameras = [], len(self.cameras.focal)
         if not 0 < self.fps < math.inf:
-            faults.append(f"fps is {self.fps}, expected a positive number")
+            errors.append(f"fps is {self.fps}, expected a positive number")
         if self.joints is not None:
             if self.joints.ndim != 3 or self.joints.shape[1:] != (len(HUMAN36M), 3) or not len(self.joints):
                 return [f"joints have shape {tuple(self.joints.shape)}, expected [frames, 17, 3]"]
-            faults += _not_finite("joints", self.joints)
+            errors += _not_finite("joints", self.joints)
         for name, pixels in self.detections.items():
             if pixels.ndim != 4 or not pixels.numel():
                 return [
-                    *faults,
+                    *errors,
                     f"detections {name!r} have shape {tuple(pixels.shape)}, expected 4 dimensions",
                 ]
             expected = (cameras, len(self), len(HUMAN36M), 2)
             if pixels.shape != expected:
-                faults.append(f"detections {name!r} have shape {tuple(pixels.shape)}, expected {expected}")
-            faults += _not_finite(f"detections {name!r}", pixels)
+                errors.append(f"detections {name!r} have shape {tuple(pixels.shape)}, expected {expected}")
+            errors += _not_finite(f"detections {name!r}", pixels)
         if self.eval_mask is not None and self.eval_mask.shape != (len(self),):
-            faults.append(f"eval_mask has shape {tuple(self.eval_mask.shape)}, expected {(len(self),)}")
+            errors.append(f"eval_mask has shape {tuple(self.eval_mask.shape)}, expected {(len(self),)}")
         elif self.eval_mask is not None and not bool(self.eval_mask.any()):
-            faults.append("no frame is scored")
-        return faults
+            errors.append("no frame is scored")
+        return errors
 
 
 def _not_finite(what: str, values: Tensor) -> list[str]:
@@ -101,11 +101,11 @@ class DatasetReport(NamedTuple):
 
     Attributes:
         facts: what is there, a line each.
-        faults: what is wrong, a line each; none if the data set can be used.
+        errors: what is wrong, a line each; none if the data set can be used.
     """
 
     facts: list[str]
-    faults: list[str]
+    errors: list[str]
 
 
 class DatasetFormat(NamedTuple):
@@ -116,7 +116,7 @@ class DatasetFormat(NamedTuple):
         recognises: whether a path (a file or a folder) looks like it.
         load: the takes of a split, with the 2D joints of the named detector (or without 2D if None). An
             empty list where the data set has no such split. Raises a one-line InputError that names the file
-            and its faults; if it lacks the detector, one that lists those that it has.
+            and its errors; if it lacks the detector, one that lists those that it has.
         check: everything that is there, and everything that is wrong.
     """
 

@@ -82,8 +82,8 @@ class MotionClip:
         return replace(self, joints=HUMAN36M.with_bone_lengths(rooted, lengths * scales))
 
 
-def standing_pieces(clip: MotionClip, radius: float, shortest: float) -> list[MotionClip]:
-    """Cut a clip into pieces that each fit a capture space, and centre them there.
+def split_to_space(clip: MotionClip, radius: float, shortest: float) -> list[MotionClip]:
+    """Split a clip into pieces that each fit into a capture space, and centre them there.
 
     A piece ends where the pelvis would leave a square of half-width ``radius`` around the middle of its
     path. Frames keep their order and none is used twice.

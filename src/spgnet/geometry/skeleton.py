@@ -63,7 +63,7 @@ class Skeleton:
         return mirror_indices(self.names)
 
     @cached_property
-    def kinds(self) -> tuple[str, ...]:
+    def joint_types(self) -> tuple[str, ...]:
         """Name of each joint without its side: ``"knee"`` for both knees."""
         return tuple(name.removeprefix("left_").removeprefix("right_") for name in self.names)
 

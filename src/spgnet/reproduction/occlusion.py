@@ -33,7 +33,7 @@ sizes of an adult, about half the breadth of the limb; the trunk's are between i
 def hidden_joints(joints: Float[Tensor, "*batch 17 3"]) -> Bool[Tensor, "*batch 17"]:
     """Which joints of poses in the camera frame (metres) are hidden behind the person's own body."""
     parents, children = (list(ends) for ends in zip(*HUMAN36M.bones, strict=True))
-    radii = joints.new_tensor([RADII[HUMAN36M.kinds[child]] for child in children])
+    radii = joints.new_tensor([RADII[HUMAN36M.joint_types[child]] for child in children])
     start = joints[..., None, parents, :]
     along = joints[..., None, children, :] - start
     sight = joints[..., :, None, :]

@@ -108,7 +108,7 @@ def _positive(angle: Tensor) -> Tensor:
     return torch.nn.functional.softplus(angle, beta=0.25)
 
 
-def grounded(joints: Float[Tensor, "clips frames joints 3"]) -> Float[Tensor, "clips frames joints 3"]:
+def stand_on_floor(joints: Float[Tensor, "clips frames joints 3"]) -> Float[Tensor, "clips frames joints 3"]:
     """Put bodies on the floor: the lowest joints touch it, and stay where they are while they are lowest.
 
     So a person who walks is carried ahead by the leg that stands.

@@ -26,9 +26,14 @@ _HIPS, _SHOULDERS = (
 _PELVIS, _THORAX = HUMAN36M.names.index("pelvis"), HUMAN36M.names.index("thorax")
 _SIGNS = [{"left": 1, "right": -1, "middle": 0}[HUMAN36M.side(joint)] for joint in range(17)]
 _USUAL = torch.tensor(
-    [[s * _OUTWARD.get(k, 0.0), 0.0, _UP.get(k, 0.0)] for s, k in zip(_SIGNS, HUMAN36M.kinds, strict=True)]
+    [
+        [s * _OUTWARD.get(k, 0.0), 0.0, _UP.get(k, 0.0)]
+        for s, k in zip(_SIGNS, HUMAN36M.joint_types, strict=True)
+    ]
 )
-_ENDS = [child for child, kind in enumerate(HUMAN36M.kinds) if kind in ("knee", "ankle", "elbow", "wrist")]
+_ENDS = [
+    child for child, kind in enumerate(HUMAN36M.joint_types) if kind in ("knee", "ankle", "elbow", "wrist")
+]
 
 
 def detector_joints(

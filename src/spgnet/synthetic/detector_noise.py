@@ -17,9 +17,9 @@ from spgnet.errors import InputError
 from spgnet.geometry.interpolate import fill_missing
 from spgnet.geometry.skeleton import HUMAN36M
 
-_KINDS = HUMAN36M.kinds
+_JOINT_TYPES = HUMAN36M.joint_types
 _ARM, _LEG = ("wrist", "elbow", "shoulder"), ("ankle", "knee", "hip")
-_LIMB_JOINTS = tuple(j for j, kind in enumerate(_KINDS) if kind in _ARM + _LEG)
+_LIMB_JOINTS = tuple(j for j, kind in enumerate(_JOINT_TYPES) if kind in _ARM + _LEG)
 _MEASURED_AS = {
     "pelvis": "hip",
     "spine": "hip",
@@ -37,7 +37,7 @@ def per_joint(
     Pelvis and spine take the value of the hips; thorax, nose and head_top that of the shoulders.
     """
     limbs = {"hip": hip, "knee": knee, "ankle": ankle, "shoulder": shoulder, "elbow": elbow, "wrist": wrist}
-    return tuple(limbs[_MEASURED_AS.get(kind, kind)] for kind in _KINDS)
+    return tuple(limbs[_MEASURED_AS.get(kind, kind)] for kind in _JOINT_TYPES)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def box_size(points: Float[Tensor, "*batch joints 2"]) -> Float[Tensor, "*batch"
     return (points.amax(dim=-2) - points.amin(dim=-2)).amax(dim=-1)
 
 
-def detect(
+def simulate_detections(
     points: Float[Tensor, "*batch frames 17 2"],
     noise: DetectorNoise,
     *,
@@ -133,14 +133,16 @@ def detect(
     shape = points.shape[:-1]
     swapped = _swapped_joints(shape, noise, fps, generator)
     seen = torch.where(swapped.unsqueeze(-1), points[..., HUMAN36M.mirror, :], points)
-    error = _wander(shape, noise, fps, generator) + _outliers(shape, noise, fps, generator)
+    error = _jitter_drift_and_bias(shape, noise, fps, generator) + _outliers(shape, noise, fps, generator)
     size = person_size(points) if scale is None else person_size(points) * scale.unsqueeze(-1)
     seen = seen + error.to(points.dtype) * size[..., None, None]
-    missing, _ = bursts(shape, noise.dropout_fraction, noise.dropout_seconds * fps, generator)
+    missing, _ = draw_bursts(shape, noise.dropout_fraction, noise.dropout_seconds * fps, generator)
     return fill_missing(seen, missing)
 
 
-def _wander(shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator) -> Tensor:
+def _jitter_drift_and_bias(
+    shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator
+) -> Tensor:
     """Jitter, drift and bias, in units of the person's size; shape [*batch, frames, 17, 2]."""
     device = generator.device
     *batch, _, joints = shape
@@ -184,7 +186,7 @@ def _low_pass(signal: Tensor, decay: float) -> Tensor:
     return signal
 
 
-def bursts(
+def draw_bursts(
     shape: Sequence[int], fraction: float, mean_frames: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """A two-state Markov chain along frames (the second dimension from the end), in its equilibrium.
@@ -205,7 +207,7 @@ def bursts(
 
 def _outliers(shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator) -> Tensor:
     """Displacement by outliers, in units of the person's size; shape [*batch, frames, 17, 2]."""
-    active, drawn = bursts(shape, noise.outlier_fraction, noise.outlier_seconds * fps, generator)
+    active, drawn = draw_bursts(shape, noise.outlier_fraction, noise.outlier_seconds * fps, generator)
     angle = 2 * math.pi * torch.rand(shape, generator=generator, device=generator.device).gather(-2, drawn)
     offset = noise.outlier_size * torch.stack((angle.cos(), angle.sin()), dim=-1)
     return torch.where(active.unsqueeze(-1), offset, 0.0)
@@ -217,8 +219,8 @@ def _swapped_joints(
     """Which joints have changed places with their twins."""
     device = generator.device
     limbs = (*shape[:-1], 2)
-    active, drawn = bursts(limbs, noise.swap_fraction, noise.swap_seconds * fps, generator)
+    active, drawn = draw_bursts(limbs, noise.swap_fraction, noise.swap_seconds * fps, generator)
     reach = torch.randint(3, limbs, generator=generator, device=device).gather(-2, drawn)
-    limb = [int(kind in _ARM) for kind in _KINDS]
-    level = [(_ARM + _LEG).index(kind) % 3 if kind in _ARM + _LEG else 3 for kind in _KINDS]
+    limb = [int(kind in _ARM) for kind in _JOINT_TYPES]
+    level = [(_ARM + _LEG).index(kind) % 3 if kind in _ARM + _LEG else 3 for kind in _JOINT_TYPES]
     return active[..., limb] & (reach[..., limb] >= torch.tensor(level, device=device))

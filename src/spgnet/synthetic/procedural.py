@@ -21,8 +21,8 @@ from spgnet.synthetic.articulation import (
     Angle,
     Pose,
     bone_vectors,
-    grounded,
     pose_body,
+    stand_on_floor,
 )
 
 Number = float | int
@@ -88,7 +88,7 @@ def procedural_clips(count: int, *, seed: int, seconds: float = 8.0, fps: float 
             scales = signals.uniform(0.94, 1.06, len(HUMAN36M))
             bones = bone_vectors(scales, signals.uniform(1.5, 1.95))
             pose = _with_joined_hands(angles(signals), signals)
-            joints = grounded(pose_body(pose, bones))
+            joints = stand_on_floor(pose_body(pose, bones))
             for index, motion in zip(indices, joints.float(), strict=True):
                 name = f"{action}-{seed}-{index}"
                 clips[index] = MotionClip(motion.clone(), fps, name, "procedural", action)

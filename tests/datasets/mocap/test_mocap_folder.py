@@ -112,7 +112,7 @@ def test_all_faults_are_listed_and_the_rest_is_counted(tmp_path):
         load_mocap_folder(tmp_path, "train")
     assert "\n" not in str(error.value)
     checked = check_mocap_folder(tmp_path)
-    assert len(checked.faults) == 31
+    assert len(checked.errors) == 31
     assert checked.facts[0] == "files: 31 .bvh, 1 .npz"
 
 
@@ -120,7 +120,7 @@ def test_a_check_says_what_is_there(tmp_path):
     for number in range(3):
         write_person(tmp_path / f"a{number}.bvh", frames=120)
     checked = check_mocap_folder(tmp_path)
-    assert checked.faults == []
+    assert checked.errors == []
     assert checked.facts == [
         "files: 3 .bvh",
         *(f"{split}: 1 clips of 1 subjects, 0.0 minutes at 60 frames per second" for split in SPLITS),

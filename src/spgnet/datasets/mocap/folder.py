@@ -84,8 +84,8 @@ def _lead_in(joints: np.ndarray) -> int:
 
 _ENDINGS = (".bvh", ".amc", ".npz")
 _ARCHIVE = {f"{name}.npy" for name in ("root", "pose", "lengths", "clips")}
-MOST_FAULTS = 20
-"""So many faults are listed; the others are counted."""
+MOST_ERRORS = 20
+"""So many errors are listed; the others are counted."""
 
 
 class _Entry(NamedTuple):
@@ -109,13 +109,13 @@ def load_mocap_folder(path: Path, split: Split) -> list[MotionClip]:
     keep their own subjects and actions, and have the archive's name before theirs.
 
     Raises:
-        InputError: there is nothing to read, or files are broken; the message lists files and faults.
+        InputError: there is nothing to read, or files are broken; the message lists files and errors.
     """
-    (entries,), faults = _entries(path, [split])
+    (entries,), errors = _entries(path, [split])
     clips, broken = _read(entries)
-    faults += broken
-    if faults:
-        raise InputError(f"{path}: {_listed(faults)}")
+    errors += broken
+    if errors:
+        raise InputError(f"{path}: {_listed(errors)}")
     return clips
 
 
@@ -124,12 +124,12 @@ def check_mocap_folder(path: Path) -> DatasetReport:
     kinds = Counter(file.suffix.lower() for file in _files(path))
     facts = [f"files: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items())) or 'none'}"]
     splits = get_args(Split)
-    parts, faults = _entries(path, splits)
+    parts, errors = _entries(path, splits)
     for split, entries in zip(splits, parts, strict=True):
         clips, broken = _read(entries)
-        faults += broken
+        errors += broken
         facts += _facts(split, clips)
-    return DatasetReport(facts, faults)
+    return DatasetReport(facts, errors)
 
 
 def _facts(split: Split, clips: Sequence[MotionClip]) -> list[str]:
@@ -147,14 +147,14 @@ def _facts(split: Split, clips: Sequence[MotionClip]) -> list[str]:
 
 
 def _read(entries: Sequence[_Entry]) -> tuple[list[MotionClip], list[str]]:
-    """The clips, and the faults of those that cannot be read."""
-    clips, faults = [], []
+    """The clips, and the errors of those that cannot be read."""
+    clips, errors = [], []
     for entry in entries:
         try:
             clips.append(entry.read())
         except InputError as error:
-            faults.append(str(error))
-    return clips, faults
+            errors.append(str(error))
+    return clips, errors
 
 
 def _files(path: Path) -> list[Path]:
@@ -172,16 +172,16 @@ def _is_archive(file: Path) -> bool:
 
 
 def _entries(path: Path, splits: Sequence[Split]) -> tuple[list[list[_Entry]], list[str]]:
-    """The clips of each split, not read yet, and the faults of what had to be read to know them."""
+    """The clips of each split, not read yet, and the errors of what had to be read to know them."""
     if not _files(path):
         return [[] for _ in splits], [f"{path}: there are no .bvh, .amc or .npz files in it"]
     if any((path / name).is_dir() for name in get_args(Split)):
         below = [_entries_below(path / split, path) for split in splits]
-        return [entries for entries, _ in below], [fault for _, faults in below for fault in faults]
-    entries, faults = _entries_below(path, path)
+        return [entries for entries, _ in below], [fault for _, errors in below for fault in errors]
+    entries, errors = _entries_below(path, path)
     recordings = sorted({_recording(entry) for entry in entries})
     chosen = {name: _split_of(place, len(recordings)) for place, name in enumerate(recordings)}
-    return [[e for e in entries if chosen[_recording(e)] == split] for split in splits], faults
+    return [[e for e in entries if chosen[_recording(e)] == split] for split in splits], errors
 
 
 def _recording(entry: _Entry) -> str:
@@ -198,15 +198,15 @@ def _split_of(place: int, count: int) -> Split:
 
 
 def _entries_below(top: Path, folder: Path) -> tuple[list[_Entry], list[str]]:
-    """The clips below a folder, and the faults of what had to be read to know them."""
+    """The clips below a folder, and the errors of what had to be read to know them."""
     entries: list[_Entry] = []
-    faults: list[str] = []
+    errors: list[str] = []
     for file in _files(top):
         try:
             entries += _entries_of(file, folder, top)
         except InputError as error:
-            faults.append(str(error))
-    return entries, list(dict.fromkeys(faults))
+            errors.append(str(error))
+    return entries, list(dict.fromkeys(errors))
 
 
 def _entries_of(file: Path, folder: Path, top: Path) -> list[_Entry]:
@@ -235,6 +235,6 @@ def _choices(file: Path, folder: Path) -> JointsFile:
     return read_joints_file(found[0]) if found else JointsFile()
 
 
-def _listed(faults: Sequence[str]) -> str:
-    more = len(faults) - MOST_FAULTS
-    return "; ".join(faults[:MOST_FAULTS]) + (f"; and {more} more" if more > 0 else "")
+def _listed(errors: Sequence[str]) -> str:
+    more = len(errors) - MOST_ERRORS
+    return "; ".join(errors[:MOST_ERRORS]) + (f"; and {more} more" if more > 0 else "")

@@ -271,9 +271,9 @@ def read_joints_file(path: Path) -> JointsFile:
         raise InputError(f"{path}: cannot be read ({error})") from None
     if not isinstance(said, dict):
         raise InputError(f"{path}: expected names of joints and their points")
-    faults = [fault for key, value in said.items() if (fault := _fault(key, value))]
-    if faults:
-        raise InputError(f"{path}: {'; '.join(faults)}")
+    errors = [fault for key, value in said.items() if (fault := _fault(key, value))]
+    if errors:
+        raise InputError(f"{path}: {'; '.join(errors)}")
     joints = {key: _mix(value) for key, value in said.items() if key in HUMAN36M.names}
     numbers = {key: float(said[key]) for key in ("unit", "fps") if key in said}
     return JointsFile(joints, said.get("head", ""), up=said.get("up"), **numbers)
