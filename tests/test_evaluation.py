@@ -125,6 +125,19 @@ def test_tables_have_a_row_an_action_and_two_averages(result):
     assert set(result.to_json()) == {"actions", "mean_over_actions", "mean_over_frames", "frames"}
 
 
+def test_a_table_is_markdown_with_actions_in_their_order_and_numbers_to_the_right():
+    row = dict.fromkeys(METRICS, 1.0)
+    result = Evaluation({"walk": row | {"mpjpe": 45.67}, "bend": row}, row | {"mpjpe": 23.4}, row, 7)
+    assert result.to_markdown(("mpjpe", "pck")) == (
+        "| action | MPJPE (P1) [mm] | PCK@150 [%] |\n"
+        "| --- | ---: | ---: |\n"
+        "| bend | 1.0 | 1.0 |\n"
+        "| walk | 45.7 | 1.0 |\n"
+        "| mean over actions | 23.4 | 1.0 |\n"
+        "| mean over frames | 1.0 | 1.0 |\n"
+    )
+
+
 @pytest.fixture(scope="module")
 def sparse(dataset) -> PoseDataset:
     """The same sequences, of which about every third frame is evaluated, now and then three in a row."""
