@@ -21,7 +21,7 @@ from spgnet.evaluation import (
     validation_mpjpe,
 )
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models import LiftingNetwork, SPGNetConfig, build_model
+from spgnet.models import LiftingNetwork, RayNetConfig, SPGNetConfig, build_model
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,52 @@ def test_a_view_of_a_single_frame_has_no_velocity_and_every_other_metric(model, 
     scores = evaluate(model, single).mean_over_frames
     undefined = {name for name, value in scores.items() if value != value}
     assert undefined == {"velocity", "acceleration"}
+
+
+def test_two_frames_have_a_velocity_and_no_acceleration(model, dataset):
+    pair = one_sequence(dataset, 0)
+    pair = replace(
+        pair, joints=pair.joints[:2], keypoints_2d=pair.keypoints_2d[:2], lengths=torch.tensor([2])
+    )
+    values = frame_values(lift_dataset(model, pair, flip=False), pair)
+    assert values["velocity"].isfinite().tolist() == [False, True]
+    assert values["acceleration"].isfinite().tolist() == [False, False]
+
+
+def test_a_network_without_trajectory_has_no_error_of_the_trajectory_nor_of_the_reprojection(
+    model, dataset, result, monkeypatch
+):
+    monkeypatch.setattr(model, "has_trajectory", False)
+    without = evaluate(model, dataset)
+    for scores in (without.mean_over_actions, without.mean_over_frames, *without.actions.values()):
+        assert {name for name, value in scores.items() if math.isnan(value)} == {"trajectory", "reprojection"}
+    assert without.mean_over_frames["mpjpe"] == result.mean_over_frames["mpjpe"]
+
+
+def test_validation_evaluates_without_dropout_a_network_that_is_in_training(model, dataset):
+    config = SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=8, dropout=0.5)
+    dropping = build_model(config)
+    dropping.load_state_dict(model.state_dict())
+    assert validation_mpjpe(dropping.train(), dataset) == validation_mpjpe(model, dataset)
+
+
+def test_faster_sequences_are_lifted_at_the_rate_that_the_network_is_for(dataset):
+    """Every second frame of 100 per second, for a network that takes at most 50."""
+    torch.manual_seed(0)
+    config = RayNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=8, rates=(20.0, 50.0))
+    model = build_model(config).eval()
+    fast = replace(one_sequence(dataset, 1), fps=100.0)
+    frames = torch.arange(0, len(fast.joints), 2)
+    half = replace(
+        fast,
+        fps=50.0,
+        joints=fast.joints[frames],
+        keypoints_2d=fast.keypoints_2d[frames],
+        lengths=torch.tensor([len(frames)]),
+    )
+    every, slow = (lift_dataset(model, each, flip=False) for each in (fast, half))
+    inner = slice(5, -5)  # beyond its ends a sequence is continued by its own last frame
+    torch.testing.assert_close(every[frames][inner], slow[inner])
 
 
 def test_tables_have_a_row_an_action_and_two_averages(result):

@@ -117,7 +117,7 @@ def test_by_default_pose_and_trajectory_count_alike_and_so_do_the_terms_without_
     known = pose_loss(lifted.pose, batch.pose) + trajectory_loss(lifted.root, batch.root)
     assert total(weighted_losses(lifted, batch, LossWeights())).item() == pytest.approx(known.item())
     truth = LiftedPose(1.2 * batch.pose, batch.root)
-    blind = reprojection_loss(lifted.joints, batch.seen, batch.cameras)
+    blind = reprojection_loss(lifted.joints, batch.target_2d, batch.cameras)
     blind = blind + bone_length_prior(lifted.pose, truth.pose)
     terms = unlabelled_losses(lifted, batch, truth, UnlabelledWeights())
     assert total(terms).item() == pytest.approx(blind.item())
