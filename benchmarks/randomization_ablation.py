@@ -18,12 +18,13 @@ from typing import Any
 import torch
 import tyro
 
-from spgnet.data.domain_randomization import DomainRandomization, randomized_dataset
+from spgnet.data.samples import randomized_dataset
 from spgnet.data.sources import FPS, load_clips, load_training_data
 from spgnet.evaluation import evaluate, markdown_table, metric_headings
 from spgnet.files import read_json, write_json, write_text
 from spgnet.models import LiftingNetwork
 from spgnet.models.network import lift_sequence
+from spgnet.synthetic.domain_randomization import DomainRandomization
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training.experiments import mean_and_spread
 from spgnet.training.loop import train

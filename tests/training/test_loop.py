@@ -17,8 +17,7 @@ from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.domain_randomization import RandomizedSampler, randomized_dataset
-from spgnet.data.samples import WindowSampler
+from spgnet.data.samples import RandomizedSampler, WindowSampler, randomized_dataset
 from spgnet.data.training_data import TrainingData
 from spgnet.errors import InputError
 from spgnet.models import RayNetConfig, SPGNetConfig, VideoPose3DConfig

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spgnet.data.config import DataConfig
-from spgnet.data.domain_randomization import DomainRandomization
+from spgnet.synthetic.domain_randomization import DomainRandomization
 from spgnet.training.losses import LossWeights
 from spgnet.training.recipes import (
     BASELINE_LOSS,

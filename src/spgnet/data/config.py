@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from spgnet.data.domain_randomization import DomainRandomization
 from spgnet.errors import InputError
+from spgnet.synthetic.domain_randomization import DomainRandomization
 
 Input = Literal["projected", "noisy", "detected", "randomized"]
 Rig = Literal["human36m", "random"]

@@ -10,7 +10,7 @@ import torch
 
 from spgnet.data.config import DataConfig, Rig
 from spgnet.data.dataset import PoseDataset, project_clips, project_takes
-from spgnet.data.domain_randomization import randomized_dataset
+from spgnet.data.samples import randomized_dataset
 from spgnet.data.training_data import TrainingData
 from spgnet.datasets.formats import FORMATS, find_format
 from spgnet.datasets.mocap import check_mocap_folder, is_mocap_folder, load_mocap_folder

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.domain_randomization import DomainRandomization, RandomizedSampler
-from spgnet.data.samples import Sampler, WindowSampler
+from spgnet.data.samples import RandomizedSampler, Sampler, WindowSampler
 from spgnet.errors import InputError
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.models.network import InputSpace
+from spgnet.synthetic.domain_randomization import DomainRandomization
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from spgnet.data.config import DataConfig
-from spgnet.data.domain_randomization import DomainRandomization
 from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_json, read_json_lines, write_json, write_text
 from spgnet.models import LiftingNetwork, build_model
+from spgnet.synthetic.domain_randomization import DomainRandomization
 from spgnet.training.checkpoint import describe_model, load_checkpoint, model_config
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 from spgnet.training.recipes import TrainConfig

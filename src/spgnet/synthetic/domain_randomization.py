@@ -1,8 +1,8 @@
-"""Domain randomisation: training samples of random people, cameras, frame rates and detectors.
+"""Domain randomisation: random bodies, cameras and detectors for motion that was captured or generated.
 
-A sample is a window of captured or generated motion, changed at random (speed, body, mirror image, the upper
-body of somebody else), projected into a random camera, and turned into rays with the errors and the gaps of
-a detector, in this order. All of it happens in a few batched tensor operations on the training device.
+These are the changes that make training samples for any camera (``spgnet.data.samples.RandomizedSampler``
+draws them). Each is a few batched tensor operations on the device of its input; all randomness is PyTorch's
+global generator's.
 """
 
 from __future__ import annotations
@@ -12,19 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spgnet.data.dataset import PoseDataset
-from spgnet.data.input_space import project_to_input_space
-from spgnet.data.samples import Batch
 from spgnet.errors import InputError
-from spgnet.geometry.camera import Camera
-from spgnet.geometry.interpolate import fill_missing, interpolate_frames
-from spgnet.geometry.motion_clip import MotionClip
+from spgnet.geometry.interpolate import fill_missing
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import BODY, HUMAN36M, TRUNK
-from spgnet.synthetic.detector_joints import detector_joints
 from spgnet.synthetic.detector_noise import DetectorNoise, draw_bursts, simulate_detections
 
 Range = tuple[float, float]
@@ -131,147 +125,6 @@ _LIMBS = tuple(
 )
 
 
-class RandomizedSampler:
-    """Draws randomized samples from clips, on the device of its tensors.
-
-    All randomness is PyTorch's global generator's.
-
-    Args:
-        clips: motion in the world, of one frame rate.
-        frames_per_sample: consecutive output frames of a sample.
-        context: input frames before the first and after the last output frame.
-        randomization: how far samples are changed.
-        flip: mirror a random half of the samples.
-    """
-
-    def __init__(
-        self,
-        clips: Sequence[MotionClip],
-        *,
-        frames_per_sample: int,
-        context: tuple[int, int],
-        randomization: DomainRandomization | None = None,
-        flip: bool = True,
-    ) -> None:
-        self.fps = clips[0].fps
-        assert all(clip.fps == self.fps for clip in clips)
-        self.frames_per_sample, self.context, self.flip = frames_per_sample, context, flip
-        self.randomization = randomization or DomainRandomization()
-        self.joints = torch.cat([clip.joints for clip in clips])
-        lengths = torch.tensor([len(clip) for clip in clips])
-        ends = lengths.cumsum(0)
-        self.first = (ends - lengths).repeat_interleave(lengths)
-        self.last = (ends - 1).repeat_interleave(lengths)
-
-    def __len__(self) -> int:
-        """The number of frames that a sample's middle can be."""
-        return len(self.joints)
-
-    def to(self, device: torch.device) -> RandomizedSampler:
-        """Move the motion to a device."""
-        self.joints, self.first, self.last = (x.to(device) for x in (self.joints, self.first, self.last))
-        return self
-
-    def draw(self, places: Int[Tensor, " batch"]) -> Batch:
-        """As many samples as places are given, from random ones."""
-        return self.draw_anywhere(len(places))
-
-    def draw_anywhere(self, count: int) -> Batch:
-        """A number of samples.
-
-        Their input is rays with a detector's errors, and with its gaps filled; their target is the exact rays
-        of the output frames.
-        """
-        config = self.randomization
-        fps = _uniform(*config.fps, device=self.joints.device).item()
-        world = self._motion(count, fps)
-        joints, half_image = place_random_cameras(world, config)
-        exact = project_to_input_space(joints, None, "rays")
-        shifted = detector_joints(joints, config.offset)
-        shifted_rays = shifted[..., :2] / shifted[..., 2:].clamp_min(0.1)
-        rays, visible = simulate_detector(shifted_rays, half_image, fps, config)
-        output = slice(self.context[0], self.context[0] + self.frames_per_sample)
-        inputs = torch.cat((rays, visible.unsqueeze(-1).float()), dim=-1)
-        return Batch(inputs, exact[:, output], joints[:, output], None, "rays")
-
-    def _motion(self, count: int, fps: float) -> Float[Tensor, "batch window 17 3"]:
-        """Windows of changed motion in the world; people are at its origin in the middle of the window."""
-        config, device = self.randomization, self.joints.device
-        frames = sum(self.context) + self.frames_per_sample
-        offsets = (torch.arange(frames, device=device) - frames // 2) * (self.fps / fps)
-        speed = _uniform(*config.speed, count, 1, device=device)
-
-        def windows() -> Tensor:
-            middle = torch.randint(len(self.joints), (count,), device=device)
-            first, last = self.first[middle, None], self.last[middle, None]
-            start, end = first - middle[:, None], last - middle[:, None]
-            time = torch.minimum(torch.maximum(offsets * speed, start), end)
-            return interpolate_frames(self.joints, time, first=middle[:, None])
-
-        joints = windows()
-        swapped = torch.rand(count, device=device) < config.swapped_upper_bodies
-        joints = torch.where(swapped[:, None, None, None], swap_upper_body(joints, windows()), joints)
-        if self.flip:
-            mirrored = torch.rand(count, device=device) < 0.5
-            joints = torch.where(mirrored[:, None, None, None], HUMAN36M.flip(joints), joints)
-        joints = joints - joints[:, frames // 2, None, :1] * joints.new_tensor([1, 1, 0])
-        return change_body(joints, config)
-
-
-def randomized_dataset(
-    clips: Sequence[MotionClip], *, seed: int, count: int = 300, frames: int = 100
-) -> PoseDataset:
-    """A fixed set of samples, each a sequence of its own, to validate on; at the frame rate of the clips.
-
-    Its cameras have a focal length of 1000 px, to which its re-projection error refers.
-
-    Args:
-        clips: motion in the world, of one frame rate.
-        seed: of all randomness.
-        count: number of sequences.
-        frames: length of each.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        randomization = DomainRandomization(fps=(clips[0].fps, clips[0].fps))
-        sampler = RandomizedSampler(
-            clips, frames_per_sample=frames, context=(0, 0), randomization=randomization, flip=False
-        )
-        batches = [sampler.draw_anywhere(10) for _ in range(count // 10)]
-    count = 10 * len(batches)
-    inputs = torch.cat([batch.keypoints_2d for batch in batches]).flatten(0, 1)
-    return PoseDataset(
-        joints=torch.cat([batch.joints for batch in batches]).flatten(0, 1),
-        keypoints_2d=_FOCAL * (inputs[..., :2] + 1),
-        cameras=_dataset_cameras(count),
-        lengths=torch.full((count,), frames),
-        fps=clips[0].fps,
-        names=tuple(f"randomized-{number}" for number in range(count)),
-        subjects=("anybody",) * count,
-        actions=("anything",) * count,
-        visible=inputs[..., 2].bool(),
-    )
-
-
-_FOCAL = 1000.0
-
-
-def _dataset_cameras(count: int) -> Camera:
-    """Cameras without distortion whose image is twice as wide as their focal length."""
-    focal, zeros = torch.full((count, 2), _FOCAL), torch.zeros(count, 3)
-    return Camera(
-        focal=focal,
-        center=focal,
-        radial=zeros,
-        tangential=zeros[:, :2],
-        rotation=torch.eye(3).expand(count, 3, 3),
-        position=zeros,
-        image_size=2 * focal,
-        convention="opencv",
-        extrinsics="arbitrary",
-    )
-
-
 def swap_upper_body(
     lower: Float[Tensor, "batch frames 17 3"], upper: Float[Tensor, "batch frames 17 3"]
 ) -> Float[Tensor, "batch frames 17 3"]:
@@ -317,9 +170,9 @@ def place_random_cameras(
     """
     count, device = len(world), world.device
     nearest, farthest = config.distance
-    distance = _uniform(math.log(nearest), math.log(farthest), count, device=device).exp()
-    angle = _uniform(0.0, 2 * math.pi, count, device=device)
-    height = _uniform(*config.height, count, device=device)
+    distance = uniform(math.log(nearest), math.log(farthest), count, device=device).exp()
+    angle = uniform(0.0, 2 * math.pi, count, device=device)
+    height = uniform(*config.height, count, device=device)
     target = world[:, world.shape[1] // 2, TRUNK].mean(dim=1)
     level = (distance.square() - (height - target[:, 2]).square()).clamp_min(1).sqrt()
     away = torch.stack((level * angle.cos(), level * angle.sin()), dim=-1)
@@ -342,15 +195,15 @@ def _frame_person(
     """
     count, device = len(distance), distance.device
     portrait = torch.rand(count, device=device) < 0.4
-    ratio = torch.where(portrait, 16 / 9, _uniform(9 / 16, 1.0, count, device=device))
+    ratio = torch.where(portrait, 16 / 9, uniform(9 / 16, 1.0, count, device=device))
     needed = 1.25 / distance / ratio.clamp_max(1)
-    wide = 0.5 / _uniform(*config.focal, count, device=device)
+    wide = 0.5 / uniform(*config.focal, count, device=device)
     wide = torch.minimum(torch.maximum(wide, needed), 10 * needed)
     half = torch.stack((wide, wide * ratio), dim=-1)
-    place = _uniform(-0.6, 0.6, count, 2, device=device)
+    place = uniform(-0.6, 0.6, count, 2, device=device)
     aim = half * place * (1 - 1.2 / (half * distance[:, None])).clamp_min(0)
 
-    high = _uniform(0.35, 1.0, count, device=device)
+    high = uniform(0.35, 1.0, count, device=device)
     close = torch.stack((high / ratio, high), dim=-1) / distance[:, None]
     chest = torch.stack((0.3 * place[:, 0] * high / ratio, 0.65 - high), dim=-1) / distance[:, None]
     cut = (torch.rand(count, device=device) < config.truncated)[:, None]
@@ -391,7 +244,7 @@ def simulate_detector(
     """
     generator = torch.default_generator if exact.device.type == "cpu" else _device_generator(exact.device)
     noise = replace(DetectorNoise(), bias=config.bias, dropout_fraction=0.0)
-    scale = _uniform(*config.noise, len(exact), device=exact.device)
+    scale = uniform(*config.noise, len(exact), device=exact.device)
     rays = simulate_detections(exact, noise, fps=fps, generator=generator, scale=scale)
     missing = _gaps(exact.shape[:3], fps, config, generator) | (
         (exact.abs() > half_image[:, None, None]).any(dim=-1)
@@ -439,6 +292,6 @@ def _device_generator(device: torch.device) -> torch.Generator:
     return torch.Generator(device).manual_seed(int(torch.randint(2**31, ())))
 
 
-def _uniform(low: float, high: float, *shape: int, device: torch.device) -> Tensor:
+def uniform(low: float, high: float, *shape: int, device: torch.device) -> Tensor:
     """Uniformly distributed numbers."""
     return low + (high - low) * torch.rand(shape, device=device)

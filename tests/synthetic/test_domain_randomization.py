@@ -5,18 +5,17 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from spgnet.data.domain_randomization import (
+from spgnet.data.input_space import project_to_input_space
+from spgnet.data.samples import RandomizedSampler, randomized_dataset
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.synthetic.detector_joints import detector_joints, trunk_axes
+from spgnet.synthetic.domain_randomization import (
     DomainRandomization,
-    RandomizedSampler,
     change_body,
     place_random_cameras,
-    randomized_dataset,
     simulate_detector,
     swap_upper_body,
 )
-from spgnet.data.input_space import project_to_input_space
-from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.synthetic.detector_joints import detector_joints, trunk_axes
 from spgnet.synthetic.procedural import procedural_clips
 
 CLIPS = procedural_clips(7, seed=0, seconds=2.0)
