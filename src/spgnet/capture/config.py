@@ -68,7 +68,6 @@ class CaptureConfig:
     """Average with the result for the mirrored input."""
     height: float | None = None
     """The person's height in metres, to which the motion is scaled."""
-    # The help names aliases first, so the alias is today's name and the name is the old flag.
     constant_bones: Annotated[bool, tyro.conf.arg(name="rigid", aliases=["--constant-bones"])] = False
     """Fit constant bone lengths."""
     align_to_gravity: Annotated[bool, tyro.conf.arg(name="level", aliases=["--align-to-gravity"])] = True
