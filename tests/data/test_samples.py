@@ -86,3 +86,25 @@ def test_every_output_frame_is_scored(dataset, count):
         if all(frame + later in set(scored.nonzero().flatten().tolist()) for later in range(count))
     ]
     assert sampler.starts.tolist() == naive
+
+
+def test_a_random_half_of_the_samples_is_mirrored_unless_told_otherwise(dataset):
+    """Of those from given places and of those from random ones; the places do not depend on the mirror."""
+    window = {"frames_per_sample": 2, "context": (1, 1)}
+    places = torch.arange(60)
+    drawn = []
+    for options in ({}, {"flip": False}):
+        sampler = WindowSampler(dataset, **window, **options)
+        torch.manual_seed(0)
+        drawn.append((sampler.draw(places), sampler.draw_anywhere(60)))
+    for mirrored, straight in zip(*drawn, strict=True):
+        same = (mirrored.joints == straight.joints).flatten(1).all(dim=1)
+        flipped = (mirrored.joints == HUMAN36M.flip(straight.joints)).flatten(1).all(dim=1)
+        assert torch.equal(same, ~flipped)
+        assert 20 < int(flipped.sum()) < 40
+    assert torch.equal(drawn[1][0].joints, WindowSampler(dataset, **window).gather(places, places < 0).joints)
+
+
+def test_image_coordinates_whose_mirror_image_is_not_known_are_refused(dataset):
+    with pytest.raises(ValueError, match="image coordinates cannot be trained"):
+        WindowSampler(dataset, frames_per_sample=2, context=(0, 0), input_space="image")

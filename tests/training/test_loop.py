@@ -171,6 +171,37 @@ def test_a_random_half_of_the_samples_is_mirrored_by_default(dataset, halves, tm
         assert not torch.cat(flips).any()
 
 
+def test_checkpoints_are_left_every_so_many_steps_and_after_every_epoch(dataset, tmp_path):
+    found = []
+    path = tmp_path / "run/last.safetensors"
+    config = replace(CONFIG, checkpoint_every=4)
+    watch = lambda entry: found.append(path.read_bytes() if path.exists() else None)  # noqa: E731
+    train(config, tmp_path / "run", TrainingData(dataset), None, on_step=watch)
+    changed = [step for step in range(2, 13) if found[step - 1] != found[step - 2]]
+    assert found[0] is None
+    assert changed == [5, 7, 9]  # as seen by the step after
+
+
+def test_the_log_tells_the_seconds_of_every_epoch(dataset, tmp_path):
+    began = time.monotonic()
+    train(CONFIG, tmp_path / "run", TrainingData(dataset), None)
+    seconds = [entry["seconds"] for entry in read_log(tmp_path / "run")]
+    assert min(seconds) >= 0
+    assert sum(seconds) <= time.monotonic() - began + 0.2  # each is rounded to a tenth
+
+
+def test_a_resumed_run_keeps_the_record_of_where_it_began(dataset, tmp_path):
+    def interrupt(entry) -> None:
+        if entry["step"] == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    run = tmp_path / "run"
+    assert not train(CONFIG, run, TrainingData(dataset), None, on_step=interrupt)
+    (run / "environment.json").write_text('{"host": "another"}')
+    assert train(CONFIG, run, TrainingData(dataset), None, resume=True)
+    assert (run / "environment.json").read_text() == '{"host": "another"}'
+
+
 def test_an_epoch_goes_through_all_samples_in_random_order_before_it_repeats_one(
     dataset, tmp_path, monkeypatch
 ):
