@@ -9,7 +9,8 @@ import pytest
 
 from spgnet import __version__
 from spgnet.cli import research
-from spgnet.cli.commands import COMMANDS
+from spgnet.cli.commands import COMMANDS, parse
+from spgnet.cli.research import with_present_names
 from spgnet.data import sources
 from spgnet.errors import InputError
 from spgnet.training.recipes import RECIPES
@@ -177,3 +178,14 @@ def test_tensorboard_is_named_when_it_is_missing(spgnet, monkeypatch):
 
 def test_the_version_is_said(spgnet):
     assert spgnet("--version") == (None, f"spgnet {__version__}\n")
+
+
+def test_former_names_of_recipes_and_training_options_are_understood():
+    former = ["wild", "--data.wildness.roll", "3", "--data.wildness.mixed=0.1", "--run-length", "4"]
+    former += ["--clip", "2", "--data.input", "wild", "--out", "wild"]
+    present = ["randomized", "--data.randomization.roll", "3"]
+    present += ["--data.randomization.swapped-upper-bodies=0.1", "--frames-per-sample", "4"]
+    present += ["--max-grad-norm", "2", "--data.input", "randomized", "--out", "wild"]
+    assert with_present_names(former) == present
+    assert with_present_names(present) == present
+    assert parse(["train", *former]).args == parse(["train", *present]).args

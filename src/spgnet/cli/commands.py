@@ -74,7 +74,7 @@ def parse(arguments: list[str]) -> Callable[[], None]:
     name, *options = arguments
     module = import_module(COMMANDS[name].module)
     if name == "train":
-        options = module.with_current_recipe(options)
+        options = module.with_present_names(options)
     return tyro.cli(
         _deferred(getattr(module, f"{name}_command")),
         prog=f"spgnet {name}",

@@ -20,7 +20,13 @@ from spgnet.models.baselines.videopose3d import load_videopose3d
 from spgnet.reproduction import ReproduceConfig, reproduce
 from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
 from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
-from spgnet.training.runs import git_commit, load_run
+from spgnet.training.runs import (
+    FORMER_DATA_FIELDS,
+    FORMER_FIELDS,
+    FORMER_RANDOMIZATION_FIELDS,
+    git_commit,
+    load_run,
+)
 
 
 @dataclass(frozen=True)
@@ -59,22 +65,45 @@ class EvaluateOptions:
     """Average with the result for the mirrored input."""
 
 
-OLD_RECIPES = {"wild": "randomized", "wild-live": "randomized-live"}
-"""Recipes by the names that they had before."""
+FORMER_RECIPES = {"wild": "randomized", "wild-live": "randomized-live"}
+FORMER_OPTIONS = {
+    **FORMER_FIELDS,
+    **{f"data.{former}": f"data.{present}" for former, present in FORMER_DATA_FIELDS.items()},
+    **{
+        f"data.{former_group}.{former}": f"data.randomization.{present}"
+        for former_group in ("wildness", "randomization")
+        for former, present in FORMER_RANDOMIZATION_FIELDS.items()
+    },
+}
+"""Recipes and options by the names that they had before."""
 
 
-def with_current_recipe(options: list[str]) -> list[str]:
-    """The options of ``spgnet train``, a recipe's old name replaced by its present one.
+def with_present_names(arguments: list[str]) -> list[str]:
+    """The arguments of ``spgnet train``, former names of recipes and options replaced by the present ones.
 
     Raises:
         InputError: there is no such recipe.
     """
-    if not options or options[0] in ("-h", "--help"):
-        return options
-    recipe = OLD_RECIPES.get(options[0], options[0])
+    if not arguments or arguments[0] in ("-h", "--help"):
+        return arguments
+    recipe = FORMER_RECIPES.get(arguments[0], arguments[0])
     if recipe not in RECIPES:
         raise InputError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}")
-    return [recipe, *options[1:]]
+    options = [_present_option(argument) for argument in arguments[1:]]
+    for place, option in enumerate(options[:-1]):
+        if option == "--data.input" and options[place + 1] == "wild":
+            options[place + 1] = "randomized"
+    return [recipe, *options]
+
+
+def _present_option(argument: str) -> str:
+    """An option such as ``--data.wildness.roll`` or ``--run-length=3`` by its present name."""
+    name, equals, value = argument.partition("=")
+    if not name.startswith("--"):
+        return argument
+    field = name[2:].replace("-", "_")
+    present = FORMER_OPTIONS.get(field, field.replace("data.wildness.", "data.randomization."))
+    return argument if present == field else f"--{present.replace('_', '-')}{equals}{value}"
 
 
 if TYPE_CHECKING:

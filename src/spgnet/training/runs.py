@@ -61,25 +61,26 @@ def config_from_json(values: Any) -> TrainConfig:
         raise InputError(f"not a training configuration: {error}") from None
 
 
-_NEW_NAMES = {"run_length": "frames_per_sample", "clip": "max_grad_norm"}
-_NEW_DATA_NAMES = {"wildness": "randomization"}
-_NEW_RANDOMIZATION_NAMES = {
+FORMER_FIELDS = {"run_length": "frames_per_sample", "clip": "max_grad_norm"}
+FORMER_DATA_FIELDS = {"wildness": "randomization"}
+FORMER_RANDOMIZATION_FIELDS = {
     "mixed": "swapped_upper_bodies",
     "derived": "midpoint_joints",
     "headless": "missing_head_top",
     "faceless": "missing_nose",
     "sparse": "skipped_frames",
 }
+"""Present names of a configuration's fields by those that they had before."""
 
 
 def _with_new_names(values: Any) -> dict[str, Any]:
     """A configuration of 0.1.0's development under today's names."""
-    data = _renamed(values["data"], _NEW_DATA_NAMES)
+    data = _renamed(values["data"], FORMER_DATA_FIELDS)
     if data.get("input") == "wild":
         data["input"] = "randomized"
     if "randomization" in data:
-        data["randomization"] = _renamed(data["randomization"], _NEW_RANDOMIZATION_NAMES)
-    return _renamed(values, _NEW_NAMES) | {"data": data}
+        data["randomization"] = _renamed(data["randomization"], FORMER_RANDOMIZATION_FIELDS)
+    return _renamed(values, FORMER_FIELDS) | {"data": data}
 
 
 def _renamed(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
