@@ -108,3 +108,11 @@ def test_a_random_half_of_the_samples_is_mirrored_unless_told_otherwise(dataset)
 def test_image_coordinates_whose_mirror_image_is_not_known_are_refused(dataset):
     with pytest.raises(ValueError, match="image coordinates cannot be trained"):
         WindowSampler(dataset, frames_per_sample=2, context=(0, 0), input_space="image")
+
+
+def test_batches_of_rays_say_so_and_their_targets_are_the_output_frames_rays(dataset):
+    sampler = WindowSampler(dataset, frames_per_sample=2, context=(1, 1), input_space="rays", flip=False)
+    batch = sampler.draw(torch.arange(1, 5))
+    rays = dataset.inputs("rays")
+    assert batch.input_space == "rays"
+    assert torch.equal(batch.target_2d, torch.stack([rays[i : i + 2, :, :2] for i in range(1, 5)]))

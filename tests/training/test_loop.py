@@ -190,13 +190,16 @@ def test_the_log_tells_the_seconds_of_every_epoch(dataset, tmp_path):
     assert sum(seconds) <= time.monotonic() - began + 0.2  # each is rounded to a tenth
 
 
-def test_a_resumed_run_keeps_the_record_of_where_it_began(dataset, tmp_path):
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_a_resumed_run_keeps_the_record_of_where_it_began(dataset, tmp_path, checkpoint):
     def interrupt(entry) -> None:
         if entry["step"] == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
     run = tmp_path / "run"
     assert not train(CONFIG, run, TrainingData(dataset), None, on_step=interrupt)
+    if not checkpoint:  # as if it had been killed before the first
+        (run / "last.safetensors").unlink()
     (run / "environment.json").write_text('{"host": "another"}')
     assert train(CONFIG, run, TrainingData(dataset), None, resume=True)
     assert (run / "environment.json").read_text() == '{"host": "another"}'
