@@ -21,6 +21,7 @@ import torch
 import tyro
 
 from spgnet import metrics
+from spgnet.errors import InputError
 from spgnet.evaluation import markdown_table
 from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
@@ -84,10 +85,10 @@ def compared(options: Options) -> list[Row]:
     """Both methods on every clip.
 
     Raises:
-        ValueError: the options do not go together.
+        InputError: the options do not go together.
     """
     if options.live and options.constant_bones:
-        raise ValueError("--constant-bones takes the whole clip, so it does not go with --live")
+        raise InputError("--constant-bones takes the whole clip, so it does not go with --live")
     lifter = Lifter.from_pretrained(options.weights)
     rows = []
     for path in sorted(options.real.glob("opencap_*.npz")):

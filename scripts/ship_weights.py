@@ -23,6 +23,7 @@ import real_video
 import two_cameras
 
 import spgnet
+from spgnet.errors import InputError
 from spgnet.evaluation import metric_headings
 from spgnet.files import read_json, write_json
 from spgnet.lifting.weights import load_weights, manifest, sha256
@@ -64,9 +65,14 @@ class Shipment:
 
 
 def main(shipment: Shipment) -> None:
+    """Copy the weights of a run into the package and write their entry in the manifest.
+
+    Raises:
+        InputError: the run was not trained on both captured and generated motion.
+    """
     config, log = read_config(shipment.run), read_log(shipment.run)
     if config.data.motion is None or not config.data.generated:
-        raise ValueError(f"{shipment.run}: not trained on both kinds of motion that the manifest names")
+        raise InputError(f"{shipment.run}: not trained on both kinds of motion that the manifest names")
     best = min(log, key=lambda entry: entry["validation_mpjpe"])
     environment = read_json(shipment.run / "environment.json")
     recipe = config_to_json(config)

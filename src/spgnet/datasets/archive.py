@@ -33,8 +33,8 @@ def load_motion_archive(path: Path | str) -> list[MotionClip]:
     """The clips of a motion archive; their action is what stands before the last ``/`` of their name.
 
     Raises:
-        InputError: the file is missing, is no such archive or holds broken values. The message names the
-            file and every fault.
+        InputError: the file is missing, is not a motion archive or holds invalid values. The message names
+            the file and lists all errors.
     """
     with prefix_errors(path):
         return _clips(read_npz(path))

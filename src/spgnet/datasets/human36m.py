@@ -1,19 +1,21 @@
-"""Human3.6M: its motion, its four cameras, and the detections that the field shares.
+"""Human3.6M: 3D motion, the four cameras, and the 2D detections that the field shares.
 
-- **Prepared:** ``data_3d_h36m.npz`` holds ``positions_3d``: by subject (``S1``) and then by sequence
-  (``Directions 1``) 32 joints [T, 32, 3] in metres, world frame, z up.
-- **As downloaded:** ``Poses_D3_Positions_S1.tgz`` and so on, or what they unpack to. A member, such as
-  ``S1/MyPoseFeatures/D3_Positions/Directions 1.cdf``, is a CDF file. Its variable ``Pose`` [1, T, 96] holds
-  the same in millimetres.
+**3D joints** are read from either of two layouts:
 
-``data_2d_h36m_NAME.npz`` holds ``positions_2d``: by subject (``S1``) and then by sequence (``Directions 1``)
-four arrays [T, 17, 2] in pixels, one a camera. ``metadata`` says what the joints are: ``layout_name`` (which
-VideoPose3D's script leaves out of ``gt``), ``num_joints``, and ``keypoints_symmetry``, the left and the right
-joints. Videos are a few frames longer than the captured motion.
+- **Prepared** (by VideoPose3D's script): ``data_3d_h36m.npz`` holds ``positions_3d``: by subject (``S1``) and
+  then by sequence (``Directions 1``) 32 joints [T, 32, 3] in metres, world frame, z up.
+- **As downloaded:** ``Poses_D3_Positions_S1.tgz`` and so on, or the folders that these unpack to. Each file
+  in them, such as ``S1/MyPoseFeatures/D3_Positions/Directions 1.cdf``, is a CDF file whose variable ``Pose``
+  [1, T, 96] holds the same joints in millimetres.
 
-The protocol is the field's: train on S1, S5, S6, S7 and S8, test on S9 and S11, all 15 actions, without the
-corrupt sequence ``Directions`` of S11. There is no validation split. The files are described in
-:mod:`spgnet.datasets.human36m` and :mod:`spgnet.datasets.human36m`.
+**2D joints** of a detector are in ``data_2d_h36m_NAME.npz``. ``positions_2d`` holds, by subject (``S1``) and
+then by sequence (``Directions 1``), four arrays [T, 17, 2] in pixels, one for each camera. ``metadata``
+describes the joints: ``layout_name`` (which VideoPose3D's script leaves out of ``gt``), ``num_joints``, and
+``keypoints_symmetry``, the indices of the left and of the right joints. Videos are a few frames longer than
+the captured motion; the surplus frames are dropped.
+
+**Protocol:** train on S1, S5, S6, S7 and S8, test on S9 and S11, all 15 actions, without the corrupt sequence
+``Directions`` of S11, as is usual in the field. There is no validation split.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ _FARTHEST = 20.0
 """Metres from the origin; joints beyond are in other units."""
 _THIGH = (0.25, 0.75)
 """Metres; thighs of other lengths are in other units, or of other joints."""
-_KEPT = [next(place for place, held in JOINTS.items() if held == name) for name in HUMAN36M.names]
+_KEPT = [next(index for index, joint in JOINTS.items() if joint == name) for name in HUMAN36M.names]
 
 Sequences = dict[str, Tensor]
 """Joints by sequence (``S9/Directions 1``): [T, 17, 3] in metres, or [4, T, 17, 2] in pixels."""
@@ -109,23 +111,26 @@ class _Source(NamedTuple):
     """A subject's sequences.
 
     Attributes:
-        place: their file or folder.
-        sequences: what holds the joints, by the names of the sequences.
-        decode: turns that into joints [T, 32, 3] in metres; raises an InputError that says what is wrong.
+        path: the file or folder of the subject.
+        sequences: the encoded joints of each sequence, by its name.
+        decode: converts these to joints [T, 32, 3] in metres; raises an InputError if they are invalid.
     """
 
-    place: Path
+    path: Path
     sequences: Any
     decode: Callable[[Any], Any]
 
 
 def read_motion(root: Path, subjects: tuple[str, ...], errors: list[str]) -> Sequences:
-    """The motion of all sequences of some subjects, without the corrupt one; errors are added to the list.
+    """Read the motion of all sequences of some subjects, without the corrupt one.
 
     Args:
         root: the folder of the files, in any of the layouts.
-        subjects: whom to read; files of others stay closed where each has their own.
-        errors: where to tell what is wrong, a line each.
+        subjects: the subjects to read; files that hold only other subjects are not opened.
+        errors: list to which errors are appended, one line each.
+
+    Returns:
+        Joints [T, 17, 3] in metres, world frame (z up), by sequence.
     """
     motion: Sequences = {}
     try:
@@ -142,28 +147,28 @@ def read_motion(root: Path, subjects: tuple[str, ...], errors: list[str]) -> Seq
         if isinstance(source.sequences, dict) and source.sequences:
             _read_subject(subject, source, motion, errors)
         else:
-            errors.append(f"{source.place}: {subject} is missing")
+            errors.append(f"{source.path}: {subject} is missing")
     return motion
 
 
 def _read_subject(subject: str, source: _Source, motion: Sequences, errors: list[str]) -> None:
     held = {f"{subject}/{sequence_name(str(name))}": raw for name, raw in source.sequences.items()}
     held = {name: raw for name, raw in held.items() if name not in CORRUPT}
-    errors += [f"{source.place}: {subject} {fault}" for fault in _incomplete(subject, list(held))]
+    errors += [f"{source.path}: {subject} {error}" for error in _incomplete(subject, list(held))]
     for name, raw in held.items():
         try:
             values = source.decode(raw)
         except InputError as error:
-            errors.append(f"{source.place}: {name} {error}")
+            errors.append(f"{source.path}: {name} {error}")
             continue
         found = _motion_errors(values)
-        errors += [f"{source.place}: {name} {fault}" for fault in found]
+        errors += [f"{source.path}: {name} {error}" for error in found]
         if not found:
             motion[name] = torch.from_numpy(values[:, _KEPT].astype(np.float32))
 
 
 def _incomplete(subject: str, names: list[str]) -> list[str]:
-    """What is missing of two sequences of every action, and what is there besides."""
+    """Errors if a subject does not have two sequences of every action, or has others besides."""
     errors = []
     actions = [action_of(name) for name in names]
     for action in ACTIONS:
@@ -182,16 +187,16 @@ def _prepared(file: Path) -> Callable[[str], _Source]:
 
 
 def _original(root: Path) -> Callable[[str], _Source]:
-    import_extra("cdflib", "datasets")  # told once if it is missing
+    import_extra("cdflib", "datasets")  # one error if it is missing, not one for each subject
 
     def source_of(subject: str) -> _Source:
-        place = original_source(root, subject)
-        if place is None:
+        path = original_source(root, subject)
+        if path is None:
             return _Source(root, {}, _cdf_positions)
-        if place.suffix == ".tgz":
-            return _Source(place, _members(place, subject), _cdf_positions)
-        files = sorted(place.glob("[!.]*.cdf"))
-        return _Source(place, {file.stem: file.read_bytes() for file in files}, _cdf_positions)
+        if path.suffix == ".tgz":
+            return _Source(path, _members(path, subject), _cdf_positions)
+        files = sorted(path.glob("[!.]*.cdf"))
+        return _Source(path, {file.stem: file.read_bytes() for file in files}, _cdf_positions)
 
     return source_of
 
@@ -228,9 +233,9 @@ def _cdf_positions(content: bytes) -> np.ndarray:
         file.flush()
         try:
             values = np.asarray(import_extra("cdflib", "datasets").CDF(Path(file.name)).varget("Pose"))
-        except Exception as error:  # whatever the reader stumbles on
-            told = " ".join(str(error).replace(file.name, "it").split())
-            raise InputError(f"is no readable CDF file with a variable 'Pose' ({told})") from None
+        except Exception as error:  # cdflib documents no exceptions of its own
+            message = " ".join(str(error).replace(file.name, "it").split())
+            raise InputError(f"is no readable CDF file with a variable 'Pose' ({message})") from None
     if values.dtype.kind != "f" or values.shape[-1:] != (96,) or values.shape[:-2] not in ((), (1,)):
         raise InputError(f"has a 'Pose' of {values.dtype} {values.shape}, expected floats (1, frames, 96)")
     return (values.reshape(-1, 32, 3) / 1000).astype(np.float32)
@@ -255,25 +260,31 @@ _PIXELS = "data_2d_h36m_"
 _LAYOUT = "h36m"
 _SIDES = [[j for j in range(len(HUMAN36M)) if HUMAN36M.side(j) == side] for side in ("left", "right")]
 _FAR = 100.0
-"""Median distance in pixels from which 2D joints are those of something else."""
-_EVERY = 10
-"""Of so many frames one is compared with the projected 3D joints."""
+"""Median distance, in pixels, above which 2D joints do not belong to the 3D joints."""
+_FRAME_STEP = 10
+"""Every tenth frame is compared with the projected 3D joints, for speed."""
 
 
 def pixel_file(root: Path, detector: str) -> Path:
-    """Where a detector's 2D joints are."""
+    """The file of a detector's 2D joints."""
     return root / f"{_PIXELS}{detector}.npz"
 
 
 def detectors_in(root: Path) -> list[str]:
-    """The detectors whose 2D joints lie in a folder."""
+    """The names of the detectors that have a file of 2D joints in a folder."""
     return sorted(file.stem.removeprefix(_PIXELS) for file in root.glob(f"{_PIXELS}?*.npz"))
 
 
 def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
-    """A detector's 2D joints [4, T, 17, 2] of sequences whose motion is known; errors are added to the list.
+    """Read a detector's 2D joints of the sequences whose motion is known.
 
-    Frames beyond those of the motion are cut off.
+    Args:
+        file: the archive of 2D joints.
+        motion: 3D joints by sequence.
+        errors: list to which errors are appended, one line each.
+
+    Returns:
+        Joints [4, T, 17, 2] in pixels by sequence, cut to the frames of the motion.
     """
     try:
         arrays = read_object_arrays(file)
@@ -291,11 +302,11 @@ def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
         if isinstance(sequences, dict)
         for name, cameras in sequences.items()
     }
-    errors += [f"{file}: {fault}" for fault in _missing_pixels(list(motion), held)]
+    errors += [f"{file}: {error}" for error in _missing_pixels(list(motion), held)]
     pixels = {}
     for name in (name for name in motion if name in held):
         found = _pixel_errors(held[name], len(motion[name]))
-        errors += [f"{file}: {name} {fault}" for fault in found]
+        errors += [f"{file}: {name} {error}" for error in found]
         if not found:
             cut = np.stack([camera[: len(motion[name])] for camera in held[name]])
             pixels[name] = torch.from_numpy(cut.astype(np.float32))
@@ -303,10 +314,10 @@ def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
 
 
 def _missing_pixels(names: list[str], held: dict[str, Any]) -> list[str]:
-    """Which subjects are not there at all, and which sequences of the others."""
-    there = {subject_of(name) for name in held}
-    absent = dict.fromkeys(subject_of(name) for name in names if subject_of(name) not in there)
-    lacking = [name for name in names if name not in held and subject_of(name) in there]
+    """Errors for the subjects that have no 2D joints, and for missing sequences of the others."""
+    present = {subject_of(name) for name in held}
+    absent = dict.fromkeys(subject_of(name) for name in names if subject_of(name) not in present)
+    lacking = [name for name in names if name not in held and subject_of(name) in present]
     errors = [f"{subject} is missing" for subject in absent]
     return [*errors, f"lacks the sequences {', '.join(lacking)}"] if lacking else errors
 
@@ -318,7 +329,7 @@ def _table_of(arrays: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
 
 
 def _layout_errors(metadata: dict[str, Any]) -> list[str]:
-    """Why the joints are not the 17 of Human3.6M."""
+    """Errors if the metadata do not describe Human3.6M's 17 joints."""
     name, sides = metadata.get("layout_name"), metadata.get("keypoints_symmetry")
     if name not in (None, _LAYOUT) or (name is None and not isinstance(sides, list | tuple)):
         return [f"has 2D joints of the layout {name!r}, expected {_LAYOUT!r}: Human3.6M's 17 joints"]
@@ -343,16 +354,16 @@ def _pixel_errors(cameras: Any, frames: int) -> list[str]:
         found = array_errors(cut, (len(HUMAN36M), 2))
         if not found and len(cut) < frames:
             found = [f"has {len(cut)} frames, the motion has {frames}"]
-        errors += [f"camera {camera} {fault}" for fault in found]
+        errors += [f"camera {camera} {error}" for error in found]
     return errors
 
 
 def distances(motion: Sequences, pixels: Sequences) -> Sequences:
-    """Median distance [4] of 2D joints from the projected 3D joints by sequence, in pixels, a camera each."""
+    """Median distance [4], in pixels, of 2D joints from the projected 3D joints, by sequence and camera."""
     rigs = {subject: human36m_rig(subject)[:, None] for subject in {subject_of(name) for name in pixels}}
     return {
-        name: _distance(rigs[subject_of(name)], motion[name][::_EVERY], seen[:, ::_EVERY])
-        for name, seen in pixels.items()
+        name: _distance(rigs[subject_of(name)], motion[name][::_FRAME_STEP], detected[:, ::_FRAME_STEP])
+        for name, detected in pixels.items()
     }
 
 
@@ -360,14 +371,19 @@ def _distance(rig: Camera, joints: Tensor, pixels: Tensor) -> Tensor:
     return (pixels - rig.world_to_image(joints)).norm(dim=-1).flatten(1).median(dim=1).values
 
 
-def far_errors(file: Path, apart: Sequences) -> list[str]:
-    """One fault if sequences are not what the cameras saw, by the result of :func:`distances`."""
-    far = [name for name, distance in apart.items() if float(distance.max()) > _FAR]
+def far_errors(file: Path, medians: Sequences) -> list[str]:
+    """One error if 2D joints do not match the projected 3D joints.
+
+    Args:
+        file: the archive of 2D joints, to be named in the message.
+        medians: the result of :func:`distances`.
+    """
+    far = [name for name, distance in medians.items() if float(distance.max()) > _FAR]
     if not far:
         return []
-    distance, camera = (part.item() for part in apart[far[0]].max(dim=0))
+    distance, camera = (part.item() for part in medians[far[0]].max(dim=0))
     return [
-        f"{file}: 2D joints of {len(far)} sequences of {len(apart)} are far from the projected 3D joints: "
+        f"{file}: 2D joints of {len(far)} sequences of {len(medians)} are far from the projected 3D joints: "
         f"those of {far[0]} in camera {CAMERAS[int(camera)]} are off by {distance:.0f} pixels in the median, "
         f"expected pixels of the cameras {', '.join(CAMERAS)} in this order"
     ]
@@ -375,7 +391,7 @@ def far_errors(file: Path, apart: Sequences) -> list[str]:
 
 FPS = 50.0
 SUBJECTS: dict[Split, tuple[str, ...]] = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
-_EVERYBODY = tuple(subject for subjects in SUBJECTS.values() for subject in subjects)
+_ALL_SUBJECTS = tuple(subject for subjects in SUBJECTS.values() for subject in subjects)
 TEST_FRAMES = 543_344
 """Frames of the whole test split in all cameras, as VideoPose3D reports them (its issue 123)."""
 
@@ -386,7 +402,7 @@ def _root(path: Path) -> Path:
 
 def _recognises(path: Path) -> bool:
     root = _root(path)
-    return (root / PREPARED).is_file() or any(original_source(root, subject) for subject in _EVERYBODY)
+    return (root / PREPARED).is_file() or any(original_source(root, subject) for subject in _ALL_SUBJECTS)
 
 
 def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
@@ -426,14 +442,14 @@ def _takes(motion: Sequences, detections: dict[str, Sequences]) -> list[Take]:
 def _check(path: Path) -> DatasetReport:
     root, errors = _root(path), []
     facts = [f"motion: {_kind(root)}", f"left out as the field does: {', '.join(CORRUPT)} (corrupt)"]
-    motion = read_motion(root, _EVERYBODY, errors)
+    motion = read_motion(root, _ALL_SUBJECTS, errors)
     facts += [_split_fact(split, motion) for split in SUBJECTS]
     for detector in detectors_in(root):
         file = pixel_file(root, detector)
-        apart = distances(motion, read_pixels(file, motion, errors))
-        errors += far_errors(file, apart)
-        if apart:
-            median = float(torch.stack(list(apart.values())).median())
+        medians = distances(motion, read_pixels(file, motion, errors))
+        errors += far_errors(file, medians)
+        if medians:
+            median = float(torch.stack(list(medians.values())).median())
             facts.append(f"detections {detector}: {median:.2f} px from the projected 3D joints (median)")
     if not detectors_in(root):
         facts.append(f"detections: none ({pixel_file(root, 'NAME').name} would be)")
@@ -443,9 +459,9 @@ def _check(path: Path) -> DatasetReport:
 def _kind(root: Path) -> str:
     if (root / PREPARED).is_file():
         return f"{PREPARED}, as VideoPose3D prepares it"
-    places = [original_source(root, subject) for subject in _EVERYBODY]
-    archives = sum(place is not None and place.suffix == ".tgz" for place in places)
-    folders = sum(place is not None for place in places) - archives
+    sources = [original_source(root, subject) for subject in _ALL_SUBJECTS]
+    archives = sum(path is not None and path.suffix == ".tgz" for path in sources)
+    folders = sum(path is not None for path in sources) - archives
     return f"as downloaded: {archives} archives and {folders} folders of subjects"
 
 

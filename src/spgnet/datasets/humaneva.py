@@ -1,16 +1,18 @@
 """HumanEva-I as VideoPose3D's scripts prepare it.
 
-Where they stand is in VideoPose3D's ``humaneva_dataset.py``. Focal lengths and principal points can be found
-too, but not the distortion of all three lenses. It is not small (k1 of C1 is -0.29), so every lens is fitted
-to the 2D joints ``gt``, which are prepared with the 3D ones as their projections.
+**3D joints:** ``data_3d_humaneva15.npz`` holds ``positions_3d``: by ``Train/S1`` and then by
+``Walking 1 chunk0``, 15 joints [T, 15, 3] in metres (world, z up). The script cuts sequences where the
+capture failed; each piece (*chunk*) is a take here.
 
-``data_3d_humaneva15.npz`` holds ``positions_3d``: by ``Train/S1`` and then by ``Walking 1 chunk0``, 15 joints
-[T, 15, 3] in metres (world, z up). The script cuts sequences where the capture failed; a chunk is what lies
-between, and is a take here. ``data_2d_humaneva15_NAME.npz`` holds ``positions_2d``: in the same places three
-arrays, one a camera, [T, 15, 2] in pixels, or [T, 17, 2] where the detector was trained on COCO.
+**2D joints:** ``data_2d_humaneva15_NAME.npz`` holds ``positions_2d``: under the same keys three arrays, one
+for each camera, [T, 15, 2] in pixels, or [T, 17, 2] if the detector was trained on COCO.
 
-The protocol is that of Pavllo et al. (2019): train on ``Train``, test on ``Validate``, of S1, S2 and S3, the
-actions Walk, Jog and Box.
+**Cameras:** the extrinsics are those of VideoPose3D's ``humaneva_dataset.py``. Focal lengths and principal
+points are published as well, but not the distortion of all three lenses. It is not small (k1 of C1 is -0.29),
+so every lens is fitted to the 2D joints ``gt``, which the script projects from the 3D joints.
+
+**Protocol** (Pavllo et al., CVPR 2019): train on ``Train`` and test on ``Validate`` of S1, S2 and S3, actions
+Walk, Jog and Box.
 """
 
 from __future__ import annotations
@@ -78,23 +80,23 @@ def fitted_rig(subject: str, lenses: list[LensFit]) -> Camera:
 
 
 def fit_lenses(motion: dict[str, Tensor], exact: dict[str, Tensor], joints: list[int]) -> list[LensFit]:
-    """The lenses of the three cameras, each fitted to all chunks.
+    """Fit the lenses of the three cameras, each to all chunks.
 
     Args:
         motion: joints [T, 17, 3] in metres, world frame, by chunk (``Train/S1/Walking 1 chunk0``).
         exact: their projections [3, T, 17, 2] in pixels, of some of the chunks.
-        joints: which of the 17 are exact.
+        joints: indices of those of the 17 joints whose projections are exact.
 
     Raises:
         InputError: the 2D joints are not projections of the 3D ones.
     """
-    seen = [
+    in_camera = [
         published_rig(name.split("/")[1])[:, None].world_to_camera(motion[name].double())[:, :, joints]
         for name in exact
     ]
     lenses = []
     for number, camera in enumerate(calibration()["intrinsics"]):
-        points = torch.cat([chunk[number].reshape(-1, 3) for chunk in seen]).numpy()
+        points = torch.cat([chunk[number].reshape(-1, 3) for chunk in in_camera]).numpy()
         pixels = torch.cat([chunk[number][:, joints].reshape(-1, 2) for chunk in exact.values()]).numpy()
         lenses.append(fit_lens(points, pixels, tuple(camera["image_size"]), distorted=True))
     errors = [
@@ -157,16 +159,19 @@ def _to_human36m(points: np.ndarray) -> np.ndarray:
 
 
 def _coco_to_human36m(pixels: np.ndarray) -> np.ndarray:
-    """COCO's 17 keypoints as our joints; the top of the head is as far from the nose as the thorax."""
-    seen = np.concatenate((pixels, np.ones_like(pixels[..., :1])), axis=-1)
-    joints, _ = points_to_human36m(seen, "coco17")
+    """COCO's 17 keypoints [..., 17, 2] as Human3.6M's 17 joints.
+
+    The top of the head is put as far above the nose as the thorax is below it.
+    """
+    keypoints = np.concatenate((pixels, np.ones_like(pixels[..., :1])), axis=-1)
+    joints, _ = points_to_human36m(keypoints, "coco17")
     thorax, nose, top = (HUMAN36M.names.index(name) for name in ("thorax", "nose", "head_top"))
     joints[..., top, :] = 2 * joints[..., nose, :] - joints[..., thorax, :]
     return joints
 
 
 _LAYOUTS = {"humaneva15": (15, _to_human36m), "coco": (17, _coco_to_human36m)}
-"""By the layout's name in ``metadata``: how many 2D joints it has, and how they become ours."""
+"""By the layout's name in ``metadata``: its number of 2D joints, and their conversion to Human3.6M's."""
 
 
 def _table(arrays: dict[str, Any], key: str) -> dict[str, Any]:
@@ -176,12 +181,15 @@ def _table(arrays: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def read_motion(file: Path, subjects: list[str], errors: list[str]) -> Chunks:
-    """The motion of the chunks that the field evaluates; errors are added to the list.
+    """Read the motion of the chunks that the field evaluates.
 
     Args:
         file: the archive of 3D joints.
-        subjects: which of its parts, such as ``Train/S1``.
-        errors: where to tell what is wrong.
+        subjects: split and subject, such as ``Train/S1``.
+        errors: list to which errors are appended, one line each.
+
+    Returns:
+        Joints [T, 17, 3] in metres, world frame (z up), by chunk.
     """
     try:
         table = _table(read_object_arrays(file), "positions_3d")
@@ -198,7 +206,7 @@ def read_motion(file: Path, subjects: list[str], errors: list[str]) -> Chunks:
             if action_of(str(chunk)) is None:
                 continue
             found = _motion_errors(values)
-            errors += [f"{file}: {subject}/{chunk} {fault}" for fault in found]
+            errors += [f"{file}: {subject}/{chunk} {error}" for error in found]
             if not found:
                 motion[f"{subject}/{chunk}"] = torch.from_numpy(_to_human36m(values)).float()
     return motion
@@ -221,9 +229,15 @@ def _motion_errors(values: Any) -> list[str]:
 
 
 def read_pixels(file: Path, motion: Chunks, errors: list[str]) -> Chunks:
-    """A detector's 2D joints of chunks whose motion is known; errors are added to the list.
+    """Read a detector's 2D joints of the chunks whose motion is known.
 
-    Frames beyond those of the motion are cut off.
+    Args:
+        file: the archive of 2D joints.
+        motion: 3D joints by chunk.
+        errors: list to which errors are appended, one line each.
+
+    Returns:
+        Joints [3, T, 17, 2] in pixels by chunk, cut to the frames of the motion.
     """
     try:
         arrays = read_object_arrays(file)
@@ -240,7 +254,7 @@ def read_pixels(file: Path, motion: Chunks, errors: list[str]) -> Chunks:
         chunks = table.get(subject)
         held: Any = chunks.get(chunk) if isinstance(chunks, dict) else None
         found = _pixel_errors(held, count, len(joints))
-        errors += [f"{file}: {name} {fault}" for fault in found]
+        errors += [f"{file}: {name} {error}" for error in found]
         if not found:
             cut = np.stack([camera[: len(joints)] for camera in held])
             pixels[name] = torch.from_numpy(convert(cut.astype(np.float64))).float()
@@ -258,7 +272,7 @@ def _pixel_errors(held: Any, count: int, frames: int) -> list[str]:
         found = array_errors(values, (count, 2))
         if not found and len(values) < frames:
             found = [f"has {len(values)} frames, the motion has {frames}"]
-        errors += [f"{camera} {fault}" for fault in found]
+        errors += [f"{camera} {error}" for error in found]
     return errors
 
 
@@ -269,13 +283,13 @@ EXACT = "gt"
 
 _MOTION, _PIXELS = "data_3d_humaneva15.npz", "data_2d_humaneva15_"
 _FOLDERS: dict[Split, str] = {"train": "Train", "test": "Validate"}
-_CAPTURED = [joint for joint, name in enumerate(HUMAN36M.names) if name not in UNMEASURED_JOINTS]
+_MEASURED = [joint for joint, name in enumerate(HUMAN36M.names) if name not in UNMEASURED_JOINTS]
 _FAR = 100.0
-"""Median distance in pixels from which 2D joints are those of something else."""
+"""Median distance, in pixels, above which 2D joints do not belong to the 3D joints."""
 
 
 class _Part(NamedTuple):
-    """One split: what could be read of it, and every fault."""
+    """One split: what could be read of it, and all errors."""
 
     motion: Chunks
     detections: dict[str, Chunks]
@@ -310,7 +324,7 @@ def _read_part(root: Path, split: Split, detectors: list[str]) -> _Part:
     lenses = []
     if detections[EXACT]:
         try:
-            lenses = fit_lenses(motion, detections[EXACT], _CAPTURED)
+            lenses = fit_lenses(motion, detections[EXACT], _MEASURED)
         except InputError as error:
             errors.append(f"{_pixel_file(root, EXACT)}: {error}")
     part = _Part(motion, detections, lenses, errors)
@@ -332,15 +346,15 @@ def _distances(part: _Part) -> dict[str, float]:
         for name, joints in part.motion.items()
     }
     return {
-        detector: float(torch.cat([_apart(exact[name], chunks[name]) for name in chunks]).median())
+        detector: float(torch.cat([_joint_distances(exact[name], chunks[name]) for name in chunks]).median())
         for detector, chunks in part.detections.items()
         if chunks
     }
 
 
-def _apart(exact: Tensor, pixels: Tensor) -> Tensor:
-    """Distance of each captured joint, in one row."""
-    return (exact - pixels)[:, :, _CAPTURED].norm(dim=-1).flatten()
+def _joint_distances(exact: Tensor, pixels: Tensor) -> Tensor:
+    """Distance of each measured joint in each frame and camera, in pixels, as one vector."""
+    return (exact - pixels)[:, :, _MEASURED].norm(dim=-1).flatten()
 
 
 def _subject(name: str) -> str:

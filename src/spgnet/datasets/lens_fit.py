@@ -1,4 +1,4 @@
-"""Lenses fitted to pixels: for data sets that give 3D and its exact 2D, but not the camera between them."""
+"""Camera intrinsics fitted to 3D points and their pixels, for data sets that do not publish them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def fit_lens(
     *,
     distorted: bool,
 ) -> LensFit:
-    """The lens under which points fall on their pixels, by least squares in pixels.
+    """Fit the lens that projects points onto their pixels, by least squares in pixels.
 
     Args:
         points: metres, camera frame (z forward), in front of the camera.
-        pixels: where they are seen.
+        pixels: the image points.
         image_size: width and height in pixels.
         distorted: fit the distortion k1, k2, p1, p2 besides the focal lengths and the principal point.
 
@@ -44,20 +44,20 @@ def fit_lens(
     """
     from scipy.optimize import least_squares
 
-    places, targets = (torch.from_numpy(values.astype(np.float64)) for values in (points, pixels))
+    points_3d, targets = (torch.from_numpy(values.astype(np.float64)) for values in (points, pixels))
 
     def residuals(values: np.ndarray) -> np.ndarray:
         lens = _lens(torch.from_numpy(values), image_size)
-        return (project(places, lens) - targets).flatten().numpy()
+        return (project(points_3d, lens) - targets).flatten().numpy()
 
     def jacobian(values: np.ndarray) -> np.ndarray:
-        # A lens of its own for every point: then one gradient holds the derivatives of all points.
-        lenses = torch.from_numpy(values).repeat(len(places), 1).requires_grad_()
-        u, v = project(places[:, None], _lens(lenses, image_size)).sum(dim=(0, 1))
+        # Each point gets its own copy of the lens, so that one backward pass gives the derivatives of all.
+        lenses = torch.from_numpy(values).repeat(len(points_3d), 1).requires_grad_()
+        u, v = project(points_3d[:, None], _lens(lenses, image_size)).sum(dim=(0, 1))
         rows = [torch.autograd.grad(side, lenses, retain_graph=True)[0] for side in (u, v)]
         return torch.stack(rows, dim=1).flatten(0, 1).numpy()
 
-    # Without distortion u and v are straight lines over x / z and y / z: from there the fit converges.
+    # Without distortion, u and v are linear in x / z and y / z; the fit converges from that solution.
     (fx, cx), (fy, cy) = (np.polyfit(points[:, i] / points[:, 2], pixels[:, i], 1) for i in (0, 1))
     values = np.array([fx, fy, cx, cy, 0, 0, 0, 0], dtype=np.float64)
     if distorted:

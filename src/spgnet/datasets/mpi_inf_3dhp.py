@@ -6,7 +6,7 @@ The files are MATLAB 7.3 (HDF5), whose arrays h5py gives with their axes reverse
 ``annot2``              [T, 1, 17, 2]     pixels
 ``annot3``              [T, 1, 17, 3]     millimetres, camera frame (x right, y down, z forward)
 ``univ_annot3``         [T, 1, 17, 3]     the same, scaled to a skeleton of one height for all
-``valid_frame``         [T, 1]            1 where the frame is scored
+``valid_frame``         [T, 1]            1 where the frame is evaluated
 ``activity_annotation`` [T, 1]            1 to 7, see :data:`ACTIVITIES`
 ======================= ================ ======================================================
 
@@ -17,14 +17,14 @@ along its ray by the ratio of the two skeletons' sizes: scores relative to the p
 and the joints still project onto ``annot2``.
 
 **Camera.** The published focal lengths of TS1 to TS4 differ between the official files (7.320 and 7.325 mm),
-so the intrinsics of every sequence are fitted to its ``annot2`` and ``annot3``. There is no use for the
-extrinsics: the world is that of a level camera at the origin.
+so the intrinsics of every sequence are fitted to its ``annot2`` and ``annot3``. The extrinsics are not
+needed: the world is that of a level camera at the origin.
 
 **Which frames.** A take is a stretch of one activity with all of its frames, of which the valid ones are
-scored. In TS1 to TS4 only about one frame in ten is valid (603 of the 6151 of TS1); the field's temporal
-networks see the frames between as well, and so do ours. What the files hold for a frame that is not valid is
-input only if it can be: where its 3D or 2D is not finite, or a joint is less than 0.3 m in front of the
-camera, it takes the values of the nearest valid frame of its stretch. A stretch without valid frames is left
+evaluated. In TS1 to TS4 only about one frame in ten is valid (603 of the 6151 of TS1); the field's temporal
+networks take the frames between as input as well, and so do ours. A frame that is not valid keeps its values
+as input unless its 3D or 2D joints are not finite or a joint is less than 0.3 m in front of the camera; then
+it takes the values of the nearest valid frame of its stretch. A stretch without valid frames is left
 out. A frame that is not valid and has no activity from 1 to 7 belongs to that of the nearest frame that has.
 """
 
@@ -56,8 +56,8 @@ ACTIVITIES = (
 )
 """Names of the activities 1 to 7."""
 JOINTS = (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
-"""Where each of our joints is among theirs: head top, neck, right arm, left arm, right leg, left leg, pelvis,
-spine, head (their list of "relevant" joints, which are those of Human3.6M)."""
+"""Index of each of our joints among theirs, which are head top, neck, right arm, left arm, right leg, left
+leg, pelvis, spine, head (their list of "relevant" joints, which are those of Human3.6M)."""
 FPS = 25.0
 """Frames per second that are assumed: the files do not say, and training videos have 25 or 50. No error
 depends on it but those per second."""
@@ -74,7 +74,7 @@ _LAYOUT = {
 _EXACT, _BROKEN = 0.5, 20.0
 """Median distance in pixels up to which 2D is exactly the projection of 3D, and from which it is none."""
 _NEAREST = 0.3
-"""Metres from the image plane at which a person can be filmed."""
+"""Least distance, in metres, of a joint from the image plane."""
 
 
 class _Sequence(NamedTuple):
@@ -153,7 +153,7 @@ def _read_sequence(root: Path, name: str) -> _Sequence:
     """A sequence of the test set.
 
     Raises:
-        InputError: the file is missing or broken. The message names it and every fault.
+        InputError: the file is missing or broken. The message names it and lists all errors.
     """
     file = root / name / _FILE
     arrays = _read_arrays(file)
@@ -178,7 +178,7 @@ def _read_sequence(root: Path, name: str) -> _Sequence:
 
 
 def _official(real: np.ndarray, universal: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, float]:
-    """The universal skeleton on the rays of the real one, and how large it is to the real one."""
+    """The universal skeleton, its pelvis on the ray of the real one, and the ratio of their sizes."""
     pose, universal_pose = real - real[:, :1], universal - universal[:, :1]
     scale = float((pose[valid] * universal_pose[valid]).sum() / (pose[valid] ** 2).sum())
     return universal_pose + scale * real[:, :1], scale
@@ -213,12 +213,12 @@ def _stretches(sequence: _Sequence) -> Iterator[tuple[int, int]]:
 
 
 def _filled(sequence: _Sequence, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Joints and pixels of a stretch; frames that cannot be filmed take those of the nearest valid one."""
+    """Joints and pixels of a stretch; frames that are not usable take those of the nearest valid one."""
     joints, pixels = sequence.joints[start:stop], sequence.pixels[start:stop]
     valid = sequence.valid[start:stop]
     finite = np.isfinite(joints).all(axis=(1, 2)) & np.isfinite(pixels).all(axis=(1, 2))
-    filmed = valid | finite & (joints[..., 2] >= _NEAREST).all(axis=1)
-    source = np.where(filmed, np.arange(len(valid)), _nearest_marked(valid))
+    usable = valid | finite & (joints[..., 2] >= _NEAREST).all(axis=1)
+    source = np.where(usable, np.arange(len(valid)), _nearest_marked(valid))
     return joints[source], pixels[source]
 
 

@@ -1,10 +1,10 @@
-"""The open benchmark: real motion capture that is free to have, seen by Human3.6M's own cameras.
+"""The open benchmark: freely available motion capture, projected into Human3.6M's cameras.
 
 ``open_benchmark.json`` beside this file lists every clip of every split. No subject, clip or trial is in
 both training and test: training is on CMU subjects and test on other CMU subjects (from recordings that the
-training archives do not draw on) and on the Bandai-Namco dataset, another studio with other actors. Wild
-training, which made the weights in the package, draws on the CMU test subjects too (``free_groups``); what it
-made is tested on the other studio alone.
+training archives do not draw on) and on the Bandai-Namco dataset, another studio with other actors. Training
+under domain randomisation, as for the weights in the package, draws on the CMU test subjects too
+(``free_groups``); its networks are therefore tested on the other studio alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ NON_COMMERCIAL = "bandai.npz"
 
 
 def open_benchmark_facts() -> dict[str, Any]:
-    """The benchmark as it is written: SHA-256 of the ``archives``, and for each split its groups of clips."""
+    """The contents of ``open_benchmark.json``.
+
+    They are the SHA-256 of the ``archives``, and for each split its groups of clips.
+    """
     return json.loads(files("spgnet.datasets").joinpath("open_benchmark.json").read_text())
 
 

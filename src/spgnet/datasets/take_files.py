@@ -12,11 +12,11 @@
 ``subject``           text                  who moves
 ``action``            text                  what they do; results are grouped by it
 ``unmeasured_joints`` [n] texts, optional   names of joints whose 3D positions are guesses
-``eval_mask``         [T], optional         booleans: which frames are scored; the others are input alone
+``eval_mask``         [T], optional         booleans: which frames are evaluated; the others are only input
 ===================== ===================== ==========================================================
 
-A folder holds such files in the sub-folders ``train``, ``validation`` and ``test``; not all need be there.
-The takes of a sub-folder have one frame rate, and those with 3D lack the same joints.
+A folder holds such files in the sub-folders ``train``, ``validation`` and ``test``; each of them is optional.
+The takes of a sub-folder have one frame rate, and those with 3D joints have the same unmeasured joints.
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ def load_take(path: Path, detector: str | None = None) -> Take:
 
     Args:
         path: the file.
-        detector: whose 2D joints to take along, if it has them; None for none. A take without 3D joints
-            always brings all that it has.
+        detector: the detector whose 2D joints to load, if the file has them; None for none. All are loaded
+            if the take has no 3D joints.
 
     Raises:
-        InputError: the file is damaged or not a take file; the message names it and every fault.
+        InputError: the file is damaged or not a take file; the message names it and lists all errors.
     """
     with prefix_errors(path):
         arrays = {_NEW_KEYS.get(key, key): array for key, array in read_npz(path).items()}
@@ -119,7 +119,7 @@ def _take(name: str, arrays: dict[str, np.ndarray], detector: str | None) -> Tak
 
 
 def _single(array: np.ndarray) -> torch.Tensor:
-    """The numbers, of whatever type and byte order, in single precision; too large ones become infinite."""
+    """Numbers of any type and byte order in single precision; values that are too large become infinite."""
     with np.errstate(over="ignore"):
         return torch.from_numpy(array.astype(np.float32))
 
@@ -136,18 +136,18 @@ def _cameras(arrays: dict[str, np.ndarray]) -> Camera:
 
 
 def _detectors(keys: Iterable[str]) -> list[str]:
-    """Whose detections are among arrays of these names."""
+    """The detectors whose 2D joints are among arrays of these names."""
     return sorted(key.removeprefix(PREFIX) for key in keys if key.startswith(PREFIX))
 
 
 def _layout(arrays: dict[str, np.ndarray]) -> dict[str, tuple[str, tuple[str | int, ...]]]:
-    """Kinds and shape of each array of a file that is looked at."""
+    """Kinds and expected shape of each array in a file that a take uses."""
     known = {key: expected for key, expected in _LAYOUT.items() if key in arrays}
     return known | {PREFIX + name: _DETECTIONS for name in _detectors(arrays)}
 
 
 def _layout_errors(arrays: dict[str, np.ndarray]) -> Iterator[str]:
-    """Every array that is missing, of a wrong kind or of a wrong shape."""
+    """Errors for arrays that are missing, of a wrong kind or of a wrong shape."""
     missing = [key for key in _LAYOUT if key not in arrays and key not in _OPTIONAL]
     if missing:
         yield f"arrays {', '.join(missing)} are missing"
@@ -167,18 +167,18 @@ def _layout_errors(arrays: dict[str, np.ndarray]) -> Iterator[str]:
 
 
 def _value_errors(arrays: dict[str, np.ndarray]) -> Iterator[str]:
-    """Every number and name that cannot be."""
+    """Errors for values that are not finite or not valid."""
     broken = set()
     for key, (kinds, _) in _layout(arrays).items():
         if kinds == _NUMBERS and not np.isfinite(arrays[key]).all():
             broken.add(key)
-            places = np.argwhere(~np.isfinite(arrays[key]))
-            yield f"{key} holds {len(places)} NaN or infinite numbers, the first at {places[0].tolist()}"
+            indices = np.argwhere(~np.isfinite(arrays[key]))
+            yield f"{key} holds {len(indices)} NaN or infinite numbers, the first at {indices[0].tolist()}"
         elif not arrays[key].size and key not in ("distortion", "unmeasured_joints"):
             yield f"{key} is empty"
-    for key, (are_sound, fault) in _SOUND.items():
-        if key in arrays and key not in broken and not are_sound(arrays[key]):
-            yield f"{key} {fault}"
+    for key, (is_valid, message) in _VALUE_CHECKS.items():
+        if key in arrays and key not in broken and not is_valid(arrays[key]):
+            yield f"{key} {message}"
     unknown = set(arrays["unmeasured_joints"].tolist() if "unmeasured_joints" in arrays else []) - set(
         HUMAN36M.names[1:]
     )
@@ -198,7 +198,7 @@ def _are_rotations(matrices: np.ndarray) -> bool:
     return bool(unit and (np.linalg.det(matrices) > 0).all())
 
 
-_SOUND: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
+_VALUE_CHECKS: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
     "camera_matrix": (
         _are_intrinsics,
         "holds matrices that are not [fx 0 cx; 0 fy cy; 0 0 1] with positive f",
@@ -208,7 +208,7 @@ _SOUND: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
     "image_size": (lambda sizes: (sizes >= 1).all(), "holds sizes of less than a pixel"),
     "fps": (lambda fps: fps > 0, "is not positive"),
 }
-"""What the values of an array must be, and what is said of it where they are not."""
+"""A check of the values of each array, and the error message if it fails."""
 
 
 def _recognises(path: Path) -> bool:
@@ -241,7 +241,7 @@ def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
 
 
 def _read(path: Path, split: Split, detector: str | None) -> tuple[dict[Path, Take], list[str]]:
-    """The takes of a split by their files, and the errors of the files, by themselves and together."""
+    """The takes of a split by file, and the errors of single files and of the split as a whole."""
     takes, errors = {}, []
     for file in _files(path, split):
         try:
@@ -252,7 +252,7 @@ def _read(path: Path, split: Split, detector: str | None) -> tuple[dict[Path, Ta
 
 
 def _differences(takes: dict[Path, Take]) -> Iterator[str]:
-    """What takes of a split must have in common and have not: a line for each that is not as the first."""
+    """Errors for takes of a split that differ from the first in what all must have in common."""
     labelled = {file: take for file, take in takes.items() if take.joints is not None}
     common = (
         ("fps", {file: f"{take.fps:g}" for file, take in takes.items()}),

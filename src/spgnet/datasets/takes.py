@@ -1,4 +1,4 @@
-"""Takes: performances as data sets hold them, with the cameras that filmed them and what was seen in each."""
+"""Takes: recorded performances, each with its cameras, its 3D joints and the 2D joints in each camera."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Take:
         fps: frames per second.
         cameras: the cameras, a batch of shape [cameras].
         joints: the 17 Human3.6M joints in metres, world frame (z up); None if the motion is not known, in
-            which case the take can only be learnt from without labels.
-        detections: 2D joints in pixels by the name of what detected them, for every camera and frame.
+            which case the take is unlabelled training data.
+        detections: 2D joints in pixels, for every camera and frame, by the name of the detector.
         unmeasured_joints: names of the joints that the data set lacks, whose positions are guesses; they are
-            not scored.
-        eval_mask: which frames are scored; None: all. The others are input alone.
+            not evaluated.
+        eval_mask: which frames are evaluated; None: all. The others are only input.
 
     Raises:
-        InputError: shapes do not agree, a value is not finite, no frame is scored, or there is neither 3D
-            nor 2D.
+        InputError: shapes do not agree, a value is not finite, no frame is evaluated, or there are neither
+            3D nor 2D joints.
     """
 
     name: str
@@ -97,11 +97,11 @@ def _not_finite(what: str, values: Tensor) -> list[str]:
 
 
 class DatasetReport(NamedTuple):
-    """What was found in a data set.
+    """The contents of a data set and its errors.
 
     Attributes:
-        facts: what is there, a line each.
-        errors: what is wrong, a line each; none if the data set can be used.
+        facts: the contents, one line each.
+        errors: one line each; empty if the data set can be used.
     """
 
     facts: list[str]
@@ -117,7 +117,7 @@ class DatasetFormat(NamedTuple):
         load: the takes of a split, with the 2D joints of the named detector (or without 2D if None). An
             empty list where the data set has no such split. Raises a one-line InputError that names the file
             and its errors; if it lacks the detector, one that lists those that it has.
-        check: everything that is there, and everything that is wrong.
+        check: a report of the contents and of all errors.
     """
 
     name: str

@@ -1,9 +1,9 @@
 """Acclaim's files: an ASF file holds a skeleton, and an AMC file the angles of its bones in every frame.
 
-At rest every bone points along its ``direction``, given in the axes of the skeleton. Its angles turn it about
-axes of its own: with C the rotation of its ``axis`` and R that of its angles, a bone is turned by C R C⁻¹
-relative to the bone that it hangs on. Angles in the order XYZ are turns about the fixed x, then y, then z, so
-that R = Rz Ry Rx; angles of a bone that has fewer are zero.
+At rest every bone points along its ``direction``, given in the axes of the skeleton. Its angles are rotations
+about axes of its own: with C the rotation of its ``axis`` and R that of its angles, a bone is rotated by
+C R C⁻¹ relative to its parent. Angles in the order XYZ are rotations about the fixed x, then y, then z, so
+that R = Rz Ry Rx; angles that a bone does not have are zero.
 
 Lengths are divided by the factor ``length`` of the file's units. What is left in CMU's files (factor 0.45)
 are inches, so that a length of 1 in them is 0.0564 m.
@@ -90,7 +90,7 @@ def read_asf(path: Path) -> AsfSkeleton:
         if name is None:
             raise InputError(f"{path}: the bone in line {entry[0][0]} has no name")
         bones[name] = _bone(path, name, entry, length, radians)
-    return AsfSkeleton(_hung(path, bones, sections["hierarchy"]), length, radians)
+    return AsfSkeleton(_in_hierarchy_order(path, bones, sections["hierarchy"]), length, radians)
 
 
 _Lines = list[tuple[int, list[str]]]
@@ -165,23 +165,23 @@ class _Fields:
         return tuple("xyz".index(letter) for letter in letters)
 
 
-def _hung(path: Path, bones: dict[str, Bone], lines: _Lines) -> list[Bone]:
+def _in_hierarchy_order(path: Path, bones: dict[str, Bone], lines: _Lines) -> list[Bone]:
     """The bones in the order of the hierarchy, each with its parent."""
-    placed = ["root"]
+    ordered = ["root"]
     for number, words in lines:
         if words[0].lower() in ("begin", "end"):
             continue
         unknown = [word for word in words if word not in bones]
-        if unknown or words[0] not in placed or set(words[1:]) & set(placed):
-            fault = f"unknown bones {unknown}" if unknown else "bones before their parent or twice"
-            raise InputError(f"{path}: line {number} of the hierarchy has {fault}")
+        if unknown or words[0] not in ordered or set(words[1:]) & set(ordered):
+            reason = f"unknown bones {unknown}" if unknown else "bones before their parent or twice"
+            raise InputError(f"{path}: line {number} of the hierarchy has {reason}")
         for child in words[1:]:
             bones[child].parent = words[0]
-            placed.append(child)
-    loose = [name for name in bones if name not in placed]
-    if loose:
-        raise InputError(f"{path}: bones that hang nowhere: {', '.join(loose)}")
-    return [bones[name] for name in placed]
+            ordered.append(child)
+    without_parent = [name for name in bones if name not in ordered]
+    if without_parent:
+        raise InputError(f"{path}: bones that hang nowhere: {', '.join(without_parent)}")
+    return [bones[name] for name in ordered]
 
 
 def read_amc(path: Path, skeleton: AsfSkeleton, fps: float = RATE) -> SkeletonTracks:
@@ -229,7 +229,7 @@ def _frames(
                 _numbers(path, name, table[:, start + 1 : start + 1 + size])
                 for start, (name, size) in zip(starts, shape, strict=False)
             ]
-    raise InputError(f"{path}: {_line_fault(lines, shape, first)}")
+    raise InputError(f"{path}: {_line_error(lines, shape, first)}")
 
 
 def _numbers(path: Path, name: str, words: np.ndarray) -> Float[np.ndarray, "frames _"]:
@@ -245,10 +245,10 @@ def _numbers(path: Path, name: str, words: np.ndarray) -> Float[np.ndarray, "fra
     return values
 
 
-def _line_fault(lines: list[tuple[int, str]], shape: list[tuple[str, int]], first: int) -> str:
-    """The first line that is not as the first frame has it."""
-    for place, (number, line) in enumerate(lines):
-        frame, row = divmod(place, len(shape) + 1)
+def _line_error(lines: list[tuple[int, str]], shape: list[tuple[str, int]], first: int) -> str:
+    """Error message for the first line that differs from the layout of the first frame."""
+    for index, (number, line) in enumerate(lines):
+        frame, row = divmod(index, len(shape) + 1)
         name, *values = line.split()
         if row == 0 and (name, values) != (str(first + frame), []):
             return f"line {number}: expected the frame number {first + frame}, got {line.strip()!r}"

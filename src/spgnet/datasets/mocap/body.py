@@ -233,9 +233,9 @@ def _up(tracks: SkeletonTracks, joint_map: JointMap) -> Up:
     resting = _axis(tracks.at_rest(), joint_map)
     up = moving or resting
     if up is None or resting not in (up, None):
-        fault = "the rest pose and the motion do not agree" if up else "nobody stands upright"
+        reason = "the rest pose and the motion do not agree" if up else "nobody stands upright"
         raise InputError(
-            f'it is not clear which axis points up, since {fault}; give "up" as "y" or "z" in joints.json'
+            f'it is not clear which axis points up, since {reason}; give "up" as "y" or "z" in joints.json'
         )
     return up
 

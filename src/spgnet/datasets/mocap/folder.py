@@ -177,10 +177,10 @@ def _entries(path: Path, splits: Sequence[Split]) -> tuple[list[list[_Entry]], l
         return [[] for _ in splits], [f"{path}: there are no .bvh, .amc or .npz files in it"]
     if any((path / name).is_dir() for name in get_args(Split)):
         below = [_entries_below(path / split, path) for split in splits]
-        return [entries for entries, _ in below], [fault for _, errors in below for fault in errors]
+        return [entries for entries, _ in below], [error for _, errors in below for error in errors]
     entries, errors = _entries_below(path, path)
     recordings = sorted({_recording(entry) for entry in entries})
-    chosen = {name: _split_of(place, len(recordings)) for place, name in enumerate(recordings)}
+    chosen = {name: _split_of(index, len(recordings)) for index, name in enumerate(recordings)}
     return [[e for e in entries if chosen[_recording(e)] == split] for split in splits], errors
 
 
@@ -188,12 +188,12 @@ def _recording(entry: _Entry) -> str:
     return entry.name.partition("#")[0]
 
 
-def _split_of(place: int, count: int) -> Split:
+def _split_of(index: int, count: int) -> Split:
     """The split of one of so many clips, where the folder does not say it."""
     if count >= 10:
-        place, count = place % 10, 10
+        index, count = index % 10, 10
     last: tuple[Split, ...] = ("validation", "test") if count > 2 else ("validation",) if count > 1 else ()
-    after = place - (count - len(last))
+    after = index - (count - len(last))
     return last[after] if after >= 0 else "train"
 
 

@@ -37,7 +37,7 @@ class JointMap:
         joints: our joints, each a mix of points.
         trunk: joints of the spine between pelvis and thorax, from below; those that are there.
         head: where the head begins; empty if the skeleton has none.
-        skull: the point whose part turns as the head does; ``head`` if empty.
+        skull: the point whose body part rotates with the head; ``head`` if empty.
         lost: two points between which lies a bone that the file's converter lost once more above the second,
             so that a third coincides with the second; everything above is moved up by it.
         marks: more points that tell this skeleton from others.
@@ -240,14 +240,14 @@ NAMES = ("joints.json", "joints.toml")
 
 @dataclass(frozen=True)
 class JointsFile:
-    """A user's own choices; what is not given is found by itself.
+    """A user's own choices; what is not given is chosen automatically.
 
     As JSON: ``{"right_hip": "RThigh", "spine": ["Hips", "Chest"], "unit": 0.01, "up": "y"}``. A joint is a
     point of the files or the mean of several. Files use the choices of the nearest folder above them.
     """
 
     joints: Mapping[str, Mix] = field(default_factory=dict)
-    """Our joints, each a mix of the files' points."""
+    """Joints of Human3.6M, each a weighted mean of the files' points."""
     head: str = ""
     """The point where the head begins; nose and top of the head are fixed in its part."""
     unit: float | None = None
@@ -255,28 +255,29 @@ class JointsFile:
     up: Up | None = None
     """The axis that points up: ``"y"`` or ``"z"``."""
     fps: float | None = None
-    """Frames per second, for AMC files, which do not say it, and for files that say it wrongly."""
+    """Frames per second, for AMC files, which do not state it, and for files that state a wrong one."""
 
 
 def read_joints_file(path: Path) -> JointsFile:
-    """The choices in a file.
+    """Read a ``joints.json`` or ``joints.toml``.
 
     Raises:
-        InputError: it cannot be read or says something that is not understood; the message lists all of it.
+        InputError: the file cannot be read, or has unknown keys or invalid values; the message lists all of
+            them.
     """
     try:
         text = path.read_text(encoding="utf-8")
-        said: Any = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:
+        values: Any = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
-    if not isinstance(said, dict):
+    if not isinstance(values, dict):
         raise InputError(f"{path}: expected names of joints and their points")
-    errors = [fault for key, value in said.items() if (fault := _fault(key, value))]
+    errors = [error for key, value in values.items() if (error := _entry_error(key, value))]
     if errors:
         raise InputError(f"{path}: {'; '.join(errors)}")
-    joints = {key: _mix(value) for key, value in said.items() if key in HUMAN36M.names}
-    numbers = {key: float(said[key]) for key in ("unit", "fps") if key in said}
-    return JointsFile(joints, said.get("head", ""), up=said.get("up"), **numbers)
+    joints = {key: _mix(value) for key, value in values.items() if key in HUMAN36M.names}
+    numbers = {key: float(values[key]) for key in ("unit", "fps") if key in values}
+    return JointsFile(joints, values.get("head", ""), up=values.get("up"), **numbers)
 
 
 def _mix(value: str | list[str]) -> Mix:
@@ -284,8 +285,8 @@ def _mix(value: str | list[str]) -> Mix:
     return {point: points.count(point) / len(points) for point in points}
 
 
-def _fault(key: str, value: object) -> str:
-    """What is wrong with an entry; empty if nothing is."""
+def _entry_error(key: str, value: object) -> str:
+    """What is wrong with an entry of the file; empty if it is valid."""
     if key in HUMAN36M.names:
         points = value if isinstance(value, list) and value else [value]
         return "" if all(isinstance(p, str) and p for p in points) else f"{key} is {value!r}, expected points"

@@ -77,7 +77,8 @@ def tracks_from_rotations(
         offsets: of each point from its parent, in the parent's axes; a root's is its position.
         rest: offsets of the points in the rest pose.
         fps: frames per second.
-        rotates: what a rotation turns, see :func:`spgnet.geometry.kinematics.forward_kinematics`.
+        rotates: which bone a joint's rotation applies to, see
+            :func:`spgnet.geometry.kinematics.forward_kinematics`.
     """
     positions, world = forward_kinematics(
         torch.from_numpy(rotations), torch.from_numpy(offsets), parents, rotates=rotates
