@@ -10,7 +10,7 @@ import pytest
 import spgnet.export
 from spgnet.errors import InputError
 from spgnet.export import FORMATS, export
-from spgnet.lifting.motion import load_motion
+from spgnet.lifting.motion import load_motion, save_motion
 
 SEVERAL = ("json", "csv", "trc", "c3d", "glb", "gltf")
 
@@ -95,8 +95,10 @@ def test_what_is_not_finite_is_refused_by_formats_that_cannot_hold_it(tmp_path, 
             export(broken, path)
 
 
-def test_the_example_of_the_docstring_runs(tmp_path, motion, late):
-    names = {"motion": motion, "other": late, "folder": tmp_path}
+def test_the_examples_of_the_docstrings_run(tmp_path, motion, late, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_motion("motion.npz", motion)
+    names = {"motion": motion, "other": late, "folder": tmp_path, "load_motion": load_motion}
     result = doctest.testmod(spgnet.export, extraglobs=names)
     assert result.attempted
     assert not result.failed
