@@ -30,7 +30,7 @@ from spgnet.datasets.takes import Split
 from spgnet.errors import InputError
 from spgnet.evaluation import METRICS, evaluate, markdown_table, metric_headings
 from spgnet.files import write_json
-from spgnet.lifting.weights import load_weights, manifest, sha256, weights_file
+from spgnet.lifting.weights import load_weights, read_manifest, sha256, weights_file
 from spgnet.models import LiftingNetwork
 from spgnet.training.runs import git_commit
 
@@ -193,7 +193,7 @@ def chosen(dataset: PoseDataset, kept: Sequence[int], longest: int | None = None
 
 def caption(name: str, options: Options) -> str:
     """What the table shows, in a line."""
-    shipped, seconds = manifest().get(options.weights), options.seconds_per_clip
+    shipped, seconds = read_manifest().get(options.weights), options.seconds_per_clip
     parts = [
         f"Weights {name}" + (f", trained on: {shipped['data']}" if shipped else ""),
         "50 frames per second; frames count once for every camera",

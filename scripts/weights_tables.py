@@ -12,11 +12,11 @@ from generalisation import COLUMNS
 from two_cameras import HEADINGS
 
 from spgnet.evaluation import markdown_table, metric_headings
-from spgnet.lifting.weights import load_weights, manifest
+from spgnet.lifting.weights import load_weights, read_manifest
 
 
 def main() -> None:
-    print("\n\n".join(tables(manifest())))
+    print("\n\n".join(tables(read_manifest())))
 
 
 def tables(weights: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spgnet.cli.commands import parse
-from spgnet.lifting.weights import manifest
+from spgnet.lifting.weights import read_manifest
 from spgnet.reproduction.artefacts import ARTEFACTS
 from spgnet.reproduction.methods import NOT_RUN
 from spgnet.reproduction.tables import method_table, results_page
@@ -78,14 +78,14 @@ def test_the_example_of_one_s_own_data_works(tmp_path, monkeypatch, command):
 
 def test_the_accuracy_on_real_video_is_that_of_the_manifest():
     readme = (ROOT / "README.md").read_text()
-    for clip, values in manifest()["default"]["real_video"]["plain"].items():
+    for clip, values in read_manifest()["default"]["real_video"]["plain"].items():
         shown = [f"{values[f'{metric} [mm]']:.1f}" for metric in ("P-MPJPE", "MPJPE")]
         assert f"| {clip} | spgnet | {shown[0]} | {shown[1]} |" in readme
 
 
 def test_the_tables_of_the_weights_are_those_of_the_manifest(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    tables = importlib.import_module("weights_tables").tables(manifest())
+    tables = importlib.import_module("weights_tables").tables(read_manifest())
     assert len(tables) == 3
     page = (ROOT / "docs/weights.md").read_text()
     assert all(table in page for table in tables)

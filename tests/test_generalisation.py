@@ -22,7 +22,7 @@ from spgnet.datasets.open_benchmark import open_benchmark_facts
 from spgnet.evaluation import METRICS, evaluate
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.lifting.weights import manifest, sha256
+from spgnet.lifting.weights import read_manifest, sha256
 from spgnet.models import LiftedPose, LiftingNetwork, RayNet, RayNetConfig, build_model
 from spgnet.synthetic.detector_noise import DetectorNoise
 from spgnet.synthetic.procedural import procedural_clips
@@ -278,7 +278,7 @@ def test_the_file_names_the_weights_by_their_hash_and_holds_every_row(script, wr
 
 
 def test_weights_of_the_package_are_told_by_what_they_were_trained_on_and_the_manifests_hash(script):
-    for name, entry in manifest().items():
+    for name, entry in read_manifest().items():
         assert entry["data"] in script.caption(name, script.Options(Path("MOTION"), weights=name))
         assert sha256(script.weights_file(name)) == entry["sha256"]
 

@@ -260,9 +260,9 @@ def test_frames_come_no_faster_than_they_were_filmed_and_do_not_catch_up():
 
 
 def test_the_weights_that_need_no_later_frames_are_the_default(monkeypatch):
-    monkeypatch.setattr(live, "manifest", lambda: {"default": {}, "live": {}})
+    monkeypatch.setattr(live, "read_manifest", lambda: {"default": {}, "live": {}})
     assert [live_weights(name) for name in ("default", "other")] == ["live", "other"]
-    monkeypatch.setattr(live, "manifest", lambda: {"default": {}})
+    monkeypatch.setattr(live, "read_manifest", lambda: {"default": {}})
     assert live_weights("default") == "default"
 
 

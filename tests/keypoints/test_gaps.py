@@ -30,13 +30,13 @@ def _present(pixels: np.ndarray, confidence: np.ndarray) -> np.ndarray:
 
 def _naive(pixels: np.ndarray, confidence: np.ndarray, causal: bool, times: np.ndarray) -> np.ndarray:
     """The rule of the docstring, joint by joint and frame by frame."""
-    seen = _present(pixels, confidence)
-    start = int(np.flatnonzero(seen.any(axis=1))[0])
+    detected = _present(pixels, confidence)
+    start = int(np.flatnonzero(detected.any(axis=1))[0])
     filled = np.full(pixels.shape, np.nan)
     for frame in range(len(pixels)):
         now = max(frame, start) if causal else frame
         for joint in range(17):
-            known = [t for t in range(len(pixels)) if seen[t, joint] and (t <= now or not causal)]
+            known = [t for t in range(len(pixels)) if detected[t, joint] and (t <= now or not causal)]
             before = [t for t in known if t <= now]
             after = [t for t in known if t >= now]
             if before and (causal or not after):
@@ -60,9 +60,9 @@ def _naive(pixels: np.ndarray, confidence: np.ndarray, causal: bool, times: np.n
 @law
 def test_filling_follows_its_rule_and_keeps_what_was_seen(causal, seed, frames):
     pixels, confidence = _clip(seed, frames)
-    seen = _present(pixels, confidence)
-    if not seen.any():
-        with pytest.raises(ValueError, match="no joint was seen"):
+    detected = _present(pixels, confidence)
+    if not detected.any():
+        with pytest.raises(ValueError, match="no joint was detected"):
             fill_gaps(pixels, confidence, causal=causal)
         return
     frame_numbers = np.arange(frames)
@@ -70,7 +70,7 @@ def test_filling_follows_its_rule_and_keeps_what_was_seen(causal, seed, frames):
     for clock, meant in ((None, frame_numbers), (times, times)):
         filled = fill_gaps(pixels, confidence, causal=causal, times=clock)
         assert np.isfinite(filled).all()
-        np.testing.assert_array_equal(filled[seen], pixels[seen])
+        np.testing.assert_array_equal(filled[detected], pixels[detected])
         np.testing.assert_allclose(filled, _naive(pixels, confidence, causal, meant), atol=1e-9)
 
 
@@ -80,8 +80,8 @@ def test_frame_by_frame_is_the_causal_clip_since_the_first_sighting(seed, frames
     pixels, confidence = _clip(seed, frames)
     filler = CausalFiller()
     live = [filler.push(*frame) for frame in zip(pixels, confidence, strict=True)]
-    seen = _present(pixels, confidence).any(axis=1)
-    start = int(np.argmax(seen)) if seen.any() else frames
+    detected = _present(pixels, confidence).any(axis=1)
+    start = int(np.argmax(detected)) if detected.any() else frames
     assert all(frame is None for frame in live[:start])
     if start < frames:
         expected = fill_gaps(pixels, confidence, causal=True)[start:]
@@ -94,8 +94,8 @@ def test_frame_by_frame_is_the_causal_clip_since_the_first_sighting(seed, frames
 @law
 def test_a_causal_frame_does_not_know_the_future(seed, frames):
     pixels, confidence = _clip(seed, frames)
-    seen = _present(pixels, confidence).any(axis=1)
-    for known in range(int(np.argmax(seen)) + 1 if seen.any() else frames + 1, frames):
+    detected = _present(pixels, confidence).any(axis=1)
+    for known in range(int(np.argmax(detected)) + 1 if detected.any() else frames + 1, frames):
         early = fill_gaps(pixels[:known], confidence[:known], causal=True)
         np.testing.assert_array_equal(early, fill_gaps(pixels, confidence, causal=True)[:known])
 

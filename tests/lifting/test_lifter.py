@@ -14,10 +14,10 @@ from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.keypoints import Keypoints, smooth
 from spgnet.lifting import Lifter, inputs
 from spgnet.lifting.inputs import (
+    interpolation_steps,
     mark_short_gaps_visible,
     network_input,
     regular_timestamps,
-    steps_between,
     visible_joints,
 )
 from spgnet.models.network import lift_sequence
@@ -133,7 +133,7 @@ def test_gaps_are_filled_evenly_in_time_however_unsteady_the_frames_are():
 
 def test_nobody_at_all_is_refused():
     keypoints, _ = filmed(5)
-    with pytest.raises(ValueError, match="no joint was seen"):
+    with pytest.raises(ValueError, match="no joint was detected"):
         lifter().lift(replace(keypoints, points=np.zeros_like(keypoints.points)), camera=camera())
 
 
@@ -321,7 +321,7 @@ def test_short_gaps_count_as_visible_and_only_they():
 
 def test_the_time_between_slow_frames_is_cut_into_steps_of_a_usual_rate():
     for fps in np.arange(1.0, 240.0, 0.3):
-        rate = fps * steps_between(1 / fps, 24.0)
+        rate = fps * interpolation_steps(1 / fps, 24.0)
         assert (rate == fps) if fps >= 24 / 1.1 + 0.01 else (21.8 < rate < 44)
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from lifting.people import camera, filmed
 from spgnet.lifting import Lifter
-from spgnet.lifting.weights import FOLDER, load_weights, manifest, sha256
+from spgnet.lifting.weights import FOLDER, load_weights, read_manifest, sha256
 
-NAMES = tuple(manifest())
+NAMES = tuple(read_manifest())
 
 
 def test_there_are_weights_for_files_and_for_live_use():
@@ -19,7 +19,7 @@ def test_there_are_weights_for_files_and_for_live_use():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_file_is_the_one_that_the_manifest_describes(name):
-    entry = manifest()[name]
+    entry = read_manifest()[name]
     path = files("spgnet").joinpath("weights", f"{name}.safetensors")
     assert sha256(path) == entry["sha256"]
     assert {"data", "licence", "credit", "recipe", "command", "commit", "real_video"} <= set(entry)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from spgnet.video import Frame, VideoWriter, open_frames
 from spgnet.video.images import natural_order
-from spgnet.video.webcam import latest
+from spgnet.video.webcam import newest_frames
 
 SHARED_VIDEOS = Path(__file__).resolve().parents[3] / "shared" / "video"
 RED, GREEN, BLUE = (230, 20, 20), (20, 200, 20), (20, 20, 230)
@@ -297,7 +297,7 @@ def test_a_slow_reader_of_a_live_source_skips_frames_and_gets_the_last():
             yield Frame(np.zeros((2, 2, 3), np.uint8), float(index))
 
     seen = []
-    for frame in latest(live()):
+    for frame in newest_frames(live()):
         seen.append(frame.time)
         time.sleep(0.02)
     assert len(seen) < 40
@@ -311,7 +311,7 @@ def test_a_fault_of_a_live_source_reaches_its_reader():
         raise ValueError("unplugged")
 
     with pytest.raises(ValueError, match="unplugged"):
-        list(latest(live()))
+        list(newest_frames(live()))
 
 
 # --- Real videos --------------------------------------------------------------------------------

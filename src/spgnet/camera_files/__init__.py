@@ -1,4 +1,4 @@
-"""Cameras from calibration files, and the camera to use when there is no such file (docs/cameras.md)."""
+"""Cameras from calibration files, or from other sources if there is none (docs/cameras.md)."""
 
 from spgnet.camera_files.files import find_camera, load_camera, save_camera
 from spgnet.camera_files.sources import FoundCamera, IntrinsicsSource, default_camera

@@ -1,7 +1,7 @@
-"""What a calibration file says about one camera, as JSON, YAML, XML or TOML, and the camera that it makes.
+"""Parsing one camera's calibration from JSON, XML, YAML or TOML, and building a camera from it.
 
-OpenCV's ``FileStorage`` and ROS write top-level keys with a number, a text, or a matrix of rows, columns and
-data; Pose2Sim and Caliscope a section of TOML for each camera.
+OpenCV's ``FileStorage`` and ROS write top-level keys with a number, a string, or a matrix of rows, columns
+and data; Pose2Sim and Caliscope write a TOML section for each camera.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _HEIGHT = ("image_height", "image_Height", "height")
 _ROTATION = ("rotation", "camera_rotation")
 _POSITION = ("position", "camera_position")
 _MAX_YAML_DEPTH = 100
-"""Levels of lists and mappings in a YAML file."""
+"""The most levels of lists and mappings in a YAML file."""
 _MAX_DISTANCE = 100.0
-"""Metres from the world's origin beyond which a camera's position is taken for millimetres."""
+"""Distance from the world's origin in metres beyond which a position is assumed to be in millimetres."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """One camera as a file states it; the values are not checked yet.
+    """One camera's calibration as a file states it; the values are not validated yet.
 
     Args:
         matrix: intrinsics, 3 x 3, in pixels.
@@ -55,7 +55,7 @@ class Calibration:
         rotation: world to camera, if stated.
         position: the camera's centre in the world in metres, if stated.
         extrinsics: where rotation and position come from, if they are stated.
-        name: which of the file's cameras this is; empty where a file holds only one.
+        name: the camera's name in a file of several cameras; else empty.
     """
 
     matrix: Any
@@ -67,156 +67,11 @@ class Calibration:
     name: str = ""
 
 
-def calibration_from_keys(values: Mapping[str, Any]) -> Calibration:
-    """The calibration that the entries of a file spell out, by any of the names in use for them.
-
-    Raises:
-        InputError: entries are missing, or the lens is not a pinhole with OpenCV's five coefficients.
-    """
-    matrix, distortion = _find(values, _MATRIX), _find(values, _DISTORTION)
-    missing = [names[0] for names, value in ((_MATRIX, matrix), (_DISTORTION, distortion)) if value is None]
-    if missing:
-        raise InputError(f"lacks {' and '.join(missing)}")
-    model = str(values.get("distortion_model", "plumb_bob"))
-    fisheye = str(values.get("fisheye_model", 0)) not in ("0", "0.0", "False")
-    if model not in ("plumb_bob", "rational_polynomial") or fisheye:
-        refuse_fisheye(model if model != "plumb_bob" else "fisheye_model")
-    if "intrinsicMat" in values:  # OpenCap: (h, w), and extrinsics in the frame of its checkerboard
-        size = values.get("imageSize")
-        if size is not None:
-            size = _numbers_or_raise("imageSize", size, (2,))[::-1]
-        return Calibration(matrix, distortion, size)
-    rotation, position = _find(values, _ROTATION), _find(values, _POSITION)
-    if (rotation is None) != (position is None):
-        raise InputError("rotation (world to camera) and position (the camera's centre) belong together")
-    extrinsics = stored_extrinsics(values)
-    return Calibration(matrix, distortion, _size(values), rotation, position, extrinsics)
-
-
-def stored_extrinsics(values: Mapping[str, Any]) -> Extrinsics:
-    """Where the pose in a camera file or a motion file comes from; one that does not say so is believed."""
-    for extrinsics in EXTRINSICS:
-        if str(values.get("extrinsics")) == extrinsics:
-            return extrinsics
-    return early_extrinsics(values) if "camera_source" in values else "calibrated"
-
-
-def refuse_fisheye(model: str) -> None:
-    """Say that a fisheye lens is not supported.
-
-    Raises:
-        InputError: always.
-    """
-    raise InputError(
-        f"fisheye lenses ({model}) are not supported: undistort the video, or calibrate as a pinhole"
-    )
-
-
-def camera_from(calibration: Calibration, image_size: tuple[int, int] | None) -> Camera:
-    """The camera of a calibration; a given image size stands in where the calibration has none.
-
-    Raises:
-        InputError: a value has the wrong shape, is not finite or cannot be; every fault is named.
-    """
-    matrix, faults = _numbers("camera_matrix", calibration.matrix, (3, 3))
-    lens, lens_faults = _lens(calibration.distortion)
-    size, size_faults = _image_size(calibration.image_size, image_size)
-    rotation, position, pose_faults = _pose(calibration)
-    if not faults and not np.allclose(matrix[2], [0, 0, 1], atol=1e-6):
-        faults = ["the last row of camera_matrix is not 0 0 1 (is it transposed?)"]
-    faults = faults + lens_faults + size_faults + pose_faults
-    if faults:
-        raise InputError("; ".join(faults))
-    camera = opencv_camera(matrix, lens, size, rotation=rotation, position=position)
-    if not all(bool(value.isfinite().all()) for value in (camera.focal, camera.center, camera.image_size)):
-        raise InputError("camera_matrix or image_size holds a number that is too large")
-    return camera if rotation is None else replace(camera, extrinsics=calibration.extrinsics)
-
-
-def _find(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((values[name] for name in names if name in values), None)
-
-
-def _size(values: Mapping[str, Any]) -> Any:
-    width, height = _find(values, _WIDTH), _find(values, _HEIGHT)
-    if width is not None and height is not None:
-        return [width, height]
-    return values.get("image_size")
-
-
-def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
-    """The value as an array of a shape, and what is wrong with it."""
-    expected = f"expected {' x '.join(map(str, shape))} numbers"
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):
-        return np.zeros(shape), [f"{name} is {_excerpt(value)}, {expected}"]
-    if array.size == np.prod(shape):
-        array = array.reshape(shape)
-    if array.shape != shape:
-        return np.zeros(shape), [f"{name} has shape {array.shape}, {expected}"]
-    if not np.isfinite(array).all():
-        return array, [f"{name} holds NaN or infinity"]
-    return array, []
-
-
-def _excerpt(value: Any) -> str:
-    """The beginning of a value, on one line."""
-    try:
-        return " ".join(repr(value).split())[:60]
-    except (ValueError, RecursionError):  # an integer of more digits than Python writes; deeply nested lists
-        return f"a {type(value).__name__}"
-
-
-def _lens(value: Any) -> tuple[np.ndarray, list[str]]:
-    """k1, k2, p1, p2, k3: OpenCV writes 4, 5, 8, 12 or 14 coefficients; those after the fifth must be 0."""
-    try:
-        lens = np.asarray(value, dtype=np.float64).ravel()
-    except (ValueError, TypeError, OverflowError):
-        return np.zeros(5), [f"distortion is {_excerpt(value)}, expected numbers"]
-    if len(lens) not in (0, 4, 5, 8, 12, 14):
-        return lens, [f"distortion has {len(lens)} coefficients, expected k1, k2, p1, p2 and perhaps k3"]
-    if not np.isfinite(lens).all():
-        return lens, ["distortion holds NaN or infinity"]
-    if lens[5:].any():
-        fault = f"distortion has {len(lens)} coefficients, only k1, k2, p1, p2, k3 are supported: "
-        return lens, [fault + "calibrate without CALIB_RATIONAL_MODEL and the like"]
-    return lens[:5], []
-
-
-def _image_size(value: Any, given: tuple[int, int] | None) -> tuple[tuple[int, int], list[str]]:
-    if value is None and given is not None:
-        return given, []
-    if value is None:
-        return (1, 1), ["lacks image_size"]
-    size, faults = _numbers("image_size", value, (2,))
-    if not faults and (size.min() < 1 or (size % 1).any()):
-        faults = [f"image_size is {size.tolist()}, expected whole pixels, width and height"]
-    return ((1, 1) if faults else (int(size[0]), int(size[1]))), faults
-
-
-def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
-    """Rotation, position and faults; no rotation and position where none are stated."""
-    if calibration.rotation is None:
-        return None, None, []
-    rotation, faults = _numbers("rotation", calibration.rotation, (3, 3))
-    position, more = _numbers("position", calibration.position, (3,))
-    if not faults:
-        bounded = torch.from_numpy(rotation.clip(-2, 2))
-        exact = torch.as_tensor(roma.special_procrustes(bounded)).numpy()
-        if not np.allclose(rotation, exact, atol=1e-2):
-            faults = ["rotation is not a rotation matrix"]
-        rotation = exact
-    if not more and np.linalg.norm(position) > _MAX_DISTANCE:
-        more = [f"the camera is {np.linalg.norm(position):.0f} m from the origin: is it in millimetres?"]
-    return rotation, position, faults + more
-
-
 def json_entries(text: str) -> dict[str, Any]:
     """The entries of a JSON object; OpenCV's matrices become arrays.
 
     Raises:
-        InputError: not a JSON object, or a matrix in it is faulty.
+        InputError: it is not JSON, or a matrix in it is malformed.
     """
     try:
         values = json.loads(text)
@@ -227,10 +82,10 @@ def json_entries(text: str) -> dict[str, Any]:
 
 
 def xml_entries(text: str) -> dict[str, Any]:
-    """The entries of OpenCV's XML.
+    """The entries of OpenCV's XML; matrices become arrays.
 
     Raises:
-        InputError: not such XML, or a matrix in it is faulty.
+        InputError: it is not XML, or a matrix in it is malformed.
     """
     try:
         root = ElementTree.fromstring(text)
@@ -245,13 +100,15 @@ def xml_entries(text: str) -> dict[str, Any]:
 
 
 def yaml_entries(text: str) -> dict[str, Any]:
-    """The entries of OpenCV's YAML or of ROS's ``camera_info``; only the first document of a file counts.
+    """The entries of the first document of OpenCV's or ROS's YAML; matrices become arrays.
 
     Raises:
-        InputError: not YAML, or a matrix in it lacks its rows, columns or data.
+        InputError: it is not a YAML mapping, has aliases or too many levels, or a matrix in it is malformed.
     """
-    text = re.sub(r"\A%YAML.*", "", text)  # OpenCV writes %YAML:1.0, which is no directive of YAML
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # of texts, lists and mappings, whatever the tags
+    text = re.sub(r"\A%YAML.*", "", text)  # OpenCV writes %YAML:1.0, which is not a valid directive
+    loader = getattr(
+        yaml, "CBaseLoader", yaml.BaseLoader
+    )  # strings, lists and mappings only, tags are ignored
     try:
         _refuse_aliases_and_depth(yaml.parse(text, Loader=loader))
         values = next(iter(yaml.load_all(text, Loader=loader)))
@@ -263,7 +120,7 @@ def yaml_entries(text: str) -> dict[str, Any]:
 
 
 def _refuse_aliases_and_depth(events: Iterable[yaml.Event]) -> None:
-    """Refuse YAML that a few bytes can blow up: aliases to any amount, or a depth that overflows the stack.
+    """Refuse YAML that could exhaust memory (by aliases) or the stack (by nesting).
 
     Raises:
         InputError: it has aliases, or more than :data:`_MAX_YAML_DEPTH` levels.
@@ -278,10 +135,95 @@ def _refuse_aliases_and_depth(events: Iterable[yaml.Event]) -> None:
 
 
 def _typed(value: Any) -> Any:
-    """A value of YAML with its numbers as numbers."""
+    """A YAML value with its number strings converted to numbers."""
     if isinstance(value, dict):
         return {key: _typed(part) for key, part in value.items()}
     return [_typed(part) for part in value] if isinstance(value, list) else _scalar(value)
+
+
+def _matrix_or_value(value: Any) -> Any:
+    return _opencv_matrix(value) if isinstance(value, dict) else value
+
+
+def _opencv_matrix(parts: dict[str, Any]) -> np.ndarray | None:
+    """The array of a matrix that OpenCV or ROS wrote; None for any other mapping.
+
+    Raises:
+        InputError: rows, cols or data are missing or malformed.
+    """
+    if not {"rows", "cols", "data"} & parts.keys():
+        return None
+    missing = [part for part in ("rows", "cols", "data") if part not in parts]
+    if missing:
+        raise InputError(f"a matrix lacks {' and '.join(missing)}")
+    shape, errors = _numbers("a matrix's rows and cols", [parts["rows"], parts["cols"]], (2,))
+    if errors or (shape < 0).any() or (shape % 1).any():
+        raise InputError(f"a matrix has {parts['rows']!r:.40} rows and {parts['cols']!r:.40} cols")
+    rows, cols = int(shape[0]), int(shape[1])
+    data = parts["data"]
+    if isinstance(data, str):
+        data = [_scalar(word) for word in re.split(r"[\s,]+", data.strip()) if word]
+    count = len(data) if isinstance(data, list) else 1
+    if count != rows * cols:
+        raise InputError(f"a matrix of {rows} x {cols} has {count} numbers")
+    return _numbers_or_raise("a matrix's data", data, (rows, cols))
+
+
+def _scalar(text: str) -> float | str:
+    """A string as a number, with YAML's ``.Nan`` and ``.Inf``; unchanged if it is not one."""
+    text = text.strip().strip("\"'")
+    try:
+        return float(re.sub(r"\.(?=(nan|inf)$)", "", text.lower()))
+    except ValueError:
+        return text
+
+
+def calibration_from_keys(values: Mapping[str, Any]) -> Calibration:
+    """The calibration in a file's entries, under any of the key names that calibration tools use.
+
+    Raises:
+        InputError: entries are missing or malformed, or the lens is a fisheye.
+    """
+    matrix, distortion = _first_value(values, _MATRIX), _first_value(values, _DISTORTION)
+    missing = [names[0] for names, value in ((_MATRIX, matrix), (_DISTORTION, distortion)) if value is None]
+    if missing:
+        raise InputError(f"lacks {' and '.join(missing)}")
+    model = str(values.get("distortion_model", "plumb_bob"))
+    fisheye = str(values.get("fisheye_model", 0)) not in ("0", "0.0", "False")
+    if model not in ("plumb_bob", "rational_polynomial") or fisheye:
+        refuse_fisheye(model if model != "plumb_bob" else "fisheye_model")
+    if "intrinsicMat" in values:  # OpenCap: (h, w), and extrinsics in the frame of its checkerboard
+        size = values.get("imageSize")
+        if size is not None:
+            size = _numbers_or_raise("imageSize", size, (2,))[::-1]
+        return Calibration(matrix, distortion, size)
+    rotation, position = _first_value(values, _ROTATION), _first_value(values, _POSITION)
+    if (rotation is None) != (position is None):
+        raise InputError("rotation (world to camera) and position (the camera's centre) belong together")
+    extrinsics = stored_extrinsics(values)
+    return Calibration(matrix, distortion, _size(values), rotation, position, extrinsics)
+
+
+def _first_value(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((values[name] for name in names if name in values), None)
+
+
+def _size(values: Mapping[str, Any]) -> Any:
+    width, height = _first_value(values, _WIDTH), _first_value(values, _HEIGHT)
+    if width is not None and height is not None:
+        return [width, height]
+    return values.get("image_size")
+
+
+def stored_extrinsics(values: Mapping[str, Any]) -> Extrinsics:
+    """The source of the extrinsics in a camera file or a motion file; calibrated unless it is stated.
+
+    Motion files of early versions do not state it; see :func:`early_extrinsics`.
+    """
+    for extrinsics in EXTRINSICS:
+        if str(values.get("extrinsics")) == extrinsics:
+            return extrinsics
+    return early_extrinsics(values) if "camera_source" in values else "calibrated"
 
 
 def toml_calibration(text: str, name: str | None) -> Calibration:
@@ -290,8 +232,12 @@ def toml_calibration(text: str, name: str | None) -> Calibration:
     The file has a section for each camera: size, matrix, distortions, and ``rotation`` (a Rodrigues vector,
     world to camera) with ``translation`` in metres. Extrinsics that are absent or all zero are unknown.
 
+    Args:
+        text: the file's contents.
+        name: name of the section or of the camera, or a unique part of it; None if there is only one.
+
     Raises:
-        InputError: not TOML, no camera in it, or not exactly one that the name could mean.
+        InputError: it is not TOML, has no camera, not exactly one of that name, or a malformed one.
     """
     try:
         sections = tomllib.loads(text)
@@ -313,30 +259,34 @@ def toml_calibration(text: str, name: str | None) -> Calibration:
 
 
 def _choose(cameras: dict[str, dict[str, Any]], name: str | None) -> str:
-    """The section that a name means: its own, or the only one that contains it."""
+    """The section with a given name, or else the only one whose name contains it.
+
+    Raises:
+        InputError: no section or several match.
+    """
     listed = f"the file holds {', '.join(cameras)}"
     if name is None:
         if len(cameras) > 1:
             raise InputError(f"which camera? {listed}")
         return next(iter(cameras))
-    called = {key: {key.lower(), str(section.get("name", key)).lower()} for key, section in cameras.items()}
+    names_of = {key: {key.lower(), str(section.get("name", key)).lower()} for key, section in cameras.items()}
     wanted = name.lower()
-    exact = [key for key, names in called.items() if wanted in names]
-    alike = exact or [key for key, names in called.items() if any(wanted in full for full in names)]
-    if len(alike) != 1:
-        raise InputError(f"{name!r} names {'no camera' if not alike else ' and '.join(alike)}; {listed}")
-    return alike[0]
+    exact = [key for key, names in names_of.items() if wanted in names]
+    matches = exact or [key for key, names in names_of.items() if any(wanted in full for full in names)]
+    if len(matches) != 1:
+        raise InputError(f"{name!r} names {' and '.join(matches) or 'no camera'}; {listed}")
+    return matches[0]
 
 
 def _opencv_pose(section: dict[str, Any]) -> tuple[Any, Any]:
-    """Rotation matrix and position from OpenCV's rotation vector and translation."""
+    """Rotation matrix and position from OpenCV's rotation vector and translation, or None for both."""
     try:
         vector, translation = (
             np.asarray(section.get(name, [0, 0, 0]), dtype=np.float64).ravel()
             for name in ("rotation", "translation")
         )
     except (ValueError, TypeError):
-        return None, None  # Caliscope writes a word where a camera was not placed
+        return None, None  # Caliscope writes a word for a camera without extrinsics
     except OverflowError:
         raise InputError("rotation or translation holds a number that is too large") from None
     if len(vector) != 3 or len(translation) != 3:
@@ -349,46 +299,127 @@ def _opencv_pose(section: dict[str, Any]) -> tuple[Any, Any]:
     return rotation, -rotation.T @ translation
 
 
-def _matrix_or_value(value: Any) -> Any:
-    return _opencv_matrix(value) if isinstance(value, dict) else value
+def refuse_fisheye(model: str) -> None:
+    """Raise the error for a fisheye lens, which is not supported.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(
+        f"fisheye lenses ({model}) are not supported: undistort the video, or calibrate as a pinhole"
+    )
 
 
-def _opencv_matrix(parts: dict[str, Any]) -> np.ndarray | None:
-    """OpenCV's and ROS's way to write a matrix; None for something else that has entries."""
-    if not {"rows", "cols", "data"} & parts.keys():
-        return None
-    missing = [part for part in ("rows", "cols", "data") if part not in parts]
-    if missing:
-        raise InputError(f"a matrix lacks {' and '.join(missing)}")
-    shape, faults = _numbers("a matrix's rows and cols", [parts["rows"], parts["cols"]], (2,))
-    if faults or (shape < 0).any() or (shape % 1).any():
-        raise InputError(f"a matrix has {parts['rows']!r:.40} rows and {parts['cols']!r:.40} cols")
-    rows, cols = int(shape[0]), int(shape[1])
-    data = parts["data"]
-    if isinstance(data, str):
-        data = [_scalar(word) for word in re.split(r"[\s,]+", data.strip()) if word]
-    count = len(data) if isinstance(data, list) else 1
-    if count != rows * cols:
-        raise InputError(f"a matrix of {rows} x {cols} has {count} numbers")
-    return _numbers_or_raise("a matrix's data", data, (rows, cols))
+def build_camera(calibration: Calibration, image_size: tuple[int, int] | None) -> Camera:
+    """Build the camera of a calibration.
+
+    Args:
+        calibration: the values to validate.
+        image_size: width and height in pixels, used if the calibration has none.
+
+    Returns:
+        A single camera in OpenCV's convention.
+
+    Raises:
+        InputError: values have wrong shapes, are not finite or out of range; the message names every error.
+    """
+    matrix, errors = _numbers("camera_matrix", calibration.matrix, (3, 3))
+    lens, lens_errors = _lens(calibration.distortion)
+    size, size_errors = _image_size(calibration.image_size, image_size)
+    rotation, position, pose_errors = _pose(calibration)
+    if not errors and not np.allclose(matrix[2], [0, 0, 1], atol=1e-6):
+        errors = ["the last row of camera_matrix is not 0 0 1 (is it transposed?)"]
+    errors = errors + lens_errors + size_errors + pose_errors
+    if errors:
+        raise InputError("; ".join(errors))
+    camera = opencv_camera(matrix, lens, size, rotation=rotation, position=position)
+    if not all(bool(value.isfinite().all()) for value in (camera.focal, camera.center, camera.image_size)):
+        raise InputError("camera_matrix or image_size holds a number that is too large")
+    return camera if rotation is None else replace(camera, extrinsics=calibration.extrinsics)
+
+
+def _lens(value: Any) -> tuple[np.ndarray, list[str]]:
+    """k1, k2, p1, p2, k3, and errors; of OpenCV's up to 14 coefficients those after the fifth must be 0."""
+    try:
+        lens = np.asarray(value, dtype=np.float64).ravel()
+    except (ValueError, TypeError, OverflowError):
+        return np.zeros(5), [f"distortion is {_excerpt(value)}, expected numbers"]
+    if len(lens) not in (0, 4, 5, 8, 12, 14):
+        return lens, [f"distortion has {len(lens)} coefficients, expected k1, k2, p1, p2 and perhaps k3"]
+    if not np.isfinite(lens).all():
+        return lens, ["distortion holds NaN or infinity"]
+    if lens[5:].any():
+        error = f"distortion has {len(lens)} coefficients, only k1, k2, p1, p2, k3 are supported: "
+        return lens, [error + "calibrate without CALIB_RATIONAL_MODEL and the like"]
+    return lens[:5], []
+
+
+def _image_size(value: Any, given: tuple[int, int] | None) -> tuple[tuple[int, int], list[str]]:
+    if value is None and given is not None:
+        return given, []
+    if value is None:
+        return (1, 1), ["lacks image_size"]
+    size, errors = _numbers("image_size", value, (2,))
+    if not errors and (size.min() < 1 or (size % 1).any()):
+        errors = [f"image_size is {size.tolist()}, expected whole pixels, width and height"]
+    return ((1, 1) if errors else (int(size[0]), int(size[1]))), errors
+
+
+def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
+    """Rotation, position and errors; None for both if none are stated.
+
+    Written rotations are rounded, so they are replaced by the nearest exact one.
+    """
+    if calibration.rotation is None:
+        return None, None, []
+    rotation, errors = _numbers("rotation", calibration.rotation, (3, 3))
+    position, position_errors = _numbers("position", calibration.position, (3,))
+    if not errors:
+        bounded = torch.from_numpy(rotation.clip(-2, 2))
+        exact = torch.as_tensor(roma.special_procrustes(bounded)).numpy()
+        if not np.allclose(rotation, exact, atol=1e-2):
+            errors = ["rotation is not a rotation matrix"]
+        rotation = exact
+    if not position_errors and np.linalg.norm(position) > _MAX_DISTANCE:
+        distance = np.linalg.norm(position)
+        position_errors = [f"the camera is {distance:.0f} m from the origin: is it in millimetres?"]
+    return rotation, position, errors + position_errors
+
+
+def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
+    """The value as an array of a shape, and its errors."""
+    expected = f"expected {' x '.join(map(str, shape))} numbers"
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return np.zeros(shape), [f"{name} is {_excerpt(value)}, {expected}"]
+    if array.size == np.prod(shape):
+        array = array.reshape(shape)
+    if array.shape != shape:
+        return np.zeros(shape), [f"{name} has shape {array.shape}, {expected}"]
+    if not np.isfinite(array).all():
+        return array, [f"{name} holds NaN or infinity"]
+    return array, []
 
 
 def _numbers_or_raise(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """The value as an array of a shape, which may hold NaN and infinity.
+    """The value as an array of a shape; it may hold NaN and infinity.
 
     Raises:
-        InputError: it is not made of numbers, or of another shape.
+        InputError: it is not numbers, or has another shape.
     """
-    array, faults = _numbers(name, value, shape)
-    if faults and np.isfinite(array).all():
-        raise InputError(faults[0])
+    array, errors = _numbers(name, value, shape)
+    if errors and np.isfinite(array).all():
+        raise InputError(errors[0])
     return array
 
 
-def _scalar(text: str) -> float | str:
-    """The number that a text is, or else the text; ``.Nan`` and ``.Inf`` are YAML's."""
-    text = text.strip().strip("\"'")
+def _excerpt(value: Any) -> str:
+    """The beginning of a value's representation, on one line."""
     try:
-        return float(re.sub(r"\.(?=(nan|inf)$)", "", text.lower()))
-    except ValueError:
-        return text
+        return " ".join(repr(value).split())[:60]
+    except (
+        ValueError,
+        RecursionError,
+    ):  # integers of very many digits; deep nesting
+        return f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Camera files, read and written, and which camera a clip was filmed with."""
+"""Loading and saving camera files, and finding the camera of a clip."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from spgnet.camera_files.calibration import (
     Calibration,
+    build_camera,
     calibration_from_keys,
-    camera_from,
     json_entries,
     toml_calibration,
     xml_entries,
@@ -35,40 +35,41 @@ _KNOWN = "JSON, YAML or XML of OpenCV, YAML of ROS, TOML of Pose2Sim or Caliscop
 def load_camera(
     path: Path | str, *, name: str | None = None, image_size: tuple[int, int] | None = None
 ) -> Camera:
-    """Read a camera from any of the formats of ``docs/cameras.md``, recognised by their contents.
+    """Load a camera from a file in any format of ``docs/cameras.md``, recognised by its contents.
 
     >>> load_camera("calibration.toml", name="cam01").focal.tolist()  # pixels
     [1681.0, 1681.0]
 
     Args:
         path: the file.
-        name: which camera, where a file holds several; part of the name is enough if only one has it.
-        image_size: width and height of the video, in pixels; the camera is fitted to it.
+        name: name of the camera in a file of several, or a unique part of it.
+        image_size: width and height of the video in pixels; the camera is scaled to it.
 
     Returns:
-        A single camera in OpenCV's convention: pixels, metres, world z up. Without extrinsics in the file
-        (``camera.extrinsics == "arbitrary"``) it stands upright at the world's origin.
+        A single camera in OpenCV's convention: pixels, metres, world z up. Without extrinsics in the file it
+        is upright at the world's origin, and ``camera.extrinsics`` is ``"arbitrary"``.
 
     Raises:
-        InputError: the file is missing or no camera file, does not tell which camera is meant, holds values
-            that cannot be, or does not fit the image. The message names the file and every fault found.
+        InputError: the file is missing or not a camera file, `name` does not select exactly one camera,
+            values are invalid, or the image has another shape. The message names the file and every error.
     """
     return read_camera(Path(path), name, image_size)[0]
 
 
 def read_camera(path: Path, name: str | None, image_size: tuple[int, int] | None) -> tuple[Camera, str]:
-    """:func:`load_camera`, and the name of the camera in a file of several (else an empty text)."""
+    """The camera as :func:`load_camera`, and its name in a file of several, else an empty string."""
     with prefix_errors(path):
         calibration = _read(path, name)
-        camera = camera_from(calibration, image_size)
+        camera = build_camera(calibration, image_size)
         return (fit_to_image(camera, image_size) if image_size else camera), calibration.name
 
 
 def save_camera(path: Path | str, camera: Camera) -> None:
-    """Write a camera as JSON, whole or not at all. Arbitrary extrinsics are left out.
+    """Write a camera as JSON; arbitrary extrinsics are omitted. The file appears complete or not at all.
 
     Raises:
-        InputError: not a single camera in OpenCV's convention.
+        InputError: it is not a single camera in OpenCV's convention.
+        OSError: the file cannot be written.
     """
     path = Path(path)
     if camera.focal.ndim != 1 or camera.convention != "opencv":
@@ -89,12 +90,12 @@ def save_camera(path: Path | str, camera: Camera) -> None:
 
 
 def _short(values: Tensor) -> list[float]:
-    """Numbers with the digits that their precision has."""
+    """Numbers with no more digits than their precision has."""
     return [float(str(value)) for value in values.numpy()]
 
 
 def _read(path: Path, name: str | None) -> Calibration:
-    """The calibration in a file, whatever its format."""
+    """The calibration in a file of any format."""
     if not path.is_file():
         raise InputError("no such file")
     with path.open("rb") as file:
@@ -135,21 +136,21 @@ def find_camera(
     focal_hint: float | None = None,
     field_of_view: float | None = None,
 ) -> FoundCamera:
-    """The camera of a clip from the best source there is.
+    """The camera of a clip, from the best available source.
 
-    The sources, best first: a camera or its file, a field of view that the user states, the intrinsics that
-    came with the keypoints, a focal length from the video's metadata, the default field of view.
+    The sources in order of preference: a given camera or camera file, a field of view stated by the user, the
+    intrinsics of the keypoints, a focal length from the video's metadata, the default field of view.
 
     Args:
-        image_size: width and height of the video in pixels; the camera is fitted to it.
-        camera: the camera, in OpenCV's convention, or a camera file.
-        name: which of the file's cameras.
-        keypoints: their intrinsics, if they have any.
+        image_size: width and height of the video in pixels; the camera is scaled to it.
+        camera: a single camera in OpenCV's convention, or a camera file.
+        name: name of the camera in the file.
+        keypoints: keypoints whose intrinsics are used, if they have any.
         focal_hint: focal length in pixels from the video's metadata.
         field_of_view: degrees across the longer side of the image.
 
     Raises:
-        InputError: a name without a file, or the source that was chosen is faulty: not one camera in
+        InputError: there is a name without a file, or the chosen source is invalid: not a single camera in
             OpenCV's convention, for an image of another shape, or out of range.
     """
     if isinstance(camera, Path | str):

@@ -1,4 +1,4 @@
-"""Where a clip's camera comes from, and the camera that is assumed where nothing is known."""
+"""Sources of a clip's camera, and the camera that is assumed if there is none."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from spgnet.errors import InputError
 from spgnet.geometry.camera import UPRIGHT, Camera, Extrinsics, opencv_camera
 
 DEFAULT_FIELD_OF_VIEW = 65.0
-"""Degrees across the longer side of the image: between phones that crop videos and those that do not."""
+"""Degrees across the longer side of the image: between phones that crop videos and phones that do not."""
 
 
 class IntrinsicsSource(StrEnum):
-    """Where a camera's focal length, principal point and distortion come from."""
+    """The source of a camera's focal length, principal point and distortion."""
 
     CALIBRATION_FILE = "calibration_file"
     KEYPOINT_FILE = "keypoint_file"
     VIDEO_METADATA = "video_metadata"
     FIELD_OF_VIEW = "field_of_view"
-    """A field of view that the user stated."""
+    """A field of view stated by the user."""
     ASSUMED = "assumed"
-    """The default field of view, as nothing else was known."""
+    """The default field of view, since no other source was available."""
     GIVEN = "given"
-    """A camera that the caller made."""
+    """A camera object from the caller."""
 
 
 class FoundCamera(NamedTuple):
     """The camera of a clip.
 
     Attributes:
-        camera: a single one in OpenCV's convention.
-        source: where its intrinsics come from.
-        description: the same in words, for people, with names and numbers.
+        camera: a single camera in OpenCV's convention.
+        source: source of its intrinsics.
+        description: the source in words for the user, with file names and numbers.
     """
 
     camera: Camera
@@ -50,7 +50,7 @@ def default_camera(
     field_of_view: float = DEFAULT_FIELD_OF_VIEW,
     focal: float | None = None,
 ) -> Camera:
-    """A camera without distortion whose principal point is the image's middle, upright at the origin.
+    """A camera without distortion, its principal point in the middle of the image, upright at the origin.
 
     Args:
         image_size: width and height in pixels.
@@ -77,20 +77,20 @@ _EARLY_DESCRIPTIONS = {
     "focal length of ": IntrinsicsSource.VIDEO_METADATA,
     "default field of view": IntrinsicsSource.ASSUMED,
 }
-"""How descriptions begin in motion files of early versions, which state no source and no extrinsics."""
+"""Source by the beginning of the description, for motion files of early versions, which state only this."""
 
 
 def early_source(description: str) -> IntrinsicsSource:
-    """The source that a motion file without one means by its description."""
+    """The intrinsics source of a motion file of an early version, from its description."""
     sources = (source for start, source in _EARLY_DESCRIPTIONS.items() if description.startswith(start))
     return next(sources, IntrinsicsSource.GIVEN)
 
 
 def early_extrinsics(values: Mapping[str, Any]) -> Extrinsics:
-    """The extrinsics that a motion file without any means: such files hold a pose in any case.
+    """The extrinsics of a motion file of an early version, which holds a camera pose but not its source.
 
-    It is arbitrary if it is that of a camera upright at the origin, and calibrated if it can be: only
-    calibration files and callers state a pose.
+    A camera upright at the origin is arbitrary. Any other pose is calibrated if the camera is from a file or
+    from the caller, since only these state a pose, and else estimated.
     """
     if np.array_equal(values["camera_rotation"], UPRIGHT) and not np.any(values["camera_position"]):
         return "arbitrary"

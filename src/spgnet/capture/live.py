@@ -28,7 +28,7 @@ from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
 from spgnet.lifting.postprocess import postprocess
 from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_from_poses
-from spgnet.lifting.weights import manifest
+from spgnet.lifting.weights import read_manifest
 from spgnet.video.webcam import Webcam
 from spgnet.view.live import LiveDisplay
 
@@ -110,7 +110,7 @@ def check_live(config: CaptureConfig) -> None:
 
 def live_weights(name: str) -> str:
     """The weights that are meant: by default those that look at past frames only, if the package has them."""
-    return "live" if name == "default" and "live" in manifest() else name
+    return "live" if name == "default" and "live" in read_manifest() else name
 
 
 class LiveRecording:

@@ -1,4 +1,4 @@
-"""People in videos: their 2D keypoints, and who is who."""
+"""Detection of people in videos, their 2D keypoints, and tracking."""
 
 from spgnet.detection.detector import Detector, RtmDetector
 from spgnet.detection.downloads import (

@@ -1,4 +1,4 @@
-"""What people wear, as colours: it tells them apart where place and pose do not."""
+"""Appearance of people: the colours of their clothes, to tell apart people in similar places and poses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spgnet.keypoints.keypoints import KEYPOINT_NAMES
 from spgnet.keypoints.similarity import VISIBLE_SCORE
 
 COLOUR_SIGMA = 0.12
-"""Difference of colours (1 is black against white) at which the similarity has fallen to 0.6."""
+"""Standard deviation of the colour difference (black to white is 1); there the similarity is exp(-1/2)."""
 
 
 def appearance(
@@ -23,7 +23,7 @@ def appearance(
     Args:
         image: RGB.
         points: x and y in pixels, and score, of one person's keypoints.
-        keypoint_set: which keypoints these are.
+        keypoint_set: the set of these keypoints.
     """
     names = KEYPOINT_NAMES[keypoint_set]
     limbs = {
@@ -40,7 +40,7 @@ def appearance(
 
 
 def appearance_similarity(one: Float[np.ndarray, " 9"], other: Float[np.ndarray, " 9"]) -> float:
-    """Similarity of two people's colours, from 0 to 1; 0.5 where nothing can be compared."""
+    """Similarity of two appearances, from 0 to 1; 0.5 if no part of the body is visible in both."""
     difference = one - other
     if np.isnan(difference).all():
         return 0.5
@@ -61,8 +61,8 @@ def _mean_colour(
         image: RGB [height, width, 3].
         upper: the pair at the upper end.
         lower: the pair at the lower end.
-        downwards: rows of the grid, as shares of the way from the upper to the lower pair.
-        across: columns of the grid, as shares of the way from left to right.
+        downwards: rows of the grid: 0 is the upper pair, 1 the lower.
+        across: columns of the grid: 0 is left, 1 right.
     """
     if min(upper[:, 2].min(), lower[:, 2].min()) < VISIBLE_SCORE:
         return np.full(3, np.nan)

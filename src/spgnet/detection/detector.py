@@ -1,4 +1,4 @@
-"""2D detectors: the protocol, and the package's own, OpenMMLab's YOLOX and RTMPose by rtmlib on the CPU."""
+"""2D detectors: the protocol, and the default one, YOLOX and RTMPose of OpenMMLab with rtmlib on the CPU."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from spgnet.keypoints import KeypointSetName
 
 @runtime_checkable
 class Detector(Protocol):
-    """A top-down detector. Its two steps are separate, so that tracking can look for people more rarely than
-    for their keypoints.
+    """A top-down detector, with person detection separate from pose estimation.
+
+    Tracking detects people in some frames only, but their keypoints in every frame.
 
     Attributes:
-        keypoint_set: which keypoints `pose` gives.
+        keypoint_set: the keypoint set of `pose`.
     """
 
     keypoint_set: KeypointSetName
 
     def boxes(self, image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "people 4"]:
-        """Boxes (left, top, right, bottom) around the people in an RGB image, in pixels, the surest first."""
+        """Boxes (left, top, right, bottom) in pixels of the people in an RGB image, by falling confidence."""
         ...
 
     def pose(
@@ -38,16 +39,17 @@ class Detector(Protocol):
 
 
 class RtmDetector:
-    """People by YOLOX-tiny, their 26 Halpe keypoints by RTMPose-s.
+    """Detects people with YOLOX-tiny and their 26 Halpe keypoints with RTMPose-s.
 
     Args:
-        detector_dir: folder of the two ONNX files; else they are looked for (`detector_weights`).
-        box_score: the lowest score of a box, in [0, 1]. Low, so that small and back-lit people are found;
-            tracking drops what is none.
-        report: takes a line if weights are downloaded.
+        detector_dir: folder of the two ONNX files; by default that of :func:`detector_weights`.
+        box_score: minimum score of a box, in [0, 1]. It is low in order to find small and back-lit people;
+            tracking drops false detections.
+        report: called with one line if weights are downloaded.
 
     Raises:
-        InputError: rtmlib, ONNX Runtime or OpenCV cannot be imported, or the weights cannot be had.
+        InputError: rtmlib, ONNX Runtime or OpenCV cannot be imported, or the weights cannot be found or
+            downloaded.
     """
 
     keypoint_set: KeypointSetName = "halpe26"
@@ -59,18 +61,18 @@ class RtmDetector:
         box_score: float = 0.3,
         report: MessageCallback = print_line,
     ) -> None:
-        import_extra("onnxruntime", "video")  # rtmlib imports it only when it opens the weights
+        import_extra("onnxruntime", "video")  # checked here, as rtmlib imports it late
         rtmlib = import_extra("rtmlib", "video")
         weights = detector_weights(detector_dir, report)
         self._box_score = box_score
-        with contextlib.redirect_stdout(io.StringIO()):  # rtmlib tells what it loads
+        with contextlib.redirect_stdout(io.StringIO()):  # rtmlib prints what it loads
             self._boxes = rtmlib.YOLOX(str(weights.boxes), model_input_size=(416, 416), backend="onnxruntime")
             self._pose = rtmlib.RTMPose(str(weights.pose), model_input_size=(192, 256), backend="onnxruntime")
 
     def boxes(self, image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "people 4"]:
-        """Boxes around people, the surest first (see `Detector`)."""
-        # Not by YOLOX's own call: it takes every box above 0.3 of these weights, which end in
-        # the suppression of overlapping boxes, and does not tell the scores.
+        """Boxes of people, by falling confidence (see `Detector`)."""
+        # Not with rtmlib's own call, since for these weights (with non-maximum suppression inside) it fixes
+        # the minimum score at 0.3 and does not return the scores.
         prepared, ratio = self._boxes.preprocess(np.ascontiguousarray(image[..., ::-1]))  # BGR
         found = np.asarray(self._boxes.inference(prepared)[0])[0]
         found = found[found[:, 4] >= self._box_score]
@@ -84,6 +86,6 @@ class RtmDetector:
         """Keypoints of the person in each box (see `Detector`)."""
         if not len(boxes):
             return np.zeros((0, 26, 3))
-        # RGB, as RTMPose was trained; rtmlib's examples pass BGR, which costs a little accuracy.
+        # RGB, as in RTMPose's training; rtmlib's examples pass BGR, which is slightly less accurate.
         points, scores = self._pose(image, list(boxes))
         return np.concatenate([points, np.clip(scores, 0, 1)[..., None]], axis=-1).astype(np.float64)

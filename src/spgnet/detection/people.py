@@ -1,4 +1,4 @@
-"""The people of a whole clip: their keypoints in every frame."""
+"""Detection and tracking of people over a whole clip."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from spgnet.keypoints.similarity import mean_confidence
 from spgnet.video import Frame, FrameSource, open_frames
 
 OnFrame = Callable[[Frame, Sequence[TrackedPerson]], None]
-"""Takes each frame with the people in it, for progress bars and pictures."""
+"""Called with each frame and the people in it, for progress bars and previews."""
 
 MIN_CONFIDENCE = 0.45
-"""Confidence (`mean_confidence`) that a person must have on average over their frames to count."""
+"""Minimum confidence (`mean_confidence`) of a person, on average over the frames with the person."""
 
 
 def detect_video(
@@ -31,10 +31,17 @@ def detect_video(
     detect_every: int = 1,
     on_frame: OnFrame | None = None,
 ) -> list[Keypoints]:
-    """The people in a video: :func:`track_people` over what `open_frames` opens, or over an open source.
+    """Detect and track the people in a video.
+
+    Args:
+        source: as for :func:`spgnet.video.open_frames`, or a source that is already open.
+        detector, config, detect_every, on_frame: as for :func:`track_people`.
+
+    Returns:
+        As :func:`track_people`.
 
     Raises:
-        InputError: it cannot be read, or there is no person in it.
+        InputError: the source cannot be read, or no person is found in it.
     """
     frames = source if isinstance(source, FrameSource) else open_frames(source)
     frame_count = 0
@@ -59,20 +66,20 @@ def track_people(
     detect_every: int = 1,
     on_frame: OnFrame | None = None,
 ) -> list[Keypoints]:
-    """Detect the people in a clip and follow them. Frames are not kept.
+    """Detect and track the people in a clip; frames are not kept in memory.
 
     Args:
         frames: of one size, with increasing times.
-        detector: finds people and their keypoints.
-        config: how they are followed.
-        detect_every: look at every n-th frame only; everybody is missing in those between.
-        on_frame: called for every frame that was looked at, with the people in it. Their `track` is that of
-            the result, or 0 while they have not been followed for long enough.
+        detector: detects people and their keypoints.
+        config: settings of the tracker; the defaults if None.
+        detect_every: process every n-th frame only; all people are missing in the others.
+        on_frame: called with every processed frame and the people in it. Their `track` is that of the result,
+            or 0 until they have been tracked for `min_duration`.
 
     Returns:
-        Everybody who was followed for `min_duration` and with a mean confidence of :data:`MIN_CONFIDENCE`,
-        numbered from 1 in the order in which they reached that duration. Each has all frames of the clip,
-        those without the person with a score of 0. Empty if there is nobody.
+        The people tracked for `min_duration` or longer whose mean confidence is :data:`MIN_CONFIDENCE` or
+        more, numbered from 1 in the order in which they reached that duration. Each has all frames of the
+        clip, with scores of 0 in frames without the person. Empty if there are none.
 
     Raises:
         InputError: `detect_every` is not positive.
@@ -93,10 +100,10 @@ def track_people(
 
 
 def select_people(people: Sequence[Keypoints], which: Literal["largest", "all"] | int) -> list[Keypoints]:
-    """Some of the people: all, one by number, or the largest (area of the box, summed over the frames).
+    """Select people: all, one by track number, or the one with the largest box area summed over the frames.
 
     Raises:
-        InputError: nobody has that number; the message lists the numbers there are.
+        InputError: nobody has that number; the message lists the existing ones.
     """
     return list(people) if which == "all" else [select_person(people, which)]
 
@@ -106,11 +113,11 @@ class _ClipTracks:
     """The tracked people of the frames so far.
 
     Args:
-        keypoint_set: which keypoints the detector gives.
+        keypoint_set: the detector's keypoint set.
         times: of every frame of the clip, in seconds.
         image_size: width and height in pixels.
         points: keypoints [joints, 3] by serial and frame.
-        tracks: the number of every serial; 0 for those who have none yet.
+        tracks: track number by serial; 0 for those without one so far.
     """
 
     keypoint_set: KeypointSetName
@@ -120,13 +127,13 @@ class _ClipTracks:
     tracks: dict[int, int] = field(default_factory=dict)
 
     def add(self, index: int, people: Sequence[TrackedPerson]) -> None:
-        """Take in the people of a frame."""
+        """Add the people of a frame."""
         for person in people:
             self.points.setdefault(person.serial, {})[index] = person.keypoints.astype(np.float32)
             self.tracks[person.serial] = person.track
 
     def people(self, min_duration: float) -> list[Keypoints]:
-        """Those who count. In a clip shorter than twice `min_duration`, half of the clip is enough."""
+        """The people tracked for `min_duration` seconds, or for half of the clip if that is shorter."""
         if self.times:
             min_duration = min(min_duration, (self.times[-1] - self.times[0]) / 2)
         for serial, frames in self.points.items():

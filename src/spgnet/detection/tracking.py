@@ -1,4 +1,4 @@
-"""Following people from frame to frame by place, pose and appearance (docs/detection.md)."""
+"""Tracking people from frame to frame by position, pose and appearance (docs/detection.md)."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from spgnet.keypoints.similarity import (
 )
 
 VELOCITY_DECAY = 0.4
-"""Time constant, in seconds, with which the expected velocity of a missing person fades."""
+"""Time constant, in seconds, with which the predicted velocity of a missing person decays."""
 VELOCITY_SMOOTHING = 0.08
 """Time constant, in seconds, of the low-pass on a person's velocity."""
 APPEARANCE_RATE = 0.1
-"""Share of the newest frame in a person's appearance."""
+"""Weight of the newest frame in a person's appearance, an exponential moving average."""
 
 
 @dataclass(frozen=True)
 class TrackingConfig:
-    """How people are followed.
+    """Settings of the tracker.
 
     Confidences are means over the better half of a person's keypoints
     (:func:`spgnet.keypoints.similarity.mean_confidence`).
 
     Args:
-        boxes_every: run the person detector in every n-th frame, and in every frame while nobody is there or
-            somebody is missing or of low confidence. Known people are followed by their keypoints in any
-            case.
-        max_age: seconds for which somebody may be missing and come back under the same number.
-        min_duration: seconds for which somebody must be followed to count at all.
-        start_confidence: confidence that a new person needs.
-        keep_confidence: confidence that a known person needs.
-        sure_confidence: confidence that needs no confirmation by the person detector.
-        oks_threshold: object keypoint similarity above which two poses are the same person's, detected twice.
+        boxes_every: run the person detector in every n-th frame, and in every frame while nobody is tracked
+            or a tracked person is missing or of low confidence. The keypoints of tracked people are detected
+            in every frame in any case.
+        max_age: seconds for which a person may be missing and keep the number.
+        min_duration: seconds for which a person must be tracked to get a number.
+        start_confidence: minimum confidence of a new person.
+        keep_confidence: minimum confidence of a tracked person.
+        sure_confidence: confidence above which a person needs no confirmation by the person detector.
+        oks_threshold: object keypoint similarity above which two poses are detections of the same person.
 
     Raises:
         InputError: `boxes_every` is not positive.
@@ -73,9 +73,9 @@ class TrackedPerson:
     """One person in one frame.
 
     Args:
-        serial: identifies the person from the first frame on; no two people share one.
-        track: the person's number, from 1 without gaps, once they were followed for `min_duration`; 0 until
-            then, since many candidates last for a few frames only.
+        serial: unique identifier of the person from the first frame on.
+        track: the person's number, from 1 without gaps, once tracked for `min_duration`; 0 until then, since
+            many candidates last for a few frames only.
         keypoints: x and y in pixels, and score.
     """
 
@@ -86,15 +86,16 @@ class TrackedPerson:
 
 @dataclass
 class _Track:
-    """What is known of a person.
+    """State of a tracked person.
 
     Args:
         serial, number: `serial` and `track` of :class:`TrackedPerson`.
         points: keypoints [joints, 3] in the last frame with the person.
         first, last: times of the first and the last frame with the person, in seconds.
-        last_confirmed: last time at which the person detector or the confidence confirmed the person.
-        appearance: colours, see :func:`spgnet.detection.appearance.appearance`.
-        frames: how many frames had the person.
+        last_confirmed: last time, in seconds, at which the person detector or a high confidence confirmed the
+            person.
+        appearance: mean colours, see :func:`spgnet.detection.appearance.appearance`.
+        frames: number of frames with the person.
         velocity: of the whole person, [2], in pixels per second.
     """
 
@@ -109,14 +110,14 @@ class _Track:
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
 
     def predict(self, time: float) -> np.ndarray:
-        """The keypoints [joints, 3] expected at a time: moved on with a velocity that fades."""
-        faded = 1 - np.exp(-(time - self.last) / VELOCITY_DECAY)
+        """The keypoints [joints, 3] predicted for a time, with a decaying velocity."""
+        decayed = 1 - np.exp(-(time - self.last) / VELOCITY_DECAY)
         moved = self.points.copy()
-        moved[:, :2] += self.velocity * VELOCITY_DECAY * faded
+        moved[:, :2] += self.velocity * VELOCITY_DECAY * decayed
         return moved
 
     def update(self, points: np.ndarray, time: float, colours: np.ndarray | None) -> None:
-        """Take in the keypoints, and the colours unless they may be another person's."""
+        """Update with a frame's keypoints and colours; None for colours that may be another person's."""
         both = visible(points) & visible(self.points)
         if both.any():
             velocity = np.median(points[both, :2] - self.points[both, :2], axis=0) / (time - self.last)
@@ -131,16 +132,16 @@ class _Track:
 
 
 class Tracker:
-    """Follows people through frames given one by one. Its memory does not grow.
+    """Tracks people frame by frame, with constant memory.
 
-    Every frame has candidates: the poses in the boxes of the person detector and in the places where people
-    are expected, each person once. Candidates are then assigned to people so that the sum of their
-    similarities in place, pose and appearance is largest. A person without a candidate is missing, and
-    forgotten after `max_age`.
+    The candidates of a frame are the poses in the boxes of the person detector and in the boxes predicted for
+    tracked people, without duplicates. They are assigned to tracked people so that the sum of similarities in
+    position, pose and appearance is largest. A person without a candidate is missing, and the track ends
+    after `max_age`.
 
     Args:
-        detector: finds people and their keypoints.
-        config: how people are followed; the defaults if None.
+        detector: detects people and their keypoints.
+        config: settings; the defaults if None.
     """
 
     def __init__(self, detector: Detector, config: TrackingConfig | None = None) -> None:
@@ -157,7 +158,7 @@ class Tracker:
 
         Args:
             image: RGB.
-            time: in seconds, later than the frame before.
+            time: in seconds, later than that of the previous frame.
         """
         self._tracks = [track for track in self._tracks if time - track.last <= self.config.max_age]
         all_clear = self._tracks and all(self._is_clear(track) for track in self._tracks)
@@ -169,7 +170,7 @@ class Tracker:
         boxes = [keypoint_box(person) for person in points]
         for row, column in pairs:
             track = self._tracks[row]
-            # Where people overlap, the colours may be those of the one in front.
+            # Where people overlap, the colours may be those of the person in front.
             alone = sum(iou(boxes[column][None], np.array(boxes))[0] > 0.1) == 1
             track.update(points[column], time, colours[column] if alone else None)
             sure = mean_confidence(points[column][None])[0] > self.config.sure_confidence
@@ -180,17 +181,17 @@ class Tracker:
             if confirmed[column]:
                 self._start(points[column], colours[column], time)
         self._time = time
-        # Keypoints can be followed on a background for long; only the person detector knows that nobody is
-        # there.
+        # The pose network also finds keypoints on a background; only the person detector shows that the
+        # person has left.
         longest = 1.5 * self.config.max_age
         self._tracks = [track for track in self._tracks if time - track.last_confirmed <= longest]
         return self._present(time)
 
     def _candidates(self, image: np.ndarray, time: float, detect: bool) -> tuple[np.ndarray, list[bool]]:
-        """Poses [n, joints, 3], each person once, and whether the person detector confirms each.
+        """Poses [n, joints, 3] without duplicates, and whether the person detector confirms each.
 
-        The box about somebody's last keypoints gives better keypoints than the person detector's, so the
-        latter serves only those who are new, missing or of low confidence.
+        The box around a person's predicted keypoints gives better keypoints than the person detector's box,
+        which is therefore used only for people who are new, missing or of low confidence.
         """
         near = [track for track in self._tracks if time - track.last <= 0.25 * self.config.max_age]
         expected = np.array([track.predict(time) for track in near]).reshape(len(near), self._joints, 3)
@@ -207,10 +208,10 @@ class Tracker:
     def _oks_nms(
         self, points: np.ndarray, confirmed: list[bool], expected: np.ndarray
     ) -> tuple[np.ndarray, list[bool]]:
-        """Non-maximum suppression: of several poses of one person, the best; poses without confidence go.
+        """Non-maximum suppression: the best of several poses of one person, without those of low confidence.
 
-        The best is of high confidence and continues a known person's motion. It is confirmed if one of those
-        that it suppresses is.
+        Poses are ranked by confidence and by similarity to the prediction for a tracked person. A pose is
+        confirmed if it or one that it suppresses is.
         """
         confidence = mean_confidence(points)
         score = confidence + 0.2 * oks(points, expected).max(axis=1, initial=0.0)
@@ -227,7 +228,7 @@ class Tracker:
         return points[kept], [confirmed[index] for index in kept]
 
     def _similarity(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Object keypoint similarity of every pair of poses, also if one confuses left and right."""
+        """Object keypoint similarity of every pair of poses, with or without mirroring: the larger one."""
         return np.maximum(oks(one, other), oks(one, other[:, self._mirror]))
 
     def _is_clear(self, track: _Track) -> bool:
@@ -236,7 +237,7 @@ class Tracker:
         return track.last == self._time and bool(confidence >= self.config.start_confidence)
 
     def _gains(self, points: np.ndarray, colours: Sequence[np.ndarray], time: float) -> np.ndarray:
-        """Similarity of each person [rows] with each candidate [columns]; 0 where they cannot be the same."""
+        """Similarity of tracked people (rows) and candidates (columns); 0 where they cannot be the same."""
         gains = np.zeros((len(self._tracks), len(points)))
         for row, track in enumerate(self._tracks):
             expected, gap = track.predict(time), time - track.last
@@ -253,23 +254,26 @@ class Tracker:
                     + iou(box[None], candidate_box[None])[0, 0]
                     + np.exp(-(distance**2) / 2)
                     + 1.5 * appearance_similarity(track.appearance, colours[column])
-                    + 0.3 * min(track.last - track.first, 1.0)  # if in doubt, the person known for longer
+                    + 0.3 * min(track.last - track.first, 1.0)  # a tie goes to the person tracked for longer
                 )
         return gains
 
     def _start(self, points: np.ndarray, colours: np.ndarray, time: float) -> None:
-        """Start a track, unless the confidence is low or the pose too much like that of somebody there."""
-        there = [track.points for track in self._tracks if track.last == time]
+        """Start a track, unless the confidence is low or the pose too similar to that of a present person."""
+        present = [track.points for track in self._tracks if track.last == time]
         if mean_confidence(points[None])[0] < self.config.start_confidence:
             return
-        if there and self._similarity(points[None], np.array(there)).max() > 0.6 * self.config.oks_threshold:
+        if (
+            present
+            and self._similarity(points[None], np.array(present)).max() > 0.6 * self.config.oks_threshold
+        ):
             return
         self._serials += 1
         track = _Track(self._serials, points, time, time, appearance=colours, last_confirmed=time)
         self._tracks.append(track)
 
     def _present(self, time: float) -> list[TrackedPerson]:
-        """The people in this frame; who was followed for long enough gets a number."""
+        """The people in this frame; those tracked for `min_duration` get a number."""
         present = [track for track in self._tracks if track.last == time]
         for track in present:
             lasted = time - track.first >= self.config.min_duration

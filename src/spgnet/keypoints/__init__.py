@@ -1,4 +1,4 @@
-"""2D keypoints: what detectors write, as the 17 joints that the networks see."""
+"""2D keypoints of detectors, and the 17 joints of Human3.6M that the networks take as input."""
 
 from spgnet.keypoints.files import KeypointFormat, load_keypoints, save_keypoints
 from spgnet.keypoints.gaps import CausalFiller, drop_low_confidence, fill_gaps

@@ -1,4 +1,4 @@
-"""Keypoint files: every kind that is read, which kind a file is, and our own (docs/keypoints.md)."""
+"""Keypoint files: recognising and loading every format, and saving our own (docs/keypoints.md)."""
 
 from __future__ import annotations
 
@@ -33,15 +33,17 @@ KEYS = (
     "track",
     "scores",
 )
-"""The keys that are read, of our own layout and of rtmlib's; all others are ignored."""
+"""The keys of our own format and of rtmlib's; all others are ignored."""
 
 
 def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
-    """Write one person's keypoints in single precision as ``.npz`` or ``.json``, whole or not at all.
+    """Write one person's keypoints in single precision as ``.npz`` or ``.json``.
+
+    The file appears complete or not at all.
 
     Raises:
-        InputError: the path ends in something else.
-        OSError: it cannot be written.
+        InputError: the path has another suffix.
+        OSError: the file cannot be written.
     """
     path = Path(path)
     if path.suffix not in (".npz", ".json"):
@@ -66,21 +68,29 @@ def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
 
 
 def parse_spgnet(content: Mapping[str, Any], keypoint_set: KeypointSetName | None) -> RawKeypoints:
-    """The raw keypoints in our own keys, from .npz or JSON; the set is for one that does not name its own."""
+    """Parse our own format, from ``.npz`` or JSON.
+
+    Args:
+        content: values by key.
+        keypoint_set: the set to assume if the content does not name one.
+
+    Raises:
+        InputError: a value is missing or malformed.
+    """
     if "keypoints" not in content:
         found = ", ".join(sorted(content)) or "none"
         raise InputError(f"no key 'keypoints' ({found} of the known keys), expected [frames, keypoints, 3]")
     points = number_array(content["keypoints"], "keypoints", ("frames", "keypoints", 3))
     track = content.get("track")
     number = 1 if track is None else whole_number(track, "track")
-    facts = {"keypoint_set": keypoint_set, **parse_metadata(content)}
-    if facts["keypoint_set"] is None:
+    metadata = {"keypoint_set": keypoint_set, **parse_metadata(content)}
+    if metadata["keypoint_set"] is None:
         raise InputError("no key 'keypoint_set', expected the name of one: add it or give --keypoint-set")
-    return RawKeypoints({number: points}, **facts)
+    return RawKeypoints({number: points}, **metadata)
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: NaN, which JSON has not, as null."""
+    """A value that JSON can hold: arrays as nested lists, NaN and infinity as null."""
     if not isinstance(value, np.ndarray):
         return value
     plain: np.ndarray = value.astype(object)
@@ -99,7 +109,7 @@ EXPECTED: dict[KeypointFormat, str] = {
     "rtmlib": "a JSON object or an .npz with 'keypoints' and 'scores'",
     "mediapipe": "a JSON list of frames with 33 landmarks 'x', 'y', 'visibility' each",
 }
-"""The formats, and what each looks like."""
+"""What a file of each format looks like, for messages."""
 
 
 def load_keypoints(
@@ -110,27 +120,28 @@ def load_keypoints(
     image_size: tuple[int, int] | None = None,
     format: KeypointFormat | Literal["auto"] = "auto",
 ) -> list[Keypoints]:
-    """Everyone in a keypoint file, by track number; the format shows in the contents.
+    """Load all people of a keypoint file, in the order of their track numbers.
 
     >>> (keypoints,) = load_keypoints("keypoints.npz")
     >>> keypoints.points.shape, keypoints.keypoint_set
     ((100, 26, 3), 'halpe26')
 
-    Scores are clamped to [0, 1]; what is missing is NaN, NaN, 0. Points are in single precision.
+    The format is recognised by the contents. Scores are clamped to [0, 1]; a missing keypoint is NaN, NaN, 0.
+    Points are in single precision.
 
     Args:
         path: a file, or OpenPose's folder.
-        keypoint_set: which keypoints these are, where the file does not say.
-        fps: frames per second. It comes before what the file says, for video in slow motion.
-        image_size: width and height in pixels, where the file does not say.
-        format: the format that the file must have.
+        keypoint_set: the keypoint set, if the file does not name it.
+        fps: frames per second. It overrides the rate in the file, for example for slow motion.
+        image_size: width and height in pixels, if the file does not state them.
+        format: the format that the file must have; ``"auto"`` accepts any.
 
     Returns:
-        One person or more, all with the same frames, each seen in some of them.
+        One person or more, all with the same frames; each is detected in at least one of them.
 
     Raises:
-        InputError: the file is not there, is of no known format or not of the one asked for, is damaged,
-            lacks what the options do not give, contradicts them, or holds nobody.
+        InputError: the file does not exist, has no known format or not the requested one, is damaged, lacks
+            metadata that the arguments do not supply either, contradicts them, or holds no person.
     """
     path = Path(path)
     if not path.exists():
@@ -138,14 +149,14 @@ def load_keypoints(
     if format not in ("auto", *get_args(KeypointFormat)):
         raise InputError(f"no keypoint format {format!r}; there are {', '.join(get_args(KeypointFormat))}")
     with prefix_errors(path):
-        found, content = _opened(path)
+        found, content = _open(path)
         if format not in ("auto", found):
             raise InputError(f"it looks like {found}, not {format}: expected {EXPECTED[format]}")
         return _parse(found, content, keypoint_set).people(GivenMetadata(keypoint_set, fps, image_size))
 
 
-def _opened(path: Path) -> tuple[KeypointFormat, Any]:
-    """The format and the contents of a file or folder."""
+def _open(path: Path) -> tuple[KeypointFormat, Any]:
+    """The format and the decoded contents of a file or folder."""
     if path.is_dir():
         names = sorted(path.glob("*_keypoints.json"))
         if not names:
@@ -161,8 +172,8 @@ def _opened(path: Path) -> tuple[KeypointFormat, Any]:
         content = _json(path)
         found = _format_of_json(content)
         return found, [(path.name, content)] if found == "openpose" else content
-    never = "pickles are never opened; " if suffix in (".pkl", ".pickle", ".pt", ".pth") else ""
-    raise InputError(f"{never}expected .npz, .json, .csv or OpenPose's folder, not {suffix or 'no suffix'}")
+    note = "pickles are never opened; " if suffix in (".pkl", ".pickle", ".pt", ".pth") else ""
+    raise InputError(f"{note}expected .npz, .json, .csv or OpenPose's folder, not {suffix or 'no suffix'}")
 
 
 def _parse(found: KeypointFormat, content: Any, keypoint_set: KeypointSetName | None) -> RawKeypoints:
@@ -181,25 +192,25 @@ def _parse(found: KeypointFormat, content: Any, keypoint_set: KeypointSetName | 
 
 
 def _format_of_npz(content: dict[str, Any]) -> KeypointFormat:
-    """Ours holds its scores beside x and y; rtmlib's are a second array."""
+    """Ours or rtmlib's: ours holds x, y and score in one array, rtmlib's has the scores in a second one."""
     ours = "scores" not in content or np.shape(content.get("keypoints", 0))[2:] == (3,)
     return "spgnet" if ours else "rtmlib"
 
 
-_MARKS_OF_OBJECTS: dict[str, KeypointFormat] = {
+_OBJECT_KEYS: dict[str, KeypointFormat] = {
     "people": "openpose",
     "instance_info": "mmpose",
     "predictions": "mmpose",
     "scores": "rtmlib",
     "keypoints": "spgnet",
 }
-_MARKS_OF_LISTS: dict[str, KeypointFormat] = {
+_LIST_KEYS: dict[str, KeypointFormat] = {
     "image_id": "alphapose",
     "instances": "mmpose",
     "keypoint_scores": "mmpose",
     "x": "mediapipe",
 }
-"""Keys that tell the formats of JSON apart: of the object itself, or of the first object in the lists."""
+"""Keys that tell the JSON formats apart: of the object itself, or of the first object in the lists."""
 
 
 def _format_of_json(content: Any) -> KeypointFormat:
@@ -208,8 +219,8 @@ def _format_of_json(content: Any) -> KeypointFormat:
         first = next((entry for entry in first if entry), None)
     if first is None and isinstance(content, list):
         raise InputError("it holds no person: an empty list")
-    marks = _MARKS_OF_LISTS if isinstance(content, list) else _MARKS_OF_OBJECTS
-    for key, found in marks.items():
+    keys = _LIST_KEYS if isinstance(content, list) else _OBJECT_KEYS
+    for key, found in keys.items():
         if isinstance(first, dict) and key in first:
             return found
     known = "; ".join(f"{name}: {text}" for name, text in EXPECTED.items() if "JSON" in text)
@@ -220,7 +231,7 @@ def _json(path: Path, prefix: str = "") -> Any:
     text = _text(path, prefix)
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:  # also of numbers and nesting beyond Python's limits
+    except (ValueError, RecursionError) as error:  # numbers or nesting beyond Python's limits raise them too
         raise InputError(f"{prefix}not JSON, or truncated ({error})") from None
 
 

@@ -1,4 +1,4 @@
-"""One person's 2D keypoints, the detectors' keypoint sets, and how each becomes Human3.6M's joints."""
+"""One person's 2D keypoints, the detectors' keypoint sets, and their conversion to Human3.6M's joints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KeypointSetName = Literal["human36m17", "coco17", "halpe26", "body25", "mediapip
 
 
 def present(points: Real[np.ndarray, "*batch 3"]) -> Bool[np.ndarray, "*batch"]:
-    """Which points (x, y and score) are there: those with a positive score and finite x and y."""
+    """Which points (x, y, score) are present, which means a positive score and finite x and y."""
     return (points[..., 2] > 0) & np.isfinite(points[..., :2]).all(axis=-1)
 
 
@@ -26,16 +26,15 @@ class Keypoints:
 
     Args:
         points: x and y in pixels (origin top left) and a score in [0, 1] of each keypoint; a score of zero
-            or less, or NaN in x or y, marks one that is missing. Frames without the person are there, all
-            missing.
-        keypoint_set: which keypoints these are, in which order (docs/keypoints.md).
+            or less, or NaN in x or y, marks a missing one. In frames without the person all are missing.
+        keypoint_set: names the keypoints and their order (docs/keypoints.md).
         timestamps: time of each frame in seconds, increasing.
         image_size: width and height of the image in pixels.
         camera_matrix: intrinsics in pixels, if known.
         distortion: k1, k2, p1, p2, k3 of OpenCV, if known.
         track: the person's number in the clip, from 1.
 
-    Whole numbers in the arrays become floating point.
+    Integer arrays are converted to floating point.
 
     Raises:
         InputError: shapes do not fit each other or the keypoint set, or time does not increase.
@@ -69,8 +68,8 @@ class Keypoints:
             )
         if self.timestamps.shape != self.points.shape[:1]:
             raise InputError(f"{len(self.timestamps)} timestamps for {len(self.points)} frames")
-        if fault := fault_of_times(self.timestamps):
-            raise InputError(fault)
+        if error := timestamps_error(self.timestamps):
+            raise InputError(error)
         if min(self.image_size) < 1:
             raise InputError(f"image size must be positive, got {self.image_size}")
         for name in ("points", "timestamps", "camera_matrix", "distortion"):
@@ -87,21 +86,21 @@ class Keypoints:
 
     @property
     def present(self) -> np.ndarray:
-        """Which keypoints are there, [frames, joints]."""
+        """Which keypoints are present, [frames, joints]."""
         return present(self.points)
 
     def frames(self, kept: slice) -> Keypoints:
-        """Some of the frames."""
+        """The keypoints of a slice of the frames."""
         return replace(self, points=self.points[kept], timestamps=self.timestamps[kept])
 
 
 def as_floats(values: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """The same numbers, whole ones in double precision."""
+    """The array in floating point; integers become double precision."""
     return values if np.issubdtype(values.dtype, np.floating) else values.astype(np.float64)
 
 
-def fault_of_times(timestamps: Real[np.ndarray, " frames"]) -> str:
-    """What is wrong with the times of frames, or nothing."""
+def timestamps_error(timestamps: Real[np.ndarray, " frames"]) -> str:
+    """Why frame times in seconds are invalid, as a message; empty if they are finite and increase."""
     if not np.isfinite(timestamps).all():
         return "timestamps hold NaN or infinity"
     still = np.flatnonzero(np.diff(timestamps) <= 0)
@@ -141,9 +140,9 @@ KEYPOINT_NAMES: dict[KeypointSetName, tuple[str, ...]] = {
         "left_knee right_knee left_ankle right_ankle left_heel right_heel left_foot_index right_foot_index"
     ),
 }
-"""Names of every set's keypoints, in the order of the detector's output."""
+"""Keypoint names of every set, in the order of the detector's output."""
 KEYPOINT_COUNTS: dict[KeypointSetName, int] = {name: len(names) for name, names in KEYPOINT_NAMES.items()}
-"""How many keypoints every set has."""
+"""Number of keypoints of every set."""
 
 _HIPS = ("left_hip", "right_hip")
 _SHOULDERS = ("left_shoulder", "right_shoulder")
@@ -155,7 +154,11 @@ _LIMBS = {
 
 
 def _sources(pelvis: tuple[str, ...], thorax: tuple[str, ...], head: tuple[str, ...]) -> dict:
-    """A detector's table; its spine is the middle of pelvis and thorax, which have equally many sources."""
+    """The sources of every joint for a detector without a spine keypoint.
+
+    The spine is the midpoint of pelvis and thorax; a mean over the sources of both is that only if these are
+    equally many.
+    """
     assert len(pelvis) == len(thorax)
     middle = {"pelvis": pelvis, "spine": pelvis + thorax, "thorax": thorax}
     table = {**_LIMBS, **middle, "nose": ("nose",), "head_top": head}
@@ -169,15 +172,15 @@ SOURCES: dict[KeypointSetName, dict[str, tuple[str, ...]]] = {
     "body25": _sources(("mid_hip",), ("neck",), ()),
     "mediapipe33": _sources(_HIPS, _SHOULDERS, ()),
 }
-"""For every set and every joint of Human3.6M, the keypoints whose mean it is; none if the set lacks it.
+"""For every set, the keypoints whose mean is each joint of Human3.6M; empty if the set has no such keypoint.
 
-``spine`` is derived, except in human36m17: it is the middle of pelvis and thorax and adds nothing.
+Except in human36m17, ``spine`` is derived: the midpoint of pelvis and thorax, without information of its own.
 """
 
 
 @cache
 def _weights(keypoint_set: KeypointSetName) -> np.ndarray:
-    """[17, keypoints]: row j holds the share of each keypoint in joint j."""
+    """Weight of each keypoint in each joint, [17, keypoints]; rows sum to 1, or 0 without sources."""
     names = KEYPOINT_NAMES[keypoint_set]
     weights = np.zeros((len(HUMAN36M), len(names)))
     for joint, sources in enumerate(SOURCES[keypoint_set].values()):
@@ -189,7 +192,7 @@ def _weights(keypoint_set: KeypointSetName) -> np.ndarray:
 def points_to_human36m(
     points: Real[np.ndarray, "*frames joints 3"], keypoint_set: KeypointSetName
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
-    """:func:`to_human36m` for bare points (x, y in pixels and score), of one frame or of many."""
+    """:func:`to_human36m` for an array of x and y in pixels and score, of one frame or of many."""
     points = as_floats(points)
     weights = _weights(keypoint_set).astype(points.dtype)
     clean = np.where(present(points)[..., None], points, 0)
@@ -205,8 +208,8 @@ def to_human36m(
 ) -> tuple[Float[np.ndarray, "frames 17 2"], Float[np.ndarray, "frames 17"]]:
     """The 17 joints of Human3.6M, in the order of :data:`spgnet.geometry.skeleton.HUMAN36M`.
 
-    A joint is the mean of its sources (:data:`SOURCES`) and as sure as the least sure of them. It is missing
-    where one of them is missing, and everywhere if the set has none.
+    A joint is the mean of its sources (:data:`SOURCES`), with their lowest confidence. It is missing where
+    one of them is missing, and in every frame if it has no sources.
 
     Returns:
         The joints in pixels, NaN where missing, and their confidence in [0, 1], 0 where missing.

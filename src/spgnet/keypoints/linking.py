@@ -1,4 +1,4 @@
-"""Linking people from frame to frame where the detector did not number them, and selecting one of them."""
+"""Linking people from frame to frame if the detector did not track them, and selecting one of them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from spgnet.keypoints.similarity import bounding_box, box_area, keypoint_distanc
 
 
 class PersonLinker:
-    """Numbers people frame by frame by their keypoints alone, without the video.
+    """Assigns track numbers frame by frame from keypoints alone, without the video.
 
-    Everybody keeps the number of the nearest person of the frames before (:func:`keypoint_distance`). Pairs
-    are taken greedily, the nearest first. Numbers begin at 1 and are not used again.
-    (:class:`spgnet.detection.Tracker` does this with the video at hand.)
+    Every person gets the number of the nearest person of earlier frames (:func:`keypoint_distance`), matched
+    greedily in the order of distance. Numbers begin at 1 and are not reused. Where the video is available,
+    :class:`spgnet.detection.Tracker` also uses the people's appearance.
 
     Args:
         max_distance: the largest distance between two detections of one person, in diagonals of their box.
-        max_missing: for how many frames somebody may be missing and still keep their number.
+        max_missing: number of consecutive frames that a person may be missing without losing the number.
     """
 
     def __init__(self, *, max_distance: float = 0.5, max_missing: int = 30) -> None:
@@ -33,7 +33,7 @@ class PersonLinker:
         self._last: dict[int, tuple[int, np.ndarray]] = {}
 
     def push(self, people: Float[np.ndarray, "people joints 3"]) -> list[int]:
-        """Numbers for the people (x and y in pixels, and score) of the next frame, in their order."""
+        """Track numbers of the next frame's people (x and y in pixels, score), in their order."""
         self._frame += 1
         self._last = {
             track: (frame, points)
@@ -49,7 +49,7 @@ class PersonLinker:
         return [linked[person] for person in range(len(people))]
 
     def _link(self, people: np.ndarray) -> dict[int, int]:
-        """The track of each person [people, joints, 3] that is near enough to one."""
+        """Track number by index, for those of the people [people, joints, 3] that continue a track."""
         pairs = [
             (keypoint_distance(points, last), person, track)
             for person, points in enumerate(people)
@@ -65,20 +65,21 @@ class PersonLinker:
 def link_people(
     frames: Sequence[Float[np.ndarray, "_ joints 3"]], *, max_distance: float = 0.5, max_missing: int = 30
 ) -> list[list[int]]:
-    """:class:`PersonLinker` over a whole clip: for every frame the numbers of its people, in their order."""
+    """Track numbers of the people in every frame of a clip, in their order; see :class:`PersonLinker`."""
     linker = PersonLinker(max_distance=max_distance, max_missing=max_missing)
     return [linker.push(people) for people in frames]
 
 
 def select_person(people: Sequence[Keypoints], person: int | Literal["largest"] = "largest") -> Keypoints:
-    """One of several people.
+    """Select one of several people.
 
     Args:
         people: one or more.
-        person: the track number, or the person with the largest box, its area summed over the frames.
+        person: the track number, or "largest" for the person whose box area, summed over the frames, is
+            largest.
 
     Raises:
-        InputError: nobody has that number; the message lists the numbers there are.
+        InputError: nobody has that number; the message lists the existing ones.
     """
     assert people
     if person == "largest":

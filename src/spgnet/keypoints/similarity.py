@@ -1,4 +1,4 @@
-"""Similarity of poses and of boxes, and their assignment: what linking and tracking share."""
+"""Similarity of poses and of boxes, and optimal assignment, for linking and tracking."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spgnet.keypoints.keypoints import present
 VISIBLE_SCORE = 0.3
 """Score from which a keypoint counts as visible."""
 OKS_SIGMA = 0.08
-"""Distance of two keypoints, in diagonals of the person's box, at which their similarity is exp(-1/2)."""
+"""Distance of two keypoints, relative to the box diagonal, at which their similarity is exp(-1/2)."""
 MIN_SHARED = 4
 """Keypoints that must be visible in both poses for them to be compared."""
 
@@ -23,28 +23,28 @@ def visible(points: Float[np.ndarray, "*people joints 3"]) -> Bool[np.ndarray, "
 def mean_confidence(points: Float[np.ndarray, "people joints 3"]) -> Float[np.ndarray, " people"]:
     """Mean score of the better half of each person's keypoints (x, y, score).
 
-    About 0.2 on a background without people and 0.8 on a person, also on one of whom only half is in the
-    image.
+    It is about 0.2 on a background without people and 0.8 on a person, even if only half of the body is in
+    the image.
     """
     scores = np.sort(points[..., 2], axis=-1)
     return scores[:, scores.shape[1] // 2 :].mean(axis=-1)
 
 
 def bounding_box(points: Real[np.ndarray, "joints dims"]) -> Float[np.ndarray, " 4"]:
-    """Left, top, right and bottom of points (x, y, ...); zeros if there are none."""
+    """Bounding box (left, top, right, bottom) of points (x, y, ...); zeros for no points."""
     if not len(points):
         return np.zeros(4)
     return np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)]).astype(np.float64)
 
 
 def keypoint_box(points: Float[np.ndarray, "joints 3"]) -> Float[np.ndarray, " 4"]:
-    """Left, top, right and bottom of the visible keypoints, or of all if fewer than two are visible."""
-    shown = visible(points)
-    return bounding_box(points[shown] if shown.sum() > 1 else points)
+    """Bounding box of the visible keypoints in pixels, or of all if fewer than two are visible."""
+    is_visible = visible(points)
+    return bounding_box(points[is_visible] if is_visible.sum() > 1 else points)
 
 
 def enlarge(box: Float[np.ndarray, " 4"], share: float) -> Float[np.ndarray, " 4"]:
-    """A box whose sides are moved outwards by a share of its longer side."""
+    """A box with every side moved outwards by a fraction (`share`) of its longer side."""
     margin = share * (box[2:] - box[:2]).max()
     return box + margin * np.array([-1.0, -1.0, 1.0, 1.0])
 
@@ -87,9 +87,9 @@ def oks(
 
 
 def keypoint_distance(one: Real[np.ndarray, "joints 3"], other: Real[np.ndarray, "joints 3"]) -> float:
-    """Mean distance of the keypoints that both poses have, in diagonals of the larger one's box.
+    """Mean distance of the keypoints present in both poses, relative to the larger one's box diagonal.
 
-    Infinite if they have none in common.
+    It is infinite if no keypoint is present in both.
     """
     both = present(one) & present(other)
     if not both.any():
@@ -99,7 +99,7 @@ def keypoint_distance(one: Real[np.ndarray, "joints 3"], other: Real[np.ndarray,
 
 
 def best_assignment(gain: Float[np.ndarray, "rows columns"]) -> list[tuple[int, int]]:
-    """Pairs (row, column), each used at most once, whose gains have the largest sum; none without gain."""
+    """Pairs (row, column) of the assignment with the largest total gain; pairs without gain are left out."""
     from scipy.optimize import linear_sum_assignment
 
     pairs = zip(*linear_sum_assignment(gain.clip(0), maximize=True), strict=True)

@@ -1,4 +1,4 @@
-"""Filters against the jitter of detectors: one for whole clips, without delay, and one for live use."""
+"""Filters against detector jitter: a zero-phase one for whole clips and a causal one for live use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SMOOTHING = 0.02
 
 
 def half_power(seconds: float) -> float:
-    """Frequency in Hz at which a Gaussian of that standard deviation passes half the power (-3 dB)."""
+    """Frequency in Hz at which a Gaussian with this standard deviation in seconds passes half the power."""
     return math.sqrt(math.log(2)) / (2 * math.pi * seconds)
 
 
@@ -24,13 +24,12 @@ def smooth(
     """A zero-phase Gaussian low-pass along time.
 
     Human movement has its power below some 6 Hz, where biomechanics usually sets the cut-off; detector jitter
-    is almost white. A Gaussian has no overshoot at a foot strike, unlike the Butterworth filter that is
-    common there, nothing to start up, and a short reach. Constant positions and constant velocities pass
-    unchanged, and so do the first and the last frame: beyond the ends the signal goes on mirrored in its end
-    point.
+    is almost white. Unlike the usual Butterworth filter, a Gaussian does not overshoot at a foot strike, has
+    no start-up transient, and has a short support. Constant positions and constant velocities are unchanged,
+    and so are the first and the last frame, as the signal is extended by point reflection at its ends.
 
     Args:
-        pixels: finite, at a constant rate.
+        pixels: finite positions at a constant frame rate.
         fps: frames per second.
         seconds: standard deviation of the Gaussian; 0 turns the filter off.
 
@@ -50,10 +49,10 @@ def smooth(
 
 
 def _discrete_gaussian(deviation: float) -> np.ndarray:
-    """The discrete Gaussian of that standard deviation in frames (Lindeberg 1990), to four deviations.
+    """The discrete Gaussian (Lindeberg 1990) of a standard deviation in frames, cut off at four of them.
 
-    Its variance is right however short it is, so that motion is damped alike at 25 and at 240 fps; a sampled
-    Gaussian is too narrow below one frame.
+    Its variance is exact for any width, so that motion is smoothed equally at 25 and at 240 fps; a sampled
+    Gaussian of less than one frame would be too narrow.
     """
     reach = math.ceil(4 * deviation) + 2
     frequencies = 2 * np.pi * np.fft.rfftfreq(4 * reach)
@@ -65,18 +64,18 @@ def _discrete_gaussian(deviation: float) -> np.ndarray:
 class OneEuroFilter:
     """The 1 € filter (Casiez, Roussel and Vogel, CHI 2012): a causal low-pass that opens with speed.
 
-    A resting joint is smoothed much, a fast one little, so that it does not lag. The cut-off is
-    ``min_cutoff + beta * speed``; a joint's speed is that of both coordinates together, in image lengths per
+    A slow joint is smoothed strongly, a fast one weakly so that it does not lag. The cut-off is
+    ``min_cutoff + beta * speed``, where speed is the norm of the joint's 2D velocity in image lengths per
     second, so that the settings do not depend on the resolution.
 
     Args:
         length: the image's longer side in pixels.
-        min_cutoff: cut-off of a resting joint in Hz; lower means less jitter and more lag.
+        min_cutoff: cut-off of a joint at rest in Hz; lower means less jitter and more lag.
         beta: how much the cut-off grows with the speed, in Hz per image length a second.
         speed_cutoff: cut-off in Hz of the low-pass on the speed itself.
 
     Raises:
-        InputError: a setting is out of its range.
+        InputError: a setting is out of range.
     """
 
     def __init__(
@@ -96,11 +95,11 @@ class OneEuroFilter:
         self._velocity = np.zeros(0)
 
     def push(self, pixels: Float[np.ndarray, "*joints 2"], time: float) -> Float[np.ndarray, "*joints 2"]:
-        """The next frame, filtered; the first frame comes back as it is.
+        """Filter the next frame; the first one is returned unchanged.
 
         Args:
-            pixels: finite.
-            time: of the frame, in seconds, later than the one before.
+            pixels: finite positions.
+            time: of the frame in seconds, later than that of the previous frame.
 
         Raises:
             InputError: time does not increase.

@@ -1,4 +1,4 @@
-"""Keypoints as a table for spreadsheets: a row per frame and person, a column per number."""
+"""Keypoint tables (CSV): a row for each frame and person, a column for each number."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from spgnet.errors import InputError
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KEYPOINT_NAMES, KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints, frame_span, missing, parse_metadata, whole_number
 
-_SHOWN = 6
-"""How many faults of a kind a message lists."""
+_MAX_LISTED = 6
+"""The most errors of a kind that a message lists."""
 
 
 def parse_table(text: str, keypoint_set: KeypointSetName | None) -> RawKeypoints:
-    """The raw keypoints in a table.
+    """Parse a table.
 
-    Lines that begin with ``#`` hold facts, ``# keypoint_set=coco17 image_size=1280x720 fps=30``. Without a
-    keypoint set in them or in the argument, the columns tell. Separators are commas, semicolons (then with
-    decimal commas or points) or tabs.
+    Lines that begin with ``#`` hold metadata: ``# keypoint_set=coco17 image_size=1280x720 fps=30``. If
+    neither they nor the argument name a keypoint set, it is inferred from the columns. Separators are commas,
+    semicolons (then numbers may have decimal commas) or tabs.
 
     Raises:
-        InputError: columns are missing, cells are no numbers, or a person has two rows in one frame.
+        InputError: columns are missing, cells are not numbers, or a person has two rows in one frame.
     """
     lines = [line for line in enumerate(text.splitlines(), start=1) if line[1].strip(' \t,;"')]
-    facts = _facts(" ".join(line for _, line in lines if _is_comment(line)))
+    metadata = _comment_metadata(" ".join(line for _, line in lines if _is_comment(line)))
     rows = [(number, line) for number, line in lines if not _is_comment(line)]
     if len(rows) < 2:
         raise InputError("an empty table, expected a row of column names and a row per frame")
     separator = max(",;\t", key=rows[0][1].count)
     header, *cells = _cells([line for _, line in rows], separator)
     columns = [name.strip().lower() for name in header]
-    named = facts.get("keypoint_set") or keypoint_set or _set_of_columns(columns)
+    named = metadata.get("keypoint_set") or keypoint_set or _set_of_columns(columns)
     if named not in get_args(KeypointSetName):
         raise InputError(f"no keypoint set {named!r}; there are {', '.join(get_args(KeypointSetName))}")
-    facts["keypoint_set"] = cast(KeypointSetName, named)
-    wanted = _wanted_columns(columns, facts["keypoint_set"])
+    metadata["keypoint_set"] = cast(KeypointSetName, named)
+    wanted = _wanted_columns(columns, metadata["keypoint_set"])
     table = _numbers(columns, cells, [number for number, _ in rows[1:]], separator == ";")
-    return _parse(table, wanted, facts)
+    return _parse(table, wanted, metadata)
 
 
 def _cells(lines: list[str], separator: str) -> list[list[str]]:
@@ -57,59 +57,67 @@ def _is_comment(line: str) -> bool:
     return line.lstrip(' "').startswith("#")
 
 
-def _facts(comments: str) -> dict:
-    facts: dict = dict(re.findall(r"(\w+)\s*[=:]\s*([^\s,;\"]+)", comments))
-    if "image_size" in facts:
-        facts["image_size"] = facts["image_size"].lower().split("x")
+def _comment_metadata(comments: str) -> dict:
+    metadata: dict = dict(re.findall(r"(\w+)\s*[=:]\s*([^\s,;\"]+)", comments))
+    if "image_size" in metadata:
+        metadata["image_size"] = metadata["image_size"].lower().split("x")
     known = ("keypoint_set", "image_size", "fps")
-    return parse_metadata({key: value for key, value in facts.items() if key in known})
+    return parse_metadata({key: value for key, value in metadata.items() if key in known})
 
 
 def _set_of_columns(columns: list[str]) -> KeypointSetName:
-    """The set with the smallest share of keypoints lacking, of several the largest."""
+    """The set of which the smallest fraction of keypoints is missing; among equals the largest set."""
 
-    def lacking(name: KeypointSetName) -> float:
+    def missing_share(name: KeypointSetName) -> float:
         return sum(f"{joint}_x" not in columns for joint in KEYPOINT_NAMES[name]) / KEYPOINT_COUNTS[name]
 
-    return min(KEYPOINT_NAMES, key=lambda name: (lacking(name), -KEYPOINT_COUNTS[name]))
+    return min(KEYPOINT_NAMES, key=lambda name: (missing_share(name), -KEYPOINT_COUNTS[name]))
 
 
 def _wanted_columns(columns: list[str], keypoint_set: KeypointSetName) -> list[tuple[str, ...]]:
-    """For every keypoint its columns, the scores too if the table has any."""
+    """The columns of every keypoint: x and y, and score if the table has score columns.
+
+    Raises:
+        InputError: columns are missing or repeated.
+    """
     parts = ("x", "y", "score") if any(name.endswith("_score") for name in columns) else ("x", "y")
     wanted = [tuple(f"{joint}_{part}" for part in parts) for joint in KEYPOINT_NAMES[keypoint_set]]
-    absent = [name for name in ("frame", *sum(wanted, ())) if name not in columns]
-    if absent:
-        more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+    missing_columns = [name for name in ("frame", *sum(wanted, ())) if name not in columns]
+    if missing_columns:
+        more = f" and {len(missing_columns) - _MAX_LISTED} more" if len(missing_columns) > _MAX_LISTED else ""
         raise InputError(
-            f"columns are missing: {', '.join(absent[:_SHOWN])}{more}; expected frame and "
+            f"columns are missing: {', '.join(missing_columns[:_MAX_LISTED])}{more}; expected frame and "
             f"{', '.join(wanted[0])} and so on for the keypoints of {keypoint_set}"
         )
-    twice = sorted({name for name in columns if name and columns.count(name) > 1})
-    if twice:
-        raise InputError(f"columns are there twice: {', '.join(twice[:_SHOWN])}")
+    repeated = sorted({name for name in columns if name and columns.count(name) > 1})
+    if repeated:
+        raise InputError(f"columns are there twice: {', '.join(repeated[:_MAX_LISTED])}")
     return wanted
 
 
 def _numbers(
     columns: list[str], cells: list[list[str]], lines: list[int], decimal_commas: bool
 ) -> dict[str, np.ndarray]:
-    """Every column as numbers; empty cells are NaN."""
+    """The numbers of every numeric column by its name; NaN for empty cells.
+
+    Raises:
+        InputError: cells are not numbers, or rows are too long.
+    """
     table = {name: np.full(len(cells), np.nan) for name in columns if _is_number_column(name)}
-    faults = []
+    errors = []
     for row, (line, values) in enumerate(zip(lines, cells, strict=True)):
         if len(values) > len(columns) and any(value.strip() for value in values[len(columns) :]):
-            faults.append(f"line {line} has {len(values)} cells for {len(columns)} columns")
+            errors.append(f"line {line} has {len(values)} cells for {len(columns)} columns")
         for name, value in zip(columns, values, strict=False):
             cell = value.strip().replace(",", ".") if decimal_commas else value.strip()
             if cell and name in table:
                 try:
                     table[name][row] = float(cell)
                 except ValueError:
-                    faults.append(f"line {line}, column {name}: {cell!r} is no number")
-    if faults:
-        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise InputError("; ".join(faults[:_SHOWN]) + more)
+                    errors.append(f"line {line}, column {name}: {cell!r} is no number")
+    if errors:
+        more = f"; and {len(errors) - _MAX_LISTED} more" if len(errors) > _MAX_LISTED else ""
+        raise InputError("; ".join(errors[:_MAX_LISTED]) + more)
     return table
 
 
@@ -117,7 +125,7 @@ def _is_number_column(name: str) -> bool:
     return name in ("frame", "time", "track") or name.endswith(("_x", "_y", "_score"))
 
 
-def _parse(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], facts: dict) -> RawKeypoints:
+def _parse(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], metadata: dict) -> RawKeypoints:
     numbers = [whole_number(value, "a frame") for value in table["frame"]]
     tracks = [whole_number(value, "a track") for value in table.get("track", np.ones(len(numbers)))]
     points = np.ones((len(numbers), len(wanted), 3))
@@ -132,11 +140,11 @@ def _parse(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], facts: d
             raise InputError(f"frame {number} is there twice for track {track}, expected one row per person")
         filled.add((number, track))
         people.setdefault(track, missing(span, len(wanted)))[number - first] = row
-    return RawKeypoints(people, first=first, times=_times(table, np.array(numbers) - first, span), **facts)
+    return RawKeypoints(people, first=first, times=_times(table, np.array(numbers) - first, span), **metadata)
 
 
 def _times(table: dict[str, np.ndarray], frames: np.ndarray, span: int) -> np.ndarray | None:
-    """The time of every frame, if the table has times; in between those of absent frames."""
+    """The time of every frame in seconds, interpolated for absent frames; None if the table has no times."""
     if "time" not in table or np.isnan(table["time"]).all():
         return None
     known, rows = np.unique(frames, return_index=True)

@@ -53,7 +53,7 @@ def mark_short_gaps_visible(
     return between & (span <= SHORT_GAP + 1e-6)
 
 
-def steps_between(seconds: float, min_fps: float) -> int:
+def interpolation_steps(seconds: float, min_fps: float) -> int:
     """Into how many steps the time between two frames is cut for a network that wants them faster.
 
     Args:
@@ -89,7 +89,7 @@ def as_keypoints(
             f"lift takes the keypoints of one person, or an array, not a {type(keypoints).__name__}; of "
             "several people, lift one after the other"
         )
-    faults = [
+    errors = [
         f"{name} {value} is given, but the keypoints have {own}"
         for name, value, own in (
             ("image_size", image_size, keypoints.image_size),
@@ -97,8 +97,8 @@ def as_keypoints(
         )
         if value is not None and value != own
     ]
-    if faults:
-        raise InputError("; ".join(faults))
+    if errors:
+        raise InputError("; ".join(errors))
     return keypoints if fps is None else replace(keypoints, timestamps=np.arange(len(keypoints)) / fps)
 
 
@@ -149,7 +149,7 @@ def keypoints_from_array(
     )
 
 
-def share_without_rays(camera: Camera) -> float:
+def fraction_without_rays(camera: Camera) -> float:
     """How much of the image (and the border that is believed) lies beyond the lens's fold; mostly 0."""
     size = camera.image_size.double()
     margin = BORDER * float(size.max())
@@ -167,7 +167,7 @@ def visible_joints(
         InputError: the lens has no ray for most of the joints that were detected.
     """
     pieces, found, lost = [], 0, 0
-    folds = share_without_rays(camera) > 0
+    folds = fraction_without_rays(camera) > 0
     for start in range(0, len(keypoints), FRAMES_AT_ONCE):
         points = keypoints.points[start : start + FRAMES_AT_ONCE]
         pixels, sure = confident_joints(points, keypoints.keypoint_set, keypoints.image_size)
@@ -206,9 +206,9 @@ def drop_without_rays(
     pixels: Float[np.ndarray, "*frames 17 2"], confidence: Float[np.ndarray, "*frames 17"], camera: Camera
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
     """Joints that were detected beyond the lens's fold, where no light comes from, become missing."""
-    there = torch.from_numpy(confidence > 0)
+    has_ray = torch.from_numpy(confidence > 0)
     points = torch.from_numpy(pixels.astype(np.float64))
-    points = torch.where(there[..., None], points, camera.center.to(points))
+    points = torch.where(has_ray[..., None], points, camera.center.to(points))
     return _keep_only(camera.to(torch.float64).try_image_to_rays(points)[1].numpy(), pixels, confidence)
 
 
@@ -229,9 +229,9 @@ def network_input(
     for start in range(0, len(pixels), FRAMES_AT_ONCE):
         part = slice(start, start + FRAMES_AT_ONCE)
         points = torch.from_numpy(pixels[part].astype(np.float64))
-        rays, there = camera.try_image_to_rays(points)
-        if not bool(there.all()):
-            rays[~there] = _rays_before_the_fold(camera, points[~there])
+        rays, has_ray = camera.try_image_to_rays(points)
+        if not bool(has_ray.all()):
+            rays[~has_ray] = _rays_before_the_fold(camera, points[~has_ray])
         result[part, :, :2] = rays
         result[part, :, 2] = torch.from_numpy(visible[part])
     return result
@@ -242,6 +242,6 @@ def _rays_before_the_fold(camera: Camera, pixels: Float[Tensor, "points 2"]) -> 
     inside, outside = torch.zeros(len(pixels), 1).to(pixels), torch.ones(len(pixels), 1).to(pixels)
     for _ in range(20):
         middle = (inside + outside) / 2
-        there = camera.try_image_to_rays(camera.center + middle * (pixels - camera.center))[1].unsqueeze(-1)
-        inside, outside = torch.where(there, middle, inside), torch.where(there, outside, middle)
+        has_ray = camera.try_image_to_rays(camera.center + middle * (pixels - camera.center))[1].unsqueeze(-1)
+        inside, outside = torch.where(has_ray, middle, inside), torch.where(has_ray, outside, middle)
     return camera.image_to_rays(camera.center + inside * (pixels - camera.center))

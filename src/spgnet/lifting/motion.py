@@ -17,7 +17,7 @@ from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, whole_file
 from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.keypoints.keypoints import fault_of_times, mean_fps
+from spgnet.keypoints.keypoints import mean_fps, timestamps_error
 
 VERSION = 1
 _SHAPES = {
@@ -77,17 +77,17 @@ class Motion:
             "pixels": (frames, 17, 2),
             "timestamps": (frames,),
         }
-        faults = [
+        errors = [
             f"{name} has shape {getattr(self, name).shape}, expected {shape}"
             for name, shape in shapes.items()
             if getattr(self, name).shape != shape
         ]
-        if self.timestamps.ndim == 1 and (fault := fault_of_times(self.timestamps)):
-            faults.append(fault)
+        if self.timestamps.ndim == 1 and (fault := timestamps_error(self.timestamps)):
+            errors.append(fault)
         if self.camera.focal.ndim != 1 or self.camera.convention != "opencv":
-            faults.append("the camera must be a single one in OpenCV's convention")
-        if not frames or faults:
-            raise InputError("; ".join(faults) or "a motion needs a frame or more")
+            errors.append("the camera must be a single one in OpenCV's convention")
+        if not frames or errors:
+            raise InputError("; ".join(errors) or "a motion needs a frame or more")
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -106,13 +106,13 @@ class Motion:
 
     def non_finite(self, *names: Literal["joints", "confidence", "pixels"]) -> list[str]:
         """Which of the named arrays are NaN or infinite, in words for a message; empty if none is."""
-        faults = []
+        errors = []
         for name in names:
             values = getattr(self, name).reshape(len(self), -1)
             broken = int((~np.isfinite(values)).any(axis=1).sum())
             if broken:
-                faults.append(f"{name} are NaN or infinite in {broken} of {len(self)} frames")
-        return faults
+                errors.append(f"{name} are NaN or infinite in {broken} of {len(self)} frames")
+        return errors
 
     def save(self, path: Path | str) -> None:
         """Write the motion as an ``.npz`` file, which :func:`load_motion` reads (docs/motion.md).
@@ -210,20 +210,20 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         raise InputError(f"not a motion file: it lacks {', '.join(missing)}")
     if values["version"].tolist() != VERSION:
         raise InputError(f"a motion file of version {values['version']}, expected version {VERSION}")
-    faults = [
+    errors = [
         f"{name} has shape {values[name].shape}, expected {shape}"
         for name, shape in _SHAPES.items()
         if values[name].shape != shape
     ]
     numbers = ("joints", "confidence", "pixels", "timestamps", *_SHAPES)
-    faults += [f"{name} holds no numbers" for name in numbers if values[name].dtype.kind not in "fiu"]
+    errors += [f"{name} holds no numbers" for name in numbers if values[name].dtype.kind not in "fiu"]
     source = str(values.get("intrinsics_source", early_source(str(values["camera_source"]))))
     if source not in list(IntrinsicsSource):
-        faults.append(f"intrinsics_source is {source}, expected {' or '.join(IntrinsicsSource)}")
+        errors.append(f"intrinsics_source is {source}, expected {' or '.join(IntrinsicsSource)}")
     if str(values.get("extrinsics", "calibrated")) not in EXTRINSICS:
-        faults.append(f"extrinsics is {values['extrinsics']}, expected {' or '.join(EXTRINSICS)}")
-    if faults:
-        raise InputError("; ".join(faults))
+        errors.append(f"extrinsics is {values['extrinsics']}, expected {' or '.join(EXTRINSICS)}")
+    if errors:
+        raise InputError("; ".join(errors))
     return Motion(
         joints=values["joints"].astype(np.float32),
         confidence=values["confidence"].astype(np.float32),

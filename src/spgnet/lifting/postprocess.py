@@ -417,7 +417,7 @@ def postprocess(
         motions = [scale_to_height(motion, height) for motion in motions]
     if not align:
         return list(motions)
-    together = _concatenate(motions)
+    together = _concatenate_people(motions)
     if together.camera.extrinsics == "arbitrary":
         together = align_to_gravity(together)
     elif height is not None:
@@ -425,7 +425,7 @@ def postprocess(
     return [replace(motion, camera=together.camera) for motion in motions]
 
 
-def _concatenate(motions: Sequence[Motion]) -> Motion:
+def _concatenate_people(motions: Sequence[Motion]) -> Motion:
     """The frames of all people one after the other, to find the floor that all of them stand on."""
     first = motions[0]
     if len(motions) == 1:

@@ -21,9 +21,9 @@ from spgnet.lifting.inputs import (
     check_keypoint_set,
     confident_joints,
     drop_without_rays,
+    fraction_without_rays,
+    interpolation_steps,
     network_input,
-    share_without_rays,
-    steps_between,
 )
 from spgnet.lifting.lifter import Lifter
 from spgnet.lifting.motion import Motion
@@ -108,15 +108,15 @@ class StreamingLifter:
         check_keypoint_set(keypoint_set)
         check_fps(fps)
         self.camera, self.intrinsics_source, self.camera_source = find_camera(image_size, camera=camera)
-        self.folds = _has_fold(self.camera)
+        self.has_fold = _has_fold(self.camera)
         self.lifter, self.image_size, self.smoothing, self.flip = lifter, image_size, smoothing, flip
         self.keypoint_set: KeypointSetName = keypoint_set
         self.stride = lifter.model.stride(fps)
         self.min_fps = lifter.model.config.rates[0] * self.stride
         self.time = -math.inf
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self.stream = SequenceStream(self.lifter.model, flip=self.flip, stride=self.stride)
         self.filler = CausalFiller()
         self.filter = OneEuroFilter(float(max(self.image_size))) if self.smoothing else None
@@ -150,24 +150,26 @@ class StreamingLifter:
         ready = self.finish() if time - self.time > PAUSE else []
         self.time = time
         pixels, confidence = confident_joints(points, self.keypoint_set, self.image_size)
-        if self.folds:
+        if self.has_fold:
             pixels, confidence = drop_without_rays(pixels, confidence, self.camera)
         filled = self.filler.push(pixels, confidence)
         if filled is None:
             return ready
         steady = filled if self.filter is None else self.filter.push(filled, time)
-        between, visible = self._since_last(_Input(steady, confidence > 0, time))
+        between, visible = self._interpolate_since_last(_Input(steady, confidence > 0, time))
         self.waiting.extend([None] * (len(between) - 1) + [(confidence, filled, time)])
         for rays in network_input(between, visible, self.camera):
             joints = self.stream.push(rays)
-            ready += [] if joints is None else self._posed(joints.cpu().numpy())
+            ready += [] if joints is None else self._pose_of_oldest(joints.cpu().numpy())
         return ready
 
     def finish(self) -> list[LivePose]:
         """The poses of the last frames, up to ``lookahead`` of them; a frame pushed after it begins anew."""
-        poses = [pose for joints in self.stream.finish() for pose in self._posed(joints.cpu().numpy())]
+        poses = [
+            pose for joints in self.stream.finish() for pose in self._pose_of_oldest(joints.cpu().numpy())
+        ]
         assert not self.waiting
-        self._begin()
+        self._reset()
         return poses
 
     def _check(self, points: np.ndarray, time: float) -> None:
@@ -180,19 +182,19 @@ class StreamingLifter:
         if not time > self.time:
             raise InputError(f"time does not increase: {time} s after {self.time} s")
 
-    def _since_last(
+    def _interpolate_since_last(
         self, new: _Input
     ) -> tuple[Float[np.ndarray, "steps 17 2"], Bool[np.ndarray, "steps 17"]]:
         """The pixels and the visible joints of the new frame, and before it of those put in between."""
         last, self.last = self.last, new
         if last is None:
             return new.pixels[None], new.visible[None]
-        steps = steps_between(new.time - last.time, self.min_fps)
+        steps = interpolation_steps(new.time - last.time, self.min_fps)
         share = (np.arange(1, steps + 1) / steps)[:, None]
         pixels = last.pixels * (1 - share[..., None]) + new.pixels * share[..., None]
         return pixels, np.where(share > 0.5, new.visible, last.visible)
 
-    def _posed(self, joints: Float[np.ndarray, "17 3"]) -> list[LivePose]:
+    def _pose_of_oldest(self, joints: Float[np.ndarray, "17 3"]) -> list[LivePose]:
         """The pose of the frame that has waited longest, if it is not one put in between."""
         frame = self.waiting.popleft()
         return [] if frame is None else [LivePose(joints, *frame)]
@@ -204,7 +206,7 @@ def _has_fold(camera: Camera) -> bool:
     Raises:
         InputError: most of it has none.
     """
-    share = share_without_rays(camera)
+    share = fraction_without_rays(camera)
     if share > 0.5:
         raise InputError(
             f"undistortion does not converge in {100 * share:.0f} % of the image; check the camera's "

@@ -17,7 +17,7 @@ from spgnet.training.checkpoint import load_model
 FOLDER = files("spgnet").joinpath("weights")
 
 
-def manifest() -> dict[str, Any]:
+def read_manifest() -> dict[str, Any]:
     """What each of the package's weights is: data and licence, recipe, metrics, SHA-256."""
     return json.loads(FOLDER.joinpath("manifest.json").read_text())
 
@@ -28,15 +28,15 @@ def available_weights() -> dict[str, str]:
     >>> sorted(available_weights())
     ['default', 'live']
     """
-    return {name: _summary(entry) for name, entry in manifest().items()}
+    return {name: _summary(entry) for name, entry in read_manifest().items()}
 
 
 def _summary(entry: dict[str, Any]) -> str:
     model = entry["recipe"]["model"]
     frames = math.prod(model["filter_widths"])
-    sees = f"the last {frames} frames, for live use" if model["causal"] else f"the {frames} frames around it"
+    span = f"the last {frames} frames, for live use" if model["causal"] else f"the {frames} frames around it"
     slow, fast = model["rates"]
-    return f"any camera; a pose from {sees}; {slow:g} to {fast:g} frames per second, faster clips thinned"
+    return f"any camera; a pose from {span}; {slow:g} to {fast:g} frames per second, faster clips thinned"
 
 
 def load_weights(name: str | Path) -> tuple[RayNet, str]:
@@ -51,7 +51,7 @@ def load_weights(name: str | Path) -> tuple[RayNet, str]:
     file = weights_file(name)
     with as_file(file) as path:
         network = _network(path)
-    return network, str(name) if str(name) in manifest() else f"{file} (SHA-256 {sha256(file)[:12]})"
+    return network, str(name) if str(name) in read_manifest() else f"{file} (SHA-256 {sha256(file)[:12]})"
 
 
 def weights_file(name: str | Path) -> Path | Traversable:
@@ -60,7 +60,7 @@ def weights_file(name: str | Path) -> Path | Traversable:
     Raises:
         InputError: there is nothing of that name.
     """
-    shipped = manifest()
+    shipped = read_manifest()
     if str(name) in shipped:
         return FOLDER.joinpath(f"{name}.safetensors")
     path = Path(name)

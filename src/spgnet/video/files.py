@@ -23,14 +23,14 @@ FOCAL_KEYS = (
     "com.apple.quicktime.camera.focal-length.35mm-equivalent",
 )
 NOT_VIDEOS = {"tty", "bin", "xbin", "adf", "idf"}
-"""FFmpeg's formats that make a moving picture of any text file."""
+"""FFmpeg's formats that decode any text file as a video."""
 
 
 class VideoFile(FrameSource):
-    """A video file: rotated as it says, at its own times, and as far as it can be decoded.
+    """A video file: upright frames at their presentation times, as far as they can be decoded.
 
     Raises:
-        InputError: no picture in it can be decoded.
+        InputError: it is not a video, or no frame of it can be decoded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +38,7 @@ class VideoFile(FrameSource):
         self.warnings = []
         with _open(path) as container:
             stream = _video_stream(path, container)
-            image = picture(_first_of_file(path, container, stream), stream.sample_aspect_ratio)
+            image = to_rgb(_first_of_file(path, container, stream), stream.sample_aspect_ratio)
             self.image_size = (image.shape[1], image.shape[0])
             self.fps = float(stream.average_rate or stream.guessed_rate or 30)
             self.frame_count = stream.frames or _frames_by_duration(container, stream)
@@ -56,8 +56,8 @@ class VideoFile(FrameSource):
         with _open(self.path) as container:
             stream = _video_stream(self.path, container)
             stream.thread_type = "AUTO"
-            for frame in decoded(container, stream, self.warnings):
-                image = picture(frame, stream.sample_aspect_ratio)
+            for frame in decode_frames(container, stream, self.warnings):
+                image = to_rgb(frame, stream.sample_aspect_ratio)
                 if image.shape[1::-1] != self.image_size:
                     self.warnings.append(
                         f"{self.name}: the picture changes its size after {count} frames; the rest is left"
@@ -73,7 +73,7 @@ class VideoFile(FrameSource):
 
 
 class _Clock:
-    """Presentation times that begin at 0 and increase, whatever the file says."""
+    """Presentation times that begin at 0 and increase, even if the file's timestamps do not."""
 
     def __init__(self, fps: float) -> None:
         self.step = 1 / fps
@@ -81,7 +81,7 @@ class _Clock:
         self.last = -self.step
 
     def time(self, frame: VideoFrame) -> float:
-        """Seconds since the first frame; frames without a time follow at the nominal rate."""
+        """Seconds since the first frame; a frame without a timestamp follows at the nominal rate."""
         stamp = None if frame.pts is None else frame.time
         if self.start is None:
             self.start = stamp or 0.0
@@ -92,14 +92,19 @@ class _Clock:
         return time
 
 
-def picture(frame: VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
-    """A decoded frame as RGB [height, width, 3]: square pixels, turned and mirrored as it says."""
+def to_rgb(frame: VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
+    """A decoded frame as RGB [height, width, 3], with square pixels, upright.
+
+    Args:
+        frame: the decoded frame; its display matrix says how it is rotated and mirrored.
+        pixel_aspect: width of a stored pixel over its height; square if None.
+    """
     width = round(frame.width * (pixel_aspect or 1))
     image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return image
-    # A stored pixel (x, y) is shown at (a x + c y, b x + d y), in 16.16 fixed point.
+    # A stored pixel (x, y) is displayed at (a x + c y, b x + d y), in 16.16 fixed point.
     a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32)[:5] / 65536
     turns = round(np.arctan2(-b, a) / (np.pi / 2)) % 4 if a * d - b * c > 0 else None
     if turns is None:  # mirrored left to right, then turned
@@ -112,12 +117,12 @@ def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
     """The first frame that can be decoded.
 
     Raises:
-        InputError: there is none.
+        InputError: no frame can be decoded.
     """
-    faults: list[str] = []
-    for frame in decoded(container, stream, faults):
+    errors: list[str] = []
+    for frame in decode_frames(container, stream, errors):
         return frame
-    raise InputError(faults[0] if faults else "it ends before the first one")
+    raise InputError(errors[0] if errors else "it ends before the first one")
 
 
 def _open(path: Path) -> InputContainer:
@@ -135,7 +140,7 @@ def _open(path: Path) -> InputContainer:
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    """The first moving picture (the cover of a piece of music is none)."""
+    """The first video stream that is not the cover image of a music file."""
     for stream in container.streams.video:
         if not _is_cover(stream):
             return stream
@@ -155,8 +160,10 @@ def _first_of_file(path: Path, container: InputContainer, stream: VideoStream) -
         raise InputError(f"{path}: no picture in this video can be decoded ({error})") from None
 
 
-def decoded(container: InputContainer, stream: VideoStream, warnings: list[str]) -> Iterator[VideoFrame]:
-    """All frames of a stream that can be decoded; what cannot is told once in the warnings."""
+def decode_frames(
+    container: InputContainer, stream: VideoStream, warnings: list[str]
+) -> Iterator[VideoFrame]:
+    """All frames of a stream that can be decoded; decoding errors are appended to the warnings once."""
     av = import_extra("av", "video")
     broken = 0
     name = container.name.removeprefix("file:")
@@ -188,10 +195,10 @@ def _frames_by_duration(container: InputContainer, stream: VideoStream) -> int |
 
 
 def _focal_hint(container: InputContainer, stream: VideoStream, image_size: tuple[int, int]) -> float | None:
-    told = container.metadata | stream.metadata
+    metadata = container.metadata | stream.metadata
     for key in FOCAL_KEYS:
         try:
-            equivalent = float(told.get(key, ""))
+            equivalent = float(metadata.get(key, ""))
         except ValueError:
             continue
         if equivalent > 0:
@@ -200,5 +207,5 @@ def _focal_hint(container: InputContainer, stream: VideoStream, image_size: tupl
 
 
 def _reason(error: Exception) -> str:
-    """FFmpeg's words without number and path."""
+    """FFmpeg's message without number and path."""
     return getattr(error, "strerror", None) or str(error)

@@ -1,4 +1,4 @@
-"""What every source of frames gives: pictures with their times, one after the other."""
+"""Frames of a clip, and the interface of all frame sources."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 FILM_DIAGONAL = math.hypot(36.0, 24.0)
-"""Diagonal in mm of 35 mm film, to which an "equivalent focal length" refers."""
+"""Diagonal in mm of a 35 mm film frame, to which the "35 mm equivalent" focal length refers."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a clip.
+    """One frame of a clip.
 
     Args:
         image: RGB, upright.
@@ -29,20 +29,20 @@ class Frame:
 
 
 class FrameSource(ABC):
-    """A clip, or a camera, that gives its frames one at a time.
+    """A clip or a webcam, iterated frame by frame.
 
-    Iterating gives frames whose times begin at 0 and strictly increase; only a few are in memory at once. A
-    file or folder can be iterated again.
+    The times of the frames begin at 0 and strictly increase; only a few frames are in memory at once. A file
+    or folder can be iterated again.
 
     Attributes:
         name: the file, folder or device, for messages.
-        description: one line for people: name, size, frame rate, length.
+        description: one line for the user: name, size, frame rate, length.
         image_size: width and height in pixels of every frame, after rotation.
-        fps: nominal frames per second; the times of the frames say the truth.
-        frame_count: about how many frames there are; None for a camera or if unknown.
-        focal_hint: focal length in pixels as the file tells it, if it does. Cropping and stabilisation make
-            it approximate.
-        warnings: what was wrong with the frames given so far, one line each.
+        fps: nominal frames per second; the frames' times are exact.
+        frame_count: approximate number of frames; None for a webcam or if unknown.
+        focal_hint: focal length in pixels from the file's metadata, if stated. Cropping and stabilisation
+            make it approximate.
+        warnings: problems with the frames read so far, one line each.
     """
 
     name: str
@@ -58,10 +58,10 @@ class FrameSource(ABC):
 
 
 def focal_in_pixels(equivalent: float, image_size: tuple[int, int]) -> float:
-    """Focal length in pixels from the "35 mm equivalent" in mm, by the diagonal of the image."""
+    """Focal length in pixels of a "35 mm equivalent" in mm, for an image size in pixels."""
     return equivalent / FILM_DIAGONAL * math.hypot(*image_size)
 
 
 def ffmpeg_name(path: Path) -> str:
-    """A path as FFmpeg takes it for a file: without this, a colon in it ends the name of a protocol."""
+    """A path as a URL of FFmpeg; without the prefix, text before a colon would be taken for a protocol."""
     return f"file:{path}"

@@ -1,4 +1,4 @@
-"""A folder of images, or one image, as a clip."""
+"""A folder of images, or a single image, as a clip."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ EXIF_IFD, EXIF_FOCAL_35MM = 0x8769, 0xA405
 
 
 class ImageFolder(FrameSource):
-    """PNG and JPEG images of one size, in natural order, at a constant rate.
+    """PNG and JPEG images of one size, in natural order, at a constant frame rate.
 
     Raises:
-        InputError: no image there, one that cannot be read (also while iterating), or sizes that differ.
+        InputError: there is no image, or `fps` is not positive; also while iterating: an image cannot be
+            read, or sizes differ.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -55,19 +56,23 @@ class ImageFolder(FrameSource):
 
 
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Key that sorts numbers inside names by value."""
+    """Sort key that orders numbers inside names by value (2 before 10)."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
     return tuple((0, int(part), part) if part[0] in "0123456789" else (1, 0, part) for part in parts)
 
 
 def read_image(path: Path) -> tuple[np.ndarray, float | None]:
-    """An image as upright RGB [height, width, 3], and its 35 mm equivalent focal length if it tells one."""
+    """An image as upright RGB [height, width, 3], and its 35 mm equivalent focal length in mm, if stated.
+
+    Raises:
+        InputError: it is not a readable image.
+    """
     pil_image, pil_ops = (import_extra(f"PIL.{module}", "video") for module in ("Image", "ImageOps"))
     try:
         with pil_image.open(path) as file:
             equivalent = file.getexif().get_ifd(EXIF_IFD).get(EXIF_FOCAL_35MM)
             return _rgb(pil_ops.exif_transpose(file)), float(equivalent) if equivalent else None
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's ways to say that a file is broken
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for a damaged file
         reason = str(error).splitlines()[0].replace(f" '{path}'", "")
         raise InputError(f"{path}: not a readable image ({reason})") from None
 

@@ -1,4 +1,4 @@
-"""A webcam as an endless clip."""
+"""A webcam as a clip without an end."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from threading import Event, Thread
 
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
-from spgnet.video.files import decoded, first_frame, picture
+from spgnet.video.files import decode_frames, first_frame, to_rgb
 from spgnet.video.frames import Frame, FrameSource
 
 DRIVERS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 
 class Webcam(FrameSource):
-    """The webcam of a number, from 0. It is opened at once and closed when iteration ends.
+    """A webcam by its number, from 0. It is opened at once and closed when iteration ends.
 
     Raises:
-        InputError: this system's PyAV has no access to webcams, or this one cannot be opened.
+        InputError: webcams are not supported on this system, or this one cannot be opened.
     """
 
     def __init__(self, number: int) -> None:
@@ -31,7 +31,7 @@ class Webcam(FrameSource):
         try:
             self._container = av.open(_device(driver, number), format=driver)
             self._stream = self._container.streams.video[0]
-            image = picture(first_frame(self._container, self._stream))
+            image = to_rgb(first_frame(self._container, self._stream))
         except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
             raise InputError(
                 f"{self.name}: cannot be opened ({error}); is one connected, allowed for this program, "
@@ -43,23 +43,25 @@ class Webcam(FrameSource):
         self.description = f"{self.name}: {image.shape[1]} x {image.shape[0]}, {self.fps:g} frames/s"
 
     def __iter__(self) -> Iterator[Frame]:
-        return latest(self._frames())
+        return newest_frames(self._frames())
 
     def _frames(self) -> Generator[Frame, None, None]:
         start, last = None, -1.0
         with self._container as container:
-            for frame in decoded(container, self._stream, self.warnings):
+            for frame in decode_frames(container, self._stream, self.warnings):
                 start = frame.time if start is None else start
                 if (time := frame.time - start) > last:
                     last = time
-                    yield Frame(picture(frame, self._stream.sample_aspect_ratio), time)
+                    yield Frame(to_rgb(frame, self._stream.sample_aspect_ratio), time)
 
 
-def latest(frames: Generator[Frame, None, None]) -> Iterator[Frame]:
-    """The newest frame at each time, read ahead in a thread, so that a slow reader skips frames instead of
-    falling behind. An exception of `frames` is raised here."""
+def newest_frames(frames: Generator[Frame, None, None]) -> Iterator[Frame]:
+    """Iterate over the newest frames, read in a thread, so that a slow consumer skips frames.
+
+    An exception raised by `frames` is raised here.
+    """
     slot: deque[Frame] = deque(maxlen=1)
-    fault: list[Exception] = []
+    failure: list[Exception] = []
     changed, stop = Event(), Event()
 
     def read() -> None:
@@ -69,8 +71,8 @@ def latest(frames: Generator[Frame, None, None]) -> Iterator[Frame]:
                     return
                 slot.append(frame)
                 changed.set()
-        except Exception as error:  # handed over to the reader
-            fault.append(error)
+        except Exception as error:  # raised again in the consumer's thread
+            failure.append(error)
         finally:
             frames.close()
             stop.set()
@@ -80,7 +82,7 @@ def latest(frames: Generator[Frame, None, None]) -> Iterator[Frame]:
     thread.start()
     try:
         while True:
-            while not changed.wait(timeout=0.5):  # Ctrl-C passes between two waits
+            while not changed.wait(timeout=0.5):  # with a timeout, as an endless wait may block Ctrl-C
                 pass
             changed.clear()
             ended = stop.is_set()
@@ -91,12 +93,16 @@ def latest(frames: Generator[Frame, None, None]) -> Iterator[Frame]:
     finally:
         stop.set()
         thread.join(timeout=2)
-    if fault:
-        raise fault[0]
+    if failure:
+        raise failure[0]
 
 
 def _device(driver: str, number: int) -> str:
-    """The name by which the driver knows the webcam of a number."""
+    """The driver's name for a webcam by its number.
+
+    Raises:
+        InputError: the system lists no webcam of that number.
+    """
     if driver == "v4l2":
         return f"/dev/video{number}"
     if driver == "avfoundation":

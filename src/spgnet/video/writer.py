@@ -1,4 +1,4 @@
-"""Writing videos: H.264 where PyAV has it, MPEG-4 otherwise."""
+"""Writing videos: H.264 if PyAV has an encoder for it, MPEG-4 otherwise."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from spgnet.video.frames import ffmpeg_name
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 TICKS = 60000
-"""Units of time per second in the file: exact for all usual frame rates, and the most MPEG-4 can have."""
+"""Time units per second in the file: exact for all usual frame rates, and below MPEG-4's limit of 65535."""
 
 
 class VideoWriter:
-    """Writes frames into a video file, whole or not at all.
+    """Writes frames into a video file, which appears complete or not at all.
 
     Use it in a ``with`` statement: leaving it finishes the file, and an exception (Ctrl-C too) removes it.
-    Odd widths and heights, which the codecs cannot store, are padded by a pixel.
+    Odd widths and heights, which the codecs cannot store, are padded by one pixel.
 
     Args:
         path: the file, ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``; it is replaced if it exists.
-        fps: frames per second; nominal if `write` is given times.
+        fps: frames per second; only nominal if `write` gets times.
 
     Raises:
-        InputError: another suffix, no folder to write into, a rate that is not positive; while writing:
-            frames of different sizes, or times that do not increase.
+        InputError: the suffix is another one, the folder does not exist, or the frame rate is not positive;
+            on leaving: no frame was written.
     """
 
     def __init__(self, path: Path, fps: float = 30.0) -> None:
-        faults = []
+        errors = []
         if path.suffix.lower() not in FORMATS:
-            faults.append(f"a video file ends in {', '.join(FORMATS)}")
+            errors.append(f"a video file ends in {', '.join(FORMATS)}")
         if not path.parent.is_dir():
-            faults.append(f"there is no folder {path.parent}")
+            errors.append(f"there is no folder {path.parent}")
         if not 0 < fps < TICKS:
-            faults.append(f"the frame rate must be positive, got {fps:g}")
-        if faults:
-            raise InputError(f"{path}: {'; '.join(faults)}")
+            errors.append(f"the frame rate must be positive, got {fps:g}")
+        if errors:
+            raise InputError(f"{path}: {'; '.join(errors)}")
         self.path, self.fps = path, float(fps)
         self._partial, self._cleanup = path, ExitStack()
         self._container = self._stream = self._size = None
@@ -56,7 +56,15 @@ class VideoWriter:
         return self
 
     def write(self, image: UInt8[np.ndarray, "height width 3"], time: float | None = None) -> None:
-        """Add an RGB frame: at `time` in seconds if given, else one frame after the last."""
+        """Append an RGB frame.
+
+        Args:
+            image: RGB, all frames in the same size.
+            time: of the frame in seconds; by default, the number of frames so far divided by `fps`.
+
+        Raises:
+            InputError: the size differs from the frames before, or time does not increase.
+        """
         if self._size is None:
             self._size = image.shape
             self._open(image.shape[1] + image.shape[1] % 2, image.shape[0] + image.shape[0] % 2)
@@ -100,7 +108,7 @@ class VideoWriter:
     def _finish(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what the codec still holds, unless the ``with`` block failed, and close the file."""
+        """Flush the encoder, unless the ``with`` block failed, and close the file."""
         if self._container is None or self._stream is None:
             if error is None:
                 raise InputError(f"{self.path}: no frame was written")
