@@ -98,7 +98,8 @@ def test_what_is_not_finite_is_refused_by_formats_that_cannot_hold_it(tmp_path, 
 def test_the_examples_of_the_docstrings_run(tmp_path, motion, late, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_motion("motion.npz", motion)
-    names = {"motion": motion, "other": late, "folder": tmp_path, "load_motion": load_motion}
+    (tmp_path / "written").mkdir()
+    names = {"motion": motion, "other": late, "folder": tmp_path / "written", "load_motion": load_motion}
     result = doctest.testmod(spgnet.export, extraglobs=names)
     assert result.attempted
     assert not result.failed
