@@ -164,7 +164,7 @@ def test_nothing_comes_of_nobody():
     live = StreamingLifter(lifter(), SIZE, "coco17")
     assert live.push(np.zeros((17, 3), np.float32), 0.0) == []
     assert live.finish() == []
-    with pytest.raises(ValueError, match="nobody was seen"):
+    with pytest.raises(ValueError, match="no person was detected"):
         motion_from_poses([], live)
 
 

@@ -1,4 +1,4 @@
-"""The lifters' input: keypoints, their times and camera, and the network's input made of them."""
+"""From the caller's keypoints to the network's input: validation, visible joints, frame times and rays."""
 
 from __future__ import annotations
 
@@ -16,57 +16,13 @@ from spgnet.keypoints import Keypoints, KeypointSetName, drop_low_confidence, po
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, mean_fps
 
 MAX_IRREGULARITY = 0.25
-"""How far a frame may be from its place in a regular series, in frames, before the series is resampled."""
+"""The largest deviation of a frame from a constant rate, in frames, without resampling the clip."""
 SHORT_GAP = 0.2
-"""Longest gap, in seconds from one detection of a joint to the next, in which it counts as visible."""
-
-
-def regular_timestamps(
-    timestamps: Float[np.ndarray, " frames"], min_fps: float
-) -> Float[np.ndarray, " regular"] | None:
-    """Times at a constant rate over the same span, or None if the clip's own are regular and fast enough.
-
-    Args:
-        timestamps: increasing, in seconds.
-        min_fps: lowest frame rate that the network is for; a clip that is more than a tenth slower is
-            resampled to it.
-    """
-    if len(timestamps) < 2:
-        return None
-    first, last = float(timestamps[0]), float(timestamps[-1])
-    fps = mean_fps(timestamps)
-    even = np.linspace(first, last, len(timestamps))
-    if fps >= 0.9 * min_fps and np.abs(timestamps - even).max() * fps <= MAX_IRREGULARITY:
-        return None
-    return np.linspace(first, last, max(2, round((last - first) * max(fps, min_fps)) + 1))
-
-
-def mark_short_gaps_visible(
-    visible: Bool[np.ndarray, "frames joints"], timestamps: Float[np.ndarray, " frames"]
-) -> Bool[np.ndarray, "frames joints"]:
-    """The visible joints, and those in gaps of :data:`SHORT_GAP` at most, where interpolation is reliable."""
-    frames = np.arange(len(visible))[:, None]
-    before = np.maximum.accumulate(np.where(visible, frames, -1), axis=0)
-    after = np.minimum.accumulate(np.where(visible, frames, len(visible))[::-1], axis=0)[::-1]
-    between = (before >= 0) & (after < len(visible))
-    span = timestamps[after.clip(max=len(visible) - 1)] - timestamps[before.clip(0)]
-    return between & (span <= SHORT_GAP + 1e-6)
-
-
-def interpolation_steps(seconds: float, min_fps: float) -> int:
-    """Into how many steps the time between two frames is cut for a network that wants them faster.
-
-    Args:
-        seconds: from one frame to the next.
-        min_fps: lowest frame rate that the network is for; frames up to a tenth slower are left as they are.
-    """
-    return max(1, math.ceil(seconds * min_fps - 0.1))
-
-
+"""The longest gap between two detections of a joint, in seconds, in which it still counts as visible."""
 BORDER = 0.02
-"""How far outside the image, as a share of its longer side, detections are kept."""
+"""Width of the border around the image in which detections are kept, as a fraction of its longer side."""
 FRAMES_AT_ONCE = 2048
-"""Frames of a long clip that are worked on at once, where the work needs more memory than its result."""
+"""Number of frames processed at once, to bound the memory for long clips."""
 
 
 def as_keypoints(
@@ -75,10 +31,17 @@ def as_keypoints(
     image_size: tuple[int, int] | None,
     keypoint_set: KeypointSetName | None,
 ) -> Keypoints:
-    """One person's keypoints, of :class:`Keypoints` or of an array; another frame rate gives new times.
+    """Validate the arguments of a lifter and convert them to one person's keypoints.
+
+    Args:
+        keypoints: :class:`Keypoints`, or an array [frames, joints, 3] as for :func:`keypoints_from_array`.
+        fps: frames per second of an array; for :class:`Keypoints` it replaces their timestamps.
+        image_size: width and height in pixels; required for an array.
+        keypoint_set: required for an array whose number of keypoints is that of several sets.
 
     Raises:
-        InputError: what an array does not say is missing, or what is said contradicts the keypoints.
+        InputError: `keypoints` is of another type, an array lacks metadata, or the arguments contradict the
+            keypoints.
     """
     if fps is not None:
         check_fps(fps)
@@ -102,36 +65,22 @@ def as_keypoints(
     return keypoints if fps is None else replace(keypoints, timestamps=np.arange(len(keypoints)) / fps)
 
 
-def check_fps(fps: float) -> None:
-    """Refuse what is no frame rate.
-
-    Raises:
-        InputError: it is not a positive number.
-    """
-    if not (fps > 0 and math.isfinite(fps)):
-        raise InputError(f"fps must be a positive number of frames per second, got {fps:g}")
-
-
-def check_keypoint_set(name: str) -> None:
-    """Refuse a keypoint set that is not known.
-
-    Raises:
-        InputError: it is not; the known ones are listed.
-    """
-    if name not in KEYPOINT_COUNTS:
-        raise InputError(f"no keypoint set {name!r}; there are {', '.join(KEYPOINT_COUNTS)}")
-
-
 def keypoints_from_array(
     points: Real[np.ndarray, "frames joints 3"],
     fps: float | None,
     image_size: tuple[int, int] | None,
     keypoint_set: KeypointSetName | None,
 ) -> Keypoints:
-    """Keypoints of an array.
+    """Keypoints from an array at a constant frame rate.
+
+    Args:
+        points: x and y in pixels, and score.
+        fps: frames per second.
+        image_size: width and height in pixels.
+        keypoint_set: by default the only set with that number of keypoints.
 
     Raises:
-        InputError: what an array does not say is missing.
+        InputError: one of these is missing.
     """
     missing = [n for n, value in (("fps", fps), ("image_size", image_size)) if value is None]
     counts: list[KeypointSetName] = [
@@ -149,35 +98,46 @@ def keypoints_from_array(
     )
 
 
-def fraction_without_rays(camera: Camera) -> float:
-    """How much of the image (and the border that is believed) lies beyond the lens's fold; mostly 0."""
-    size = camera.image_size.double()
-    margin = BORDER * float(size.max())
-    across, down = (torch.linspace(-margin, side + margin, 21) for side in size.tolist())
-    grid = torch.cartesian_prod(across, down).double()
-    return 1 - float(camera.to(torch.float64).try_image_to_rays(grid)[1].double().mean())
+def check_fps(fps: float) -> None:
+    """Validate a frame rate.
+
+    Raises:
+        InputError: it is not a positive, finite number.
+    """
+    if not (fps > 0 and math.isfinite(fps)):
+        raise InputError(f"fps must be a positive number of frames per second, got {fps:g}")
+
+
+def check_keypoint_set(name: str) -> None:
+    """Validate the name of a keypoint set.
+
+    Raises:
+        InputError: there is no such set; the message lists the existing ones.
+    """
+    if name not in KEYPOINT_COUNTS:
+        raise InputError(f"no keypoint set {name!r}; there are {', '.join(KEYPOINT_COUNTS)}")
 
 
 def visible_joints(
     keypoints: Keypoints, camera: Camera
 ) -> tuple[Float[np.ndarray, "frames 17 2"], Float[np.ndarray, "frames 17"]]:
-    """Pixels and confidence of the joints that are confidently detected and have a ray; NaN and 0 for others.
+    """Pixels and confidence of the joints that are detected with confidence and have a ray; else NaN and 0.
 
     Raises:
-        InputError: the lens has no ray for most of the joints that were detected.
+        InputError: the lens has no ray for more than half of the detected joints.
     """
-    pieces, found, lost = [], 0, 0
-    folds = fraction_without_rays(camera) > 0
+    pieces, detected, lost = [], 0, 0
+    has_fold = fraction_without_rays(camera) > 0
     for start in range(0, len(keypoints), FRAMES_AT_ONCE):
         points = keypoints.points[start : start + FRAMES_AT_ONCE]
-        pixels, sure = confident_joints(points, keypoints.keypoint_set, keypoints.image_size)
-        pixels, confidence = drop_without_rays(pixels, sure, camera) if folds else (pixels, sure)
+        pixels, in_image = confident_joints(points, keypoints.keypoint_set, keypoints.image_size)
+        pixels, confidence = drop_without_rays(pixels, in_image, camera) if has_fold else (pixels, in_image)
         pieces.append((pixels, confidence))
-        found += int((sure > 0).sum())
-        lost += int((sure > confidence).sum())
-    if 2 * lost > found:
+        detected += int((in_image > 0).sum())
+        lost += int((in_image > confidence).sum())
+    if 2 * lost > detected:
         raise InputError(
-            f"undistortion did not converge for {lost} of {found} detected joints; check the camera's "
+            f"undistortion did not converge for {lost} of {detected} detected joints; check the camera's "
             "distortion coefficients"
         )
     pixels, confidence = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
@@ -187,7 +147,7 @@ def visible_joints(
 def confident_joints(
     points: Real[np.ndarray, "*frames joints 3"], keypoint_set: KeypointSetName, image_size: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
-    """Pixels and confidence of the joints confidently detected inside the image; NaN and 0 for others."""
+    """Pixels and confidence of the joints detected with confidence inside the image; else NaN and 0."""
     return drop_outside_image(*drop_low_confidence(*points_to_human36m(points, keypoint_set)), image_size)
 
 
@@ -196,7 +156,7 @@ def drop_outside_image(
     confidence: Float[np.ndarray, "*frames 17"],
     image_size: tuple[int, int],
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
-    """Joints that were detected well outside the image, which are guesses, become missing."""
+    """Pixels and confidence; joints beyond the image's border, which the detector guessed, are NaN and 0."""
     margin = BORDER * max(image_size)
     inside = np.asarray(((pixels >= -margin) & (pixels <= np.array(image_size) + margin)).all(axis=-1))
     return _keep_only(inside, pixels, confidence)
@@ -205,24 +165,74 @@ def drop_outside_image(
 def drop_without_rays(
     pixels: Float[np.ndarray, "*frames 17 2"], confidence: Float[np.ndarray, "*frames 17"], camera: Camera
 ) -> tuple[Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"]]:
-    """Joints that were detected beyond the lens's fold, where no light comes from, become missing."""
+    """Pixels and confidence; joints beyond the lens's fold, where no ray ends, are NaN and 0."""
     has_ray = torch.from_numpy(confidence > 0)
     points = torch.from_numpy(pixels.astype(np.float64))
     points = torch.where(has_ray[..., None], points, camera.center.to(points))
     return _keep_only(camera.to(torch.float64).try_image_to_rays(points)[1].numpy(), pixels, confidence)
 
 
+def fraction_without_rays(camera: Camera) -> float:
+    """Fraction of the image and its border (:data:`BORDER`) beyond the lens's fold; 0 for most lenses."""
+    size = camera.image_size.double()
+    margin = BORDER * float(size.max())
+    across, down = (torch.linspace(-margin, side + margin, 21) for side in size.tolist())
+    grid = torch.cartesian_prod(across, down).double()
+    return 1 - float(camera.to(torch.float64).try_image_to_rays(grid)[1].double().mean())
+
+
 def _keep_only(kept: np.ndarray, pixels: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(kept[..., None], pixels, np.nan), np.where(kept, confidence, 0.0)
+
+
+def regular_timestamps(
+    timestamps: Float[np.ndarray, " frames"], min_fps: float
+) -> Float[np.ndarray, " regular"] | None:
+    """Times in seconds at a constant rate over the same span, or None if the clip needs no resampling.
+
+    Args:
+        timestamps: increasing, in seconds.
+        min_fps: lowest frame rate of the network; a clip more than a tenth slower is resampled to it.
+    """
+    if len(timestamps) < 2:
+        return None
+    first, last = float(timestamps[0]), float(timestamps[-1])
+    fps = mean_fps(timestamps)
+    even = np.linspace(first, last, len(timestamps))
+    if fps >= 0.9 * min_fps and np.abs(timestamps - even).max() * fps <= MAX_IRREGULARITY:
+        return None
+    return np.linspace(first, last, max(2, round((last - first) * max(fps, min_fps)) + 1))
+
+
+def mark_short_gaps_visible(
+    visible: Bool[np.ndarray, "frames joints"], timestamps: Float[np.ndarray, " frames"]
+) -> Bool[np.ndarray, "frames joints"]:
+    """The visible joints, and those in gaps of at most :data:`SHORT_GAP`, where interpolation is reliable."""
+    frames = np.arange(len(visible))[:, None]
+    before = np.maximum.accumulate(np.where(visible, frames, -1), axis=0)
+    after = np.minimum.accumulate(np.where(visible, frames, len(visible))[::-1], axis=0)[::-1]
+    between = (before >= 0) & (after < len(visible))
+    span = timestamps[after.clip(max=len(visible) - 1)] - timestamps[before.clip(0)]
+    return between & (span <= SHORT_GAP + 1e-6)
+
+
+def interpolation_steps(seconds: float, min_fps: float) -> int:
+    """Number of equal steps from one frame to the next that reach the network's lowest frame rate.
+
+    Args:
+        seconds: time from one frame to the next.
+        min_fps: lowest frame rate of the network; up to about a tenth slower, the result is one step.
+    """
+    return max(1, math.ceil(seconds * min_fps - 0.1))
 
 
 def network_input(
     pixels: Float[np.ndarray, "frames 17 2"], visible: Bool[np.ndarray, "frames 17"], camera: Camera
 ) -> Float[Tensor, "frames 17 3"]:
-    """The network's input: rays through the pixels (x / z, y / z), and 1 where a joint is visible.
+    """The network's input: the ray (x / z, y / z) of every pixel, and 1 if the joint is visible, else 0.
 
-    Filtering can move a pixel a little beyond the lens's fold; it has the ray of the nearest pixel towards
-    the principal point.
+    Filtering can move a pixel slightly beyond the lens's fold, where it has no ray; it gets that of the
+    nearest pixel towards the principal point that has one.
     """
     camera = camera.to(torch.float64)
     result = torch.empty(len(pixels), 17, 3)
@@ -238,7 +248,7 @@ def network_input(
 
 
 def _rays_before_the_fold(camera: Camera, pixels: Float[Tensor, "points 2"]) -> Float[Tensor, "points 2"]:
-    """The last rays there are on the way from the principal point to the pixels, by bisection."""
+    """The outermost existing rays between the principal point and each pixel, by bisection."""
     inside, outside = torch.zeros(len(pixels), 1).to(pixels), torch.ones(len(pixels), 1).to(pixels)
     for _ in range(20):
         middle = (inside + outside) / 2

@@ -1,4 +1,4 @@
-"""The lifter: 2D keypoints of one person and a camera in, 3D motion in metres out."""
+"""The lifter of whole clips: from one person's 2D keypoints and a camera to 3D motion in metres."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Lifter:
 
     Args:
         model: a network on rays, in evaluation mode.
-        name: of its weights.
+        name: name of its weights.
     """
 
     def __init__(self, model: RayNet, name: str = "") -> None:
@@ -48,15 +48,15 @@ class Lifter:
 
     @classmethod
     def from_pretrained(cls, name: str | Path = "default", *, device: str = "cpu") -> Lifter:
-        """A lifter with given weights.
+        """Create a lifter from trained weights.
 
         Args:
-            name: of weights in the package (``default``, or ``live``, which looks at past frames only), a
-                run folder, or a safetensors file.
-            device: PyTorch's name of what computes.
+            name: weights of the package (``default``, or ``live``, which uses past frames only), a run
+                folder, or a safetensors file.
+            device: name of a PyTorch device.
 
         Raises:
-            InputError: there are no such weights, they do not take rays, or there is no such device.
+            InputError: there are no such weights, they do not take rays, or the device does not exist.
         """
         check_device(device)
         model, found = load_weights(name)
@@ -76,34 +76,34 @@ class Lifter:
         chunk: int | None = None,
         on_progress: Callable[[int], None] = lambda frames: None,
     ) -> Motion:
-        """The 3D motion of one person.
+        """Lift one person's keypoints to a 3D motion.
 
-        Unsure joints and joints outside the image or beyond the lens's fold count as missing; gaps are
-        filled, and the network is told which joints are visible, those missing for 0.2 s or less included
-        (the motion's confidence is 0 there all the same). Frames at an unsteady or unusual rate are resampled
-        in between.
+        Joints of low confidence, outside the image or beyond the lens's fold count as missing; gaps are
+        filled. Part of the network's input is which joints are visible; joints missing for 0.2 s or less
+        count as visible there, but have a confidence of 0 in the motion. Clips at an irregular or low frame
+        rate are resampled for the network, and the result is resampled to their timestamps.
 
         Args:
-            keypoints: as read from a file or detected; or an array of x, y and score in pixels, which needs
-                ``fps``, ``image_size`` and, but for the sets with a number of keypoints of their own,
-                ``keypoint_set``.
-            camera: what they were filmed with, in OpenCV's convention, or a camera file; it is fitted to the
-                size of the keypoints' image. If None, the intrinsics that came with the keypoints, or a
-                camera with the default field of view.
-            camera_source: where the camera comes from, in words, to be kept in the motion instead of those
-                of :func:`~spgnet.camera_files.find_camera`.
-            fps: frames per second of an array; for :class:`Keypoints` it replaces their times, for slow
-                motion.
-            image_size: width and height in pixels of an array's image.
-            keypoint_set: which keypoints an array holds.
-            smoothing: standard deviation of the filter against jitter, in seconds; 0 turns it off.
-            flip: average with the result for the mirrored input (twice the time, a little more accurate).
-            chunk: frames to compute at once; the result does not depend on it. By default, the network's.
-            on_progress: called with the number of frames lifted.
+            keypoints: from a file or a detector; or an array of x and y in pixels and score, which needs
+                ``fps``, ``image_size`` and, if several sets have that number of keypoints, ``keypoint_set``.
+            camera: the camera of the clip in OpenCV's convention, or a camera file; it is scaled to the image
+                size of the keypoints. By default a camera with the intrinsics of the keypoints, or with the
+                default field of view.
+            camera_source: description of the camera's source to store in the motion, instead of that of
+                :func:`~spgnet.camera_files.find_camera`.
+            fps: frames per second of an array; for :class:`Keypoints` it replaces their timestamps, for
+                example for slow motion.
+            image_size: width and height in pixels of the image, for an array.
+            keypoint_set: keypoint set of an array.
+            smoothing: standard deviation of the Gaussian filter against jitter, in seconds; 0 turns it off.
+            flip: average with the result for the mirrored input (twice the time, slightly more accurate).
+            chunk: number of frames to compute at once; it does not change the result. By default that of the
+                network.
+            on_progress: called with the number of frames lifted so far.
 
         Raises:
-            InputError: the arguments do not fit each other, the camera cannot be used, or no joint was ever
-                seen.
+            InputError: the arguments contradict each other, the camera cannot be used, or no joint is
+                detected in any frame.
         """
         keypoints = as_keypoints(keypoints, fps, image_size, keypoint_set)
         camera, source, description = find_camera(keypoints.image_size, camera=camera, keypoints=keypoints)
@@ -138,10 +138,10 @@ class Lifter:
 
 
 def check_device(name: str) -> None:
-    """Refuse a device that is not there.
+    """Validate the name of a PyTorch device.
 
     Raises:
-        InputError: PyTorch does not know it, or this machine or this build of PyTorch has none.
+        InputError: the name is unknown, or this machine or this build of PyTorch has no such device.
     """
     try:
         device = torch.device(name)

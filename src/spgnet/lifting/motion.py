@@ -1,4 +1,4 @@
-"""The result of lifting: the 3D motion of one person, and the file that holds it (docs/motion.md)."""
+"""The result of lifting: one person's 3D motion, and its file format (docs/motion.md)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHAPES = {
     "image_size": (2,),
     "track": (),
 }
-"""Of the arrays in a file that :class:`Motion` does not check."""
+"""Shapes of the arrays in a file that :class:`Motion` does not check."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class Motion:
 
     Args:
         joints: the 17 joints of Human3.6M in the camera frame (x right, y down, z forward), in metres.
-        confidence: how sure the 2D detection was, in [0, 1]; 0 where a joint was not seen, so that its
+        confidence: confidence of the 2D detection, in [0, 1]; 0 where a joint is not visible, so that its
             position is the network's guess.
-        pixels: the 2D input: the joints in the image, with gaps filled.
+        pixels: the 2D input: joints in the image in pixels, gaps filled.
         timestamps: time of each frame in seconds, increasing.
-        camera: one camera in OpenCV's convention. Its rotation and position say where the world is, and
-            its ``extrinsics`` where they come from: the world has z up and its floor at z = 0 if they are
-            calibrated or estimated; if they are arbitrary, the world is that of an upright camera at the
-            origin, and the floor anywhere below it.
-        camera_source: where the intrinsics come from, in words.
-        intrinsics_source: the same as a name.
+        camera: a single camera in OpenCV's convention. Its rotation and position define the world frame, and
+            its ``extrinsics`` state their source: if calibrated or estimated, the world has z up and the
+            floor at z = 0; if arbitrary, the camera is upright at the origin and the floor's height unknown.
+        camera_source: source of the intrinsics in words.
         track: the person's number in the clip, from 1.
-        weights: name of the weights that lifted it.
+        weights: name of the weights that lifted the motion.
+        intrinsics_source: source of the intrinsics.
 
     Raises:
-        InputError: shapes do not fit each other, or time does not increase.
+        InputError: shapes do not fit each other, there is no frame, time does not increase, or the camera is
+            not a single one in OpenCV's convention.
     """
 
     joints: Float[np.ndarray, "frames 17 3"]
@@ -82,8 +82,8 @@ class Motion:
             for name, shape in shapes.items()
             if getattr(self, name).shape != shape
         ]
-        if self.timestamps.ndim == 1 and (fault := timestamps_error(self.timestamps)):
-            errors.append(fault)
+        if self.timestamps.ndim == 1 and (error := timestamps_error(self.timestamps)):
+            errors.append(error)
         if self.camera.focal.ndim != 1 or self.camera.convention != "opencv":
             errors.append("the camera must be a single one in OpenCV's convention")
         if not frames or errors:
@@ -99,13 +99,13 @@ class Motion:
 
     @property
     def world(self) -> Float[np.ndarray, "frames 17 3"]:
-        """The joints in the world (z up), in metres."""
+        """The joints in the world frame (z up), in metres."""
         camera = self.camera.to(torch.float64)
         world = camera.camera_to_world(torch.from_numpy(self.joints.astype(np.float64)))
         return world.numpy().astype(np.float32)
 
     def non_finite(self, *names: Literal["joints", "confidence", "pixels"]) -> list[str]:
-        """Which of the named arrays are NaN or infinite, in words for a message; empty if none is."""
+        """Messages about NaN or infinity in the named arrays; empty if all are finite."""
         errors = []
         for name in names:
             values = getattr(self, name).reshape(len(self), -1)
@@ -130,12 +130,12 @@ class Motion:
         >>> motion.export("walk.bvh")
 
         Args:
-            path: the file; one that is there is replaced.
-            format: one of ``spgnet.export.FORMATS``, if the suffix does not tell.
+            path: the file; an existing one is replaced.
+            format: one of ``spgnet.export.FORMATS``; by default that of the suffix.
 
         Raises:
             InputError: as :func:`spgnet.export.export`.
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         from spgnet.export import export
 
@@ -145,10 +145,10 @@ class Motion:
         """Open a page that plays the motion in the browser, and return at once.
 
         Returns:
-            The page, a temporary file that works offline.
+            Path of the page, a temporary file that works offline.
 
         Raises:
-            InputError: it cannot be shown, as a joint is not finite.
+            InputError: a joint is not finite.
             OSError: the page cannot be written.
         """
         from spgnet.view.page import open_page
@@ -157,10 +157,10 @@ class Motion:
 
 
 def save_motion(path: Path | str, motion: Motion) -> None:
-    """Write a motion as an ``.npz`` file of plain arrays, whole or not at all.
+    """Write a motion as an ``.npz`` file of plain arrays, which appears complete or not at all.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     path = Path(path)
     camera = motion.camera.to(torch.float64)
@@ -189,21 +189,21 @@ def save_motion(path: Path | str, motion: Motion) -> None:
 
 
 def load_motion(path: Path | str) -> Motion:
-    """Read a motion file.
+    """Load a motion file.
 
     >>> load_motion("motion.npz").world.shape  # in metres, z up
     (100, 17, 3)
 
     Raises:
-        InputError: the file is missing or damaged, is no motion file or one of another version of the layout,
-            or its contents do not fit each other.
+        InputError: the file is missing or damaged, is not a motion file or has another format version, or its
+            contents contradict each other.
     """
     with prefix_errors(path):
         return _motion(read_npz(path))
 
 
 def _motion(values: dict[str, np.ndarray]) -> Motion:
-    """The motion that a file's arrays hold."""
+    """The motion in a file's arrays."""
     wanted = ("version", "joints", "confidence", "pixels", "timestamps", "camera_source", "weights", *_SHAPES)
     missing = [name for name in wanted if name not in values]
     if missing:

@@ -1,4 +1,4 @@
-"""What follows lifting: constant bone lengths, a known height, and the world's up and floor."""
+"""Post-processing of motions: constant bone lengths, known height, alignment to gravity, and the floor."""
 
 from __future__ import annotations
 
@@ -17,16 +17,46 @@ from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M
 from spgnet.lifting.motion import Motion
 
 SWEEPS = 20
+"""Iterations over all bones of :func:`fit_constant_bones`."""
 DEPTH_WEIGHT = 0.5
-"""What a squared displacement along the viewing ray costs, in terms of one across it."""
+"""Cost of a squared displacement along the viewing ray, relative to one perpendicular to it."""
 _MIN_JOINT_WEIGHT = 0.05
 """Weight of a joint that is not visible."""
+ANKLE_SHARE = 0.039
+"""Height of the ankle joint above the sole, as a fraction of the standing height (Winter, Biomechanics and
+Motor Control of Human Movement)."""
+
+_IMAGE_UP = np.array([0.0, -1.0, 0.0])
+_ROLL_SPREAD, _PITCH_SPREAD = math.radians(6), math.radians(20)
+"""Standard deviations of the roll and pitch of cameras."""
+_STANDING_SPREAD, _TRUNK_SPREAD = math.radians(4), math.radians(12)
+"""Standard deviations, from the vertical, of the mean direction from ankles to head of standing people, and
+of the trunk of others."""
+_STANCE_SPREAD = 0.05
+"""Standard deviation of ankles in stance from one plane, in metres: steps, raised heels, depth errors."""
+_MAX_LEAN, _MAX_LEAN_AWAY = math.radians(45), math.radians(30)
+"""The largest angles from the image's up at which a body counts as upright. Away from the camera the limit is
+lower: cameras seldom look up steeply, and a person lying with the head away from a camera that looks down
+appears to lean away."""
+_STANCE_SPEED = 0.35
+"""Speed in metres per second below which an ankle may be in stance."""
+_FLOOR_SLACK = 0.02
+"""Distance in metres by which the lowest joints may be below the stance positions without effect."""
+_RARELY_VISIBLE = 0.1
+"""Fraction of a person's frames in which a joint must be visible; if not, its guessed positions are used."""
+_ITERATIONS = 8
+"""Gauss-Newton steps of :func:`estimate_up`."""
+
+_ANKLES = [HUMAN36M.names.index(f"{side}_ankle") for side in ("right", "left")]
+_THORAX, _HEAD = HUMAN36M.names.index("thorax"), HUMAN36M.names.index("head_top")
+
+Vector = Float[np.ndarray, " 3"]
 
 
 def median_bone_lengths(motion: Motion) -> Float[np.ndarray, " 16"]:
-    """The length of each bone in metres: its median over the clip, weighted by confidence.
+    """Length of each bone in metres: the median over the clip, weighted by confidence.
 
-    A bone and its twin on the other side get one length, the median over both.
+    A bone and its counterpart on the other side get the same length, the median over both.
     """
     joints, joint_weights = _tensors(motion)
     parents, children = zip(*HUMAN36M.bones, strict=True)
@@ -41,7 +71,7 @@ def median_bone_lengths(motion: Motion) -> Float[np.ndarray, " 16"]:
 
 
 def median_distance(motion: Motion, one: str, other: str) -> float:
-    """The distance of two joints in metres: its median over the clip, weighted by confidence."""
+    """Distance between two joints in metres: the median over the clip, weighted by confidence."""
     joints, joint_weights = _tensors(motion)
     first, second = HUMAN36M.names.index(one), HUMAN36M.names.index(other)
     distances = (joints[:, first] - joints[:, second]).norm(dim=-1)
@@ -49,16 +79,16 @@ def median_distance(motion: Motion, one: str, other: str) -> float:
 
 
 def fit_constant_bones(motion: Motion) -> Motion:
-    """The motion with constant bone lengths, as near to the given joints as they allow.
+    """Fit a motion with constant bone lengths to a motion.
 
-    Lengths are those of :func:`median_bone_lengths`. Each frame is then a least-squares fit of bone
-    directions, and of the root's distance along its viewing ray, to the given joints. Joints count by their
-    confidence, and displacement along the viewing ray, where lifted joints are least certain, counts less
-    than across it. The fit goes round the bones and turns each in closed form, so that the lengths hold
-    exactly throughout. The root's re-projection is kept.
+    The lengths are those of :func:`median_bone_lengths`. In each frame, the bone directions and the root's
+    distance along its viewing ray are fitted to the given joints by least squares. Joints are weighted by
+    confidence, and displacements along the viewing ray, where lifted joints are least certain, less than
+    those perpendicular to it. Each step rotates one bone in closed form, so that the lengths are exact
+    throughout. The root's re-projection does not change.
 
     Returns:
-        The motion with other joints; all else is the same.
+        The motion with the fitted joints, otherwise unchanged.
     """
     target, joint_weights = _tensors(motion)
     lengths = torch.from_numpy(median_bone_lengths(motion))
@@ -71,11 +101,11 @@ def _fit(
     weights: Float[Tensor, "frames 17"],
     lengths: Float[Tensor, " 16"],
 ) -> Float[Tensor, "frames 17 3"]:
-    """Block coordinate descent on the weighted squared displacement, one bone of all frames at a time.
+    """Minimise the weighted squared displacement by block coordinate descent, bone by bone in all frames.
 
-    The cost of a displacement d is |d|^2 - (1 - DEPTH_WEIGHT) (d . ray)^2. Before each sweep it is
-    replaced by the isotropic cost of the displacement from ``pull``, which nowhere lies below it and
-    touches it at the present joints, so that every step lowers the true cost.
+    The cost of a displacement d is |d|^2 - (1 - DEPTH_WEIGHT) (d . ray)^2. Before each sweep it is replaced
+    by the isotropic cost of the displacement from ``pull``. Up to a constant, that is an upper bound that
+    equals the cost at the current joints, so that every step lowers the cost (majorisation-minimisation).
     """
     rays = torch.nn.functional.normalize(target, dim=-1)
     joints = HUMAN36M.with_bone_lengths(target, lengths)
@@ -96,7 +126,7 @@ def _fit(
 
 
 def _descendants(joint: int) -> list[int]:
-    """A joint and all that hang on it."""
+    """A joint and all its descendants in the skeleton."""
     moved = [joint]
     for parent, child in HUMAN36M.bones:
         if parent in moved:
@@ -115,18 +145,12 @@ def _weighted_median(values: Float[Tensor, " n"], weights: Float[Tensor, " n"]) 
     return values[int(torch.searchsorted(share, 0.5))]
 
 
-ANKLE_SHARE = 0.039
-"""Height of the ankle joint above the sole, as a share of the standing height (Winter, Biomechanics and Motor
-Control of Human Movement)."""
-
-
 def estimate_height(motion: Motion) -> float:
-    """The person's standing height in metres, as the joints have it.
+    """Estimate the person's standing height in metres from the joints.
 
-    The sum of the median lengths, weighted by confidence, of shank, thigh, lower and upper trunk and of the
-    stretch from the base of the neck to the vertex (``head_top``), plus the height of the ankle above the
-    sole, which is 3.9 % of the whole. The pose does not matter: the person need not stand anywhere in the
-    clip.
+    It is the sum of the median lengths, weighted by confidence, of shank, thigh, lower and upper trunk, and
+    of the distance from the base of the neck to the vertex (``head_top``), plus the height of the ankle
+    above the sole, which is 3.9 % of the standing height. The person need not stand in any frame.
     """
     lengths = dict(zip(HUMAN36M.bone_names, median_bone_lengths(motion).tolist(), strict=True))
     head = median_distance(motion, "thorax", "head_top")
@@ -135,13 +159,13 @@ def estimate_height(motion: Motion) -> float:
 
 
 def scale_to_height(motion: Motion, height: float) -> Motion:
-    """The whole motion, pose and trajectory, scaled about the camera so that the person has a known height.
+    """Scale a motion, pose and trajectory, about the camera so that the person has a known height.
 
-    Every joint stays on its viewing ray, so that the re-projection does not change. The camera's place in
-    the world does not either: level the motion, or place it on the floor, after scaling it, not before.
+    Every joint stays on its viewing ray, so that the re-projection does not change. The camera's extrinsics
+    do not change either, so align the motion to gravity, or place it on the floor, after scaling.
 
     Args:
-        motion: the motion; its own estimate of the height is :func:`estimate_height`.
+        motion: the motion, whose current height is :func:`estimate_height`.
         height: the person's standing height in metres, without shoes.
 
     Raises:
@@ -153,45 +177,23 @@ def scale_to_height(motion: Motion, height: float) -> Motion:
 
 
 def check_height(height: float) -> None:
-    """Raises InputError for a height that nobody has, such as one in centimetres."""
+    """Validate a person's height in metres.
+
+    Raises:
+        InputError: it is not between 0.5 and 2.5 metres, for example because it is in centimetres.
+    """
     if not 0.5 <= height <= 2.5:
         raise InputError(f"a person's height must be between 0.5 and 2.5 metres, got {height:g}")
 
 
-_IMAGE_UP = np.array([0.0, -1.0, 0.0])
-_ROLL_SPREAD, _PITCH_SPREAD = math.radians(6), math.radians(20)
-"""Standard deviations of the angles by which cameras are turned about their axis, and tilted."""
-_STANDING_SPREAD, _TRUNK_SPREAD = math.radians(4), math.radians(12)
-"""Standard deviations, from the vertical, of the mean direction from ankles to head of people who stand, and
-of the trunk of those who do not."""
-_STANCE_SPREAD = 0.05
-"""Standard deviation of standing ankles from one plane, in metres: steps, lifted heels, errors of depth."""
-_MAX_LEAN, _MAX_LEAN_AWAY = math.radians(45), math.radians(30)
-"""A body further than this from the image's up is not taken for an upright one. Leaning away from the
-camera counts sooner, as cameras seldom look up steeply, while one that looks down on someone who lies with
-the head away from it sees just that."""
-_STANCE_SPEED = 0.35
-"""Metres per second below which an ankle may stand."""
-_FLOOR_SLACK = 0.02
-"""Metres by which the lowest joints of a clip may lie below its stance positions before the floor follows."""
-_RARELY_VISIBLE = 0.1
-"""Share of a person's frames in which a joint must be visible, or else its guessed positions count too."""
-_ITERATIONS = 8
-
-_ANKLES = [HUMAN36M.names.index(f"{side}_ankle") for side in ("right", "left")]
-_THORAX, _HEAD = HUMAN36M.names.index("thorax"), HUMAN36M.names.index("head_top")
-
-Vector = Float[np.ndarray, " 3"]
-
-
 @dataclass(frozen=True)
 class _ObservedMotion:
-    """A motion, and which of its joints are evidence of where something is.
+    """A motion, and which of its joints are used to estimate up and the floor.
 
     Args:
         joints: in the camera frame, in metres.
-        usable: joints that are visible; and those that hardly ever are (such as the vertex, which most
-            detectors lack) in every frame with any visible joint.
+        usable: visible joints; joints that are rarely visible in the clip (such as the vertex, which most
+            detectors lack) are usable in every frame with a visible joint.
         rate: frames per second.
         leg: length from hip to ankle in metres.
         trunk: length from pelvis to thorax in metres.
@@ -206,22 +208,25 @@ class _ObservedMotion:
 
 @dataclass(frozen=True)
 class _Direction:
-    """A direction that is up, give or take an angle in radians."""
+    """A unit vector that points up, with the standard deviation (`spread`) of its angle in radians."""
 
     direction: Vector
     spread: float
 
 
 def estimate_up(motion: Motion) -> Vector:
-    """The direction against gravity in the camera frame, a unit vector, from the motion alone.
+    """Estimate up, the direction against gravity, from the motion: a unit vector in the camera frame.
 
-    A least-squares compromise of three things, each weighted by the inverse of its usual deviation: cameras
-    are hardly rolled and moderately tilted (standard deviations of 6 and 20 degrees); people balance, so that
-    the mean direction from the ankles to the top of the head is vertical in frames where they stand
-    stretched (4 degrees; failing that, the direction of the trunk: 12 degrees); and the places where feet
-    stand still lie in a horizontal plane (5 cm, outliers discounted). The further the person walks, the
-    more the last one decides. A person who lies throughout adds nothing: then the camera is taken as level.
-    Frames and joints that are not visible, whose positions are guesses, do not count.
+    It is a least-squares estimate from three terms, each weighted by the inverse of its standard deviation:
+
+    - cameras have little roll (6 degrees) and moderate pitch (20 degrees);
+    - people balance, so that the mean direction from the ankles to the top of the head is vertical in frames
+      in which they stand upright (4 degrees); without such frames, the direction of the trunk (12 degrees);
+    - feet in stance lie in a horizontal plane (5 cm, with outliers down-weighted). This term dominates if the
+      person walks far.
+
+    If the person lies in all frames, only the first term remains, and the camera is assumed to be level.
+    Frames and joints that are not visible, whose positions are guesses, are not used.
     """
     observed = _observe(motion)
     body, up = _body_direction(observed), _IMAGE_UP
@@ -231,30 +236,29 @@ def estimate_up(motion: Motion) -> Vector:
 
 
 def align_to_gravity(motion: Motion) -> Motion:
-    """The motion with a camera whose place in the world is found from the motion; joints stay as they are.
+    """Estimate the camera's extrinsics from the motion; the joints, in the camera frame, do not change.
 
-    For cameras without calibrated extrinsics. The world's z axis is :func:`estimate_up`; its y axis is the
-    horizontal direction in which the camera looks, as in ``spgnet.geometry.camera.UPRIGHT``; the pelvis
-    of the first frame is above its origin; the floor, z = 0, is put under the feet as :func:`place_on_floor`
-    does.
+    This is for cameras without calibrated extrinsics. The world's z axis is :func:`estimate_up`; its y axis
+    is the horizontal component of the viewing direction, as in ``spgnet.geometry.camera.UPRIGHT``; the
+    pelvis of the first frame is above its origin; the floor, z = 0, is that of :func:`place_on_floor`.
     """
     up = estimate_up(motion)
     ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
     ahead = ahead / np.linalg.norm(ahead)
     rotation = np.stack((np.cross(ahead, up), ahead, up), axis=1)
     pelvis = motion.joints[0, 0].astype(np.float64) @ rotation
-    turned = _with_pose(motion, rotation, np.array([-pelvis[0], -pelvis[1], 0.0]), "estimated")
-    return place_on_floor(turned)
+    aligned = _with_extrinsics(motion, rotation, np.array([-pelvis[0], -pelvis[1], 0.0]), "estimated")
+    return place_on_floor(aligned)
 
 
 def place_on_floor(motion: Motion) -> Motion:
-    """The motion with its camera moved vertically, so that the person stands on the floor, z = 0.
+    """Move the camera vertically so that the person stands on the floor, z = 0.
 
-    Up is that of the camera's rotation, which is kept, as is the camera's horizontal position. The lowest
-    places where an ankle stands still (their 10th percentile) come to lie 0.08 m above the floor, the
-    height of an ankle joint in a shoe. If no ankle stands still, the lowest joints of the clip (5th
-    percentile over the frames) are put at that height; and if they are more than 2 cm below those places,
-    2 cm lower. Frames and joints that are not visible do not count.
+    The camera's rotation and horizontal position do not change. The 10th percentile of the heights of ankles
+    in stance is placed 0.08 m above the floor, the height of an ankle joint in a shoe. If no ankle is in
+    stance, the lowest joints (5th percentile over the frames) are placed at that height instead; if they are
+    more than 2 cm below the stance positions, they are placed 2 cm below that height. Frames and joints that
+    are not visible are not used.
     """
     observed = _observe(motion)
     rotation = motion.camera.rotation.double().numpy()
@@ -267,24 +271,24 @@ def place_on_floor(motion: Motion) -> Motion:
     position = motion.camera.position.double().numpy().copy()
     position[2] = ANKLE_HEIGHT - lowest
     calibrated = motion.camera.extrinsics_known
-    return _with_pose(motion, rotation, position, "calibrated" if calibrated else "estimated")
+    return _with_extrinsics(motion, rotation, position, "calibrated" if calibrated else "estimated")
 
 
-def _with_pose(
+def _with_extrinsics(
     motion: Motion, rotation: Float[np.ndarray, "3 3"], position: Vector, extrinsics: Extrinsics
 ) -> Motion:
-    kind = motion.camera.rotation.dtype
+    dtype = motion.camera.rotation.dtype
     camera = replace(
         motion.camera,
-        rotation=torch.from_numpy(rotation).to(kind),
-        position=torch.from_numpy(position).to(kind),
+        rotation=torch.from_numpy(rotation).to(dtype),
+        position=torch.from_numpy(position).to(dtype),
         extrinsics=extrinsics,
     )
     return replace(motion, camera=camera)
 
 
 def _observe(motion: Motion) -> _ObservedMotion:
-    """The motion, with visible joints told apart from those whose positions are guesses."""
+    """The motion, with the joints that are visible, or rarely visible, marked as usable."""
     joints, visible = motion.joints.astype(np.float64), np.asarray(motion.confidence > 0)
     present = np.asarray(visible.any(axis=1)) if visible.any() else np.ones(len(visible), dtype=bool)
     rare = visible[present].mean(axis=0) < _RARELY_VISIBLE
@@ -299,7 +303,7 @@ def _observe(motion: Motion) -> _ObservedMotion:
 
 
 def _body_direction(observed: _ObservedMotion) -> _Direction | None:
-    """The mean direction of the upright body, if it is upright in some frames."""
+    """The mean direction of the upright body, or None if it is upright in no frame."""
     joints, usable = observed.joints, observed.usable
     whole, trunk = _from_feet_to_head(joints), joints[:, _THORAX] - joints[:, 0]
     whole_visible = usable[:, [*_ANKLES, _HEAD]].all(axis=1)
@@ -313,9 +317,10 @@ def _body_direction(observed: _ObservedMotion) -> _Direction | None:
 
 
 def _from_feet_to_head(joints: Float[np.ndarray, "frames 17 3"]) -> Float[np.ndarray, "frames 3"]:
-    """Vectors to the top of the head from between the ankles, or from the one that stands.
+    """Vectors to the top of the head from a weighted mean of the ankles.
 
-    The ankle that is further from the head stands, if the difference is well over a decimetre.
+    The weight shifts to the ankle that is further from the head, the supporting one, as their difference
+    exceeds a decimetre; if they are equally far, it is the midpoint.
     """
     vectors = joints[:, None, _HEAD] - joints[:, _ANKLES]
     difference = np.diff(np.linalg.norm(vectors, axis=-1), axis=-1)
@@ -334,10 +339,10 @@ def _mean_direction(vectors: Float[np.ndarray, "n 3"]) -> Vector:
 
 
 def _stance_positions(observed: _ObservedMotion, up: Vector) -> Float[np.ndarray, "n 3"]:
-    """Where feet stand: for each time that an ankle is visible, low and slow, its median position.
+    """Positions of ankles in stance: the median over each period in which an ankle is visible, low and slow.
 
-    Low is below the other ankle or within 0.12 m of it, and half the length of a leg below the pelvis: a
-    person who lies has none.
+    Low means below or at most 0.12 m above the other ankle, and at least half a leg's length below the
+    pelvis, so that a person who lies has none.
     """
     joints = observed.joints
     if len(joints) < 3:
@@ -363,7 +368,7 @@ def _speed(path: Float[np.ndarray, "frames 3"], rate: float, half: int) -> Float
 
 
 def _runs(flags: Bool[np.ndarray, " frames"]) -> list[np.ndarray]:
-    """The indices of each stretch of consecutive frames that are flagged."""
+    """The indices of each run of consecutive flagged frames."""
     indices = np.flatnonzero(flags)
     return [run for run in np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1) if len(run)]
 
@@ -376,7 +381,7 @@ def _refine_up(up: Vector, body: _Direction | None, stances: Float[np.ndarray, "
         rest += list(body.direction / body.spread)
     if len(stances) > 1:
         offsets, weights = stances - stances.mean(axis=0), np.ones(len(stances))
-        for _ in range(5):  # outliers are discounted by Cauchy's weights
+        for _ in range(5):  # outliers are down-weighted by Cauchy's weights
             weights = 1 / (1 + (offsets @ up / _STANCE_SPREAD) ** 2)
             offsets = stances - (weights[:, None] * stances).sum(axis=0) / weights.sum()
         rows += list(np.sqrt(weights)[:, None] * offsets / _STANCE_SPREAD)
@@ -395,18 +400,18 @@ def postprocess(
     height: float | None = None,
     align: bool = True,
 ) -> list[Motion]:
-    """The motions of one clip's people, corrected as a user wants them, in one world.
+    """Apply the selected corrections to the motions of one clip's people, in a common world frame.
 
-    The order matters: constant bones first, as their lengths give the height; then the scale, which moves
-    the feet; the floor last.
+    The order matters: constant bones come first, as the height is computed from their lengths; scaling next,
+    as it moves the feet; the floor last.
 
     Args:
         motions: as lifted, all with the same camera.
         constant_bones: fit constant bone lengths (:func:`fit_constant_bones`).
-        height: standing height in metres that everybody is scaled to (:func:`scale_to_height`).
-        align: find the world's up and floor from all people together where the camera's extrinsics are
-            arbitrary (:func:`align_to_gravity`). Calibrated ones are kept, but for the camera's height if
-            the motion is scaled, which lifts feet off the calibrated floor (:func:`place_on_floor`).
+        height: standing height in metres to which every person is scaled (:func:`scale_to_height`).
+        align: estimate up and the floor from all people together if the camera's extrinsics are arbitrary
+            (:func:`align_to_gravity`). Other extrinsics are kept, except that scaled motions, whose feet have
+            left the floor, are placed on it again (:func:`place_on_floor`).
 
     Raises:
         InputError: the height is not between 0.5 and 2.5 metres.
@@ -426,7 +431,7 @@ def postprocess(
 
 
 def _concatenate_people(motions: Sequence[Motion]) -> Motion:
-    """The frames of all people one after the other, to find the floor that all of them stand on."""
+    """The frames of all people one after another, to estimate their common floor."""
     first = motions[0]
     if len(motions) == 1:
         return first

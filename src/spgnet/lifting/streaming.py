@@ -1,4 +1,4 @@
-"""Live lifting: frames of 2D keypoints in, one at a time, and poses out after a stated number of frames."""
+"""Live lifting, frame by frame, with a fixed latency."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from spgnet.lifting.motion import Motion
 from spgnet.models.streaming import SequenceStream
 
 PAUSE = 1.0
-"""Seconds without a frame after which lifting begins anew."""
+"""Seconds without a frame after which lifting restarts."""
 
 
 class LivePose(NamedTuple):
@@ -38,9 +38,9 @@ class LivePose(NamedTuple):
 
     Attributes:
         joints: in the camera frame, in metres.
-        confidence: of the 2D detection; 0 where a joint is not visible.
-        pixels: the 2D input, gaps filled.
-        time: of the frame, in seconds.
+        confidence: confidence of the 2D detection, in [0, 1]; 0 where a joint is not visible.
+        pixels: the 2D input in pixels, gaps filled.
+        time: time of the frame in seconds.
     """
 
     joints: Float[np.ndarray, "17 3"]
@@ -50,7 +50,7 @@ class LivePose(NamedTuple):
 
 
 class _Input(NamedTuple):
-    """A frame of the network's input: filtered pixels, which joints are visible, and its time."""
+    """A frame before the network: filtered pixels, visible joints, and its time in seconds."""
 
     pixels: Float[np.ndarray, "17 2"]
     visible: Bool[np.ndarray, " 17"]
@@ -58,7 +58,7 @@ class _Input(NamedTuple):
 
 
 class StreamingLifter:
-    """Lifts frame by frame; nothing in it grows with their number.
+    """Lifts frame by frame, with constant memory.
 
     >>> (keypoints,) = load_keypoints("keypoints.npz")
     >>> stream = StreamingLifter(Lifter.from_pretrained("live"), keypoints.image_size, "halpe26", fps=60.0)
@@ -68,25 +68,24 @@ class StreamingLifter:
     >>> pose.joints.shape
     (17, 3)
 
-    It differs from :meth:`Lifter.lift`, which knows the whole clip: a joint that is not visible is held where
-    it was instead of interpolated, and jitter is filtered by a 1 € filter, which does not look ahead, instead
-    of a symmetric one. Apart from that it computes the same: the poses are those of
-    :func:`spgnet.models.network.lift_sequence` on the frames filled and filtered in that way.
+    It differs from :meth:`Lifter.lift`, which has the whole clip: a joint that is not visible keeps its last
+    position instead of being interpolated, and jitter is reduced by the causal 1 € filter instead of a
+    symmetric one. Apart from that the poses are those of :func:`spgnet.models.network.lift_sequence`.
 
-    The network wants frames at a rate that it was trained for. Where frames come more than a tenth slower
-    than the lowest such rate, frames are put between the last one and the new one, by linear interpolation;
-    they cost as much as a frame each, and no pose is given for them. After a pause of more than a second
-    (:data:`PAUSE`), lifting begins anew, as with another clip. Frames in which nobody is seen should be
-    pushed all the same, with scores of 0: they are no pause.
+    The network needs a frame rate that it was trained for. If a frame comes more than a tenth slower than the
+    lowest such rate, frames before it are interpolated linearly; each costs as much time as a pushed frame,
+    and no pose is returned for it. After a pause of more than a second (:data:`PAUSE`), lifting restarts, as
+    for a new clip. Frames without a person should be pushed too, with scores of 0, so that they are not a
+    pause.
 
     Args:
-        lifter: with weights that look few frames ahead: those called ``live`` look at past frames only.
+        lifter: lifter whose weights have a small look-ahead; those called ``live`` have none.
         image_size: width and height in pixels.
-        keypoint_set: which keypoints are pushed.
-        fps: about how many frames a second the source gives at most. That fewer come does no harm.
-        camera: what films, in OpenCV's convention, or a camera file; it is fitted to the image's size. By
-            default one with the default field of view.
-        smoothing: filter jitter.
+        keypoint_set: set of the keypoints that are pushed.
+        fps: approximate maximum frame rate of the source, in frames per second; it may deliver fewer.
+        camera: the camera in OpenCV's convention, or a camera file; it is scaled to the image size. By
+            default a camera with the default field of view.
+        smoothing: whether to filter jitter.
         flip: average with the result for the mirrored input (twice the time).
 
     Raises:
@@ -125,23 +124,23 @@ class StreamingLifter:
 
     @property
     def lookahead(self) -> int:
-        """How many frames a pose is late at most: the number of later frames that the network looks at.
+        """Largest latency of a pose in frames: the number of later frames that the network uses.
 
-        Where frames are put in between, fewer of those that are pushed make up that number.
+        It counts interpolated frames too, so that at low frame rates the latency in pushed frames is smaller.
         """
         return self.stream.lookahead
 
     def push(self, points: Real[np.ndarray, "joints 3"], time: float) -> list[LivePose]:
-        """Take in a frame.
+        """Add a frame.
 
         Args:
-            points: x and y in pixels and score of every keypoint; score 0 for what is missing.
-            time: of the frame, in seconds, later than the one before.
+            points: x and y in pixels and score of every keypoint; score 0 for a missing one.
+            time: of the frame in seconds, later than that of the previous frame.
 
         Returns:
-            The poses that are ready now, in order and each frame's once. With a look-ahead of 0 that is the
-            pose of this frame. Otherwise it mostly is that of the frame ``lookahead`` before this one; none
-            at first, and more of them after a time without frames. None as long as nobody was seen.
+            The poses that have become available, in order; there is one for every frame. With a look-ahead of
+            0 it is the pose of this frame, otherwise usually that of ``lookahead`` frames before. The list is
+            empty at first and until a person has been detected, and longer after a pause.
 
         Raises:
             InputError: the frame does not fit the keypoint set, or time does not increase.
@@ -164,7 +163,7 @@ class StreamingLifter:
         return ready
 
     def finish(self) -> list[LivePose]:
-        """The poses of the last frames, up to ``lookahead`` of them; a frame pushed after it begins anew."""
+        """Return the outstanding poses, up to ``lookahead`` of them, and restart."""
         poses = [
             pose for joints in self.stream.finish() for pose in self._pose_of_oldest(joints.cpu().numpy())
         ]
@@ -185,7 +184,7 @@ class StreamingLifter:
     def _interpolate_since_last(
         self, new: _Input
     ) -> tuple[Float[np.ndarray, "steps 17 2"], Bool[np.ndarray, "steps 17"]]:
-        """The pixels and the visible joints of the new frame, and before it of those put in between."""
+        """Pixels and visible joints of the frames interpolated since the last one, and of the new one."""
         last, self.last = self.last, new
         if last is None:
             return new.pixels[None], new.visible[None]
@@ -195,7 +194,7 @@ class StreamingLifter:
         return pixels, np.where(share > 0.5, new.visible, last.visible)
 
     def _pose_of_oldest(self, joints: Float[np.ndarray, "17 3"]) -> list[LivePose]:
-        """The pose of the frame that has waited longest, if it is not one put in between."""
+        """The pose of the frame that has waited longest, as a list; empty if it is an interpolated frame."""
         frame = self.waiting.popleft()
         return [] if frame is None else [LivePose(joints, *frame)]
 
@@ -204,7 +203,7 @@ def _has_fold(camera: Camera) -> bool:
     """Whether a part of the image has no rays.
 
     Raises:
-        InputError: most of it has none.
+        InputError: more than half of it has none.
     """
     share = fraction_without_rays(camera)
     if share > 0.5:
@@ -223,14 +222,13 @@ def lift_live(
     smoothing: bool = True,
     flip: bool = True,
 ) -> Iterator[LivePose]:
-    """The poses of a clip as a :class:`StreamingLifter` gives them, from the first frame with a person on.
+    """Iterate over the poses of a clip lifted by a :class:`StreamingLifter`, from the first detection on.
 
     Args:
-        lifter: with weights that look few frames ahead.
-        keypoints: of one person.
-        camera: as for :meth:`Lifter.lift`: by default the intrinsics that came with the keypoints, or a
-            camera with the default field of view.
-        smoothing: filter jitter.
+        lifter: lifter whose weights have a small look-ahead.
+        keypoints: one person's keypoints.
+        camera: as for :meth:`Lifter.lift`.
+        smoothing: whether to filter jitter.
         flip: average with the result for the mirrored input.
 
     Raises:
@@ -251,13 +249,13 @@ def lift_live(
 
 
 def motion_from_poses(poses: list[LivePose], live: StreamingLifter) -> Motion:
-    """The motion that live poses make up.
+    """The motion of a sequence of live poses.
 
     Raises:
         InputError: there is no pose.
     """
     if not poses:
-        raise InputError("nobody was seen, so there is no motion")
+        raise InputError("no person was detected, so there is no motion")
     return Motion(
         joints=np.stack([pose.joints for pose in poses]),
         confidence=np.stack([pose.confidence for pose in poses]).astype(np.float32),

@@ -1,4 +1,4 @@
-"""The weights that come with the package, and weights that a user has trained."""
+"""Loading weights, of the package or trained by the user."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FOLDER = files("spgnet").joinpath("weights")
 
 
 def read_manifest() -> dict[str, Any]:
-    """What each of the package's weights is: data and licence, recipe, metrics, SHA-256."""
+    """The manifest of the package's weights: by name, their data and licence, recipe, metrics and SHA-256."""
     return json.loads(FOLDER.joinpath("manifest.json").read_text())
 
 
 def available_weights() -> dict[str, str]:
-    """The weights that come with the package: their names, and one line about each.
+    """The weights in the package: a one-line description by name.
 
     >>> sorted(available_weights())
     ['default', 'live']
@@ -40,13 +40,16 @@ def _summary(entry: dict[str, Any]) -> str:
 
 
 def load_weights(name: str | Path) -> tuple[RayNet, str]:
-    """A network ready for use, and its name.
+    """Load a network in evaluation mode.
 
     Args:
-        name: of weights in the package (``default``, ``live``), a run folder, or a safetensors file.
+        name: name of weights in the package (``default``, ``live``), a run folder, or a safetensors file.
+
+    Returns:
+        The network, and its name: that in the package, or the file with the beginning of its SHA-256.
 
     Raises:
-        InputError: there is nothing of that name, the file is damaged, or its network does not take rays.
+        InputError: there are no such weights, the file is damaged, or its network does not take rays.
     """
     file = weights_file(name)
     with as_file(file) as path:
@@ -55,10 +58,10 @@ def load_weights(name: str | Path) -> tuple[RayNet, str]:
 
 
 def weights_file(name: str | Path) -> Path | Traversable:
-    """The safetensors file of weights, named as for :func:`load_weights`.
+    """Path of the safetensors file of weights, named as for :func:`load_weights`.
 
     Raises:
-        InputError: there is nothing of that name.
+        InputError: there are no such weights.
     """
     shipped = read_manifest()
     if str(name) in shipped:
@@ -72,7 +75,7 @@ def weights_file(name: str | Path) -> Path | Traversable:
 
 
 def sha256(path: Path | Traversable) -> str:
-    """The hash of a file."""
+    """SHA-256 of a file's contents, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
