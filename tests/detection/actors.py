@@ -85,12 +85,12 @@ class Stage:
     def pose(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         index = self._index(image)
         self.posed.append(index)
-        seen = self._visible(index)
+        visible = self._visible(index)
         poses = np.zeros((len(boxes), 17, 3))
         for pose, box in zip(poses, boxes, strict=True):
-            shares = [iou(box[None], self._box(points)[None])[0, 0] for _, points in seen]
+            shares = [iou(box[None], self._box(points)[None])[0, 0] for _, points in visible]
             if shares and max(shares) > 0.15:
-                pose[:, :2] = seen[int(np.argmax(shares))][1] + self.random.normal(scale=1.0, size=(17, 2))
+                pose[:, :2] = visible[int(np.argmax(shares))][1] + self.random.normal(scale=1.0, size=(17, 2))
                 pose[:, 2] = 0.8
             else:
                 pose[:, :2] = box[:2] + self.random.random((17, 2)) * (box[2:] - box[:2])
@@ -102,7 +102,7 @@ class Stage:
         return self.actors[actor].points(frame / FPS)
 
     def cast(self, person: Keypoints) -> list[int]:
-        """Which actor a person is in every frame in which it was seen."""
+        """Which actor a person is in every frame in which the person is detected."""
         cast = []
         for frame in np.flatnonzero(person.present.any(axis=1)):
             errors = [
@@ -121,14 +121,14 @@ class Stage:
         return keypoint_box(np.concatenate([points, np.ones((len(points), 1))], axis=1))
 
     def _visible(self, index: int) -> list[tuple[int, np.ndarray]]:
-        seen: list[tuple[int, np.ndarray]] = []
+        visible: list[tuple[int, np.ndarray]] = []
         if index in self.blind:
-            return seen
+            return visible
         for number, actor in enumerate(self.actors):
             points = actor.points(index / FPS)
             if points is None:
                 continue
             box = self._box(points)
-            if all(iou(box[None], self._box(front)[None])[0, 0] < 0.35 for _, front in seen):
-                seen.append((number, points))
-        return seen
+            if all(iou(box[None], self._box(front)[None])[0, 0] < 0.35 for _, front in visible):
+                visible.append((number, points))
+        return visible

@@ -34,7 +34,7 @@ def away(
     return lambda time: None if first <= time < last else path(time)
 
 
-def seen(person: Keypoints) -> np.ndarray:
+def frames_with(person: Keypoints) -> np.ndarray:
     return np.flatnonzero(person.present.any(axis=1))
 
 
@@ -57,7 +57,7 @@ def test_people_keep_their_numbers_and_every_frame_of_the_clip_is_there(config):
     assert [person.track for person in people] == [1, 2, 3]
     check_one_actor_each(stage, people)
     for person in people:
-        assert len(seen(person)) == len(person) == 60
+        assert len(frames_with(person)) == len(person) == 60
         assert person.image_size == (640, 240)
         np.testing.assert_allclose(person.timestamps, np.arange(60) / FPS)
 
@@ -75,7 +75,7 @@ def test_people_who_cross_are_not_exchanged(config, colours, speed):
     )
     people = track_people(stage.frames(), stage, config=config)
     actors = check_one_actor_each(stage, people)
-    front, back = (len(seen(people[actors.index(actor)])) for actor in (0, 1))
+    front, back = (len(frames_with(people[actors.index(actor)])) for actor in (0, 1))
     assert front == 90
     assert 45 < back < 90, "the one behind is lost while covered, and found again"
 
@@ -96,7 +96,7 @@ def test_a_person_twice_detected_is_one_person():
     stage = Stage([Actor(walk(100, 30)), Actor(walk(400, -10), BLUE)], 40, twice=True)
     people = track_people(stage.frames(), stage, config=EVERY)
     check_one_actor_each(stage, people)
-    assert [len(seen(person)) for person in people] == [40, 40]
+    assert [len(frames_with(person)) for person in people] == [40, 40]
 
 
 def test_colours_are_not_learnt_while_somebody_else_may_hide_them():
@@ -125,8 +125,8 @@ def test_of_two_missing_people_the_one_known_for_longer_is_found_again_if_in_dou
         90,
     )
     first, second = track_people(stage.frames(), stage, config=EVERY)
-    assert seen(first).max() == 89
-    assert seen(second).max() < 60
+    assert frames_with(first).max() == 89
+    assert frames_with(second).max() < 60
 
 
 # --- Lost and found -----------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_frames_in_which_nobody_is_detected_are_gaps_of_score_zero(config):
     assert len(people) == 2
     check_one_actor_each(stage, people)
     for person in people:
-        assert sorted(set(range(60)) - set(seen(person).tolist())) == blind
+        assert sorted(set(range(60)) - set(frames_with(person).tolist())) == blind
         assert (person.points[blind] == 0).all()
 
 
@@ -154,21 +154,21 @@ def test_who_is_away_for_longer_than_max_age_comes_back_as_somebody_else():
     stage = Stage([Actor(away(1.0, 2.5, walk(200, 40)))], 120)
     people = track_people(stage.frames(), stage)
     assert [person.track for person in people] == [1, 2]
-    assert seen(people[0]).max() < 30
-    assert seen(people[1]).min() >= 75
+    assert frames_with(people[0]).max() < 30
+    assert frames_with(people[1]).min() >= 75
 
 
 def test_who_enters_later_gets_a_later_number_and_is_missing_before():
     stage = Stage([Actor(during(1.0, 9.0, walk(500, -20)), BLUE), Actor(walk(100, 10))], 60)
     people = track_people(stage.frames(), stage)
     assert check_one_actor_each(stage, people) == [1, 0]
-    assert 30 <= seen(people[1]).min() <= 30 + TrackingConfig().boxes_every
+    assert 30 <= frames_with(people[1]).min() <= 30 + TrackingConfig().boxes_every
 
 
 def test_who_stops_while_missing_is_expected_near_the_place_and_not_farther_and_farther_on():
     stage = Stage([Actor(lambda time: (100 + 300 * min(time, 1.0), 120.0))], 80, blind=range(28, 52))
     people = track_people(stage.frames(), stage, config=EVERY)
-    assert [seen(person).max() for person in people] == [79]
+    assert [frames_with(person).max() for person in people] == [79]
 
 
 @pytest.mark.parametrize(("config", "score"), [(EVERY, 0.6), (TrackingConfig(), 0.45)])
@@ -183,13 +183,13 @@ def test_a_place_that_the_person_detector_does_not_confirm_for_long_is_no_person
 
     stage = Resembling([Actor(during(0.0, 1.0, walk(200, 0)))], 150)
     (person,) = track_people(stage.frames(), stage, config=config)
-    assert 30 <= seen(person).max() <= 30 + 1.5 * config.max_age * FPS
+    assert 30 <= frames_with(person).max() <= 30 + 1.5 * config.max_age * FPS
 
 
 def test_who_leaves_is_not_followed_into_the_background():
     stage = Stage([Actor(during(0.0, 1.0, walk(200, 40)))], 60)
     (person,) = track_people(stage.frames(), stage)
-    assert seen(person).tolist() == list(range(30))
+    assert frames_with(person).tolist() == list(range(30))
 
 
 # --- Who counts ---------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_sparse_detection_leaves_the_frames_between_missing():
     assert sorted(set(stage.posed)) == list(range(0, 61, 4))
     for person in people:
         assert len(person) == 61
-        assert seen(person).tolist() == list(range(0, 61, 4))
+        assert frames_with(person).tolist() == list(range(0, 61, 4))
 
 
 def test_frames_are_not_kept():

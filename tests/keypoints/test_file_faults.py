@@ -135,7 +135,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "twice a frame": (
         _edited(table, np.ones((2, 17, 3)), "\n1,1,", "\n0,1,"),
-        "frame 0 is there twice for track 1",
+        "frame 0 occurs twice for track 1",
     ),
     "half a frame": (
         _edited(table, np.ones((2, 17, 3)), "\n1,1,", "\n0.5,1,"),

@@ -209,8 +209,8 @@ def test_of_whole_body_keypoints_the_body_is_read(tmp_path, count, keypoint_set)
 def test_17_keypoints_are_cocos_unless_told_otherwise(tmp_path):
     path = alphapose(tmp_path, a_track("human36m17"))
     assert load_keypoints(path, fps=FPS, image_size=SIZE)[0].keypoint_set == "coco17"
-    told = load_keypoints(path, fps=FPS, image_size=SIZE, keypoint_set="human36m17")
-    assert told[0].keypoint_set == "human36m17"
+    people = load_keypoints(path, fps=FPS, image_size=SIZE, keypoint_set="human36m17")
+    assert people[0].keypoint_set == "human36m17"
 
 
 def test_alphaposes_own_tracks_are_kept_and_useless_ones_replaced(tmp_path):

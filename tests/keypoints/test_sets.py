@@ -78,7 +78,7 @@ def _anatomy(name: str) -> np.ndarray:
     return np.add(BODY[near], [side * 0.03, -0.02, 0.05])
 
 
-def _seen(points: np.ndarray, keypoint_set: KeypointSetName) -> Keypoints:
+def _one_frame_person(points: np.ndarray, keypoint_set: KeypointSetName) -> Keypoints:
     """The body from the front in one frame: its left is on the right of the image."""
     pixels = 1000 * points[:, :2] * [1, -1]
     scored = np.column_stack((pixels, np.full(len(points), 0.9)))[None]
@@ -120,7 +120,7 @@ def test_the_sources_are_the_keypoints_of_the_detectors_documentation(keypoint_s
 @pytest.mark.parametrize("keypoint_set", SETS)
 def test_a_body_seen_in_any_set_has_its_joints_where_they_are(keypoint_set):
     points = np.stack([_anatomy(name) for name in KEYPOINT_NAMES[keypoint_set]])
-    pixels, confidence = to_human36m(_seen(points, keypoint_set))
+    pixels, confidence = to_human36m(_one_frame_person(points, keypoint_set))
     body = {name: np.array(place) for name, place in BODY.items()}
     if keypoint_set in ("coco17", "mediapipe33"):
         body["thorax"] = (body["left_shoulder"] + body["right_shoulder"]) / 2

@@ -36,7 +36,7 @@ def parse_openpose(files: list[tuple[str, Any]]) -> RawKeypoints:
     for index, (name, content) in enumerate(files):
         number = _frame_of_name(name) if len(files) > 1 else index
         if number in frames:
-            raise InputError(f"{name}: frame {number} is there twice; is the folder of one video?")
+            raise InputError(f"{name}: frame {number} occurs twice; is the folder of one video?")
         people = _expect_list(_expect_key(content, "people", name), f"{name}: people")
         frames[number] = [_openpose_person(person, name) for person in people]
     return raw_from_frames(frames)
@@ -93,7 +93,7 @@ def _mmpose_frames(content: Any) -> dict[int, list]:
         first = 1 if isinstance(content, dict) and "instance_info" in content else 0  # the demos count from 1
         numbers = [whole_number(_expect_key(entry, "frame_id", "a frame"), "frame_id") for entry in entries]
         if len(set(numbers)) < len(numbers):
-            raise InputError("a frame_id is there twice")
+            raise InputError("a frame_id occurs twice")
         return {
             number - first: _expect_list(entry["instances"], "instances")
             for number, entry in zip(numbers, entries, strict=True)

@@ -91,7 +91,7 @@ def _wanted_columns(columns: list[str], keypoint_set: KeypointSetName) -> list[t
         )
     repeated = sorted({name for name in columns if name and columns.count(name) > 1})
     if repeated:
-        raise InputError(f"columns are there twice: {', '.join(repeated[:_MAX_LISTED])}")
+        raise InputError(f"columns are repeated: {', '.join(repeated[:_MAX_LISTED])}")
     return wanted
 
 
@@ -137,7 +137,7 @@ def _parse(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], metadata
     filled: set[tuple[int, int]] = set()
     for number, track, row in zip(numbers, tracks, points, strict=True):
         if (number, track) in filled:
-            raise InputError(f"frame {number} is there twice for track {track}, expected one row per person")
+            raise InputError(f"frame {number} occurs twice for track {track}, expected one row per person")
         filled.add((number, track))
         people.setdefault(track, missing(span, len(wanted)))[number - first] = row
     return RawKeypoints(people, first=first, times=_times(table, np.array(numbers) - first, span), **metadata)
