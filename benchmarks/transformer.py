@@ -126,7 +126,7 @@ def stepper(recipe: TrainConfig, dataset: PoseDataset):
     size = recipe.batch_size // recipe.frames_per_sample
 
     def step() -> None:
-        batch = sampler.draw_anywhere(size)
+        batch = sampler.draw_random(size)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
             lifted = model(batch.keypoints_2d)
         lifted = type(lifted)(*(each.float() for each in lifted))

@@ -36,7 +36,7 @@ def main(steps: str) -> None:
     sampler = WindowSampler(data, frames_per_sample=2, context=model.context)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for step in range(int(steps)):
-        batch = sampler.draw_anywhere(64)
+        batch = sampler.draw_random(64)
         lifted = model(batch.keypoints_2d)
         terms = spgnet.losses.weighted_losses(lifted, batch, SPGNET_LOSS)
         terms["symmetry"] = 0.5 * symmetry_loss(lifted.pose)

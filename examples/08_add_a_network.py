@@ -46,7 +46,7 @@ def main(steps: str) -> None:
     sampler = WindowSampler(data, frames_per_sample=2, context=model.context)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(int(steps)):
-        batch = sampler.draw_anywhere(64)
+        batch = sampler.draw_random(64)
         terms = spgnet.losses.weighted_losses(model(batch.keypoints_2d), batch, SPGNET_LOSS)
         optimizer.zero_grad()
         spgnet.losses.total(terms).backward()

@@ -1,4 +1,4 @@
-"""Evaluation: every metric of a network on data, by action and on average."""
+"""Evaluation: all metrics of a network on a dataset, by action and on average."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spgnet.models.network import lift_sequence
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, labels: int) -> str:
-    """A Markdown table whose first ``labels`` columns are text, and the others numbers, set to the right."""
+    """A Markdown table whose first ``labels`` columns are text, and the others right-aligned numbers."""
     rule = ["---"] * labels + ["---:"] * (len(header) - labels)
     return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *rows))
 
@@ -44,22 +44,24 @@ METRICS = {
     "reprojection": Metric("Re-projection", "repr.", "px"),
     "bone_deviation": Metric("Bone deviation", "bone", "mm"),
 }
-"""The metrics, by the names that results are stored under."""
+"""The metrics by their keys in stored results."""
 
 
 def metric_headings(names: Sequence[str]) -> list[str]:
-    """Labels and units of metrics."""
+    """Column headings: label and unit of each metric."""
     return [f"{METRICS[name].label} [{METRICS[name].unit}]" for name in names]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Results, each a dictionary from a metric's short name to its value (see ``METRICS``); NaN for a metric
-    that has none, such as the trajectory of a network that predicts none.
+    """Mean metrics of a network on a dataset.
+
+    Each is a dictionary from a key of :data:`METRICS` to a value in that metric's unit; NaN if the metric has
+    no value, such as the trajectory error of a network that predicts no trajectory.
 
     Attributes:
         actions: mean over the evaluated frames of each action.
-        mean_over_actions: mean of these, which the field reports.
+        mean_over_actions: mean of ``actions``, the figure that the field reports.
         mean_over_frames: mean over all evaluated frames.
         frames: number of evaluated frames.
     """
@@ -70,7 +72,7 @@ class Evaluation:
     frames: int
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, to be written as JSON."""
+        """Values for JSON, with None for NaN."""
         return _without_nan(asdict(self))
 
     def rows(self) -> list[tuple[str, dict[str, float]]]:
@@ -88,12 +90,15 @@ class Evaluation:
 
 
 def evaluate(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool = True) -> Evaluation:
-    """Every metric of a network on a dataset.
+    """Evaluate a network on a dataset with all metrics.
 
     Args:
         model: in evaluation mode, on the device of the dataset.
         dataset: sequences with true joints.
-        flip: average with the result for the mirrored input, as the field does.
+        flip: average with the result for the mirrored input, as is usual in the field.
+
+    Raises:
+        InputError: the network takes rays, and a lens distortion cannot be inverted at some pixels.
     """
     values = frame_values(lift_dataset(model, dataset, flip=flip), dataset)
     if not model.has_trajectory:
@@ -109,7 +114,7 @@ def evaluate(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool = True) 
 
 
 def validation_mpjpe(model: LiftingNetwork, dataset: PoseDataset) -> float:
-    """MPJPE over all evaluated frames in mm, without flips: the number to watch in training."""
+    """MPJPE over all evaluated frames, in mm, without flip averaging; it selects the best epoch."""
     model.eval()
     predicted = lift_dataset(model, dataset, flip=False)
     joints = measured_joints(dataset)
@@ -118,11 +123,11 @@ def validation_mpjpe(model: LiftingNetwork, dataset: PoseDataset) -> float:
 
 
 def lift_dataset(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool) -> Float[Tensor, "frames 17 3"]:
-    """Predicted joints for every frame, in metres, relative to the camera.
+    """Predict the joints of every frame of a dataset, in metres in the camera frame.
 
     Args:
         model: in evaluation mode, on the device of the dataset.
-        dataset: whose 2D input is lifted, in the network's input space.
+        dataset: the 2D input, which is converted to the network's input space.
         flip: average with the result for the mirrored input.
 
     Raises:
@@ -136,10 +141,15 @@ def lift_dataset(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool) -> 
 def frame_values(
     predicted: Float[Tensor, "frames 17 3"], dataset: PoseDataset
 ) -> dict[str, Float[Tensor, " frames"]]:
-    """Every metric at every frame; NaN at the frames where one has no value (velocity at a first frame).
+    """All metrics at every frame; NaN where a metric has no value.
 
-    A frame that is not evaluated has none, and counts in none: velocity needs two evaluated frames in a row,
-    and acceleration three.
+    A frame that is not evaluated has no value of any metric. The velocity error needs two consecutive
+    evaluated frames of a sequence, and the acceleration error three; their value is that of the last frame.
+    The bone deviation, one value for each sequence, is repeated at its frames.
+
+    Args:
+        predicted: joints in metres, camera frame.
+        dataset: the true joints, cameras and 2D input of the same frames.
     """
     joints, evaluated = measured_joints(dataset), dataset.eval_frames()
     counted = [joint for joint in metrics.PCK_JOINTS if joint in joints]
@@ -169,7 +179,7 @@ def frame_values(
 
 
 def _counted_frames(name: str, frames: Bool[Tensor, " frames"]) -> Bool[Tensor, " frames"]:
-    """The frames at which a metric counts: evaluated, as well as the predecessors that it needs."""
+    """Whether a metric has a value at each frame: it and the preceding frames needed are evaluated."""
     counts = frames.clone()
     for back in range(1, 1 + {"velocity": 1, "acceleration": 2}.get(name, 0)):
         counts[back:] &= frames[:-back]
@@ -177,12 +187,12 @@ def _counted_frames(name: str, frames: Bool[Tensor, " frames"]) -> Bool[Tensor, 
 
 
 def measured_joints(dataset: PoseDataset) -> list[int]:
-    """The joints whose true positions are measured, and not guessed."""
+    """Indices of the joints whose true positions are measured, not guessed."""
     return [joint for joint, name in enumerate(HUMAN36M.names) if name not in dataset.unmeasured_joints]
 
 
 def measured_bones(dataset: PoseDataset) -> list[int]:
-    """The bones between them."""
+    """Indices of the bones between measured joints."""
     known = measured_joints(dataset)
     return [bone for bone, ends in enumerate(HUMAN36M.bones) if set(ends) <= set(known)]
 
@@ -201,7 +211,7 @@ def _without_nan(values: Any) -> Any:
 
 
 def shown(value: float | None) -> str:
-    """A figure in a table; a dash where a metric has no value (no trajectory is predicted, for example)."""
+    """A value as text in a table, with one decimal; a dash if it is None or NaN."""
     return "–" if value is None or math.isnan(value) else f"{value:.1f}"
 
 

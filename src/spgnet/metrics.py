@@ -1,8 +1,9 @@
-"""Metrics: how far predicted poses are from the true ones, one value per frame.
+"""Metrics of 3D poses, one value per frame: MPJPE, P-MPJPE, N-MPJPE, MPJVE, PCK, AUC and others.
 
-Poses are in metres in the camera frame and errors in millimetres. Nothing is averaged over frames, so that
-callers may average by action, by sequence or over everything. Root-relative poses have their joint 0 at the
-origin; its error, which is zero, is part of every mean over the joints, as is usual on Human3.6M.
+Inputs are joint positions in metres in the camera frame (x right, y down, z forward), with joint 0 as the
+root; errors are in millimetres. Functions do not average over frames, so that callers may average by action,
+by sequence or over all frames. Metrics of root-relative poses subtract the root of both poses first; its
+error, which is then zero, counts in every mean over the joints, as is usual on Human3.6M.
 """
 
 from __future__ import annotations
@@ -27,23 +28,27 @@ PCK_JOINTS = tuple(
 )
 """The 14 joints that PCK and AUC count in the field: top of the head, neck, shoulders, elbows, wrists, hips,
 knees and ankles (``mpii_get_pck_auc_joint_groups.m`` of MPI-INF-3DHP's test set, as PoseFormerV2 runs it; a
-copy that counts all 17 is also about)."""
+variant of that script counts all 17)."""
 
 
 def mpjpe(
     predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch"]:
-    """Mean distance of the joints of root-relative poses, in mm: Protocol 1 of Human3.6M."""
+    """MPJPE: mean per-joint position error of root-relative poses, in mm (Protocol 1 of Human3.6M)."""
     return _joint_errors(_root_relative(predicted), _root_relative(target)).mean(-1)
 
 
 def p_mpjpe(
     predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch"]:
-    """Mean distance of the joints after a similarity alignment of every frame, in mm: Protocol 2.
+    """P-MPJPE: MPJPE after Procrustes alignment of every frame, in mm (Protocol 2 of Human3.6M).
 
-    The alignment minimises the squared error, so this is at most the root mean square of the distances
-    behind ``mpjpe``, but may exceed ``mpjpe`` itself.
+    The alignment (:func:`spgnet.geometry.alignment.similarity_align`) minimises the squared error, not this
+    one: P-MPJPE is at most the root mean square of the joint errors that ``mpjpe`` averages, but may exceed
+    ``mpjpe`` itself.
+
+    Raises:
+        torch.linalg.LinAlgError: a pose holds values that are not finite.
     """
     return _joint_errors(similarity_align(predicted, target), target).mean(-1)
 
@@ -51,17 +56,20 @@ def p_mpjpe(
 def n_mpjpe(
     predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch"]:
-    """Mean distance of the joints of root-relative poses after the best scaling of every frame, in mm."""
+    """N-MPJPE: MPJPE of root-relative poses after the least-squares scaling of every frame, in mm.
+
+    Rhodin et al., "Unsupervised geometry-aware representation for 3D human pose estimation", ECCV 2018.
+    """
     return _joint_errors(scale_align(predicted, target), target).mean(-1)
 
 
 def velocity_error(
     predicted: Float[Tensor, "frames joints 3"], target: Float[Tensor, "frames joints 3"]
 ) -> Float[Tensor, " frames-1"]:
-    """MPJVE: mean distance of the joints' velocities, root-relative, in mm per frame.
+    """MPJVE: mean per-joint velocity error of root-relative poses, in mm per frame.
 
-    Pavllo et al., "3D human pose estimation in video with temporal convolutions", CVPR 2019. Frames follow
-    one another in time.
+    Pavllo et al., "3D human pose estimation in video with temporal convolutions", CVPR 2019.
+    Velocities are differences between frames, which must be consecutive.
     """
     return _difference_error(predicted, target, order=1)
 
@@ -69,9 +77,9 @@ def velocity_error(
 def acceleration_error(
     predicted: Float[Tensor, "frames joints 3"], target: Float[Tensor, "frames joints 3"]
 ) -> Float[Tensor, " frames-2"]:
-    """Mean distance of the joints' accelerations, root-relative, in mm per frame².
+    """Mean per-joint acceleration error of root-relative poses, in mm per frame².
 
-    Two frames or more that follow one another in time.
+    Accelerations are second differences; the two or more frames must be consecutive.
     """
     return _difference_error(predicted, target, order=2)
 
@@ -83,15 +91,15 @@ def pck(
     *,
     joints: Sequence[int] | None = None,
 ) -> Float[Tensor, "*batch"]:
-    """3D PCK: percentage of joints of root-relative poses that are less than a threshold off.
+    """3D PCK: percentage of the joints of root-relative poses whose error is below a threshold.
 
     Mehta et al., "Monocular 3D human pose estimation in the wild using improved CNN supervision", 3DV 2017.
 
     Args:
-        predicted: poses in metres.
-        target: the true ones.
-        threshold_mm: from which distance on a joint is wrong.
-        joints: which joints count; by default all. Poses are relative to joint 0 whether it counts or not.
+        predicted: joint positions in metres.
+        target: true joint positions in metres.
+        threshold_mm: the error, in mm, from which a joint counts as wrong.
+        joints: indices of the joints that count; None: all. Poses are relative to joint 0 in either case.
     """
     return _percent_below(_counted_errors(predicted, target, joints), threshold_mm)
 
@@ -104,12 +112,12 @@ def auc(
 ) -> Float[Tensor, "*batch"]:
     """Area under the PCK curve in percent: mean PCK over the thresholds 0, 5, ..., 150 mm (3DV 2017).
 
-    No joint is less than 0 mm off, so a perfect pose has 30/31, or 96.8 %, as in the authors' own script.
+    No error is below the threshold 0, so a perfect pose has 30/31, or 96.8 %, as in the authors' script.
 
     Args:
-        predicted: poses in metres.
-        target: the true ones.
-        joints: which joints count; by default all. Poses are relative to joint 0 whether it counts or not.
+        predicted: joint positions in metres.
+        target: true joint positions in metres.
+        joints: indices of the joints that count; None: all. Poses are relative to joint 0 in either case.
     """
     errors = _counted_errors(predicted, target, joints)
     return torch.stack([_percent_below(errors, threshold) for threshold in AUC_THRESHOLDS]).mean(0)
@@ -118,21 +126,21 @@ def auc(
 def trajectory_error(
     predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch"]:
-    """Distance of the predicted root from the true one in the camera frame, in mm."""
+    """Distance between the predicted and the true root (joint 0) in the camera frame, in mm."""
     return _joint_errors(predicted[..., 0, :], target[..., 0, :])
 
 
 def reprojection_error(
     predicted_pixels: Float[Tensor, "*batch joints 2"], pixels: Float[Tensor, "*batch joints 2"]
 ) -> Float[Tensor, "*batch"]:
-    """Mean distance of the joints in the image, in pixels."""
+    """Mean distance between projected and given 2D joints in the image, in pixels."""
     return (predicted_pixels - pixels).norm(dim=-1).mean(-1)
 
 
 def bone_length_deviation(
     predicted: Float[Tensor, "frames joints 3"], skeleton: Skeleton
 ) -> Float[Tensor, " bones"]:
-    """Standard deviation over the frames of the length of each bone, in mm (of the population: ÷ frames)."""
+    """Standard deviation of each bone's length over the frames, in mm (divided by the number of frames)."""
     return MILLIMETRES * skeleton.bone_lengths(predicted).std(0, correction=0)
 
 

@@ -96,7 +96,7 @@ def test_a_random_half_of_the_samples_is_mirrored_unless_told_otherwise(dataset)
     for options in ({}, {"flip": False}):
         sampler = WindowSampler(dataset, **window, **options)
         torch.manual_seed(0)
-        drawn.append((sampler.draw(places), sampler.draw_anywhere(60)))
+        drawn.append((sampler.draw(places), sampler.draw_random(60)))
     for mirrored, straight in zip(*drawn, strict=True):
         same = (mirrored.joints == straight.joints).flatten(1).all(dim=1)
         flipped = (mirrored.joints == HUMAN36M.flip(straight.joints)).flatten(1).all(dim=1)

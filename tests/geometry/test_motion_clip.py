@@ -103,7 +103,7 @@ def test_doubling_the_rate_keeps_every_frame_and_puts_the_mean_between_neighbour
 @law
 def test_turning_keeps_bone_lengths_heights_and_distances_from_the_axis(angle: float) -> None:
     clip = _clip(_random(4))
-    turned = clip.turned(angle)
+    turned = clip.rotated(angle)
     lengths = HUMAN36M.bone_lengths(clip.joints)
     torch.testing.assert_close(HUMAN36M.bone_lengths(turned.joints), lengths, rtol=1e-5, atol=1e-6)
     assert torch.equal(turned.joints[..., 2], clip.joints[..., 2])
@@ -114,7 +114,7 @@ def test_turning_keeps_bone_lengths_heights_and_distances_from_the_axis(angle: f
 def test_a_quarter_turn_takes_x_to_y() -> None:
     joints = torch.zeros(1, 17, 3)
     joints[..., 0] = 1
-    turned = _clip(joints).turned(math.pi / 2)
+    turned = _clip(joints).rotated(math.pi / 2)
     torch.testing.assert_close(turned.joints, torch.tensor([0.0, 1.0, 0.0]).expand(1, 17, 3))
 
 

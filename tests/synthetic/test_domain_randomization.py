@@ -38,7 +38,7 @@ def sampler(
 
 def test_a_batch_has_the_shapes_that_training_wants():
     torch.manual_seed(0)
-    batch = sampler().draw_anywhere(32)
+    batch = sampler().draw_random(32)
     assert batch.keypoints_2d.shape == (32, 9, 17, 3)
     assert batch.target_2d.shape == (32, 3, 17, 2)
     assert batch.joints.shape == (32, 3, 17, 3)
@@ -50,14 +50,14 @@ def test_the_same_seed_draws_the_same_samples():
     draws = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        draws.append(sampler().draw_anywhere(4).keypoints_2d)
+        draws.append(sampler().draw_random(4).keypoints_2d)
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
 
 
 def test_the_rays_of_the_output_frames_are_those_of_its_joints():
     torch.manual_seed(0)
-    batch = sampler().draw_anywhere(16)
+    batch = sampler().draw_random(16)
     torch.testing.assert_close(
         project_to_input_space(batch.joints, batch.cameras, batch.input_space), batch.target_2d
     )
@@ -66,7 +66,7 @@ def test_the_rays_of_the_output_frames_are_those_of_its_joints():
 def test_without_errors_and_gaps_the_input_is_the_exact_rays():
     torch.manual_seed(0)
     exact = replace(STILL, noise=(0.0, 0.0))
-    batch = sampler(exact).draw_anywhere(64)
+    batch = sampler(exact).draw_random(64)
     inside = batch.keypoints_2d[..., 2].flatten(1).bool().all(dim=1)  # the image may still cut somebody off
     assert inside.sum() > 32
     middle = batch.keypoints_2d[:, 4:7, :, :2]
@@ -78,7 +78,7 @@ def test_without_errors_and_gaps_the_input_is_the_exact_rays():
 
 def test_people_are_ahead_of_the_camera_at_the_stated_distances():
     torch.manual_seed(0)
-    batch = sampler().draw_anywhere(500)
+    batch = sampler().draw_random(500)
     assert batch.joints[..., 2].min() > 0.39
     distance = batch.root.norm(dim=-1)
     assert distance.min() > 0.8
@@ -89,7 +89,7 @@ def test_people_are_ahead_of_the_camera_at_the_stated_distances():
 def test_most_people_are_upright_in_the_image():
     torch.manual_seed(0)
     standing = [clip for clip in CLIPS if clip.action in ("walk", "idle")]
-    batch = RandomizedSampler(standing, frames_per_sample=1, context=(0, 0)).draw_anywhere(200)
+    batch = RandomizedSampler(standing, frames_per_sample=1, context=(0, 0)).draw_random(200)
     head, pelvis = batch.joints[:, 0, HUMAN36M.names.index("head_top")], batch.joints[:, 0, 0]
     assert ((head - pelvis)[:, 1] < 0).float().mean() > 0.95
 
@@ -139,7 +139,7 @@ def test_a_person_mixed_with_themselves_turned_around_is_the_same_person():
     clip = CLIPS[3]
     lower, turned = (
         clip.joints[None, :20],
-        clip.turned(1.9).joints[None, :20] + torch.tensor([3.0, -1.0, 0.2]),
+        clip.rotated(1.9).joints[None, :20] + torch.tensor([3.0, -1.0, 0.2]),
     )
     torch.testing.assert_close(swap_upper_body(lower, turned), lower, atol=1e-5, rtol=1e-5)
 
@@ -147,7 +147,7 @@ def test_a_person_mixed_with_themselves_turned_around_is_the_same_person():
 def test_mirrored_people_have_their_left_on_the_left():
     """Everybody's nose is ahead of them, where ahead follows from which hip is the left one."""
     torch.manual_seed(0)
-    joints = sampler().draw_anywhere(200).joints[:, 0]
+    joints = sampler().draw_random(200).joints[:, 0]
     pelvis, right, left, thorax, nose = joints[:, [0, 1, 4, 8, 9]].unbind(dim=1)
     ahead = torch.linalg.cross(left - right, thorax - pelvis)
     head = nose - (joints[:, HUMAN36M.names.index("head_top")] + thorax) / 2
@@ -161,7 +161,7 @@ def test_a_slower_frame_rate_takes_larger_steps(fps):
     plain = replace(ONE_BODY, fps=(fps, fps), speed=(1.0, 1.0))
     joints = (
         RandomizedSampler(walks, frames_per_sample=2, context=(0, 0), randomization=plain, flip=False)
-        .draw_anywhere(300)
+        .draw_random(300)
         .joints
     )
     step = (joints[:, 1] - joints[:, 0]).norm(dim=-1).mean()
@@ -269,7 +269,7 @@ def test_a_randomized_dataset_holds_drawn_samples_in_pixels_of_a_focal_length_of
     sampler = RandomizedSampler(
         CLIPS, frames_per_sample=12, context=(0, 0), randomization=same_rate, flip=False
     )
-    batches = [sampler.draw_anywhere(10) for _ in range(2)]
+    batches = [sampler.draw_random(10) for _ in range(2)]
     drawn = torch.cat([batch.keypoints_2d for batch in batches]).flatten(0, 1)
     torch.testing.assert_close(dataset.inputs("rays"), drawn, atol=1e-6, rtol=1e-6)
     assert torch.equal(dataset.inputs("rays")[..., 2], drawn[..., 2])

@@ -1,4 +1,4 @@
-"""The pose dataset: recorded or virtual sequences of one person seen by one camera, in a few tensors."""
+"""The pose dataset: recorded or virtual sequences of one person in one camera, concatenated in tensors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spgnet.synthetic.detector_noise import DetectorNoise, simulate_detections
 
 @dataclass(frozen=True)
 class PoseDataset:
-    """Sequences of 2D keypoints and 3D joints, each of one person seen by one camera, all concatenated.
+    """Sequences of 2D keypoints and 3D joints, each of one person in one camera, all concatenated.
 
     Args:
         joints: true joints in metres, in the camera frame of their sequence; NaN where they are not known.
@@ -34,7 +34,7 @@ class PoseDataset:
         actions: the action of each sequence; results are grouped by it.
         unmeasured_joints: names of joints whose true positions are guesses and which are not evaluated; none
             where no true position is known.
-        eval_mask: which frames are evaluated; None: all. The others are input alone.
+        eval_mask: which frames are evaluated; None: all. The others are only input.
         visible: which joints were detected, so that the 2D input of the others was filled in; None: all.
     """
 
@@ -177,7 +177,7 @@ def project_clips(
 
     Args:
         clips: each clip with its cameras (a batch of shape [cameras]).
-        noise: how a detector errs; without it, the 2D input is the exact projection.
+        noise: simulated detector errors; without it, the 2D input is the exact projection.
         seed: of the noise.
 
     Raises:
@@ -202,8 +202,8 @@ def project_takes(
 
     Args:
         takes: performances with their cameras. Where the 3D is not known, joints are NaN.
-        detector: whose 2D joints are the input; if None, the 3D joints are projected.
-        noise: how a detector errs on projections.
+        detector: the detector whose 2D joints are the input; if None, the 3D joints are projected.
+        noise: simulated detector errors on projections; without it, they are exact.
         seed: of the noise.
 
     Raises:

@@ -17,7 +17,7 @@ def pixels_to_input_space(
     Args:
         pixels: n points for each camera.
         cameras: of shape [*points].
-        input_space: where to.
+        input_space: the space to convert to.
 
     Raises:
         InputError: the input space is rays, and the lens distortion cannot be inverted at some pixels.
@@ -38,7 +38,7 @@ def project_to_input_space(
     Args:
         joints: metres, in front of the camera.
         cameras: of shape [*points]; rays are the same for every camera, and need none.
-        input_space: where to.
+        input_space: the space to project to.
     """
     if input_space == "rays":
         return joints[..., :2] / joints[..., 2:]

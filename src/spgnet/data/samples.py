@@ -1,8 +1,8 @@
 """Training samples: short sequences of output frames with the 2D input around them, in batches.
 
-They are windows of a dataset, or windows of motion under domain randomisation: changed at random (speed,
-body, mirror image, the upper body of somebody else), projected into a random camera, and turned into rays
-with the errors and the gaps of a detector, in this order, on the training device.
+They are windows of a dataset, or windows of motion under domain randomisation. The latter are changed at
+random (speed, body, mirror image, upper body of another clip), projected into a random camera, and converted
+to rays with the errors and gaps of a simulated detector, in this order, on the training device.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Batch:
     Args:
         keypoints_2d: 2D input of the output frames and of their context, as the network takes it. A window
             is the frames before the output frames, these, and the frames after them.
-        target_2d: the 2D pose of the output frames that a re-projection should meet: their part of the
-            input or, for randomized samples, the exact one.
+        target_2d: the 2D pose of the output frames, the target of re-projection: their part of the input
+            or, for randomized samples, the exact one.
         joints: true joints at the output frames, metres, camera frame.
         cameras: the camera of each sample, shape [batch]; None for rays, which need none.
         input_space: the coordinates of ``keypoints_2d`` and ``target_2d``.
@@ -70,15 +70,15 @@ class Sampler(Protocol):
     """Draws batches of training samples, with random changes from PyTorch's global generator."""
 
     def __len__(self) -> int:
-        """The number of places in the data that a sample can be drawn from."""
+        """The number of indices that samples can be drawn at."""
         ...
 
-    def draw(self, places: Int[Tensor, " batch"]) -> Batch:
+    def draw(self, indices: Int[Tensor, " batch"]) -> Batch:
         """A batch of samples.
 
         Args:
-            places: numbers below ``len(self)``, one for every sample. A sampler that chooses places itself
-                draws as many samples.
+            indices: one index below ``len(self)`` for every sample. A sampler that draws at random uses only
+                their number.
         """
         ...
 
@@ -120,8 +120,10 @@ class WindowSampler:
         frame = torch.arange(len(self.sequence), device=self.sequence.device)
         complete = frame + frames_per_sample - 1 <= self.last
         if dataset.eval_mask is not None:
-            left_out = torch.cat((frame.new_zeros(1), (~dataset.eval_mask).cumsum(0)))
-            complete &= left_out[(frame + frames_per_sample).clamp(max=len(frame))] == left_out[:-1]
+            excluded_before = torch.cat((frame.new_zeros(1), (~dataset.eval_mask).cumsum(0)))
+            complete &= (
+                excluded_before[(frame + frames_per_sample).clamp(max=len(frame))] == excluded_before[:-1]
+            )
         self.starts = frame[complete]
         if not len(self.starts):
             raise InputError(
@@ -133,22 +135,22 @@ class WindowSampler:
         """The number of windows."""
         return len(self.starts)
 
-    def draw(self, places: Int[Tensor, " batch"]) -> Batch:
-        """The windows of the given numbers, mirrored at random."""
-        flip = self._random_flip(len(places))
-        return self.gather(places.to(self.starts.device), flip)
+    def draw(self, indices: Int[Tensor, " batch"]) -> Batch:
+        """The windows of the given indices, mirrored at random."""
+        flip = self._random_flip(len(indices))
+        return self.gather(indices.to(self.starts.device), flip)
 
-    def draw_anywhere(self, count: int) -> Batch:
-        """Windows of random numbers, mirrored at random."""
+    def draw_random(self, count: int) -> Batch:
+        """A number of windows drawn at random, mirrored at random."""
         flip = self._random_flip(count)
         return self.gather(torch.randint(len(self), (count,)).to(self.starts.device), flip)
 
     def _random_flip(self, count: int) -> Bool[Tensor, " batch"]:
         return (torch.rand(count) < (0.5 if self.flip else 0)).to(self.starts.device)
 
-    def gather(self, places: Int[Tensor, " batch"], flip: Bool[Tensor, " batch"]) -> Batch:
-        """The windows of the given numbers, mirrored left to right where ``flip`` is true."""
-        start = self.starts[places]
+    def gather(self, indices: Int[Tensor, " batch"], flip: Bool[Tensor, " batch"]) -> Batch:
+        """The windows of the given indices, mirrored left to right where ``flip`` is true."""
+        start = self.starts[indices]
         before, after = self.context
         offsets = torch.arange(-before, self.frames_per_sample + after, device=start.device)
         first, last = self.first[start].unsqueeze(1), self.last[start].unsqueeze(1)
@@ -209,15 +211,15 @@ class RandomizedSampler:
         self.joints, self.first, self.last = (x.to(device) for x in (self.joints, self.first, self.last))
         return self
 
-    def draw(self, places: Int[Tensor, " batch"]) -> Batch:
-        """As many samples as places are given, from random ones."""
-        return self.draw_anywhere(len(places))
+    def draw(self, indices: Int[Tensor, " batch"]) -> Batch:
+        """As many random samples as there are indices."""
+        return self.draw_random(len(indices))
 
-    def draw_anywhere(self, count: int) -> Batch:
-        """A number of samples.
+    def draw_random(self, count: int) -> Batch:
+        """A number of random samples.
 
-        Their input is rays with a detector's errors, and with its gaps filled; their target is the exact rays
-        of the output frames.
+        The input is rays with the errors of a simulated detector, with gaps filled; the target is the exact
+        rays of the output frames.
         """
         config = self.randomization
         fps = uniform(*config.fps, device=self.joints.device).item()
@@ -274,7 +276,7 @@ def randomized_dataset(
         sampler = RandomizedSampler(
             clips, frames_per_sample=frames, context=(0, 0), randomization=randomization, flip=False
         )
-        batches = [sampler.draw_anywhere(10) for _ in range(count // 10)]
+        batches = [sampler.draw_random(10) for _ in range(count // 10)]
     count = 10 * len(batches)
     inputs = torch.cat([batch.keypoints_2d for batch in batches]).flatten(0, 1)
     return PoseDataset(

@@ -31,7 +31,7 @@ from spgnet.synthetic.procedural import procedural_clips
 
 FPS = 50.0
 RADIUS = 1.5
-"""Half-width of the capture space in metres; clips that leave it are cut and centred anew."""
+"""Half-width of the capture space in metres; clips that leave it are split, and each piece is centred."""
 SHORTEST = 1.0
 """Seconds; shorter pieces are dropped."""
 SESSIONS: dict[Split, tuple[str, ...]] = {
@@ -39,7 +39,7 @@ SESSIONS: dict[Split, tuple[str, ...]] = {
     "validation": ("S1", "S5", "S6", "S7", "S8"),
     "test": ("S9", "S11"),
 }
-"""Human3.6M sessions whose cameras record the clips of a split, in turn."""
+"""Human3.6M sessions whose cameras record the clips of a split, one after the other."""
 BONE_SPREAD = 0.08
 """Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
 PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
@@ -138,7 +138,7 @@ def load_clips(data: DataConfig, split: Split, *, trained_randomized: bool = Fal
 def add_virtual_cameras(
     clips: list[MotionClip], split: Split, rig: Rig, generator: torch.Generator
 ) -> Iterator[tuple[MotionClip, Camera]]:
-    """Turn every clip at random, cut it to the capture space, vary training bodies, and assign a rig.
+    """Rotate every clip at random, split it to the capture space, vary training bodies, and assign a rig.
 
     Returns:
         Pieces of clips, each with the cameras of its rig, a batch of shape [4].
@@ -146,7 +146,7 @@ def add_virtual_cameras(
     sessions = cycle(SESSIONS[split])
     for clip in clips:
         angle = 2 * torch.pi * torch.rand((), generator=generator).item()
-        for piece in split_to_space(clip.resampled(FPS).turned(angle), RADIUS, SHORTEST):
+        for piece in split_to_space(clip.resampled(FPS).rotated(angle), RADIUS, SHORTEST):
             cameras = human36m_rig(next(sessions)) if rig == "human36m" else _random_rig(generator)
             if split == "train":
                 piece = piece.with_bone_scales(random_bone_scales(generator))

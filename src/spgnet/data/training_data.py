@@ -1,4 +1,4 @@
-"""What a network is trained on: a dataset, or motion clips that randomized samples are drawn from."""
+"""Training data: a dataset, or motion clips from which randomized samples are drawn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spgnet.synthetic.domain_randomization import DomainRandomization
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A dataset or clips, and perhaps a dataset without labels besides.
+    """A dataset or clips, and optionally an unlabelled dataset.
 
     Args:
         dataset: sequences with true joints.
@@ -56,7 +56,7 @@ class TrainingData:
         randomization: DomainRandomization,
         device: torch.device,
     ) -> tuple[Sampler, WindowSampler | None]:
-        """What draws samples with labels and, if there are any, without, on a device.
+        """The samplers of labelled and, if there are any, of unlabelled samples, on a device.
 
         Args:
             frames_per_sample: consecutive output frames of a sample.
@@ -64,7 +64,7 @@ class TrainingData:
             input_space: coordinates of the 2D input that the network takes.
             flip: mirror a random half of the samples left to right.
             randomization: how far samples of clips are changed.
-            device: where batches are to be.
+            device: the device of the batches.
 
         Raises:
             InputError: the data are too short for a sample, or cannot be given in the input space.

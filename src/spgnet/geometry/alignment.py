@@ -1,4 +1,4 @@
-"""Alignment: the predicted pose moved as close to the true pose as a metric's protocol allows."""
+"""Alignment of predicted to true poses: Procrustes (similarity) and scale, as metrics need them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 def similarity_align(
     predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch joints 3"]:
-    """Each predicted pose under the rotation, scale and translation that bring it closest to its target.
+    """Align each predicted pose to its target by the best rotation, scale and translation.
 
-    Closest is the least sum of squared distances (Umeyama, "Least-squares estimation of transformation
+    These minimise the sum of squared distances (Umeyama, "Least-squares estimation of transformation
     parameters between two point patterns", PAMI 1991). Reflections are not allowed. A pose whose joints
-    coincide, or whose target's do, goes to the target's centroid. It is computed in float64 and returned
-    in the type of the prediction; any unit will do. For measuring, not for training: the gradient of the
+    coincide, or whose target's do, goes to the target's centroid. Computation is in float64;
+    the result has the type and the unit of the prediction. It is not for training: the gradient of the
     singular vectors does not exist for symmetric poses.
 
     Raises:
@@ -32,9 +32,9 @@ def similarity_align(
 def scale_align(
     predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch joints 3"]:
-    """Each predicted pose scaled about its root (joint 0) to fit its target, and moved to the target's root.
+    """Scale each predicted pose about its root (joint 0) to fit its target, and move it to the target's root.
 
-    The scale is that of least squared error between the root-relative poses (Rhodin et al., "Unsupervised
+    The scale minimises the squared error between the root-relative poses (Rhodin et al., "Unsupervised
     geometry-aware representation for 3D human pose estimation", ECCV 2018). It is negative where the
     prediction points away from its target, and 0 where all predicted joints lie in the root.
     """

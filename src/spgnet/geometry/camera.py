@@ -1,4 +1,4 @@
-"""Cameras: from the world to the camera frame, to pixels, to normalised screen coordinates, and back."""
+"""Cameras: transforms between world, camera frame, pixels, rays and screen coordinates."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from spgnet.errors import InputError
 from spgnet.geometry.distortion import DISTORT, Convention, undistort
 
 Extrinsics = Literal["calibrated", "estimated", "arbitrary"]
-"""Where a camera's pose in the world comes from: a calibration; an estimate from a motion, whose floor is at
-z = 0; or nowhere, so that the world is a frame of convenience without a floor."""
+"""Where a camera's pose in the world comes from: a calibration; an estimate from a motion, with the floor at
+z = 0; or an arbitrary choice, in which case the height of the floor is not known."""
 EXTRINSICS: tuple[Extrinsics, ...] = get_args(Extrinsics)
-"""The same, the most certain first."""
+"""The values of :data:`Extrinsics`, the most certain first."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Camera:
     def try_image_to_rays(
         self, pixels: Float[Tensor, "*points n 2"]
     ) -> tuple[Float[Tensor, "*out n 2"], Bool[Tensor, "*out n"]]:
-        """:meth:`image_to_rays`, and which pixels have a ray; the others' values mean nothing."""
+        """:meth:`image_to_rays`, and which pixels have a ray; the values of the others are undefined."""
         distorted = (pixels - self.center.unsqueeze(-2)) / self.focal.unsqueeze(-2)
         return undistort(distorted, self.radial.unsqueeze(-2), self.tangential.unsqueeze(-2), self.convention)
 
@@ -138,7 +138,7 @@ class Camera:
         return screen * (self.image_size[..., None, :1] / 2) + self.center.unsqueeze(-2)
 
     def camera_to_screen(self, points: Float[Tensor, "*points n 3"]) -> Float[Tensor, "*out n 2"]:
-        """Camera frame (metres) to screen coordinates: what the networks see."""
+        """Camera frame (metres) to screen coordinates: the input of the networks."""
         return self.image_to_screen(self.camera_to_image(points))
 
     def intrinsics_matrix(self) -> Float[Tensor, "*batch 3 3"]:
@@ -157,10 +157,10 @@ class Camera:
         return torch.cat((lens.radial[..., :2], lens.tangential, lens.radial[..., 2:]), dim=-1)
 
     def flipped(self) -> Camera:
-        """The lens under which a pose mirrored left to right has the mirrored screen coordinates.
+        """The camera that projects a pose mirrored left to right to the mirrored screen coordinates.
 
-        Its horizontal tangential term has the other sign. (The pose in the world is kept, though nothing
-        there is mirrored.)
+        The sign of the horizontal tangential coefficient changes. Rotation and position are kept: only
+        the projection of the camera frame is mirrored.
         """
         return self.flipped_where(
             torch.ones(self.focal.shape[:-1], dtype=torch.bool, device=self.focal.device)
@@ -245,7 +245,7 @@ def opencv_camera(
     rotation: Any = None,
     position: Any = None,
 ) -> Camera:
-    """One camera from what calibration tools write.
+    """One camera from OpenCV's intrinsics and distortion coefficients.
 
     If neither rotation nor position is given, the extrinsics are ``"arbitrary"``, otherwise
     ``"calibrated"``.
@@ -312,7 +312,7 @@ def fit_to_image(camera: Camera, image_size: tuple[int, int]) -> Camera:
         image_size: width and height of the new image in pixels.
 
     Raises:
-        InputError: the image is turned by 90 degrees, or has another shape.
+        InputError: the image is rotated by 90 degrees, or has another aspect ratio.
     """
     width, height = camera.image_size.tolist()
     size = torch.tensor(image_size, dtype=camera.image_size.dtype, device=camera.image_size.device)

@@ -32,8 +32,8 @@ def distort_human36m(
     ``tangential`` is (p2, p1) in OpenCV's names, and the cross terms lack OpenCV's factor 2.
     """
     r2 = (xy**2).sum(dim=-1, keepdim=True)
-    lean = (tangential * xy).sum(dim=-1, keepdim=True)
-    return xy * (radial_factor(r2, radial) + lean) + tangential * r2
+    tangent = (tangential * xy).sum(dim=-1, keepdim=True)
+    return xy * (radial_factor(r2, radial) + tangent) + tangential * r2
 
 
 def distort_opencv(
@@ -85,16 +85,16 @@ def undistort(
         xy = distorted.clone()
         for _ in range(iterations):
             step = _solve_2x2(jacobian(xy), residual(xy))
-            # Short steps: a long one would jump over a fold nearby.
+            # Steps are bounded, since a long one could cross a nearby fold.
             longest = 0.2 + 0.2 * xy.norm(dim=-1, keepdim=True)
             step = step / (step.norm(dim=-1, keepdim=True) / longest).clamp_min(1)
             xy = xy - step
             if bool((step.abs() < tolerance / 10).all()):
                 break
         matrix = jacobian(xy)
-        # A point behind a fold, where the image has turned over on the way from the centre, is no inverse.
-        on_the_way = [_determinant(jacobian(xy * (part / 16))) for part in range(1, 17)]
-        upright = (torch.stack(on_the_way) > 0).all(dim=0)
+        # Beyond a fold, where the determinant has changed its sign on the way from the centre, is no inverse.
+        determinants = [_determinant(jacobian(xy * (part / 16))) for part in range(1, 17)]
+        upright = (torch.stack(determinants) > 0).all(dim=0)
     rest = residual(xy)
     converged = (rest.detach().norm(dim=-1) < tolerance) & (xy.norm(dim=-1) < 10) & upright
     return xy - _solve_2x2(matrix, rest), converged
@@ -103,16 +103,16 @@ def undistort(
 def _jacobian(xy: Tensor, radial: Tensor, tangential: Tensor, convention: Convention) -> Tensor:
     """The 2x2 Jacobian of the distortion at every point."""
     # OpenCV's model is Human3.6M's with the coefficients exchanged and the cross terms doubled.
-    lean, cross = (tangential, 1) if convention == "human36m" else (tangential.flip(-1), 2)
+    tangent, cross = (tangential, 1) if convention == "human36m" else (tangential.flip(-1), 2)
     r2 = (xy**2).sum(dim=-1, keepdim=True)
     slope = (radial * torch.cat((torch.ones_like(r2), 2 * r2, 3 * r2**2), dim=-1)).sum(dim=-1, keepdim=True)
-    stretch = radial_factor(r2, radial) + cross * (lean * xy).sum(dim=-1, keepdim=True)
-    growth = 2 * slope * xy + cross * lean
+    stretch = radial_factor(r2, radial) + cross * (tangent * xy).sum(dim=-1, keepdim=True)
+    growth = 2 * slope * xy + cross * tangent
     identity = torch.eye(2, dtype=xy.dtype, device=xy.device)
     return (
         stretch.unsqueeze(-1) * identity
         + xy.unsqueeze(-1) * growth.unsqueeze(-2)
-        + 2 * lean.unsqueeze(-1) * xy.unsqueeze(-2)
+        + 2 * tangent.unsqueeze(-1) * xy.unsqueeze(-2)
     )
 
 

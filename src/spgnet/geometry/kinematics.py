@@ -31,14 +31,15 @@ def forward_kinematics(
         rotations: of each joint relative to its parent; a root's is relative to the world.
         offsets: of each joint from its parent at rest; a root's is its position. In any unit.
         parents: index of the parent of each joint.
-        rotates: whether a joint's rotation turns the bones that begin there, or the bone that ends there.
+        rotates: whether a joint's rotation applies to the bones that begin there, or to the bone that ends
+            there.
     """
     world = compose_rotations(rotations, parents)
     bones = []
     for joint, parent in enumerate(parents):
         offset = offsets[..., joint, :]
-        turned = world[..., parent if rotates == "from_joint" else joint, :, :]
-        bones.append((turned @ offset.unsqueeze(-1))[..., 0] if parent >= 0 else offset)
+        rotation = world[..., parent if rotates == "from_joint" else joint, :, :]
+        bones.append((rotation @ offset.unsqueeze(-1))[..., 0] if parent >= 0 else offset)
     return sum_bones(torch.stack(torch.broadcast_tensors(*bones), dim=-2), parents), world
 
 

@@ -21,8 +21,8 @@ class MotionClip:
         joints: the 17 Human3.6M joints in metres, world frame (z up).
         fps: frames per second.
         name: unique within its source.
-        subject: who moves.
-        action: what they do; results are grouped by it.
+        subject: the person.
+        action: the person's action; results are grouped by it.
         unmeasured_joints: names of the joints whose positions are guesses.
 
     Raises:
@@ -62,24 +62,24 @@ class MotionClip:
         position = torch.arange(count, dtype=torch.float64) * (self.fps / fps)
         return replace(self, joints=interpolate_frames(self.joints, position), fps=fps)
 
-    def turned(self, angle: float) -> MotionClip:
-        """The motion turned about the vertical through the world's origin, by an angle in radians."""
+    def rotated(self, angle: float) -> MotionClip:
+        """The motion rotated about the vertical axis (z) of the world, by an angle in radians."""
         cos, sin = torch.tensor(angle).cos().item(), torch.tensor(angle).sin().item()
-        turn = torch.tensor([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=self.joints.dtype)
-        return replace(self, joints=self.joints @ turn.T)
+        rotation = torch.tensor([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=self.joints.dtype)
+        return replace(self, joints=self.joints @ rotation.T)
 
     def with_bone_scales(self, scales: Float[Tensor, " bones"]) -> MotionClip:
         """The motion of a body whose bones are longer or shorter by the given factors.
 
-        Joint angles are kept. The root's path is scaled with the legs, so that feet still meet the floor.
+        Joint angles are kept. The root's path is scaled with the legs, so that the feet stay on the floor.
         """
         lengths = HUMAN36M.bone_lengths(self.joints)
         legs = [
             HUMAN36M.bone_names.index(f"{side}_{j}") for side in ("left", "right") for j in ("knee", "ankle")
         ]
         before, after = lengths[0, legs].sum(), (lengths[0] * scales)[legs].sum()
-        rooted = self.joints + self.joints[:, :1] * (after / before - 1)
-        return replace(self, joints=HUMAN36M.with_bone_lengths(rooted, lengths * scales))
+        moved = self.joints + self.joints[:, :1] * (after / before - 1)
+        return replace(self, joints=HUMAN36M.with_bone_lengths(moved, lengths * scales))
 
 
 def split_to_space(clip: MotionClip, radius: float, shortest: float) -> list[MotionClip]:

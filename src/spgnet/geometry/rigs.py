@@ -37,7 +37,7 @@ def human36m_rig(subject: str) -> Camera:
         return torch.tensor([row[key] for row in rows], dtype=torch.float64)
 
     lenses, poses = facts["intrinsics"], facts["extrinsics"][subject]
-    # The published quaternion turns camera axes into the world; its inverse turns the world into the camera.
+    # The published quaternion rotates camera to world axes; world_to_camera needs its inverse.
     quaternion = roma.quat_normalize(roma.quat_wxyz_to_xyzw(stack(poses, "quaternion")))
     rig = Camera(
         focal=stack(lenses, "focal"),
@@ -59,7 +59,7 @@ def random_rig(
     height: tuple[float, float] = (0.3, 2.5),
     focal: tuple[float, float] = (0.8, 2.0),
 ) -> Camera:
-    """Distortion-free cameras at random places around the origin, looking at 1 m above it.
+    """Distortion-free cameras at random positions around the origin, looking at 1 m above it.
 
     Args:
         count: number of cameras; the result is a batch of shape [count].

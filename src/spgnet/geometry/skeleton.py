@@ -1,4 +1,4 @@
-"""Skeletons: the joints of a pose, which joint hangs on which, and which are mirror images."""
+"""Skeletons: the joints of a pose, their parents, and their mirror images."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ HUMAN36M = Skeleton(
 """The 17 joints of Human3.6M as the field uses them: input and output of every model here."""
 
 TRUNK = tuple(map(HUMAN36M.names.index, ("right_hip", "left_hip", "left_shoulder", "right_shoulder")))
-"""The joints around the trunk: where a person is in an image, whatever the limbs do."""
+"""The joints around the trunk: their mean locates a person whatever the pose of the limbs."""
 
 ANKLE_HEIGHT = 0.08
 """Height of an ankle joint above the floor while its foot stands there, in metres, with a shoe."""

@@ -21,9 +21,9 @@ from spgnet.geometry.skeleton import HUMAN36M
 Angle = Tensor | float | int
 """Degrees: one value, [clips, 1] or [clips, frames]."""
 Pose = dict[str, Tensor]
-"""For each joint of ``TURNS``: angles [clips, frames, 3]."""
+"""For each joint of ``JOINT_ROTATIONS``: angles [clips, frames, 3]."""
 
-TURNS: dict[str, tuple[str, tuple[float, float, float], float]] = {
+JOINT_ROTATIONS: dict[str, tuple[str, tuple[float, float, float], float]] = {
     "heading": ("pelvis", (1, 1, 1), 0),
     "pelvis": ("pelvis", (-1, 1, 1), 1.5),
     "lumbar": ("spine", (-1, 1, 1), 2.5),
@@ -40,8 +40,8 @@ TURNS: dict[str, tuple[str, tuple[float, float, float], float]] = {
     "left_elbow": ("left_wrist", (1, 1, 1), 8),
     "right_elbow": ("right_wrist", (1, -1, -1), 8),
 }
-"""Joint: the bone it turns (named by its far end), the signs that make its angles rotations about x, y and
-z, and how far it wavers in every action (degrees)."""
+"""Joint: the bone that it rotates (named by its far end), the signs that convert its anatomical angles to
+rotations about x, y and z, and the amplitude of its random motion in every action (degrees)."""
 
 SIDES = ("left", "right")
 _HINGE_LIMIT = 150.0
@@ -90,16 +90,16 @@ def _body_table() -> Float[Tensor, "17 4"]:
 
 def pose_body(pose: Pose, offsets: Float[Tensor, "clips joints 3"]) -> Float[Tensor, "clips frames joints 3"]:
     """Joints of bodies in poses, relative to the pelvis."""
-    turns: dict[str, Tensor] = {}
-    for joint, (bone, signs, _) in TURNS.items():
+    bone_rotations: dict[str, Tensor] = {}
+    for joint, (bone, signs, _) in JOINT_ROTATIONS.items():
         angles = pose[joint].clone()
         if joint.endswith(("knee", "elbow")):
             angles[..., 0] = _HINGE_LIMIT - _positive(_HINGE_LIMIT - _positive(angles[..., 0]))
             angles[..., 1:] = 0
         matrix = roma.euler_to_rotmat("XYZ", angles * angles.new_tensor(signs), degrees=True)
-        turns[bone] = turns[bone] @ matrix if bone in turns else matrix
-    still = torch.eye(3, dtype=torch.float64).expand_as(turns["pelvis"])
-    rotations = torch.stack([turns.get(name, still) for name in HUMAN36M.names], dim=-3)
+        bone_rotations[bone] = bone_rotations[bone] @ matrix if bone in bone_rotations else matrix
+    identity = torch.eye(3, dtype=torch.float64).expand_as(bone_rotations["pelvis"])
+    rotations = torch.stack([bone_rotations.get(name, identity) for name in HUMAN36M.names], dim=-3)
     return forward_kinematics(rotations, offsets[:, None], HUMAN36M.parents, rotates="to_joint")[0]
 
 

@@ -1,4 +1,4 @@
-"""A simulated 2D pose detector: exact projections made as wrong as real detections are.
+"""A simulated 2D pose detector: exact projections with the errors of real detections.
 
 The defaults were fitted to real detections by ``scripts/fit_noise.py``; ``docs/noise.md`` shows the fit.
 """
@@ -42,7 +42,7 @@ def per_joint(
 
 @dataclass(frozen=True)
 class DetectorNoise:
-    """How a 2D pose detector errs.
+    """The distribution of a 2D pose detector's errors.
 
     Sizes are in units of :func:`person_size` and, but for that of outliers, standard deviations per image
     axis; times are in seconds. Defaults are fitted to real detections, those of the swaps assumed.
@@ -116,11 +116,11 @@ def simulate_detections(
     generator: torch.Generator,
     scale: Float[Tensor, "*batch"] | None = None,
 ) -> Float[Tensor, "*batch frames 17 2"]:
-    """What a detector would report for the exact image points of sequences.
+    """Simulate a detector's 2D joints from the exact image points of sequences.
 
     Args:
         points: pixels of the 17 Human3.6M joints. Leading dimensions hold independent sequences.
-        noise: how the detector errs.
+        noise: the distribution of the detector's errors.
         fps: frames per second.
         generator: source of all randomness, on the device of the points.
         scale: factor of the size of each sequence's errors, but for exchanges of left and right.
@@ -132,12 +132,12 @@ def simulate_detections(
         raise InputError(f"fps must be positive, got {fps}")
     shape = points.shape[:-1]
     swapped = _swapped_joints(shape, noise, fps, generator)
-    seen = torch.where(swapped.unsqueeze(-1), points[..., HUMAN36M.mirror, :], points)
+    detected = torch.where(swapped.unsqueeze(-1), points[..., HUMAN36M.mirror, :], points)
     error = _jitter_drift_and_bias(shape, noise, fps, generator) + _outliers(shape, noise, fps, generator)
     size = person_size(points) if scale is None else person_size(points) * scale.unsqueeze(-1)
-    seen = seen + error.to(points.dtype) * size[..., None, None]
+    detected = detected + error.to(points.dtype) * size[..., None, None]
     missing, _ = draw_bursts(shape, noise.dropout_fraction, noise.dropout_seconds * fps, generator)
-    return fill_missing(seen, missing)
+    return fill_missing(detected, missing)
 
 
 def _jitter_drift_and_bias(
@@ -216,7 +216,7 @@ def _outliers(shape: Sequence[int], noise: DetectorNoise, fps: float, generator:
 def _swapped_joints(
     shape: Sequence[int], noise: DetectorNoise, fps: float, generator: torch.Generator
 ) -> Tensor:
-    """Which joints have changed places with their twins."""
+    """Which joints are exchanged with their twins on the other side."""
     device = generator.device
     limbs = (*shape[:-1], 2)
     active, drawn = draw_bursts(limbs, noise.swap_fraction, noise.swap_seconds * fps, generator)

@@ -29,8 +29,8 @@ class DomainRandomization:
     """How far samples are changed. Numbers are drawn uniformly from ranges; shares are of the samples.
 
     Raises:
-        InputError: a range is upside down, a share is not in [0, 1], or something else is negative, or zero
-            where that has no meaning; all errors are named.
+        InputError: a range's low end is above its high end, a share is not in [0, 1], or another value is
+            negative, not finite, or zero where that has no meaning; the message lists all errors.
     """
 
     fps: Range = (20.0, 40.0)
@@ -69,7 +69,7 @@ class DomainRandomization:
     missing_head_top: float = 0.3
     """Share without ``head_top``, as in keypoint sets that lack it."""
     missing_nose: float = 0.1
-    """Share without ``nose``, as when people are seen from behind."""
+    """Share without ``nose``, as for people who face away from the camera."""
     limb_gaps: float = 0.05
     """Share of a limb's frames in which its far half is not detected."""
     frame_gaps: float = 0.01
@@ -128,7 +128,7 @@ _LIMBS = tuple(
 def swap_upper_body(
     lower: Float[Tensor, "batch frames 17 3"], upper: Float[Tensor, "batch frames 17 3"]
 ) -> Float[Tensor, "batch frames 17 3"]:
-    """One person's legs and path with another's upper body, turned by the difference of their headings.
+    """One person's legs and path with another's upper body, rotated by the difference of their headings.
 
     Joints are in the world, in metres.
     """
@@ -136,8 +136,8 @@ def swap_upper_body(
     angle = torch.atan2(right[0][..., 1], right[0][..., 0]) - torch.atan2(right[1][..., 1], right[1][..., 0])
     cos, sin = angle.cos()[..., None], angle.sin()[..., None]
     x, y, z = (upper[..., _UPPER, :] - upper[..., :1, :]).unbind(dim=-1)
-    turned = torch.stack((cos * x - sin * y, sin * x + cos * y, z), dim=-1)
-    return torch.cat((lower[..., : _UPPER[0], :], lower[..., :1, :] + turned), dim=-2)
+    rotated = torch.stack((cos * x - sin * y, sin * x + cos * y, z), dim=-1)
+    return torch.cat((lower[..., : _UPPER[0], :], lower[..., :1, :] + rotated), dim=-2)
 
 
 def change_body(
@@ -178,7 +178,7 @@ def place_random_cameras(
     away = torch.stack((level * angle.cos(), level * angle.sin()), dim=-1)
     position = torch.cat((target[:, :2] + away, height[:, None]), dim=-1)
     half_image, aim = _frame_person((target - position).norm(dim=-1), config)
-    rotation = _turn_camera(look_at(position, target), aim, torch.randn(count, device=device) * config.roll)
+    rotation = _aim_camera(look_at(position, target), aim, torch.randn(count, device=device) * config.roll)
     joints = (world - position[:, None, None]) @ rotation.mT[:, None]
     too_near = 0.4 - joints[..., 2].flatten(1).amin(dim=1)
     joints[..., 2] += too_near.clamp_min(0)[:, None, None]
@@ -188,7 +188,7 @@ def place_random_cameras(
 def _frame_person(
     distance: Float[Tensor, " batch"], config: DomainRandomization
 ) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch 2"]]:
-    """Half the width and height of the image, and the place of the middle of the trunk in it, in rays.
+    """Half the width and height of the image, and the position of the middle of the trunk in it, in rays.
 
     2.5 m at the person's distance fit both ways, but for people who are cut off: of these, the image shows
     0.7 to 2 m, from the head downwards.
@@ -200,20 +200,20 @@ def _frame_person(
     wide = 0.5 / uniform(*config.focal, count, device=device)
     wide = torch.minimum(torch.maximum(wide, needed), 10 * needed)
     half = torch.stack((wide, wide * ratio), dim=-1)
-    place = uniform(-0.6, 0.6, count, 2, device=device)
-    aim = half * place * (1 - 1.2 / (half * distance[:, None])).clamp_min(0)
+    offset = uniform(-0.6, 0.6, count, 2, device=device)
+    aim = half * offset * (1 - 1.2 / (half * distance[:, None])).clamp_min(0)
 
     high = uniform(0.35, 1.0, count, device=device)
     close = torch.stack((high / ratio, high), dim=-1) / distance[:, None]
-    chest = torch.stack((0.3 * place[:, 0] * high / ratio, 0.65 - high), dim=-1) / distance[:, None]
+    chest = torch.stack((0.3 * offset[:, 0] * high / ratio, 0.65 - high), dim=-1) / distance[:, None]
     cut = (torch.rand(count, device=device) < config.truncated)[:, None]
     return torch.where(cut, close, half), torch.where(cut, chest, aim)
 
 
-def _turn_camera(
+def _aim_camera(
     rotation: Float[Tensor, "batch 3 3"], aim: Float[Tensor, "batch 2"], roll: Float[Tensor, " batch"]
 ) -> Float[Tensor, "batch 3 3"]:
-    """Pan and tilt a camera, so that what was ahead is at a ray ``aim``; then roll it (degrees)."""
+    """Pan and tilt a camera, so that its former axis is at the ray ``aim``; then roll it (degrees)."""
     pan, tilt = aim.atan().unbind(dim=-1)
     return _rotation(roll.deg2rad(), (0, 1)) @ _rotation(-tilt, (1, 2)) @ rotation @ _rotation(-pan, (0, 1))
 

@@ -16,8 +16,8 @@ from spgnet.errors import InputError
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.synthetic.articulation import (
+    JOINT_ROTATIONS,
     SIDES,
-    TURNS,
     Angle,
     Pose,
     bone_vectors,
@@ -38,7 +38,7 @@ class Signals:
         self.clips, self.time, self.generator = clips, time, generator
 
     def uniform(self, low: Number, high: Number, *shape: int) -> Float[Tensor, "clips ..."]:
-        """Evenly distributed numbers of a shape: one for each clip, [clips, 1], unless told."""
+        """Uniformly distributed numbers, [clips, *shape]; by default one for each clip, [clips, 1]."""
         unit = torch.rand(self.clips, *(shape or (1,)), generator=self.generator, dtype=torch.float64)
         return low + (high - low) * unit
 
@@ -50,7 +50,7 @@ class Signals:
         return (2 * math.pi * cycles).sin().sum(dim=-1) * math.sqrt(2 / waves[1])
 
     def between(self, low: Number, high: Number, rate: Number) -> Float[Tensor, "clips frames"]:
-        """Wander between two values and linger near them."""
+        """A signal that moves slowly between two values and stays near each for a while."""
         return low + (high - low) * (0.5 + 0.5 * (1.3 * self.noise(rate)[..., 0]).tanh())
 
     def visits(self, shortest: Number, longest: Number) -> Float[Tensor, "clips frames"]:
@@ -69,7 +69,7 @@ _JOG_KNEE = (15.0, 34.0, 36.0, 24.0, 16.0, 36.0, 72.0, 90.0, 72.0, 32.0)
 def procedural_clips(count: int, *, seed: int, seconds: float = 8.0, fps: float = 50.0) -> list[MotionClip]:
     """Motion of random people in the world (metres, z up, floor at 0), the same for the same seed.
 
-    The actions take turns, so that each has as many clips as any other, give or take one.
+    Clips are spread evenly over the actions: their numbers differ by one at most.
 
     Raises:
         InputError: no clips are asked for, or clips of fewer than two frames.
@@ -81,8 +81,8 @@ def procedural_clips(count: int, *, seed: int, seconds: float = 8.0, fps: float 
     time = torch.arange(round(seconds * fps), dtype=torch.float64) / fps
     generator = torch.Generator().manual_seed(seed)
     clips: dict[int, MotionClip] = {}
-    for turn, (action, angles) in enumerate(_ACTIONS.items()):
-        indices = range(turn, count, len(_ACTIONS))
+    for number, (action, angles) in enumerate(_ACTIONS.items()):
+        indices = range(number, count, len(_ACTIONS))
         if indices:
             signals = Signals(len(indices), time, generator)
             scales = signals.uniform(0.94, 1.06, len(HUMAN36M))
@@ -97,21 +97,21 @@ def procedural_clips(count: int, *, seed: int, seconds: float = 8.0, fps: float 
 
 def _idle(signals: Signals) -> Pose:
     """Stand at ease, never quite still: the pose that every action adds to."""
-    pose = {joint: jitter * signals.noise(0.5, 3) for joint, (_, _, jitter) in TURNS.items()}
-    _turn(pose, "heading", twist=signals.uniform(-180, 180))
-    _turn(pose, "lumbar", flexion=signals.uniform(-4, 6))
-    _turn(pose, "thoracic", flexion=signals.uniform(0, 12))
-    _turn(pose, "neck", flexion=signals.uniform(-10, 15))
+    pose = {joint: jitter * signals.noise(0.5, 3) for joint, (_, _, jitter) in JOINT_ROTATIONS.items()}
+    _rotate(pose, "heading", twist=signals.uniform(-180, 180))
+    _rotate(pose, "lumbar", flexion=signals.uniform(-4, 6))
+    _rotate(pose, "thoracic", flexion=signals.uniform(0, 12))
+    _rotate(pose, "neck", flexion=signals.uniform(-10, 15))
     apart = signals.uniform(-3, 8)
     for side in SIDES:
-        _turn(pose, f"{side}_hip", flexion=4, side=apart, twist=signals.uniform(0, 12))
-        _turn(pose, f"{side}_knee", flexion=2)
-        _turn(pose, f"{side}_shoulder", side=signals.uniform(4, 14), twist=signals.uniform(-30, 10))
-        _turn(pose, f"{side}_elbow", flexion=signals.uniform(8, 30))
+        _rotate(pose, f"{side}_hip", flexion=4, side=apart, twist=signals.uniform(0, 12))
+        _rotate(pose, f"{side}_knee", flexion=2)
+        _rotate(pose, f"{side}_shoulder", side=signals.uniform(4, 14), twist=signals.uniform(-30, 10))
+        _rotate(pose, f"{side}_elbow", flexion=signals.uniform(8, 30))
     return pose
 
 
-def _turn(pose: Pose, joint: str, *, flexion: Angle = 0, side: Angle = 0, twist: Angle = 0) -> None:
+def _rotate(pose: Pose, joint: str, *, flexion: Angle = 0, side: Angle = 0, twist: Angle = 0) -> None:
     """Add to the angles of a joint."""
     for axis, angle in enumerate((flexion, side, twist)):
         pose[joint][..., axis] += angle
@@ -119,18 +119,18 @@ def _turn(pose: Pose, joint: str, *, flexion: Angle = 0, side: Angle = 0, twist:
 
 def _crouch(pose: Pose, thigh: Angle, shin: Angle, lean: Angle) -> None:
     """Bend both legs: the thighs and shins this far from vertical, and the pelvis leaning this far ahead."""
-    _turn(pose, "pelvis", flexion=lean)
+    _rotate(pose, "pelvis", flexion=lean)
     for side in SIDES:
-        _turn(pose, f"{side}_hip", flexion=thigh + lean)
-        _turn(pose, f"{side}_knee", flexion=thigh + shin)
+        _rotate(pose, f"{side}_hip", flexion=thigh + lean)
+        _rotate(pose, f"{side}_knee", flexion=thigh + shin)
 
 
 def _move_arm(pose: Pose, side: str, signals: Signals, share: Angle) -> None:
     """Move an arm at will, in front of the body and above it; by a share of the full range."""
     raised, out = share * signals.between(-20, 150, 0.4), share * signals.between(-15, 70, 0.4)
-    _turn(pose, f"{side}_shoulder", flexion=raised, side=out, twist=share * signals.between(-50, 50, 0.4))
-    _turn(pose, f"{side}_elbow", flexion=share * signals.between(-5, 110, 0.5))
-    _turn(pose, f"{side}_clavicle", side=share * signals.between(-5, 20, 0.4))
+    _rotate(pose, f"{side}_shoulder", flexion=raised, side=out, twist=share * signals.between(-50, 50, 0.4))
+    _rotate(pose, f"{side}_elbow", flexion=share * signals.between(-5, 110, 0.5))
+    _rotate(pose, f"{side}_clavicle", side=share * signals.between(-5, 20, 0.4))
 
 
 def _with_joined_hands(pose: Pose, signals: Signals) -> Pose:
@@ -169,17 +169,17 @@ def _walk(signals: Signals) -> Pose:
     cycles = signals.uniform(0.7, 1.0) * (1 + 0.45 * jog) * signals.time + signals.uniform(0, 1)
     cycles = cycles + 0.03 * signals.noise(0.4)[..., 0]
     stride, swing = signals.uniform(0.7, 1.15), signals.uniform(8, 28)
-    _turn(pose, "heading", twist=signals.uniform(-35, 35) * signals.time + 12 * signals.noise(0.15)[..., 0])
+    _rotate(pose, "heading", twist=signals.uniform(-35, 35) * signals.time + 12 * signals.noise(0.15)[..., 0])
     for side, ahead, sign in zip(SIDES, (0.0, 0.5), (-1, 1), strict=True):
         phase = cycles + ahead
         hip, knee = _gait(phase, _WALK_HIP, _JOG_HIP, jog), _gait(phase, _WALK_KNEE, _JOG_KNEE, jog)
         forward = (2 * math.pi * phase).cos()
-        _turn(pose, f"{side}_hip", flexion=stride * hip + 3 * jog, side=-4)
-        _turn(pose, f"{side}_knee", flexion=stride.clamp_min(0.85) * knee)
-        _turn(pose, f"{side}_shoulder", flexion=-swing * (1 + jog) * forward)
-        _turn(pose, f"{side}_elbow", flexion=(55 * jog) - 0.4 * swing * forward)
-        _turn(pose, "pelvis", side=2 * sign * (2 * math.pi * (phase - 0.2)).cos(), twist=2 * sign * forward)
-        _turn(pose, "thoracic", twist=-4 * sign * forward)
+        _rotate(pose, f"{side}_hip", flexion=stride * hip + 3 * jog, side=-4)
+        _rotate(pose, f"{side}_knee", flexion=stride.clamp_min(0.85) * knee)
+        _rotate(pose, f"{side}_shoulder", flexion=-swing * (1 + jog) * forward)
+        _rotate(pose, f"{side}_elbow", flexion=(55 * jog) - 0.4 * swing * forward)
+        _rotate(pose, "pelvis", side=2 * sign * (2 * math.pi * (phase - 0.2)).cos(), twist=2 * sign * forward)
+        _rotate(pose, "thoracic", twist=-4 * sign * forward)
         _move_arm(pose, side, signals, _some(signals))
     _crouch(pose, 0, 0, 3 + 5 * jog)
     return pose
@@ -189,9 +189,9 @@ def _gait(phase: Tensor, walk: tuple[float, ...], jog: tuple[float, ...], share:
     """Flexion through gait cycles: tables of a cycle, mixed for each clip, as smooth periodic functions."""
     table = torch.tensor(walk).lerp(torch.tensor(jog), share.float()).double()
     waves = torch.fft.rfft(table, norm="forward")[:, : len(walk) // 2]
-    turns = torch.exp(2j * math.pi * phase[..., None] * torch.arange(waves.shape[1]))
+    phasors = torch.exp(2j * math.pi * phase[..., None] * torch.arange(waves.shape[1]))
     waves[:, 1:] *= 2
-    return (waves[:, None, :] * turns).real.sum(dim=-1)
+    return (waves[:, None, :] * phasors).real.sum(dim=-1)
 
 
 def _sit(signals: Signals) -> Pose:
@@ -200,16 +200,16 @@ def _sit(signals: Signals) -> Pose:
     rising = 4 * seated * (1 - seated)
     lean = seated * signals.between(-10, 12, 0.2) + 25 * rising
     _crouch(pose, signals.uniform(84, 94) * seated, 15 * rising, lean)
-    _turn(pose, "lumbar", flexion=seated * signals.between(0, 25, 0.2) + 10 * rising)
+    _rotate(pose, "lumbar", flexion=seated * signals.between(0, 25, 0.2) + 10 * rising)
     across, around = signals.between(-8, 8, 0.2), signals.between(-20, 20, 0.2)
-    _turn(pose, "thoracic", side=seated * across, twist=seated * around)
+    _rotate(pose, "thoracic", side=seated * across, twist=seated * around)
     left_plays = (signals.uniform(-1, 1) > 0).double()
     for side, plays in zip(SIDES, (left_plays, 1 - left_plays), strict=True):
         apart = seated * signals.uniform(-2, 20)
-        _turn(pose, f"{side}_hip", side=apart, twist=apart)
-        _turn(pose, f"{side}_knee", flexion=-seated * plays * signals.between(-10, 40, 0.3))
-        _turn(pose, f"{side}_shoulder", flexion=20 * seated)
-        _turn(pose, f"{side}_elbow", flexion=50 * seated)
+        _rotate(pose, f"{side}_hip", side=apart, twist=apart)
+        _rotate(pose, f"{side}_knee", flexion=-seated * plays * signals.between(-10, 40, 0.3))
+        _rotate(pose, f"{side}_shoulder", flexion=20 * seated)
+        _rotate(pose, f"{side}_elbow", flexion=50 * seated)
         _move_arm(pose, side, signals, 0.5 * seated + 0.5 * _some(signals))
     return pose
 
@@ -219,12 +219,12 @@ def _squat(signals: Signals) -> Pose:
     pose = _idle(signals)
     depth = signals.visits(2, 4.5) * signals.uniform(0.4, 1)
     _crouch(pose, 108 * depth, signals.uniform(20, 32) * depth, 28 * depth)
-    _turn(pose, "lumbar", flexion=20 * depth)
-    _turn(pose, "neck", flexion=-25 * depth)
+    _rotate(pose, "lumbar", flexion=20 * depth)
+    _rotate(pose, "neck", flexion=-25 * depth)
     arms, apart = signals.uniform(10, 90), signals.uniform(0, 16)
     for side in SIDES:
-        _turn(pose, f"{side}_hip", side=apart * depth, twist=0.6 * apart * depth)
-        _turn(pose, f"{side}_shoulder", flexion=arms * depth)
+        _rotate(pose, f"{side}_hip", side=apart * depth, twist=0.6 * apart * depth)
+        _rotate(pose, f"{side}_shoulder", flexion=arms * depth)
         _move_arm(pose, side, signals, _some(signals))
     return pose
 
@@ -234,11 +234,11 @@ def _reach(signals: Signals) -> Pose:
     pose, low = _idle(signals), signals.between(0, 1, 0.25) ** 2
     lean = signals.between(-5, 25, 0.25) + 35 * low
     _crouch(pose, signals.uniform(0, 70) * low, signals.uniform(0, 20) * low, lean)
-    _turn(pose, "pelvis", twist=signals.between(-6, 6, 0.25))
+    _rotate(pose, "pelvis", twist=signals.between(-6, 6, 0.25))
     for joint in ("lumbar", "thoracic"):
         across, around = signals.between(-10, 10, 0.3), signals.between(-18, 18, 0.3)
-        _turn(pose, joint, flexion=signals.between(-5, 22, 0.3), side=across, twist=around)
-        _turn(pose, "neck", twist=0.5 * around)
+        _rotate(pose, joint, flexion=signals.between(-5, 22, 0.3), side=across, twist=around)
+        _rotate(pose, "neck", twist=0.5 * around)
     for side in SIDES:
         _move_arm(pose, side, signals, signals.uniform(0.6, 1.1))
     return pose
@@ -249,12 +249,12 @@ def _bend(signals: Signals) -> Pose:
     pose, down = _idle(signals), signals.visits(3, 6) * signals.uniform(30, 110)
     aside = signals.between(-1, 1, 0.3)
     _crouch(pose, -0.08 * down + signals.uniform(0, 0.35) * down, 0.05 * down, 0.5 * down)
-    _turn(pose, "lumbar", flexion=0.3 * down, side=18 * aside, twist=signals.between(-8, 8, 0.3))
-    _turn(pose, "thoracic", flexion=0.2 * down, side=14 * aside, twist=signals.between(-12, 12, 0.3))
-    _turn(pose, "neck", flexion=-0.15 * down, side=8 * aside)
+    _rotate(pose, "lumbar", flexion=0.3 * down, side=18 * aside, twist=signals.between(-8, 8, 0.3))
+    _rotate(pose, "thoracic", flexion=0.2 * down, side=14 * aside, twist=signals.between(-12, 12, 0.3))
+    _rotate(pose, "neck", flexion=-0.15 * down, side=8 * aside)
     hanging = signals.uniform(0.2, 1)
     for side in SIDES:
-        _turn(pose, f"{side}_shoulder", flexion=hanging * down)
+        _rotate(pose, f"{side}_shoulder", flexion=hanging * down)
         _move_arm(pose, side, signals, _some(signals))
     return pose
 
@@ -262,14 +262,16 @@ def _bend(signals: Signals) -> Pose:
 def _limbs(signals: Signals) -> Pose:
     """Stand on one leg after the other and move all limbs at will."""
     pose, left = _idle(signals), signals.between(0, 1, 0.3)
-    _turn(pose, "pelvis", flexion=signals.between(-10, 20, 0.3), side=signals.between(-8, 8, 0.3))
+    _rotate(pose, "pelvis", flexion=signals.between(-10, 20, 0.3), side=signals.between(-8, 8, 0.3))
     for joint in ("lumbar", "thoracic", "neck"):
         across, around = signals.between(-10, 10, 0.4), signals.between(-20, 20, 0.4)
-        _turn(pose, joint, flexion=signals.between(-8, 20, 0.4), side=across, twist=around)
+        _rotate(pose, joint, flexion=signals.between(-8, 20, 0.4), side=across, twist=around)
     for side, free in zip(SIDES, (left, 1 - left), strict=True):
         raised, out = free * signals.between(-20, 95, 0.5), free * signals.between(-5, 35, 0.5)
-        _turn(pose, f"{side}_hip", flexion=raised, side=out, twist=free * signals.between(-20, 25, 0.5))
-        _turn(pose, f"{side}_knee", flexion=free * signals.between(0, 115, 0.5) + signals.between(0, 12, 0.3))
+        _rotate(pose, f"{side}_hip", flexion=raised, side=out, twist=free * signals.between(-20, 25, 0.5))
+        _rotate(
+            pose, f"{side}_knee", flexion=free * signals.between(0, 115, 0.5) + signals.between(0, 12, 0.3)
+        )
         _move_arm(pose, side, signals, signals.uniform(0.7, 1.1))
     return pose
 
@@ -278,18 +280,18 @@ def _balance(signals: Signals) -> Pose:
     """Lean far over to all sides on one leg or both, with arms and the other leg held out anywhere."""
     pose, left, far = _idle(signals), signals.between(0, 1, 0.3), signals.uniform(0.2, 1)
     lean, across = far * signals.between(-20, 70, 0.25), far * signals.between(-40, 40, 0.25)
-    _turn(pose, "pelvis", flexion=lean, side=across)
+    _rotate(pose, "pelvis", flexion=lean, side=across)
     for joint in ("lumbar", "thoracic", "neck"):
         bent, around = signals.between(-18, 18, 0.3), signals.between(-30, 30, 0.3)
-        _turn(pose, joint, flexion=signals.between(-15, 30, 0.3), side=bent, twist=around)
+        _rotate(pose, joint, flexion=signals.between(-15, 30, 0.3), side=bent, twist=around)
     for side, sign, free in zip(SIDES, (-1, 1), (left, 1 - left), strict=True):
         stands, bend = 1 - free, signals.between(0, 45, 0.3)
         raised, out = signals.between(-30, 110, 0.4), signals.between(-15, 60, 0.4)
-        _turn(pose, f"{side}_hip", flexion=stands * (lean + bend) + free * raised)
-        _turn(pose, f"{side}_hip", side=sign * stands * across + free * out)
-        _turn(pose, f"{side}_hip", twist=free * signals.between(-30, 30, 0.4))
-        _turn(pose, f"{side}_knee", flexion=2 * stands * bend + free * signals.between(0, 125, 0.5))
-        _turn(
+        _rotate(pose, f"{side}_hip", flexion=stands * (lean + bend) + free * raised)
+        _rotate(pose, f"{side}_hip", side=sign * stands * across + free * out)
+        _rotate(pose, f"{side}_hip", twist=free * signals.between(-30, 30, 0.4))
+        _rotate(pose, f"{side}_knee", flexion=2 * stands * bend + free * signals.between(0, 125, 0.5))
+        _rotate(
             pose, f"{side}_shoulder", flexion=signals.between(-30, 10, 0.4), side=signals.between(0, 45, 0.4)
         )
         _move_arm(pose, side, signals, signals.uniform(0.5, 1.1))
@@ -302,13 +304,13 @@ def _lie(signals: Signals) -> Pose:
     pitch = -88 + 68 * up
     roll = (1 - up) * signals.between(-100, 100, 0.12)
     loose = 0.25 + 0.75 * (roll * math.pi / 180).cos().clamp_min(0)
-    _turn(pose, "pelvis", flexion=pitch, twist=roll)
-    _turn(pose, "lumbar", flexion=signals.between(0, 20, 0.3) + 20 * up)
-    _turn(pose, "neck", flexion=signals.between(-5, 25, 0.3))
+    _rotate(pose, "pelvis", flexion=pitch, twist=roll)
+    _rotate(pose, "lumbar", flexion=signals.between(0, 20, 0.3) + 20 * up)
+    _rotate(pose, "neck", flexion=signals.between(-5, 25, 0.3))
     for side in SIDES:
         raised = loose * signals.between(0, 60, 0.25)
-        _turn(pose, f"{side}_hip", flexion=86 + pitch + raised, side=loose * signals.between(-5, 15, 0.25))
-        _turn(pose, f"{side}_knee", flexion=1.8 * raised)
+        _rotate(pose, f"{side}_hip", flexion=86 + pitch + raised, side=loose * signals.between(-5, 15, 0.25))
+        _rotate(pose, f"{side}_knee", flexion=1.8 * raised)
         _move_arm(pose, side, signals, loose * signals.uniform(0.3, 0.9))
     return pose
 

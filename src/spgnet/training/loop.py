@@ -137,12 +137,12 @@ def _train(
             model.train()
             for step in range(progress.step % steps, steps):
                 torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
-                places = order[torch.arange(step * samples, (step + 1) * samples) % len(order)]
-                batch = sampler.draw(places[fabric.global_rank :: fabric.world_size])
+                indices = order[torch.arange(step * samples, (step + 1) * samples) % len(order)]
+                batch = sampler.draw(indices[fabric.global_rank :: fabric.world_size])
                 if unlabelled_sampler is None or epoch < config.unlabelled.warm_up:
                     terms = losses.weighted_losses(model(batch.keypoints_2d), batch, config.loss)
                 else:
-                    unlabelled = unlabelled_sampler.draw_anywhere(samples // fabric.world_size)
+                    unlabelled = unlabelled_sampler.draw_random(samples // fabric.world_size)
                     terms = semi_supervised_losses(model, batch, unlabelled, config)
                 optimizer.zero_grad()
                 fabric.backward(losses.total(terms))
@@ -248,7 +248,7 @@ def step_seed(seed: int, step: int, rank: int) -> int:
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
-    """The order in which an epoch goes through the places that samples are drawn from."""
+    """A random permutation of sample indices: the order in which an epoch draws them."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(_derive_seed(seed, epoch, 0)))
 
 

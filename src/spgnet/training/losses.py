@@ -1,4 +1,7 @@
-"""The losses of Section 3.2, as ``docs/paper.md`` reads them. All take metres and camera-frame joints."""
+"""The losses of Section 3.2 of the SPGNet paper, as corrected in ``docs/paper.md``.
+
+All take joints in metres in the camera frame; poses are relative to their root.
+"""
 
 from __future__ import annotations
 
@@ -47,20 +50,20 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class UnlabelledWeights:
-    """Factors of the terms by which 2D without 3D joins training (Pavllo et al., CVPR 2019, Section 4).
+    """Factors of the loss terms of unlabelled 2D data (Pavllo et al., CVPR 2019, Section 4).
 
-    Nothing of it counts where all training data have labels.
+    They have no effect if all training data have labels.
 
     Raises:
         InputError: a weight is negative or not finite.
     """
 
     reprojection: float = 1.0
-    """2D MPJPE of the re-projected pose at its predicted place, in screen coordinates."""
+    """2D MPJPE of the re-projected pose at its predicted position, in screen coordinates."""
     bone_lengths: float = 1.0
     """Mean difference of the bone lengths between the unlabelled and the labelled half of a batch."""
     warm_up: int = 1
-    """Epochs with labels alone, in which poses come near the truth."""
+    """First epochs, in which only labelled data are used: until then, predicted poses are too far off."""
 
     def __post_init__(self) -> None:
         weights = (self.reprojection, self.bone_lengths, self.warm_up)
@@ -105,7 +108,7 @@ def reprojection_loss(
 
     Args:
         joints: predicted joints relative to the camera, in metres: pose plus trajectory.
-        target_2d: the 2D pose that they should have, at the same frames.
+        target_2d: the 2D pose of the same frames, in the input space.
         cameras: one camera per sample, shape [batch]; None for rays, which need none.
         input_space: the coordinates of ``target_2d``.
     """

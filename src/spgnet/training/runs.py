@@ -30,9 +30,9 @@ from spgnet.training.recipes import TrainConfig
 def config_to_json(config: TrainConfig) -> dict[str, Any]:
     """A training configuration as plain JSON values."""
     values = asdict(config) | {"model": describe_model(config.model)}
-    for place in ("motion", "takes"):
-        path = getattr(config.data, place)
-        values["data"][place] = None if path is None else str(path)
+    for key in ("motion", "takes"):
+        path = getattr(config.data, key)
+        values["data"][key] = None if path is None else str(path)
     return json.loads(json.dumps(values))
 
 
@@ -45,8 +45,8 @@ def config_from_json(values: Any) -> TrainConfig:
     try:
         values = _with_new_names(values)
         data = dict(values["data"])
-        for place in ("motion", "takes"):
-            data[place] = None if data.get(place) is None else Path(data[place])
+        for key in ("motion", "takes"):
+            data[key] = None if data.get(key) is None else Path(data[key])
         model = model_config(values["model"])
         drawn = data.get("randomization", {"fps": getattr(model, "rates", DomainRandomization().fps)})
         data["randomization"] = DomainRandomization(**{name: _frozen(value) for name, value in drawn.items()})
@@ -111,7 +111,7 @@ def create_run(run_dir: Path, config: TrainConfig) -> None:
 
 
 def check_resumable(run_dir: Path, config: TrainConfig) -> None:
-    """Make sure that a run folder belongs to a configuration; only the place of the motion may differ.
+    """Make sure that a run folder belongs to a configuration; only the path of the motion may differ.
 
     Raises:
         InputError: it holds no run, or one of another configuration.
