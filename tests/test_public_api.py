@@ -3,12 +3,12 @@
 import ast
 import doctest
 import importlib
-import inspect
 import re
 import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,13 +156,13 @@ def test_the_readme_s_python_works(monkeypatch):
 
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    takes, motion = inspect.signature(spgnet.lift), spgnet.load_motion("motion.npz")
+    lift, camera = spgnet.lift, {"camera", "camera_name"}
 
-    def lift(*source: str, **options: object) -> list[spgnet.Motion]:
-        takes.bind(*source, **options)
-        return [motion]
+    def lift_keypoints(_: str, **options: Any) -> list[spgnet.Motion]:
+        """The same call on keypoints, without the files that the example names."""
+        return lift("keypoints.npz", **{name: value for name, value in options.items() if name not in camera})
 
-    monkeypatch.setattr(spgnet, "lift", lift)
+    monkeypatch.setattr(spgnet, "lift", lift_keypoints)
     opened: list[str] = []
     monkeypatch.setattr(page.webbrowser, "open", opened.append)
     exec(compile(example, "README.md", "exec"), {})

@@ -10,7 +10,7 @@ import torch
 from axes import y_up_to_z_up
 
 from spgnet.export import export
-from spgnet.export.armature import median_bone_lengths
+from spgnet.export.armature import symmetric_bone_lengths
 from spgnet.export.sampling import z_up_to_y_up
 from spgnet.geometry.skeleton import HUMAN36M
 
@@ -134,7 +134,7 @@ def test_motion_that_is_not_rigid_keeps_its_directions_and_its_root(tmp_path, mo
     wobbly = replace(motion, joints=motion.joints + rng.normal(0, 0.01, motion.joints.shape))
     export(wobbly, tmp_path / "motion.bvh")
     joints = torch.from_numpy(z_up_to_y_up(wobbly.world)).double()
-    expected = HUMAN36M.with_bone_lengths(joints, median_bone_lengths(joints)).numpy()
+    expected = HUMAN36M.with_bone_lengths(joints, symmetric_bone_lengths(joints)).numpy()
     found = read_world(tmp_path / "motion.bvh")
     np.testing.assert_allclose(found, y_up_to_z_up(expected), rtol=0, atol=1e-5)
     np.testing.assert_allclose(found[:, 0], wobbly.world[:, 0], rtol=0, atol=1e-5)

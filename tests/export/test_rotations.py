@@ -14,9 +14,9 @@ from spgnet.export.armature import (
     PARENTS,
     joint_quaternions,
     joint_rotations,
-    median_bone_lengths,
     node_offsets,
     rest_directions,
+    symmetric_bone_lengths,
 )
 from spgnet.export.sampling import z_up_to_y_up
 from spgnet.geometry.kinematics import forward_kinematics
@@ -40,7 +40,7 @@ def t_pose():
 
 def node_positions(rotations, joints):
     """Where the nodes are under rotations, with the bone lengths and the root of joints."""
-    offsets = node_offsets(median_bone_lengths(joints)).repeat(len(joints), 1, 1)
+    offsets = node_offsets(symmetric_bone_lengths(joints)).repeat(len(joints), 1, 1)
     offsets[:, 0] = joints[:, 0]
     return forward_kinematics(rotations, offsets, PARENTS)[0]
 
@@ -81,7 +81,7 @@ def test_rotations_and_lengths_give_rigid_motion_back(any_motion):
 def test_any_directions_come_back_exactly(seed):
     joints = torch.randn(6, 17, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     rotations = joint_rotations(joints)
-    rigid = HUMAN36M.with_bone_lengths(joints, median_bone_lengths(joints))
+    rigid = HUMAN36M.with_bone_lengths(joints, symmetric_bone_lengths(joints))
     torch.testing.assert_close(node_positions(rotations, joints), rigid[:, JOINTS])
     assert bool(roma.is_rotation_matrix(rotations, 1e-9))
 
@@ -168,7 +168,7 @@ def test_lengths_are_medians_alike_on_both_sides(motion):
     joints[:, HUMAN36M.names.index("left_wrist")] += (
         joints[:, HUMAN36M.names.index("left_wrist")] - joints[:, HUMAN36M.names.index("left_elbow")]
     )
-    lengths = dict(zip(HUMAN36M.bone_names, median_bone_lengths(joints).tolist(), strict=True))
+    lengths = dict(zip(HUMAN36M.bone_names, symmetric_bone_lengths(joints).tolist(), strict=True))
     true = dict(zip(HUMAN36M.bone_names, HUMAN36M.bone_lengths(y_up(motion))[0].tolist(), strict=True))
     assert lengths["left_wrist"] == pytest.approx(1.5 * true["left_wrist"], rel=1e-4)
     assert lengths["right_wrist"] == lengths["left_wrist"]

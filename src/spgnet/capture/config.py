@@ -111,20 +111,20 @@ def check_options(
     Raises:
         InputError: values are out of range or do not go together; all of them are named.
     """
-    faults = []
+    errors = []
     if isinstance(person, int) and person < 1:
-        faults.append(f"person counts from 1, got {person}")
+        errors.append(f"person counts from 1, got {person}")
     if detect_every < 1:
-        faults.append(f"detect_every must be at least 1, got {detect_every}")
+        errors.append(f"detect_every must be at least 1, got {detect_every}")
     if smoothing < 0:
-        faults.append(f"smoothing must not be negative, got {smoothing:g}")
+        errors.append(f"smoothing must not be negative, got {smoothing:g}")
     if fps is not None and not fps > 0:
-        faults.append(f"fps must be positive, got {fps:g}")
+        errors.append(f"fps must be positive, got {fps:g}")
     if image_size is not None and min(image_size) < 1:
-        faults.append(f"image_size must be positive, got {image_size}")
+        errors.append(f"image_size must be positive, got {image_size}")
     if height is not None:
         check_height(height)
     if height is not None and person == "all":
-        faults.append("height is of one person; choose one by person")
-    if faults:
-        raise InputError("; ".join(faults))
+        errors.append("height is of one person; choose one by person")
+    if errors:
+        raise InputError("; ".join(errors))

@@ -97,14 +97,14 @@ def check_live(config: CaptureConfig) -> None:
     Raises:
         InputError: such options, all of them named.
     """
-    faults = {
+    unsupported = {
         "--person all": config.person == "all",
         "--detect-every": config.detect_every > 1,
         "--constant-bones": config.constant_bones,
         "--smoothing (but 0)": config.smoothing not in (0.0, SMOOTHING),
     }
-    if any(faults.values()):
-        named = ", ".join(option for option, given in faults.items() if given)
+    if any(unsupported.values()):
+        named = ", ".join(option for option, given in unsupported.items() if given)
         raise InputError(f"--live lifts one person in every frame as it comes; it does not go with {named}")
 
 

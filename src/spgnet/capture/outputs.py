@@ -56,36 +56,36 @@ def check_outputs(config: CaptureConfig) -> None:
         InputError: a path is of another kind, its folder is missing, the input or the camera file would be
             overwritten, or a library is missing.
     """
-    faults = []
+    errors = []
     if config.out.exists() and not config.out.is_dir():
-        faults.append(f"{config.out}: a file is in the way; --out names a folder")
+        errors.append(f"{config.out}: a file is in the way; --out names a folder")
     if config.html is not None:
-        faults += path_faults("--html", config.html, (".html", ".htm"), config.out)
+        errors += path_errors("--html", config.html, (".html", ".htm"), config.out)
     if config.overlay is not None:
-        faults += path_faults("--overlay", config.overlay, (".mp4", ".mov", ".mkv"), config.out)
+        errors += path_errors("--overlay", config.overlay, (".mp4", ".mov", ".mkv"), config.out)
     sources = {Path(config.input).resolve(), config.camera.resolve() if config.camera else None}
     names = [f"motion.{suffix}" for suffix in ("npz", *config.export)]
     targets = [*(config.out / name for name in names), config.html, config.overlay]
-    faults += [
+    errors += [
         f"{path}: would overwrite what is read" for path in targets if path and path.resolve() in sources
     ]
     needed = [NEEDED[suffix] for suffix in config.export if suffix in NEEDED]
     needed += [("cv2", "video"), ("av", "video")] if config.overlay else []
-    faults += [
+    errors += [
         how_to_install(module, extra) for module, extra in dict.fromkeys(needed) if not find_spec(module)
     ]
-    if faults:
-        raise InputError("; ".join(faults))
+    if errors:
+        raise InputError("; ".join(errors))
 
 
-def path_faults(option: str, path: Path, suffixes: tuple[str, ...], created: Path | None = None) -> list[str]:
+def path_errors(option: str, path: Path, suffixes: tuple[str, ...], created: Path | None = None) -> list[str]:
     """What is wrong with the name of a file to write; ``created`` is a folder that will be there."""
-    faults = []
+    errors = []
     if path.suffix.lower() not in suffixes:
-        faults.append(f"{path}: {option} needs a file name that ends in {' or '.join(suffixes)}")
+        errors.append(f"{path}: {option} needs a file name that ends in {' or '.join(suffixes)}")
     if not path.parent.is_dir() and path.parent != created:
-        faults.append(f"{path.parent}: no such folder (for {option})")
-    return faults
+        errors.append(f"{path.parent}: no such folder (for {option})")
+    return errors
 
 
 def save_detected_keypoints(found: DetectedPeople, config: CaptureConfig) -> dict[str, Path]:

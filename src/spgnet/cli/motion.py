@@ -12,7 +12,7 @@ import tyro
 
 from spgnet.capture import CaptureConfig, CaptureResult, run_capture
 from spgnet.capture.live import run_live
-from spgnet.capture.outputs import path_faults, report_each
+from spgnet.capture.outputs import path_errors, report_each
 from spgnet.capture.run import path_length
 from spgnet.cli.console import console, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
@@ -104,8 +104,8 @@ def view_command(options: tyro.conf.OmitArgPrefixes[ViewOptions]) -> None:
     """Look at lifted motions in the browser: play, scrub, turn; or write a page that works offline."""
     if not options.motions:
         raise InputError("view needs a motion file, as in: view out/motion.npz")
-    if options.html is not None and (faults := path_faults("--html", options.html, (".html", ".htm"))):
-        raise InputError("; ".join(faults))
+    if options.html is not None and (errors := path_errors("--html", options.html, (".html", ".htm"))):
+        raise InputError("; ".join(errors))
     motions = load_motions(options.motions)
     # A folder of images has no frame rate of its own: it has that of the motion.
     video = None if options.video is None else open_frames(options.video, image_fps=motions[0].fps)

@@ -230,8 +230,8 @@ def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:
     if checked.errors:
         for line in checked.errors:
             console.print(f"fault: {line}", soft_wrap=True, highlight=False, markup=False)
-        raise InputError(f"{options.path}: {len(checked.errors)} faults, which are listed above")
-    console.print("no faults")
+        raise InputError(f"{options.path}: {len(checked.errors)} errors, which are listed above")
+    console.print("no errors")
 
 
 def tensorboard_log(run_dir: Path) -> LogCallback:

@@ -120,13 +120,13 @@ def _check_motions(motions: Sequence[Motion], path: Path, name: str) -> None:
         )
     if len(set(tracks)) < len(tracks):
         raise InputError(f"{path}: each person needs a track number of its own, got {tracks}")
-    faults = [
+    errors = [
         f"track {motion.track}: {fault}"
         for motion in motions
         for fault in motion.non_finite(*_FORMATS[name].finite)
     ]
-    if faults:
-        raise InputError(f"{path}: a .{name} file holds finite numbers only; {'; '.join(faults)}")
+    if errors:
+        raise InputError(f"{path}: a .{name} file holds finite numbers only; {'; '.join(errors)}")
 
 
 class _CallablePackage(ModuleType):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spgnet.export.armature import NODES, PARENTS, joint_rotations, median_bone_lengths, node_offsets
+from spgnet.export.armature import NODES, PARENTS, joint_rotations, node_offsets, symmetric_bone_lengths
 from spgnet.export.positions import format_rows
 from spgnet.export.sampling import constant_rate, frame_rate, z_up_to_y_up
 from spgnet.lifting.motion import Motion
@@ -90,7 +90,7 @@ def bvh_text(motion: Motion) -> str:
     fps = frame_rate([motion])
     world = constant_rate([motion], fps)[0]
     joints = torch.from_numpy(z_up_to_y_up(world))
-    offsets = CENTIMETRES * node_offsets(median_bone_lengths(joints))
+    offsets = CENTIMETRES * node_offsets(symmetric_bone_lengths(joints))
     root = CENTIMETRES * joints[:, 0].numpy()
     angles = zxy_euler_angles(joint_rotations(joints)).rad2deg().flatten(1).numpy()
     header = f"MOTION\nFrames: {len(joints)}\nFrame Time: {1 / fps:.8f}\n"

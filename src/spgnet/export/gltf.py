@@ -16,8 +16,8 @@ from spgnet.export.armature import (
     PARENTS,
     joint_quaternions,
     joint_rotations,
-    median_bone_lengths,
     node_offsets,
+    symmetric_bone_lengths,
 )
 from spgnet.export.sampling import z_up_to_y_up
 from spgnet.extras import import_extra
@@ -142,7 +142,7 @@ class _DocumentBuilder:
     def add_person(self, motion: Motion, start: float, prefix: str) -> None:
         """Add a skeleton that moves, and a mesh that follows it. Time is counted from ``start`` (seconds)."""
         joints = torch.from_numpy(z_up_to_y_up(motion.world).astype(np.float64))
-        offsets = node_offsets(median_bone_lengths(joints)).numpy()
+        offsets = node_offsets(symmetric_bone_lengths(joints)).numpy()
         first = self._add_nodes(offsets, prefix)
         quaternions = joint_quaternions(joint_rotations(joints)).numpy()
         self._animate(first, motion.timestamps - start, joints[:, 0].numpy(), quaternions)

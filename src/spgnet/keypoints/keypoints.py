@@ -20,7 +20,7 @@ def present(points: Real[np.ndarray, "*batch 3"]) -> Bool[np.ndarray, "*batch"]:
     return (points[..., 2] > 0) & np.isfinite(points[..., :2]).all(axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equality of arrays is no truth value
 class Keypoints:
     """One person's 2D keypoints in every frame of a clip.
 
@@ -78,6 +78,13 @@ class Keypoints:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def __repr__(self) -> str:
+        width, height = self.image_size
+        return (
+            f"Keypoints(track={self.track}, {self.keypoint_set}, {len(self)} frames at {self.fps:.4g} fps, "
+            f"{width} x {height} pixels)"
+        )
 
     @property
     def fps(self) -> float:

@@ -31,7 +31,7 @@ _SHAPES = {
 """Shapes of the arrays in a file that :class:`Motion` does not check."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equality of arrays is no truth value
 class Motion:
     """One person's 3D motion.
 
@@ -91,6 +91,12 @@ class Motion:
 
     def __len__(self) -> int:
         return len(self.joints)
+
+    def __repr__(self) -> str:
+        return (
+            f"Motion(track={self.track}, {len(self)} frames at {self.fps:.4g} fps, "
+            f"camera: {self.camera_source}, weights={self.weights!r})"
+        )
 
     @property
     def fps(self) -> float:

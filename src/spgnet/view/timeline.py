@@ -47,13 +47,13 @@ def common_timeline(motions: Sequence[Motion]) -> Timeline:
         InputError: there is no motion, or one that cannot be shown: its joints, confidences or pixels are
             not finite.
     """
-    faults = [
+    errors = [
         f"track {motion.track}: {fault}"
         for motion in motions
         for fault in motion.non_finite("joints", "confidence", "pixels")
     ]
-    if faults or not motions:
-        raise InputError("; ".join(faults) or "there is no motion to show")
+    if errors or not motions:
+        raise InputError("; ".join(errors) or "there is no motion to show")
     every = np.sort(np.concatenate([motion.timestamps for motion in motions]))
     times = every[np.diff(every, prepend=-np.inf) > _SAME_MOMENT]
     frames = [_frames_at(times, motion.timestamps) for motion in motions]

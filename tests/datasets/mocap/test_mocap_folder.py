@@ -10,7 +10,7 @@ from mocap_files import write_choices, write_person
 from spgnet.datasets.archive import save_motion_archive
 from spgnet.datasets.mocap import check_mocap_folder, is_mocap_folder, load_mocap_folder
 from spgnet.export import export
-from spgnet.export.armature import median_bone_lengths
+from spgnet.export.armature import symmetric_bone_lengths
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
@@ -149,7 +149,7 @@ def test_what_we_export_we_read_back(tmp_path, action):
     clip = procedural_clips(7, seed=3, seconds=1.0)[action]
     camera = opencv_camera([[900, 0, 640], [0, 900, 360], [0, 0, 1]], [0.0] * 4, (1280, 720))
     camera = replace(camera, rotation=torch.eye(3)[[0, 2, 1]] * torch.tensor([[1.0], [-1], [1]]))
-    steady = HUMAN36M.with_bone_lengths(clip.joints.double(), median_bone_lengths(clip.joints.double()))
+    steady = HUMAN36M.with_bone_lengths(clip.joints.double(), symmetric_bone_lengths(clip.joints.double()))
     count = len(clip)
     motion = Motion(
         joints=camera.to(torch.float64).world_to_camera(steady).numpy(),

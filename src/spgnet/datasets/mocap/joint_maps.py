@@ -268,7 +268,7 @@ def read_joints_file(path: Path) -> JointsFile:
     try:
         text = path.read_text(encoding="utf-8")
         values: Any = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # not text, JSON or TOML, or a number of thousands of digits
         raise InputError(f"{path}: cannot be read ({error})") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected names of joints and their points")
