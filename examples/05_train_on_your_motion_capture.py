@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import spgnet
-from spgnet.data.sources import load_training_data, load_validation
-from spgnet.training.recipes import RECIPES
+from spgnet.data.sources import load_validation
 
 
 def main(motion: str, run: str, keypoints: str) -> None:
-    recipe = RECIPES["randomized"]
+    recipe = spgnet.RECIPES["randomized"]
     recipe = replace(
         recipe,
         model=replace(recipe.model, channels=32, trajectory_channels=16),
@@ -29,7 +28,7 @@ def main(motion: str, run: str, keypoints: str) -> None:
     finished = spgnet.train(
         recipe,
         Path(run),
-        load_training_data(recipe.data),
+        spgnet.load_training_data(recipe.data),
         load_validation(recipe.data),
         on_epoch=lambda entry: print(f"validation MPJPE {entry['validation_mpjpe']:.0f} mm"),
     )

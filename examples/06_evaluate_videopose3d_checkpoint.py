@@ -10,15 +10,13 @@ import sys
 from pathlib import Path
 
 import spgnet
-from spgnet.data.config import DataConfig
-from spgnet.data.sources import load_dataset
 from spgnet.models.baselines.videopose3d import load_videopose3d
 
 
 def main(checkpoint: str, takes: str | None = None) -> None:
     model = load_videopose3d(Path(checkpoint))
-    data = DataConfig(takes=Path(takes), input="detected") if takes else DataConfig()
-    result = spgnet.evaluate(model, load_dataset(data, "test"))
+    data = spgnet.DataConfig(takes=Path(takes), input="detected") if takes else spgnet.DataConfig()
+    result = spgnet.evaluate(model, spgnet.load_dataset(data, "test"))
     print(result.to_markdown())
     print(f"MPJPE, mean over actions: {result.mean_over_actions['mpjpe']:.1f} mm ({result.frames} frames)")
 

@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 import spgnet
-from spgnet.data.config import DataConfig
 from spgnet.data.samples import WindowSampler
-from spgnet.data.sources import load_dataset
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.training.recipes import SPGNET_LOSS
 
@@ -31,7 +29,7 @@ def main(steps: str) -> None:
     torch.manual_seed(0)
     config = spgnet.SPGNetConfig(filter_widths=(3, 3), channels=64, trajectory_channels=32, dropout=0.0)
     model = spgnet.SPGNet(config)
-    data = load_dataset(DataConfig(), "train")  # generated motion before four cameras
+    data = spgnet.load_dataset(spgnet.DataConfig(), "train")  # generated motion before four cameras
     model.init_root_bias(data.joints[:, 0].mean(dim=0))
     sampler = WindowSampler(data, frames_per_sample=2, context=model.context)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -45,7 +43,7 @@ def main(steps: str) -> None:
         optimizer.step()
         if step % 100 == 0:
             print(step, {name: f"{value.item():.4f}" for name, value in terms.items()})
-    result = spgnet.evaluate(model.eval(), load_dataset(DataConfig(), "test"))
+    result = spgnet.evaluate(model.eval(), spgnet.load_dataset(spgnet.DataConfig(), "test"))
     print(f"MPJPE on the test split: {result.mean_over_actions['mpjpe']:.1f} mm")
 
 

@@ -12,9 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import spgnet
-from spgnet.data.config import DataConfig
 from spgnet.data.samples import WindowSampler
-from spgnet.data.sources import load_dataset
 from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
 from spgnet.training.recipes import SPGNET_LOSS
 
@@ -41,7 +39,7 @@ class Recurrent(LiftingNetwork):
 
 def main(steps: str) -> None:
     torch.manual_seed(0)
-    model, data = Recurrent(64), load_dataset(DataConfig(), "train")
+    model, data = Recurrent(64), spgnet.load_dataset(spgnet.DataConfig(), "train")
     model.init_root_bias(data.joints[:, 0].mean(dim=0))
     sampler = WindowSampler(data, frames_per_sample=2, context=model.context)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -51,7 +49,7 @@ def main(steps: str) -> None:
         optimizer.zero_grad()
         spgnet.losses.total(terms).backward()
         optimizer.step()
-    result = spgnet.evaluate(model.eval(), load_dataset(DataConfig(), "test"))
+    result = spgnet.evaluate(model.eval(), spgnet.load_dataset(spgnet.DataConfig(), "test"))
     print(f"MPJPE on the test split: {result.mean_over_actions['mpjpe']:.1f} mm")
 
 

@@ -14,7 +14,7 @@ from spgnet.lifting.motion import Motion
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.video import open_frames
 from spgnet.view.drawing import blend
-from spgnet.view.overlay import Overlay, OverlayStyle, draw_overlay, layout, write_overlay
+from spgnet.view.overlay import Overlay, OverlayStyle, layout, write_overlay
 from spgnet.view.panel import JOINT_COLORS, NIGHT
 from spgnet.view.reprojection import DETECTED
 
@@ -107,7 +107,6 @@ def test_drawing_leaves_the_image_alone_and_remembers_nothing():
     overlay.draw(_image(seed=1), 9)
     np.testing.assert_array_equal(overlay.draw(image, 5), first)
     np.testing.assert_array_equal(image, before)
-    np.testing.assert_array_equal(draw_overlay(image, [_motion()], 5), first)
 
 
 # --- The filmed picture -------------------------------------------------------------------------

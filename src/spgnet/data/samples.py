@@ -39,8 +39,8 @@ class Batch:
     """Samples of consecutive output frames, with the input frames around them.
 
     Args:
-        keypoints_2d: 2D input of the output frames and of their context, as the network takes it. A window
-            is the frames before the output frames, these, and the frames after them.
+        keypoints_2d: 2D input of the output frames and of their context, as the network takes it; a window is
+            before + frames + after long, with the network's ``context`` of (before, after).
         target_2d: the 2D pose of the output frames, the target of re-projection: their part of the input
             or, for randomized samples, the exact one.
         joints: true joints at the output frames, metres, camera frame.

@@ -78,7 +78,7 @@ def load_dataset(
 
 
 def load_validation(data: DataConfig) -> PoseDataset | None:
-    """The dataset to choose the best epoch by; None where a data set has no such split (Human3.6M).
+    """The dataset that chooses the best epoch; None where a data set has no such split (Human3.6M).
 
     Raises:
         InputError: a file of the split is missing or broken.

@@ -43,7 +43,7 @@ class Camera:
         image_size: width and height in pixels.
         convention: how the lens distorts. ``"human36m"`` is Algorithm 1 of the SPGNet paper, ``"opencv"``
             is that of ``cv2.projectPoints``.
-        extrinsics: where rotation and position come from, of all cameras of a batch alike.
+        extrinsics: how rotation and position were obtained; one value for the whole batch.
 
     Example:
         A camera 4 m in front of the world's origin (along -y) and 1.5 m above the floor, which looks along y:

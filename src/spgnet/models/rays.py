@@ -102,7 +102,7 @@ class RayNet(LiftingNetwork):
             return backproject(pose.to(keypoints_2d.dtype), root.to(keypoints_2d.dtype), output_crop)
 
     def stride(self, fps: float) -> int:
-        """1, or as many as bring the rate of faster clips down to those that the network is for."""
+        """The smallest step that brings a clip's frame rate to at most ``rates[1]``."""
         return max(1, math.ceil(fps / self.config.rates[1] - 0.01))
 
     def init_root_bias(self, root: Float[Tensor, " 3"]) -> None:

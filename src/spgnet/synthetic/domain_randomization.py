@@ -45,8 +45,8 @@ class DomainRandomization:
     swapped_upper_bodies: float = 0.3
     """Share with the upper body of another sample."""
     distance: Range = (1.5, 12.0)
-    """Metres from the camera to the person, drawn evenly in the logarithm; farther where the camera would be
-    less than 1 m aside of somebody far below it."""
+    """Metres from the camera to the person, drawn evenly in the logarithm; raised so that the
+    camera keeps at least 1 m of horizontal distance."""
     height: Range = (0.2, 3.0)
     """Metres from the floor to the camera."""
     focal: Range = (0.5, 3.0)

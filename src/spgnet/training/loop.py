@@ -64,7 +64,8 @@ def train(
         config: the network, its losses and how they are minimised.
         run_dir: the run folder.
         train_data: what to train on (``spgnet.data.sources.load_training_data``).
-        validation_data: what to choose the best epoch by; if None, the best epoch is the last one.
+        validation_data: dataset whose MPJPE chooses the weights in ``best.safetensors``; without
+            one, the last epoch's are kept.
         resume: go on with the run in the folder.
         machine: where to train.
         on_step: called after every step with its number and losses.

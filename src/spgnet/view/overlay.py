@@ -203,20 +203,6 @@ class Overlay:
         draw_text(panel, status, (x, y), 15 * unit, WHITE)
 
 
-def draw_overlay(
-    image: UInt8[np.ndarray, "h w 3"] | None,
-    motions: Sequence[Motion],
-    frame: int,
-    style: OverlayStyle | None = None,
-) -> UInt8[np.ndarray, "out_h out_w 3"]:
-    """One frame of an overlay video; for a whole clip, make an :class:`Overlay` once.
-
-    Raises:
-        InputError: as :class:`Overlay` and :meth:`Overlay.draw`.
-    """
-    return Overlay(motions, style).draw(image, frame)
-
-
 def write_overlay(path: Path, frames: Iterable[np.ndarray | None], overlay: Overlay, fps: float) -> None:
     """Draw an overlay over every frame of a video and write the result, whole or not at all.
 
