@@ -284,8 +284,8 @@ def test_every_fault_is_listed_and_load_raises_them_in_one_line(tmp_path, motion
         "Train/S3 is missing",
         "Train/S2/Walking 1 chunk0 is missing",
         "Train/S1/Walking 1 chunk2 has 2 cameras, expected 3",
-        f"Train/S1/Walking 1 chunk0 C2 has {frames - 1} frames, the motion has {frames}",
-        "Train/S2/Jog 1 chunk0 C3 has shape",
+        f"Train/S1/Walking 1 chunk0 camera C2 has {frames - 1} frames, the motion has {frames}",
+        "Train/S2/Jog 1 chunk0 camera C3 has shape",
     ):
         assert sum(expected in fault for fault in told) == 1, expected
     assert len(told) == 8

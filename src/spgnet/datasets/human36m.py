@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spgnet.datasets.object_arrays import array_errors, read_object_arrays
+from spgnet.datasets.object_arrays import array_errors, pixel_errors, read_dictionaries
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
@@ -180,9 +180,7 @@ def _incomplete(subject: str, names: list[str]) -> list[str]:
 
 
 def _prepared(file: Path) -> Callable[[str], _Source]:
-    table = read_object_arrays(file).get("positions_3d")
-    if not isinstance(table, dict):
-        raise InputError(f"{file}: has no dictionary 'positions_3d'")
+    (table,) = read_dictionaries(file, "positions_3d")
     return lambda subject: _Source(file, table.get(subject), lambda values: values)
 
 
@@ -287,13 +285,11 @@ def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
         Joints [4, T, 17, 2] in pixels by sequence, cut to the frames of the motion.
     """
     try:
-        arrays = read_object_arrays(file)
-        table = _table_of(arrays, "positions_2d", file)
-        layout = _layout_errors(_table_of(arrays, "metadata", file))
+        table, metadata = read_dictionaries(file, "positions_2d", "metadata")
     except InputError as error:
         errors.append(str(error))
         return {}
-    if layout:
+    if layout := _layout_errors(metadata):
         errors.append(f"{file}: {'; '.join(layout)}")
         return {}
     held: dict[str, Any] = {
@@ -305,7 +301,7 @@ def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
     errors += [f"{file}: {error}" for error in _missing_pixels(list(motion), held)]
     pixels = {}
     for name in (name for name in motion if name in held):
-        found = _pixel_errors(held[name], len(motion[name]))
+        found = pixel_errors(held[name], CAMERAS, len(HUMAN36M), len(motion[name]))
         errors += [f"{file}: {name} {error}" for error in found]
         if not found:
             cut = np.stack([camera[: len(motion[name])] for camera in held[name]])
@@ -320,12 +316,6 @@ def _missing_pixels(names: list[str], held: dict[str, Any]) -> list[str]:
     lacking = [name for name in names if name not in held and subject_of(name) in present]
     errors = [f"{subject} is missing" for subject in absent]
     return [*errors, f"lacks the sequences {', '.join(lacking)}"] if lacking else errors
-
-
-def _table_of(arrays: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
-    if not isinstance(arrays.get(key), dict):
-        raise InputError(f"{file}: has no dictionary {key!r}")
-    return arrays[key]
 
 
 def _layout_errors(metadata: dict[str, Any]) -> list[str]:
@@ -343,19 +333,6 @@ def _layout_errors(metadata: dict[str, Any]) -> list[str]:
 
 def _sorted(sides: Any) -> Any:
     return [sorted(side, key=str) for side in sides if isinstance(side, list | tuple)]
-
-
-def _pixel_errors(cameras: Any, frames: int) -> list[str]:
-    if not isinstance(cameras, list | tuple | np.ndarray) or len(cameras) != len(CAMERAS):
-        return [f"holds no list of {len(CAMERAS)} cameras' joints"]
-    errors = []
-    for camera, values in zip(CAMERAS, cameras, strict=True):
-        cut = values[:frames] if isinstance(values, np.ndarray) and values.ndim else values
-        found = array_errors(cut, (len(HUMAN36M), 2))
-        if not found and len(cut) < frames:
-            found = [f"has {len(cut)} frames, the motion has {frames}"]
-        errors += [f"camera {camera} {error}" for error in found]
-    return errors
 
 
 def distances(motion: Sequences, pixels: Sequences) -> Sequences:

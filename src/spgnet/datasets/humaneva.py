@@ -31,7 +31,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.datasets.lens_fit import LensFit, fit_lens
-from spgnet.datasets.object_arrays import array_errors, read_object_arrays
+from spgnet.datasets.object_arrays import array_errors, pixel_errors, read_dictionaries
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
@@ -174,12 +174,6 @@ _LAYOUTS = {"humaneva15": (15, _to_human36m), "coco": (17, _coco_to_human36m)}
 """By the layout's name in ``metadata``: its number of 2D joints, and their conversion to Human3.6M's."""
 
 
-def _table(arrays: dict[str, Any], key: str) -> dict[str, Any]:
-    if not isinstance(arrays.get(key), dict):
-        raise InputError(f"has no dictionary {key!r}")
-    return arrays[key]
-
-
 def read_motion(file: Path, subjects: list[str], errors: list[str]) -> Chunks:
     """Read the motion of the chunks that the field evaluates.
 
@@ -192,9 +186,9 @@ def read_motion(file: Path, subjects: list[str], errors: list[str]) -> Chunks:
         Joints [T, 17, 3] in metres, world frame (z up), by chunk.
     """
     try:
-        table = _table(read_object_arrays(file), "positions_3d")
+        (table,) = read_dictionaries(file, "positions_3d")
     except InputError as error:
-        errors.append(_naming(file, error))
+        errors.append(str(error))
         return {}
     motion = {}
     for subject in subjects:
@@ -217,10 +211,6 @@ def action_of(chunk: str) -> str | None:
     return ACTIONS.get(chunk.split(" ")[0])
 
 
-def _naming(file: Path, error: InputError) -> str:
-    return str(error) if str(file) in str(error) else f"{file}: {error}"
-
-
 def _motion_errors(values: Any) -> list[str]:
     errors = array_errors(values, (len(JOINTS), 3))
     if not errors and np.abs(values).max() > _FARTHEST:
@@ -240,40 +230,28 @@ def read_pixels(file: Path, motion: Chunks, errors: list[str]) -> Chunks:
         Joints [3, T, 17, 2] in pixels by chunk, cut to the frames of the motion.
     """
     try:
-        arrays = read_object_arrays(file)
-        table, layout = _table(arrays, "positions_2d"), _table(arrays, "metadata").get("layout_name")
-        if layout not in _LAYOUTS:
-            raise InputError(f"has 2D joints of the layout {layout!r}, expected {' or '.join(_LAYOUTS)}")
+        table, metadata = read_dictionaries(file, "positions_2d", "metadata")
     except InputError as error:
-        errors.append(_naming(file, error))
+        errors.append(str(error))
+        return {}
+    layout = metadata.get("layout_name")
+    if layout not in _LAYOUTS:
+        expected = " or ".join(_LAYOUTS)
+        errors.append(f"{file}: has 2D joints of the layout {layout!r}, expected {expected}")
         return {}
     count, convert = _LAYOUTS[layout]
+    cameras = [camera["id"] for camera in calibration()["intrinsics"]]
     pixels = {}
     for name, joints in motion.items():
         subject, _, chunk = name.rpartition("/")
         chunks = table.get(subject)
         held: Any = chunks.get(chunk) if isinstance(chunks, dict) else None
-        found = _pixel_errors(held, count, len(joints))
+        found = pixel_errors(held, cameras, count, len(joints))
         errors += [f"{file}: {name} {error}" for error in found]
         if not found:
             cut = np.stack([camera[: len(joints)] for camera in held])
             pixels[name] = torch.from_numpy(convert(cut.astype(np.float64))).float()
     return pixels
-
-
-def _pixel_errors(held: Any, count: int, frames: int) -> list[str]:
-    cameras = [camera["id"] for camera in calibration()["intrinsics"]]
-    if not isinstance(held, list | tuple | np.ndarray):
-        return ["is missing"]
-    if len(held) != len(cameras):
-        return [f"has {len(held)} cameras, expected {len(cameras)}"]
-    errors = []
-    for camera, values in zip(cameras, held, strict=True):
-        found = array_errors(values, (count, 2))
-        if not found and len(values) < frames:
-            found = [f"has {len(values)} frames, the motion has {frames}"]
-        errors += [f"{camera} {error}" for error in found]
-    return errors
 
 
 FPS = 60.0

@@ -14,7 +14,7 @@ import pickle
 import pickletools
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +269,35 @@ def _numbers(dtype: Any) -> np.dtype:
 
 
 _CODES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+
+
+def read_dictionaries(path: Path | str, *keys: str) -> list[dict[str, Any]]:
+    """The dictionaries that an ``.npz`` file holds under some keys.
+
+    Raises:
+        InputError: as in :func:`read_object_arrays`, or there is no dictionary under a key.
+    """
+    arrays = read_object_arrays(path)
+    for key in keys:
+        if not isinstance(arrays.get(key), dict):
+            raise InputError(f"{path}: has no dictionary {key!r}")
+    return [arrays[key] for key in keys]
+
+
+def pixel_errors(held: Any, cameras: Sequence[str], joints: int, frames: int) -> list[str]:
+    """Errors of a sequence whose 2D joints should be an array [``frames`` or more, joints, 2] per camera."""
+    if not isinstance(held, list | tuple | np.ndarray):
+        return ["is missing" if held is None else f"is {type(held).__name__}, expected a list by camera"]
+    if len(held) != len(cameras):
+        return [f"has {len(held)} cameras, expected {len(cameras)}"]
+    errors = []
+    for camera, values in zip(cameras, held, strict=True):
+        cut = values[:frames] if isinstance(values, np.ndarray) and values.ndim else values
+        found = array_errors(cut, (joints, 2))
+        if not found and len(cut) < frames:
+            found = [f"has {len(cut)} frames, the motion has {frames}"]
+        errors += [f"camera {camera} {error}" for error in found]
+    return errors
 
 
 def array_errors(value: Any, shape: tuple[int, int]) -> list[str]:

@@ -7,7 +7,6 @@ projector's guidance and the kinematic constraint, in :mod:`spgnet.training.loss
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,11 +14,11 @@ from torch import Tensor
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
-from spgnet.models.temporal import TemporalEncoder
+from spgnet.models.temporal import ReceptiveField, TemporalEncoder
 
 
 @dataclass(frozen=True)
-class SPGNetConfig:
+class SPGNetConfig(ReceptiveField):
     """The temporal network; as it stands, the paper's: J = 243, 1024 channels, 16.95 M weights for the pose.
 
     Raises:
@@ -38,23 +37,12 @@ class SPGNetConfig:
     """Look at past frames only, for live use."""
 
     def __post_init__(self) -> None:
-        if not self.filter_widths or any(w < 1 or w % 2 == 0 for w in self.filter_widths):
-            raise InputError(f"filter widths must be odd and positive, got {self.filter_widths}")
+        if errors := self.filter_errors():
+            raise InputError(errors[0])
         if min(self.channels, self.trajectory_channels) < 1:
             raise InputError(f"channels must be positive, got {self.channels} and {self.trajectory_channels}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout must be in [0, 1), got {self.dropout}")
-
-    @property
-    def receptive_field(self) -> int:
-        """J: the number of input frames behind one output frame."""
-        return prod(self.filter_widths)
-
-    @property
-    def context(self) -> tuple[int, int]:
-        """How many of these come before and after the output frame."""
-        before = self.receptive_field - 1 if self.causal else self.receptive_field // 2
-        return before, self.receptive_field - 1 - before
 
 
 class SPGNet(LiftingNetwork):

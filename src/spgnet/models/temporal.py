@@ -36,6 +36,35 @@ def dilated_taps(
     return torch.stack([x[:, i * dilation : i * dilation + kept] for i in range(width)], dim=2)
 
 
+class ReceptiveField:
+    """Base of the configs of temporal networks: the receptive field that follows from their filters.
+
+    Attributes:
+        filter_widths: frames per filter of each temporal layer.
+        causal: look at past frames only.
+    """
+
+    filter_widths: tuple[int, ...]
+    causal: bool
+
+    @property
+    def receptive_field(self) -> int:
+        """J: the number of input frames behind one output frame."""
+        return prod(self.filter_widths)
+
+    @property
+    def context(self) -> tuple[int, int]:
+        """How many of these come before and after the output frame."""
+        before = self.receptive_field - 1 if self.causal else self.receptive_field // 2
+        return before, self.receptive_field - 1 - before
+
+    def filter_errors(self) -> list[str]:
+        """What is wrong with the filter widths."""
+        if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
+            return [f"filter widths must be odd and positive, got {self.filter_widths}"]
+        return []
+
+
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalization of the last dimension (channels last), with statistics over all others."""
 

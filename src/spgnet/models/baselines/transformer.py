@@ -21,7 +21,6 @@ validation split, one without any attention (only the frame token's feed-forward
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import torch
 from jaxtyping import Float
@@ -31,7 +30,7 @@ from torch.nn.functional import gelu
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.network import LiftedPose, LiftingNetwork
-from spgnet.models.temporal import TemporalEncoder
+from spgnet.models.temporal import ReceptiveField, TemporalEncoder
 
 INPUT_SCALE = 3.0
 """Factor of 2D joints relative to the pelvis: a person fills about a third of an image."""
@@ -40,7 +39,7 @@ MAX_ATTENDED_FRAMES = 8192
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
+class TransformerConfig(ReceptiveField):
     """The transformer; as it stands, a size for a CPU.
 
     Raises:
@@ -74,8 +73,7 @@ class TransformerConfig:
             for name in (*sizes, "trajectory_channels")
             if getattr(self, name) < 1
         ]
-        if not self.filter_widths or any(w < 1 or w % 2 == 0 for w in self.filter_widths):
-            errors.append(f"filter widths must be odd and positive, got {self.filter_widths}")
+        errors += self.filter_errors()
         if not errors:
             for token in ("frame", "joint"):
                 width, heads = getattr(self, f"{token}_channels"), getattr(self, f"{token}_heads")
@@ -87,17 +85,6 @@ class TransformerConfig:
             errors.append(f"trajectory_dropout must be in [0, 1), got {self.trajectory_dropout}")
         if errors:
             raise InputError("; ".join(errors))
-
-    @property
-    def receptive_field(self) -> int:
-        """J: the number of input frames behind one output frame."""
-        return prod(self.filter_widths)
-
-    @property
-    def context(self) -> tuple[int, int]:
-        """How many of these come before and after the output frame."""
-        before = self.receptive_field - 1 if self.causal else self.receptive_field // 2
-        return before, self.receptive_field - 1 - before
 
 
 class JointwiseLinear(nn.Module):
