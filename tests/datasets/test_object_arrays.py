@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spgnet.datasets.object_arrays import read_object_arrays
+from spgnet.datasets.object_arrays import pixel_errors, read_object_arrays
 
 RANDOM = np.random.default_rng(0)
 MOTION = {
@@ -329,3 +329,11 @@ def test_nothing_of_the_pickle_stays_behind(tmp_path):
             with pytest.raises(ValueError, match="state of a function"):
                 read_object_arrays(npz(tmp_path / "x.npz", b"\x80\x02c" + name + b"\n" + state + b"b."))
     same(read_object_arrays(good)["x0"], MOTION)
+
+
+def test_frames_after_the_motion_may_hold_anything_and_frames_of_the_motion_may_not():
+    late, early = np.zeros((5, 17, 2)), np.zeros((5, 17, 2))
+    late[4], early[2] = np.nan, np.nan
+    assert pixel_errors([late, early], ["left", "right"], joints=17, frames=4) == [
+        "camera right holds NaN or infinity in 1 frames, the first is frame 2"
+    ]
