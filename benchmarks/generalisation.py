@@ -218,7 +218,9 @@ def table(rows: Sequence[Row], *, actions: bool) -> str:
         if actions or row.action is None
     ]
     labels = ["input", "motion", *(["action"] if actions else [])]
-    return markdown_table([*labels, "clips", "frames", *metric_headings(COLUMNS)], lines, labels=len(labels))
+    return markdown_table(
+        [*labels, "clips", "frames", *metric_headings(COLUMNS)], lines, text=range(len(labels))
+    )
 
 
 def about(name: str, options: Options) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         scores = [row["score"] for row in rows if row["weights"] == weights]
         spreads = [mean_and_spread([score[column] for score in scores]) for column in COLUMNS]
         lines.append([*(f"{weight:g}" for weight in weights), *spreads])
-    return markdown_table(["kinematic", "re-projection", *metric_headings(COLUMNS)], lines, labels=0)
+    return markdown_table(["kinematic", "re-projection", *metric_headings(COLUMNS)], lines, text=())
 
 
 if __name__ == "__main__":

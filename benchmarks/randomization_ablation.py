@@ -144,7 +144,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             spreads = [mean_and_spread([run["scores"][kind][column] for run in runs]) for column in COLUMNS]
             lines.append([variant, kind, *spreads, f"{min(run['microseconds'] for run in runs):.0f}"])
     headings = [*metric_headings(COLUMNS), "CPU [µs/frame]"]
-    return markdown_table(["recipe", "motion", *headings], lines, labels=2)
+    return markdown_table(["recipe", "motion", *headings], lines, text=(0, 1))
 
 
 if __name__ == "__main__":

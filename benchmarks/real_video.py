@@ -74,7 +74,7 @@ def main(options: Options) -> None:
         [clip, method, *(text(value, digits) for value, digits in zip(values, (1, 1, 0, 1, 1), strict=True))]
         for clip, method, values in rows + means(rows)
     ]
-    print(markdown_table(["clip", "method", *HEADINGS], lines, labels=2))
+    print(markdown_table(["clip", "method", *HEADINGS], lines, text=(0, 1)))
 
 
 def text(value: float | None, digits: int) -> str:

@@ -195,7 +195,9 @@ def table(rows: list[dict[str, Any]]) -> str:
         spreads = [mean_and_spread([score[column] for score in scores]) for column in COLUMNS]
         spent = mean_and_spread([run["seconds"] for run in runs if run["seconds"]])
         lines.append([kind, method, f"{runs[0]['steps']}", spent, *spreads])
-    return markdown_table(["input", "method", "steps", "CPU [s]", *metric_headings(COLUMNS)], lines, labels=2)
+    return markdown_table(
+        ["input", "method", "steps", "CPU [s]", *metric_headings(COLUMNS)], lines, text=(0, 1)
+    )
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ class Options:
 
 def main(options: Options) -> None:
     rows = [[name, *(f"{value:.1f}" for value in values)] for name, values in measured(options).items()]
-    print(markdown_table(["weights", *HEADINGS], rows, labels=1))
+    print(markdown_table(["weights", *HEADINGS], rows, text=(0,)))
 
 
 def measured(options: Options) -> dict[str, list[float]]:

@@ -36,7 +36,7 @@ def real_video(weights: dict[str, Any]) -> str:
             rows.append([f"`{name}`", str(model.context[1]), clip, *values])
     headings = ["P-MPJPE [mm]", "MPJPE [mm]", "trajectory [%]", "bone deviation [mm]"]
     headings += [f"P-MPJPE, `{mode}` [mm]" for mode in ("--constant-bones", "--every 4", "--live")]
-    return markdown_table(["weights", "frames ahead", "clip", *headings], rows, labels=3)
+    return markdown_table(["weights", "frames ahead", "clip", *headings], rows, text=(0, 1, 2))
 
 
 def two_cameras(weights: dict[str, Any]) -> str:
@@ -45,7 +45,7 @@ def two_cameras(weights: dict[str, Any]) -> str:
         [f"`{name}`", *(f"{entry['two_cameras'][heading]:.1f}" for heading in HEADINGS)]
         for name, entry in weights.items()
     ]
-    return markdown_table(["weights", *HEADINGS], rows, labels=1)
+    return markdown_table(["weights", *HEADINGS], rows, text=(0,))
 
 
 def other_people(weights: dict[str, Any]) -> str:
@@ -56,7 +56,7 @@ def other_people(weights: dict[str, Any]) -> str:
         for name, entry in weights.items()
         for kind, values in entry["generalisation"].items()
     ]
-    return markdown_table(["weights", "2D input", *headings], rows, labels=2)
+    return markdown_table(["weights", "2D input", *headings], rows, text=(0, 1))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -18,9 +18,9 @@ from spgnet.models import LiftingNetwork
 from spgnet.models.network import lift_sequence
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, labels: int) -> str:
-    """A Markdown table whose first ``labels`` columns are text, and the others right-aligned numbers."""
-    rule = ["---"] * labels + ["---:"] * (len(header) - labels)
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text: Collection[int]) -> str:
+    """A Markdown table; the columns of ``text`` are aligned left, the others, numbers, right."""
+    rule = ["---" if column in text else "---:" for column in range(len(header))]
     return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *rows))
 
 
@@ -86,7 +86,7 @@ class Evaluation:
     def to_markdown(self, columns: Sequence[str] = tuple(METRICS)) -> str:
         """A Markdown table of the given metrics."""
         rows = [[label, *(shown(values[column]) for column in columns)] for label, values in self.rows()]
-        return markdown_table(["action", *metric_headings(columns)], rows, labels=1)
+        return markdown_table(["action", *metric_headings(columns)], rows, text=(0,))
 
 
 def evaluate(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool = True) -> Evaluation:

@@ -257,7 +257,7 @@ def test_neither_joints_nor_detections_is_a_fault(tmp_path):
         ("unmeasured_joints", np.array(7), "unmeasured_joints holds int64, expected text"),
         ("eval_mask", np.ones(4, bool), "eval_mask has shape (4,), expected (5)"),
         ("eval_mask", np.ones(5), "eval_mask holds float64, expected booleans"),
-        ("eval_mask", np.zeros(5, bool), "no frame is scored"),
+        ("eval_mask", np.zeros(5, bool), "no frame is evaluated"),
         ("unmeasured_joints", np.array(["neck", "pelvis"]), "joints that may be missing: neck, pelvis"),
         ("rotation", 1.01 * the_arrays()["rotation"], "rotation holds matrices that are no rotations"),
         ("rotation", -the_arrays()["rotation"], "rotation holds matrices that are no rotations"),

@@ -34,7 +34,7 @@ def test_a_take_must_say_of_every_frame_whether_it_is_scored(monkeypatch):
 
 
 def test_a_take_in_which_no_frame_is_scored_is_refused():
-    with pytest.raises(ValueError, match=r"take 'a': no frame is scored$"):
+    with pytest.raises(ValueError, match=r"take 'a': no frame is evaluated$"):
         a_take("a", 4, [])
 
 

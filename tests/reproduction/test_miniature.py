@@ -8,9 +8,9 @@ from typing import Any, get_args
 import pytest
 
 from datasets.human36m_files import make_motion, write_prepared
+from spgnet.datasets.human36m import ACTIONS
 from spgnet.reproduction.artefacts import ArtefactName
 from spgnet.reproduction.paper import paper_tables
-from spgnet.reproduction.tables import PRINTED_ACTIONS
 from spgnet.training.runs import read_config, read_log
 
 QUICK = ("--epochs", "1", "--steps-per-epoch", "2", "--seeds", "1")
@@ -44,7 +44,7 @@ def reproduce(spgnet, human36m, out) -> Callable[[str], dict[str, Any]]:
 @pytest.mark.parametrize("name", get_args(ArtefactName))
 def test_every_table_and_figure_runs_on_human36m_s_own_files(reproduce, name):
     for run in reproduce(name)["runs"]:
-        assert set(run["evaluation"]["actions"]) == set(PRINTED_ACTIONS)
+        assert set(run["evaluation"]["actions"]) == set(ACTIONS)
         assert run["evaluation"]["mean_over_actions"]["mpjpe"] > 0
 
 
@@ -54,7 +54,7 @@ def test_the_printed_figures_stand_beside_ours_in_every_row(reproduce, out):
     rows = {line.split("|")[1].strip(): line.split("|")[2:] for line in lines if line.startswith("| ")}
     (table,) = (table for table in paper_tables() if table.name == "Table 1")
     (actions,) = (run["evaluation"]["actions"] for run in runs if run["method"] == "spgnet")
-    for number, action in enumerate(PRINTED_ACTIONS):
+    for number, action in enumerate(ACTIONS):
         printed, ours = rows[action][3].split("/")
         assert float(printed) == table.column("Our")[number]
         assert ours.strip() == f"{actions[action]['mpjpe']:.1f}"

@@ -15,7 +15,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-import roma
 import torch
 import yaml
 
@@ -295,6 +294,8 @@ def _opencv_pose(section: dict[str, Any]) -> tuple[Any, Any]:
         )
     if not vector.any() and not translation.any():
         return None, None
+    import roma  # here, since it loads PyTorch's compiler, which lifting without a calibration can spare
+
     rotation = roma.rotvec_to_rotmat(torch.from_numpy(vector)).numpy()
     return rotation, -rotation.T @ translation
 
@@ -375,6 +376,8 @@ def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
     rotation, errors = _numbers("rotation", calibration.rotation, (3, 3))
     position, position_errors = _numbers("position", calibration.position, (3,))
     if not errors:
+        import roma  # here, as above
+
         bounded = torch.from_numpy(rotation.clip(-2, 2))
         exact = torch.as_tensor(roma.special_procrustes(bounded)).numpy()
         if not np.allclose(rotation, exact, atol=1e-2):

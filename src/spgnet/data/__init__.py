@@ -1,1 +1,1 @@
-"""What training sees: the pose dataset, its samples, domain randomisation, and where the data come from."""
+"""What training sees: the pose dataset, its samples, their input spaces, and where the data come from."""

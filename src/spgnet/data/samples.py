@@ -267,9 +267,10 @@ def randomized_dataset(
     Args:
         clips: motion in the world, of one frame rate.
         seed: of all randomness.
-        count: number of sequences.
+        count: number of sequences, a multiple of 10.
         frames: length of each.
     """
+    assert count % 10 == 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         randomization = DomainRandomization(fps=(clips[0].fps, clips[0].fps))
@@ -277,7 +278,6 @@ def randomized_dataset(
             clips, frames_per_sample=frames, context=(0, 0), randomization=randomization, flip=False
         )
         batches = [sampler.draw_random(10) for _ in range(count // 10)]
-    count = 10 * len(batches)
     inputs = torch.cat([batch.keypoints_2d for batch in batches]).flatten(0, 1)
     return PoseDataset(
         joints=torch.cat([batch.joints for batch in batches]).flatten(0, 1),

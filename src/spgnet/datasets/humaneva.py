@@ -27,7 +27,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import roma
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.datasets.lens_fit import LensFit, fit_lens
@@ -35,7 +34,7 @@ from spgnet.datasets.object_arrays import array_errors, pixel_errors, read_dicti
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import HUMAN36M, HUMANEVA_JOINTS, HUMANEVA_MISSING, human36m_of_humaneva
 from spgnet.keypoints.keypoints import points_to_human36m
 
 _EXACT = 1.0
@@ -112,45 +111,11 @@ def fit_lenses(motion: dict[str, Tensor], exact: dict[str, Tensor], joints: list
 
 ACTIONS = {"Walking": "Walk", "Jog": "Jog", "Box": "Box"}
 """The actions that the field evaluates, by the name that the archives give them."""
-JOINTS = (
-    "pelvis",
-    "thorax",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-    "head_top",
-)
-"""HumanEva's 15 joints, in the order of the archives; the last is the far end of the head."""
-UNMEASURED_JOINTS = ("spine", "nose")
-"""Not among the 15: put half way between pelvis and thorax, and between thorax and the top of the head."""
-
 _FARTHEST = 20.0
 """Metres from the origin; joints beyond are in other units."""
 
 Chunks = dict[str, Tensor]
 """Joints by chunk (``Train/S1/Walking 1 chunk0``): [T, 17, 3] in metres, or [3, T, 17, 2] in pixels."""
-
-
-INTERPOLATED = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head_top")}
-"""The joints that HumanEva lacks, and the two neighbours whose mean each is."""
-
-
-def human36m_of_humaneva() -> Float[np.ndarray, "17 15"]:
-    """The matrix from HumanEva's 15 joints to Human3.6M's 17."""
-    weights = np.zeros((len(HUMAN36M), len(JOINTS)))
-    for row, name in zip(weights, HUMAN36M.names, strict=True):
-        sources = INTERPOLATED.get(name, (name,))
-        row[[JOINTS.index(source) for source in sources]] = 1 / len(sources)
-    return weights
 
 
 def _to_human36m(points: np.ndarray) -> np.ndarray:
@@ -212,7 +177,7 @@ def action_of(chunk: str) -> str | None:
 
 
 def _motion_errors(values: Any) -> list[str]:
-    errors = array_errors(values, (len(JOINTS), 3))
+    errors = array_errors(values, (len(HUMANEVA_JOINTS), 3))
     if not errors and np.abs(values).max() > _FARTHEST:
         return [f"has joints {np.abs(values).max():.0f} from the origin, expected metres"]
     return errors
@@ -261,7 +226,7 @@ EXACT = "gt"
 
 _MOTION, _PIXELS = "data_3d_humaneva15.npz", "data_2d_humaneva15_"
 _FOLDERS: dict[Split, str] = {"train": "Train", "test": "Validate"}
-_MEASURED = [joint for joint, name in enumerate(HUMAN36M.names) if name not in UNMEASURED_JOINTS]
+_MEASURED = [joint for joint, name in enumerate(HUMAN36M.names) if name not in HUMANEVA_MISSING]
 _FAR = 100.0
 """Median distance, in pixels, above which 2D joints do not belong to the 3D joints."""
 
@@ -349,7 +314,7 @@ def _takes(part: _Part, detector: str | None) -> list[Take]:
             cameras=fitted_rig(_subject(name), part.lenses),
             joints=joints,
             detections={} if detector is None else {detector: part.detections[detector][name]},
-            unmeasured_joints=UNMEASURED_JOINTS,
+            unmeasured_joints=tuple(HUMANEVA_MISSING),
         )
         for name, joints in part.motion.items()
     ]

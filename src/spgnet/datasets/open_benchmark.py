@@ -28,7 +28,8 @@ NON_COMMERCIAL = "bandai.npz"
 def open_benchmark_facts() -> dict[str, Any]:
     """The contents of ``open_benchmark.json``.
 
-    They are the SHA-256 of the ``archives``, and for each split its groups of clips.
+    They are the SHA-256 of the ``archives``, the groups of clips of each split, and under ``wild`` groups
+    that only domain randomisation trains on.
     """
     return json.loads(files("spgnet.datasets").joinpath("open_benchmark.json").read_text())
 

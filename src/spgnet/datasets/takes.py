@@ -84,7 +84,7 @@ class Take:
         if self.eval_mask is not None and self.eval_mask.shape != (len(self),):
             errors.append(f"eval_mask has shape {tuple(self.eval_mask.shape)}, expected {(len(self),)}")
         elif self.eval_mask is not None and not bool(self.eval_mask.any()):
-            errors.append("no frame is scored")
+            errors.append("no frame is evaluated")
         return errors
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -152,3 +153,33 @@ BODY = {
 """Bones of a person 1.75 m tall, in metres, by the joint at their far end: joint centres, as captured people
 have them. The captures themselves differ too much in what they call a hip or a shoulder (the generated
 motion's hips are Human3.6M's, 0.26 m apart) to learn from one what another lacks."""
+
+HUMANEVA_JOINTS = (
+    "pelvis",
+    "thorax",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "head_top",
+)
+"""HumanEva's 15 joints, in the order of the archives; the last is the far end of the head."""
+HUMANEVA_MISSING = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head_top")}
+"""The joints that HumanEva lacks, and the two neighbours whose mean each is."""
+
+
+def human36m_of_humaneva() -> Float[np.ndarray, "17 15"]:
+    """The matrix from HumanEva's 15 joints to Human3.6M's 17."""
+    weights = np.zeros((len(HUMAN36M), len(HUMANEVA_JOINTS)))
+    for row, name in zip(weights, HUMAN36M.names, strict=True):
+        sources = HUMANEVA_MISSING.get(name, (name,))
+        row[[HUMANEVA_JOINTS.index(source) for source in sources]] = 1 / len(sources)
+    return weights

@@ -6,7 +6,7 @@ The dictionaries are written to the results as JSON.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -66,8 +66,7 @@ def occlusion_data(dataset: PoseDataset, models: Iterable[LiftingNetwork]) -> di
         joints.append(errors_by_visibility(predicted, dataset.joints[sampled], hidden))
         seeds.append({str(count): errors[counts == count].mean().item() for count in shown_counts})
         if not panels:
-            examples = _example_frames(dataset, sampled, hidden, predicted, errors, shown_counts)
-            panels = [example.to_json() for example in examples]
+            panels = list(_example_frames(dataset, sampled, hidden, predicted, errors, shown_counts))
     shares = {str(count): (counts == count).float().mean().item() for count in shown_counts}
     return {
         "mpjpe": seeds,
@@ -97,40 +96,6 @@ def errors_by_visibility(
     return {name: (weight * means).sum().item() for name, means in joint_means.items()}
 
 
-class ExampleFrame(NamedTuple):
-    """A frame to draw.
-
-    Attributes:
-        clip: the name of its clip.
-        action: of its clip.
-        pixels: the 2D input.
-        predicted: the lifted pose relative to its root, in metres, in the camera frame.
-        true: the true pose, likewise.
-        hidden: which joints the body hides from the camera.
-        error: MPJPE in mm.
-    """
-
-    clip: str
-    action: str
-    pixels: Float[Tensor, "17 2"]
-    predicted: Float[Tensor, "17 3"]
-    true: Float[Tensor, "17 3"]
-    hidden: Bool[Tensor, " 17"]
-    error: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, to be written as JSON."""
-        return {
-            "clip": self.clip,
-            "action": self.action,
-            "pixels": _to_rounded_list(self.pixels),
-            "predicted": _to_rounded_list(self.predicted),
-            "true": _to_rounded_list(self.true),
-            "hidden": self.hidden.tolist(),
-            "error": round(self.error, 2),
-        }
-
-
 def _example_frames(
     dataset: PoseDataset,
     sampled: Tensor,
@@ -138,7 +103,7 @@ def _example_frames(
     predicted: Tensor,
     errors: Tensor,
     shown_counts: list[int],
-) -> Iterator[ExampleFrame]:
+) -> Iterator[dict[str, Any]]:
     """For the lowest, middle and highest number of hidden joints, the frame with the median error."""
     counts = hidden.sum(dim=-1)
     sequence_of = dataset.sequence_of_frames()
@@ -148,15 +113,15 @@ def _example_frames(
         frame = int(sampled[number])
         sequence = int(sequence_of[frame])
         true = dataset.joints[frame]
-        yield ExampleFrame(
-            dataset.names[sequence],
-            dataset.actions[sequence],
-            dataset.keypoints_2d[frame],
-            predicted[number] - predicted[number, :1],
-            true - true[:1],
-            hidden[number],
-            errors[number].item(),
-        )
+        yield {
+            "clip": dataset.names[sequence],
+            "action": dataset.actions[sequence],
+            "pixels": _to_rounded_list(dataset.keypoints_2d[frame]),
+            "predicted": _to_rounded_list(predicted[number] - predicted[number, :1]),
+            "true": _to_rounded_list(true - true[:1]),
+            "hidden": hidden[number].tolist(),
+            "error": round(errors[number].item(), 2),
+        }
 
 
 def _lift(model: LiftingNetwork, dataset: PoseDataset) -> Float[Tensor, "frames 17 3"]:

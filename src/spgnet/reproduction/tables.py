@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
+from spgnet.datasets.human36m import ACTIONS
 from spgnet.evaluation import METRICS, markdown_table, metric_headings
 from spgnet.reproduction.artefacts import ARTEFACTS, INPUT_LABELS, Artefact, Input2D
 from spgnet.reproduction.methods import METHODS, NOT_RUN, REMARKS
 from spgnet.reproduction.paper import BONE_SPREAD, PaperTable, audit
 from spgnet.training.experiments import mean_and_spread
-
-PRINTED_ACTIONS = (
-    *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases"),
-    *("Sitting", "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking", "WalkTogether"),
-)
-"""Human3.6M's names of the actions in the order of the paper's rows."""
-
 
 INTRODUCTION = """# Results
 
@@ -99,7 +93,7 @@ def paper_table(result: dict[str, Any], artefact: Artefact, table: PaperTable) -
         f"{data_label(result)} [mm]",
         "",
     ]
-    return _aligned_table(header, lines, numbers=(1, 2))
+    return markdown_table(header, lines, text=(0, 3))
 
 
 def action_table(result: dict[str, Any], artefact: Artefact, table: PaperTable) -> str:
@@ -113,13 +107,13 @@ def action_table(result: dict[str, Any], artefact: Artefact, table: PaperTable) 
         for key in keys:
             value = f"{measured[key][action]:.1f}"
             if result["motion"] == "human36m":
-                printed = table.column(METHODS[key].paper_column or "")[PRINTED_ACTIONS.index(action)]
+                printed = table.column(METHODS[key].paper_column or "")[ACTIONS.index(action)]
                 value = f"{printed:.1f} / {value}"
             cells.append(value)
         lines.append([action, *cells])
     unit = "paper / here [mm]" if result["motion"] == "human36m" else "[mm]"
     label = f"{METRICS[metric].label} {unit}"
-    return markdown_table([label, *(METHODS[key].name for key in keys)], lines, labels=1)
+    return markdown_table([label, *(METHODS[key].name for key in keys)], lines, text=(0,))
 
 
 def method_table(result: dict[str, Any], artefact: Artefact) -> str:
@@ -133,7 +127,7 @@ def method_table(result: dict[str, Any], artefact: Artefact) -> str:
         for input_2d in artefact.inputs
         for key in artefact.methods
     ]
-    return markdown_table(["2D", "method", *metric_headings(artefact.metrics)], lines, labels=2)
+    return markdown_table(["2D", "method", *metric_headings(artefact.metrics)], lines, text=(0, 1))
 
 
 def input_label(result: dict[str, Any], input_2d: Input2D) -> str:
@@ -157,7 +151,7 @@ def bone_table(bones: dict[str, Any]) -> str:
     header = ["bone", "least [m]", "greatest [m]", "difference [m]", "true, mean [m]"]
     note = f"Clip {bones['clip']} of {bones['subject']}. The largest difference is {largest:.3f} m"
     return (
-        markdown_table(header, lines, labels=1) + f"\n{note}; the paper's are all within {BONE_SPREAD} m.\n"
+        markdown_table(header, lines, text=(0,)) + f"\n{note}; the paper's are all within {BONE_SPREAD} m.\n"
     )
 
 
@@ -171,7 +165,7 @@ def occlusion_table(hidden: dict[str, Any]) -> str:
     occluded, visible = (
         mean_and_spread([seed[name] for seed in hidden["joints"]]) for name in ("hidden", "seen")
     )
-    return _aligned_table(header, lines, numbers=(0, 1, 2)) + (
+    return markdown_table(header, lines, text=()) + (
         "\nPoses with more hidden joints are other poses, too. Joint by joint: hidden joints are "
         f"{occluded} mm off, and the same joints where they are seen {visible} mm.\n"
     )
@@ -209,11 +203,6 @@ def _action_means(result: dict[str, Any], method: str, input_2d: str, metric: st
 
 def _sort_actions(actions: dict[str, float]) -> list[str]:
     """The order of the paper if all actions are the paper's, else the alphabetical one."""
-    if set(actions) <= set(PRINTED_ACTIONS):
-        return sorted(actions, key=PRINTED_ACTIONS.index)
+    if set(actions) <= set(ACTIONS):
+        return sorted(actions, key=ACTIONS.index)
     return sorted(actions)
-
-
-def _aligned_table(header: Sequence[str], lines: Sequence[Sequence[str]], *, numbers: tuple[int, ...]) -> str:
-    rule = ["---:" if column in numbers else "---" for column in range(len(header))]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *lines))

@@ -1,1 +1,1 @@
-"""Synthetic data: generated motion, and a simulated detector's joints and errors."""
+"""Synthetic data: generated motion, domain randomisation, and a simulated detector's joints and errors."""

@@ -84,8 +84,7 @@ def bone_vectors(
 
 def _body_table() -> Float[Tensor, "17 4"]:
     """The rows of ``_BODY`` in the order of the joints; those of the left are as those of the right."""
-    rows = [_BODY[name.removeprefix("left_").removeprefix("right_")] for name in HUMAN36M.names]
-    return torch.tensor(rows, dtype=torch.float64)
+    return torch.tensor([_BODY[joint_type] for joint_type in HUMAN36M.joint_types], dtype=torch.float64)
 
 
 def pose_body(pose: Pose, offsets: Float[Tensor, "clips joints 3"]) -> Float[Tensor, "clips frames joints 3"]:

@@ -16,7 +16,7 @@ from spgnet.data.input_space import project_to_input_space
 from spgnet.data.samples import Batch
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
-from spgnet.geometry.skeleton import HUMAN36M, Skeleton
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import LiftedPose
 from spgnet.models.network import InputSpace
 
@@ -38,7 +38,7 @@ class LossWeights:
     kinematic: float = 0.0
     """Equation 2: change of bone lengths between consecutive frames."""
     reprojection: float = 0.0
-    """2D MPJPE: re-projected pose against input pose, in screen coordinates or rays."""
+    """2D MPJPE: re-projected pose against the 2D target, in the units of the input space."""
 
     def __post_init__(self) -> None:
         weights = asdict(self).values()
@@ -59,7 +59,7 @@ class UnlabelledWeights:
     """
 
     reprojection: float = 1.0
-    """2D MPJPE of the re-projected pose at its predicted position, in screen coordinates."""
+    """2D MPJPE of the re-projected pose at its predicted position, in the units of the input space."""
     bone_lengths: float = 1.0
     """Mean difference of the bone lengths between the unlabelled and the labelled half of a batch."""
     warm_up: int = 1
@@ -86,13 +86,13 @@ def trajectory_loss(root: Float[Tensor, "*batch 1 3"], true: Float[Tensor, "*bat
     return ((root - true).norm(dim=-1) / true[..., 2]).mean()
 
 
-def kinematic_loss(pose: Float[Tensor, "batch frames joints 3"], skeleton: Skeleton = HUMAN36M) -> Scalar:
+def kinematic_loss(pose: Float[Tensor, "batch frames 17 3"]) -> Scalar:
     """Equation 2: mean absolute change of predicted bone lengths from frame to frame, in metres.
 
     A bone is counted once (the paper's 1/2 undoes counting it from both ends), and the first frame,
     which has no predecessor, not at all.
     """
-    return skeleton.bone_lengths(pose).diff(dim=1).abs().mean()
+    return HUMAN36M.bone_lengths(pose).diff(dim=1).abs().mean()
 
 
 def reprojection_loss(
@@ -126,10 +126,9 @@ def _batch_reprojection_loss(lifted: LiftedPose, batch: Batch) -> Scalar:
 def bone_length_prior(
     unlabelled: Float[Tensor, "many frames joints 3"],
     labelled: Float[Tensor, "some frames joints 3"],
-    skeleton: Skeleton = HUMAN36M,
 ) -> Scalar:
     """Mean over the bones of the difference of their mean predicted lengths in two batches, in metres."""
-    mean, expected = (skeleton.bone_lengths(pose).mean(dim=(0, 1)) for pose in (unlabelled, labelled))
+    mean, expected = (HUMAN36M.bone_lengths(pose).mean(dim=(0, 1)) for pose in (unlabelled, labelled))
     return (mean - expected).abs().mean()
 
 

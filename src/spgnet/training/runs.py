@@ -1,7 +1,8 @@
 """Run folders: what a training run leaves behind, and how to open it again.
 
 A run holds ``config.json``, ``environment.json``, ``log.jsonl`` (a line an epoch), ``last.safetensors`` (to
-resume from) and ``best.safetensors`` (the weights with the lowest validation MPJPE).
+resume from) and ``best.safetensors`` (the weights with the lowest validation MPJPE; without validation data
+those of the last epoch). Experiments add ``evaluation.json``.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def create_run(run_dir: Path, config: TrainConfig) -> None:
 
 
 def check_resumable(run_dir: Path, config: TrainConfig) -> None:
-    """Make sure that a run folder belongs to a configuration; only the path of the motion may differ.
+    """Make sure that a run folder belongs to a configuration; only the paths of its data may differ.
 
     Raises:
         InputError: it holds no run, or one of another configuration.

@@ -11,8 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spgnet.datasets.humaneva import JOINTS
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import HUMAN36M, HUMANEVA_JOINTS
 from spgnet.models.baselines.videopose3d import load_videopose3d
 from spgnet.models.network import lift_sequence
 from spgnet.training.checkpoint import Progress, load_model, save_checkpoint
@@ -125,7 +124,7 @@ def test_humaneva_s_joints_are_put_where_human36m_s_are(tmp_path):
     assert (model.config.keypoints, model.config.joints) == ("coco17", "humaneva15")
     joints = torch.randn(1, 9, 17, 2)
     theirs, ours = their_forward(pose, joints)[0, 0], model(joints).pose[0, 0]
-    placed: dict[str, torch.Tensor] = dict(zip(JOINTS, theirs - theirs[0], strict=True))
+    placed: dict[str, torch.Tensor] = dict(zip(HUMANEVA_JOINTS, theirs - theirs[0], strict=True))
     placed["spine"] = (placed["pelvis"] + placed["thorax"]) / 2
     placed["nose"] = (placed["thorax"] + placed["head_top"]) / 2
     for joint, name in enumerate(HUMAN36M.names):

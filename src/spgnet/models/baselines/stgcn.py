@@ -73,10 +73,10 @@ def graph(
     return matrices
 
 
-def joint_graph(skeleton: Skeleton = HUMAN36M) -> Float[Tensor, "4 nodes nodes"]:
+def joint_graph() -> Float[Tensor, "4 nodes nodes"]:
     """The graph of the joints: its links are the bones."""
-    mirrors = ((joint, mirror) for joint, mirror in enumerate(skeleton.mirror) if joint < mirror)
-    return graph(distances_from(skeleton, MIDDLE_JOINT), skeleton.bones, mirrors)
+    mirrors = ((joint, mirror) for joint, mirror in enumerate(HUMAN36M.mirror) if joint < mirror)
+    return graph(distances_from(HUMAN36M, MIDDLE_JOINT), HUMAN36M.bones, mirrors)
 
 
 def part_graph() -> Float[Tensor, "4 nodes nodes"]:

@@ -21,8 +21,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spgnet.datasets.humaneva import human36m_of_humaneva
 from spgnet.errors import InputError, prefix_errors
+from spgnet.geometry.skeleton import human36m_of_humaneva
 from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
 from spgnet.models.spgnet import SPGNetConfig
 from spgnet.models.temporal import TemporalEncoder
