@@ -22,8 +22,8 @@ from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.synthetic.detector_noise import DetectorNoise, box_size, per_joint, simulate_detections
 
 Array = NDArray[np.float64]
-MODEL_CONFIGS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-JOINTS = tuple(f"{side}_{kind}" for side in ("right", "left") for kind in MODEL_CONFIGS)  # twins are 6 apart
+JOINT_TYPES = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+JOINTS = tuple(f"{side}_{kind}" for side in ("right", "left") for kind in JOINT_TYPES)  # twins are 6 apart
 COCO = {"left": (11, 13, 15, 5, 7, 9), "right": (12, 14, 16, 6, 8, 10)}  # also in Halpe-26 and BODY_25B
 DETECTED = COCO["right"] + COCO["left"]
 SEEN = 0.3  # confidence below which a joint counts as missing
@@ -192,9 +192,9 @@ def fit(folder: Path) -> Fit:
     }
     displaced = np.concatenate([excess[far] for far, excess in found])
     noise = DetectorNoise(
-        jitter=per_joint(**dict(zip(MODEL_CONFIGS, jitter.tolist(), strict=True))),
+        jitter=per_joint(**dict(zip(JOINT_TYPES, jitter.tolist(), strict=True))),
         jitter_seconds=fast,
-        drift=per_joint(**dict(zip(MODEL_CONFIGS, drift.tolist(), strict=True))),
+        drift=per_joint(**dict(zip(JOINT_TYPES, drift.tolist(), strict=True))),
         drift_seconds=slow,
         bias=between_recordings(opencap, slow, drift),
         outlier_fraction=events["outliers"][0] / events["outliers"][2],
@@ -245,7 +245,7 @@ def report_joints(found: Fit) -> None:
     offsets = [1000 * offset(recording) for recording in found.opencap]
     total = [1000 * np.sqrt(by_kind(spread(r.residual - offset(r), axis=(0, 2)) ** 2)) for r in found.opencap]
     rows = []
-    for k, kind in enumerate(MODEL_CONFIGS):
+    for k, kind in enumerate(JOINT_TYPES):
         joint = HUMAN36M.names.index(f"left_{kind}")
         fitted = [1000 * found.noise.jitter[joint], 1000 * found.noise.drift[joint]]
         sides = [", ".join(f"({x:+.0f} {y:+.0f})" for x, y in (o[k], o[k + 6])) for o in offsets]

@@ -1,6 +1,6 @@
 """Put the best weights of a run into the package, with their entry in the manifest.
 
-python scripts/ship_weights.py runs/wild default REAL VIDEO MOTION --detector DETECTOR
+python scripts/ship_weights.py runs/randomized default REAL VIDEO MOTION --detector DETECTOR
 
 REAL and VIDEO are the folders of real_video.py and two_cameras.py, MOTION that of the motion archives.
 """

@@ -42,6 +42,12 @@ def test_neither_the_import_nor_the_help_needs_a_heavy_library(code):
     assert printed.splitlines()[-1] == "loaded:"
 
 
+@pytest.mark.parametrize("module", ["spgnet.lifting", "spgnet.cli.motion"])
+def test_lifting_loads_neither_pytorch_s_compiler_nor_what_training_needs(module):
+    code = f"import sys, {module}; print(*{{'torch._dynamo', 'lightning_fabric'}} & set(sys.modules))"
+    assert run("-c", code).strip() == ""
+
+
 @pytest.mark.parametrize("name", spgnet.__all__)
 def test_every_public_name_is_there_and_says_what_it_is(name):
     assert name in dir(spgnet)

@@ -122,6 +122,13 @@ def test_a_file_that_states_extrinsics_is_believed_whatever_their_numbers(tmp_pa
     same(load_camera(tmp_path / "again.json"), camera)
 
 
+def test_extrinsics_of_an_unknown_source_are_refused(tmp_path):
+    stated = as_json(rotation=UPRIGHT, position=[0, 0, 0], extrinsics="Calibrated")
+    path = write(tmp_path / "camera.json", stated)
+    with pytest.raises(InputError, match=r"camera\.json: extrinsics is Calibrated, expected calibrated or"):
+        load_camera(path)
+
+
 def test_estimated_extrinsics_are_saved_as_such(tmp_path):
     camera = replace(CAMERA, position=torch.tensor([0.0, 0.0, 1.5]), extrinsics="estimated")
     save_camera(tmp_path / "camera.json", camera)

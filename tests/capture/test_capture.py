@@ -181,8 +181,8 @@ def test_a_known_height_keeps_the_feet_on_the_floor_of_a_placed_camera(spgnet, c
     assert abs(np.percentile(motions["same"].world[..., 2].min(axis=1), 5) - lowest) > 0.1
     told = {name: " ".join(text.split()) for name, text in said.items()}
     assert "overrides the scale" not in told["own"]
-    assert "overrides the scale of the calibrated world: the camera is moved up or down" in told["tall"]
-    assert "overrides the scale of the calibrated world: the feet may not stand" in told["same"]
+    assert "overrides the scale of the camera's world: the camera is moved up or down" in told["tall"]
+    assert "overrides the scale of the camera's world: the feet may not stand" in told["same"]
 
 
 def test_export_writes_what_the_name_of_the_file_asks_for(spgnet, clip):
@@ -223,7 +223,8 @@ def test_keypoint_files_and_pictures_are_told_apart(tmp_path):
     (tmp_path / "images" / "1.jpg").touch()
     assert people.is_keypoints(tmp_path / "pose")
     assert not people.is_keypoints(tmp_path / "images")
-    assert people.is_keypoints(Path("a.NPZ"))
+    for name in ("a.NPZ", "a.json", "a.csv", "a.tsv"):
+        assert people.is_keypoints(Path(name))
     assert not people.is_keypoints(Path("a.mp4"))
 
 

@@ -1,5 +1,6 @@
 """``spgnet.lift``: every kind of source, and the same motion as the command line's."""
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import spgnet as public
 from capture.conftest import SimulatedDetector
 from lifting.people import SIZE, camera, filmed, lifter
+from spgnet.camera_files import find_camera
+from spgnet.capture.config import check_options
 from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints
 from spgnet.lifting import Motion, load_motion
@@ -100,12 +103,31 @@ def test_bones_come_before_the_height_and_both_before_the_floor(clip):
         ({"camera": "nowhere.toml"}, r"nowhere\.toml: no such file"),
         ({"weights": "nothing"}, "no weights 'nothing'"),
         ({"device": "toaster", "weights": "default"}, "no device 'toaster'"),
+        ({"device": "meta", "weights": "default"}, "no device 'meta'"),
+        ({"smoothing": float("nan")}, "smoothing must be from 0 to 60 s, got nan"),
+        (
+            {"fps": 1e12, "image_size": (640, 0)},
+            r"positive width and height, got \(640, 0\); fps must be from",
+        ),
     ],
 )
 def test_options_that_cannot_be_are_refused(clip, options, words):
     with pytest.raises(InputError, match=words) as refusal:
         lift(clip, **options)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("size", [(640,), 640, "640"])
+def test_an_image_size_that_is_no_pair_is_refused(size):
+    check = inspect.unwrap(check_options)  # without the tests' check of types
+    with pytest.raises(InputError, match=r"image_size must be a positive width and height, got"):
+        check(person="all", detect_every=1, smoothing=0.0, fps=None, image_size=size, height=None)
+
+
+def test_a_camera_that_is_none_is_refused():
+    find = inspect.unwrap(find_camera)  # without the tests' check of types
+    with pytest.raises(InputError, match="the camera is ndarray, expected a Camera or a file"):
+        find(SIZE, camera=np.eye(3))
 
 
 @pytest.mark.parametrize(

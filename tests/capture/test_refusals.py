@@ -76,10 +76,10 @@ def test_options_that_do_not_fit(spgnet, clip, video):
     not_parsed(spgnet("lift", "walk.npz", "--person", "0"), "person counts from 1")
     not_parsed(spgnet("lift", "walk.npz", "--height", "17"), "17")
     not_parsed(spgnet("lift", "walk.npz", "--height", "1.7", "--person", "all"), "height is of one person")
-    not_parsed(spgnet("lift", "walk.npz", "--smoothing", "-1"), "smoothing must not be negative")
+    not_parsed(spgnet("lift", "walk.npz", "--smoothing", "-1"), "smoothing must be from 0 to 60 s, got -1")
     refused(spgnet("lift", "walk.npz", "--camera-name", "cam01"), "cam01")
     refused(spgnet("lift", "walk.npz", "--camera", "none.toml"), "none.toml")
-    not_parsed(spgnet("lift", "7"), "--live")
+    refused(spgnet("lift", "7"), "--live")
 
 
 def test_outputs_that_cannot_be_written_are_found_before_the_work(spgnet, clip):

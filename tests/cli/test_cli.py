@@ -189,3 +189,9 @@ def test_former_names_of_recipes_and_training_options_are_understood():
     assert with_present_names(former) == present
     assert with_present_names(present) == present
     assert parse(["train", *former]).args == parse(["train", *present]).args
+    assert with_present_names(["wild", "--data.input=wild"]) == ["randomized", "--data.input=randomized"]
+    for former_input in (["--input", "wild"], ["--input=wild"]):
+        assert (
+            parse(["evaluate", "wild", *former_input]).args
+            == parse(["evaluate", "wild", "--input", "randomized"]).args
+        )

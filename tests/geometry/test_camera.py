@@ -521,6 +521,23 @@ def test_a_camera_of_numbers_that_are_not_finite_is_refused(field: str) -> None:
         opencv_camera(matrix, values.pop("distortion"), (1280, 720), **values)
 
 
+@pytest.mark.parametrize(
+    ("pose", "words"),
+    [
+        ({"rotation": np.ones((3, 3))}, "not a rotation matrix"),
+        ({"rotation": np.diag([1.0, 1.0, -1.0])}, "not a rotation matrix"),
+        ({"rotation": np.zeros((3, 1))}, r"3 x 3 and the position 3 numbers, got .* \(3, 1\) and"),
+        ({"position": [1.0, 2.0]}, r"3 x 3 and the position 3 numbers, got .* \(2,\)"),
+        ({"matrix": np.eye(2)}, r"3 x 3 and the position 3 numbers, got \(2, 2\)"),
+    ],
+)
+def test_a_pose_or_matrix_of_another_shape_and_what_is_no_rotation_are_refused(pose, words) -> None:
+    with pytest.raises(InputError, match=words):
+        opencv_camera(
+            **{"matrix": np.diag([900.0, 900.0, 1.0]), "distortion": None, "image_size": (9, 9), **pose}
+        )
+
+
 @pytest.mark.parametrize("focal", [(0.0, 900.0), (900.0, 0.0), (900.0, -900.0)])
 def test_focal_lengths_that_are_not_positive_are_refused(focal: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="focal lengths positive"):

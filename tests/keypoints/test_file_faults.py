@@ -113,7 +113,10 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "truncated npz": (_truncated, r"not an \.npz file, or a truncated one"),
     "damaged npz": (_damaged, r"a damaged \.npz file"),
     "pickle": (_text("x.pkl", "hello"), r"pickles are never opened; expected \.npz, \.json, \.csv"),
-    "video": (_text("x.mp4", "hello"), r"expected \.npz, \.json, \.csv or OpenPose's folder, not \.mp4"),
+    "video": (
+        _text("x.mp4", "hello"),
+        r"expected \.npz, \.json, \.csv, \.tsv or OpenPose's folder, not \.mp4",
+    ),
     "pickled keypoints": (_npz(keypoints=OBJECTS), "holds pickled Python objects, which are never opened"),
     "no keypoints": (_npz(kp2d=NOWHERE, fps=3.0), r"no key 'keypoints' \(fps of the known keys\)"),
     "no set": (_npz(keypoints=NOWHERE), "no key 'keypoint_set', .* give --keypoint-set"),

@@ -1,5 +1,6 @@
 """The filters take out jitter and leave motion."""
 
+import math
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import OneEuroFilter, load_keypoints, smooth, to_human36m
 from spgnet.keypoints.smoothing import SMOOTHING, half_power
@@ -65,8 +67,11 @@ def test_half_the_power_passes_at_the_documented_cut_off():
 
 
 def test_settings_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="expected seconds >= 0"):
-        smooth(np.zeros((3, 17, 2)), 30.0, seconds=-1.0)
+    for seconds in (-1.0, 1e9, math.inf, math.nan):
+        with pytest.raises(InputError, match="smoothing must be from 0 to 60 s"):
+            smooth(np.zeros((3, 17, 2)), 30.0, seconds=seconds)
+    with pytest.raises(InputError, match="expected fps > 0"):
+        smooth(np.zeros((3, 17, 2)), math.nan, seconds=1.0)
     with pytest.raises(ValueError, match="expected length"):
         OneEuroFilter(0.0)
 

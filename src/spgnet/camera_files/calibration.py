@@ -218,10 +218,15 @@ def stored_extrinsics(values: Mapping[str, Any]) -> Extrinsics:
     """The source of the extrinsics in a camera file or a motion file; calibrated unless it is stated.
 
     Motion files of early versions do not state it; see :func:`early_extrinsics`.
+
+    Raises:
+        InputError: another source is stated.
     """
-    for extrinsics in EXTRINSICS:
-        if str(values.get("extrinsics")) == extrinsics:
-            return extrinsics
+    if "extrinsics" in values:
+        for extrinsics in EXTRINSICS:
+            if str(values["extrinsics"]) == extrinsics:
+                return extrinsics
+        raise InputError(f"extrinsics is {values['extrinsics']}, expected {' or '.join(EXTRINSICS)}")
     return early_extrinsics(values) if "camera_source" in values else "calibrated"
 
 

@@ -162,6 +162,11 @@ def find_camera(
     if isinstance(camera, FoundCamera):
         return camera._replace(camera=fit_to_image(camera.camera, image_size))
     if camera is not None:
+        if not isinstance(camera, Camera):
+            raise InputError(
+                f"the camera is {type(camera).__name__}, expected a Camera or a file "
+                "(spgnet.opencv_camera makes one of OpenCV's matrices)"
+            )
         if camera.focal.ndim != 1 or camera.convention != "opencv":
             raise InputError(
                 "the camera must be a single one in OpenCV's convention, got "

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
 
 from spgnet.errors import InputError
 from spgnet.keypoints import KeypointFormat, KeypointSetName
-from spgnet.keypoints.smoothing import SMOOTHING
+from spgnet.keypoints.smoothing import SMOOTHING, check_smoothing
+from spgnet.lifting.inputs import check_fps
 from spgnet.lifting.postprocess import check_height
 
 Format = Literal["bvh", "trc", "c3d", "glb", "gltf", "csv", "json"]
@@ -85,8 +87,6 @@ class CaptureConfig:
     """Of the live view."""
 
     def __post_init__(self) -> None:
-        if self.input.isdecimal() and not self.live and not Path(self.input).exists():
-            raise InputError(f"{self.input} is no file; to lift from webcam {self.input}, add --live")
         check_options(
             person=self.person,
             detect_every=self.detect_every,
@@ -116,14 +116,14 @@ def check_options(
         errors.append(f"person counts from 1, got {person}")
     if detect_every < 1:
         errors.append(f"detect_every must be at least 1, got {detect_every}")
-    if smoothing < 0:
-        errors.append(f"smoothing must not be negative, got {smoothing:g}")
-    if fps is not None and not fps > 0:
-        errors.append(f"fps must be positive, got {fps:g}")
-    if image_size is not None and min(image_size) < 1:
-        errors.append(f"image_size must be positive, got {image_size}")
-    if height is not None:
-        check_height(height)
+    if image_size is not None and (np.shape(image_size) != (2,) or min(image_size) < 1):
+        errors.append(f"image_size must be a positive width and height, got {image_size}")
+    for check, value in ((check_smoothing, smoothing), (check_fps, fps), (check_height, height)):
+        try:
+            if value is not None:
+                check(value)
+        except InputError as error:
+            errors.append(str(error))
     if height is not None and person == "all":
         errors.append("height is of one person; choose one by person")
     if errors:

@@ -43,7 +43,7 @@ def lift(
     smoothing: float = SMOOTHING,
     flip: bool = True,
     detect_every: int = 1,
-    detector: Detector | Path | None = None,
+    detector: Detector | Path | str | None = None,
     device: str = "cpu",
     on_progress: ProgressCallback | None = None,
     on_detected: Callable[[DetectedPeople], None] | None = None,

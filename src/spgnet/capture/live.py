@@ -201,12 +201,12 @@ class SpeedMeter:
 
     def __init__(self, lookahead: int) -> None:
         self.lookahead, self.count = lookahead, 0
-        self.last, self.interval, self.announce_stages = 0.0, 0.0, np.zeros(3)
+        self.last, self.interval, self.stages = 0.0, 0.0, np.zeros(3)
 
-    def add(self, now: float, announce_stages: np.ndarray) -> None:
+    def add(self, now: float, stages: np.ndarray) -> None:
         """A frame was shown now; its detection, lifting and all in all took so many seconds."""
         self.count += 1
-        self.announce_stages += max(0.05, 1 / self.count) * (announce_stages - self.announce_stages)
+        self.stages += max(0.05, 1 / self.count) * (stages - self.stages)
         if self.count > 1:
             self.interval += max(0.05, 1 / (self.count - 1)) * (now - self.last - self.interval)
         self.last = now
@@ -214,7 +214,7 @@ class SpeedMeter:
     @property
     def speed(self) -> str:
         """A line about the speed."""
-        detection, lifting, total = (f"{1000 * seconds:.0f} ms" for seconds in self.announce_stages)
+        detection, lifting, total = (f"{1000 * seconds:.0f} ms" for seconds in self.stages)
         rate = f"{1 / self.interval:.0f}" if self.interval else "–"
         return (
             f"{rate} frames/s; detection {detection}, lifting {lifting}, total {total}; "

@@ -21,6 +21,7 @@ from spgnet.extras import how_to_install
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion, save_motion
 from spgnet.video import FrameSource
+from spgnet.video.writer import FORMATS
 from spgnet.view.overlay import Overlay, write_overlay
 from spgnet.view.page import write_page
 
@@ -62,7 +63,7 @@ def check_outputs(config: CaptureConfig) -> None:
     if config.html is not None:
         errors += path_errors("--html", config.html, (".html", ".htm"), config.out)
     if config.overlay is not None:
-        errors += path_errors("--overlay", config.overlay, (".mp4", ".mov", ".mkv"), config.out)
+        errors += path_errors("--overlay", config.overlay, tuple(FORMATS), config.out)
     sources = {Path(config.input).resolve(), config.camera.resolve() if config.camera else None}
     names = [f"motion.{suffix}" for suffix in ("npz", *config.export)]
     targets = [*(config.out / name for name in names), config.html, config.overlay]

@@ -15,6 +15,7 @@ from spgnet.detection import Detector, RtmDetector, TrackedPerson, detect_video,
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import KeypointFormat, Keypoints, KeypointSetName, load_keypoints
+from spgnet.keypoints.files import KEYPOINT_SUFFIXES
 from spgnet.lifting.inputs import as_keypoints
 from spgnet.video import Frame, FrameSource, open_frames
 
@@ -24,8 +25,6 @@ Person = Literal["largest", "all"] | int
 """Whom to lift: who fills most of the picture, everybody, or one by number."""
 LiftSource = str | Path | Keypoints | Sequence[Keypoints] | Real[np.ndarray, "frames joints 3"]
 """What can be lifted: a video, a folder of images, a keypoint file, or keypoints."""
-
-KEYPOINT_SUFFIXES = (".npz", ".json", ".csv")
 
 
 def ignore_progress(stage: str, done: int, total: int | None) -> None:
@@ -67,7 +66,7 @@ def find_people(
     keypoint_set: KeypointSetName | None = None,
     format: KeypointFormat | Literal["auto"] = "auto",
     detect_every: int = 1,
-    detector: Detector | Path | None = None,
+    detector: Detector | Path | str | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> DetectedPeople:
     """Read or detect the people in the input; the arguments are those of :func:`spgnet.capture.lift.lift`.
@@ -91,8 +90,8 @@ def find_people(
         return DetectedPeople(people, None, found)
     video = open_video(source, fps, keypoint_set, image_size, format)
     found = find_video_camera(video, camera, camera_name, field_of_view)
-    if detector is None or isinstance(detector, Path):
-        detector = RtmDetector(detector)
+    if detector is None or isinstance(detector, Path | str):
+        detector = RtmDetector(None if detector is None else Path(detector))
     people = _detect(video, detector, detect_every, on_progress)
     if fps is not None:  # slow motion: time is that of the camera, not that of the file
         people = [replace(one, timestamps=np.arange(len(one)) / fps) for one in people]

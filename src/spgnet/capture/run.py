@@ -101,7 +101,7 @@ def remarks(found: DetectedPeople, motions: list[Motion], config: CaptureConfig)
             if config.align_to_gravity
             else "feet may not stand on"
         )
-        lines.append(f"--height overrides the scale of the calibrated world: the {floor} its floor")
+        lines.append(f"--height overrides the scale of the camera's world: the {floor} its floor")
     for motion in motions:
         lines += missing_parts(motion, config.detect_every)
     return lines

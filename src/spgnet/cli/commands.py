@@ -75,6 +75,8 @@ def parse(arguments: list[str]) -> Callable[[], None]:
     module = import_module(COMMANDS[name].module)
     if name == "train":
         options = module.with_present_names(options)
+    elif name == "evaluate":
+        options = module.with_present_input(options)
     return tyro.cli(
         _deferred(getattr(module, f"{name}_command")),
         prog=f"spgnet {name}",

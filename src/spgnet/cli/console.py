@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -14,7 +14,9 @@ from rich.table import Table
 
 from spgnet.capture.people import ProgressCallback
 from spgnet.evaluation import METRICS, Evaluation, shown
-from spgnet.training.loop import LogCallback
+
+if TYPE_CHECKING:  # the loop loads lightning-fabric, which only training needs
+    from spgnet.training.loop import LogCallback
 
 console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
 """Of several processes that train together, the first one speaks."""

@@ -89,11 +89,18 @@ def with_present_names(arguments: list[str]) -> list[str]:
     recipe = FORMER_RECIPES.get(arguments[0], arguments[0])
     if recipe not in RECIPES:
         raise InputError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}")
-    options = [_present_option(argument) for argument in arguments[1:]]
-    for place, option in enumerate(options[:-1]):
-        if option == "--data.input" and options[place + 1] == "wild":
-            options[place + 1] = "randomized"
-    return [recipe, *options]
+    return [recipe, *with_present_input([_present_option(argument) for argument in arguments[1:]])]
+
+
+def with_present_input(arguments: list[str]) -> list[str]:
+    """The arguments with the 2D input ``wild`` by its present name, ``randomized``."""
+    present = []
+    for argument in arguments:
+        option, equals, value = argument.rpartition("=")
+        if value == "wild" and (option if equals else (present or [""])[-1]) in ("--input", "--data.input"):
+            argument = f"{option}{equals}randomized"
+        present.append(argument)
+    return present
 
 
 def _present_option(argument: str) -> str:

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import roma
 import torch
 from torch import Tensor
 
@@ -33,6 +32,7 @@ from spgnet.datasets.lens_fit import LensFit, fit_lens
 from spgnet.datasets.object_arrays import array_errors, pixel_errors, read_dictionaries
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
+from spgnet.geometry import rigs
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.skeleton import HUMAN36M, HUMANEVA_JOINTS, HUMANEVA_MISSING, human36m_of_humaneva
 from spgnet.keypoints.keypoints import points_to_human36m
@@ -50,22 +50,8 @@ def calibration() -> dict[str, Any]:
 @cache
 def published_rig(subject: str) -> Camera:
     """The three cameras of a subject, a batch of shape [3], with the published lenses, without distortion."""
-    lenses, poses = calibration()["intrinsics"], calibration()["extrinsics"][subject]
-
-    def stack(rows: list[dict[str, Any]], key: str) -> Tensor:
-        return torch.tensor([row[key] for row in rows], dtype=torch.float64)
-
-    quaternion = roma.quat_normalize(roma.quat_wxyz_to_xyzw(stack(poses, "quaternion")))
-    return Camera(
-        focal=stack(lenses, "focal"),
-        center=stack(lenses, "center"),
-        radial=torch.zeros(len(lenses), 3, dtype=torch.float64),
-        tangential=torch.zeros(len(lenses), 2, dtype=torch.float64),
-        rotation=roma.unitquat_to_rotmat(quaternion).mT,
-        position=stack(poses, "position") / 1000,
-        image_size=stack(lenses, "image_size"),
-        convention="opencv",
-    )
+    facts = calibration()
+    return rigs.published_rig(facts["intrinsics"], facts["extrinsics"][subject], "opencv")
 
 
 def fitted_rig(subject: str, lenses: list[LensFit]) -> Camera:

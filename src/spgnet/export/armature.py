@@ -19,7 +19,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -166,6 +165,8 @@ def joint_rotations(joints: Float[Tensor, "frames 17 3"]) -> Float[Tensor, "fram
 
 def joint_quaternions(rotations: Float[Tensor, "frames nodes 3 3"]) -> Float[Tensor, "frames nodes 4"]:
     """Rotations as unit quaternions (x, y, z, w), each with the sign that is nearer to the frame before."""
+    import roma  # loads PyTorch's compiler: only for those who export
+
     quaternions = roma.rotmat_to_unitquat(rotations)
     cosines = (quaternions[1:] * quaternions[:-1]).sum(dim=-1, keepdim=True)
     signs = torch.where(cosines < 0, -1.0, 1.0).to(quaternions.dtype).cumprod(dim=0)
@@ -201,6 +202,8 @@ def _world_rotation(
         twist = _hinge_twist(bone, directions[following], swing @ bone.new_tensor(axis))
     else:
         return swing
+    import roma  # loads PyTorch's compiler: only for those who export
+
     return roma.rotvec_to_rotmat(bone * twist.unsqueeze(-1)) @ swing
 
 
@@ -210,6 +213,8 @@ def _minimal_rotation(start: Vectors, end: Vectors) -> Matrices:
     length = half.norm(dim=-1, keepdim=True)
     half = torch.where(length > 1e-9, half / length.clamp_min(1e-9), _perpendicular(start))
     quaternion = torch.cat([start.cross(half, dim=-1), (start * half).sum(dim=-1, keepdim=True)], dim=-1)
+    import roma  # loads PyTorch's compiler: only for those who export
+
     return roma.unitquat_to_rotmat(quaternion / quaternion.norm(dim=-1, keepdim=True))
 
 

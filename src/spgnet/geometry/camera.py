@@ -258,10 +258,16 @@ def opencv_camera(
         position: the camera's centre in the world, in metres; the world's origin if None.
 
     Raises:
-        InputError: a value is not finite, the focal lengths are not positive, or the distortion has more
-            than five coefficients.
+        InputError: an array has another shape, a value is not finite, the focal lengths are not positive, the
+            distortion has more than five coefficients, or ``rotation`` is no rotation matrix.
     """
-    values = _doubles(matrix)
+    values, axes = _doubles(matrix), _doubles(UPRIGHT if rotation is None else rotation)
+    centre = _doubles([0, 0, 0] if position is None else position).flatten()
+    if values.shape != (3, 3) or axes.shape != (3, 3) or centre.shape != (3,):
+        raise InputError(
+            "the intrinsics and rotation must be 3 x 3 and the position 3 numbers, got "
+            f"{' and '.join(str(tuple(each.shape)) for each in (values, axes, centre))}"
+        )
     lens = torch.zeros(5, dtype=torch.float64)
     given = _doubles([] if distortion is None else distortion).flatten()
     if len(given) > 5:
@@ -272,8 +278,8 @@ def opencv_camera(
         center=values[:2, 2].clone(),
         radial=lens[[0, 1, 4]],
         tangential=lens[[2, 3]],
-        rotation=_doubles(UPRIGHT if rotation is None else rotation),
-        position=_doubles([0, 0, 0] if position is None else position).flatten(),
+        rotation=axes,
+        position=centre,
         image_size=torch.tensor(image_size, dtype=torch.float64),
         convention="opencv",
         extrinsics="arbitrary" if rotation is None and position is None else "calibrated",
@@ -281,6 +287,8 @@ def opencv_camera(
     numbers = (camera.focal, camera.center, lens, camera.rotation, camera.position)
     if not all(bool(number.isfinite().all()) for number in numbers) or bool((camera.focal <= 0).any()):
         raise InputError(f"camera values must be finite and focal lengths positive, got {values.tolist()}")
+    if not torch.allclose(axes @ axes.mT, torch.eye(3, dtype=torch.float64), atol=1e-2) or axes.det() < 0:
+        raise InputError(f"rotation is not a rotation matrix: {axes.tolist()}")
     return camera.to(torch.float32)
 
 

@@ -7,11 +7,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import roma
 import torch
 
 from spgnet.errors import InputError
-from spgnet.geometry.camera import Camera
+from spgnet.geometry.camera import Camera, Convention
 
 
 @cache
@@ -32,23 +31,36 @@ def human36m_rig(subject: str) -> Camera:
     facts = _human36m_facts()
     if subject not in facts["extrinsics"]:
         raise InputError(f"no Human3.6M session {subject!r}; there are {', '.join(facts['extrinsics'])}")
+    return published_rig(facts["intrinsics"], facts["extrinsics"][subject]).to(torch.float32)
 
-    def stack(rows: list[dict[str, Any]], key: str) -> torch.Tensor:
-        return torch.tensor([row[key] for row in rows], dtype=torch.float64)
 
-    lenses, poses = facts["intrinsics"], facts["extrinsics"][subject]
-    # The published quaternion rotates camera to world axes; world_to_camera needs its inverse.
+def published_rig(
+    lenses: list[dict[str, Any]], poses: list[dict[str, Any]], convention: Convention = "human36m"
+) -> Camera:
+    """A batch of cameras, in double precision, from a data set's published calibration.
+
+    Args:
+        lenses: pixels of ``focal``, ``center`` and ``image_size``, and the coefficients ``radial`` and
+            ``tangential``; without distortion where these are not given.
+        poses: ``position`` in millimetres, and ``quaternion`` (w, x, y, z) from camera to world axes.
+        convention: of the distortion.
+    """
+    import roma  # loads PyTorch's compiler, which lifting can spare
+
+    def stack(rows: list[dict[str, Any]], key: str, default: list[float] | None = None) -> torch.Tensor:
+        return torch.tensor([row.get(key, default) for row in rows], dtype=torch.float64)
+
     quaternion = roma.quat_normalize(roma.quat_wxyz_to_xyzw(stack(poses, "quaternion")))
-    rig = Camera(
+    return Camera(
         focal=stack(lenses, "focal"),
         center=stack(lenses, "center"),
-        radial=stack(lenses, "radial"),
-        tangential=stack(lenses, "tangential"),
-        rotation=roma.unitquat_to_rotmat(quaternion).mT,
+        radial=stack(lenses, "radial", [0.0, 0.0, 0.0]),
+        tangential=stack(lenses, "tangential", [0.0, 0.0]),
+        rotation=roma.unitquat_to_rotmat(quaternion).mT,  # world to camera
         position=stack(poses, "position") / 1000,
         image_size=stack(lenses, "image_size"),
+        convention=convention,
     )
-    return rig.to(torch.float32)
 
 
 def random_rig(

@@ -155,6 +155,10 @@ def load_keypoints(
         return _parse(found, content, keypoint_set).people(GivenMetadata(keypoint_set, fps, image_size))
 
 
+KEYPOINT_SUFFIXES = (".npz", ".json", ".csv", ".tsv")
+"""Endings of the keypoint files, which tell them from videos."""
+
+
 def _open(path: Path) -> tuple[KeypointFormat, Any]:
     """The format and the decoded contents of a file or folder."""
     if path.is_dir():
@@ -173,7 +177,8 @@ def _open(path: Path) -> tuple[KeypointFormat, Any]:
         found = _format_of_json(content)
         return found, [(path.name, content)] if found == "openpose" else content
     note = "pickles are never opened; " if suffix in (".pkl", ".pickle", ".pt", ".pth") else ""
-    raise InputError(f"{note}expected .npz, .json, .csv or OpenPose's folder, not {suffix or 'no suffix'}")
+    known = ", ".join(KEYPOINT_SUFFIXES)
+    raise InputError(f"{note}expected {known} or OpenPose's folder, not {suffix or 'no suffix'}")
 
 
 def _parse(found: KeypointFormat, content: Any, keypoint_set: KeypointSetName | None) -> RawKeypoints:

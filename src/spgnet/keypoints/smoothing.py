@@ -18,6 +18,21 @@ def half_power(seconds: float) -> float:
     return math.sqrt(math.log(2)) / (2 * math.pi * seconds)
 
 
+LONGEST_SMOOTHING = 60.0
+"""The largest standard deviation of the filter, in seconds; a longer one leaves nothing of a motion, and the
+filter's length is in proportion to it."""
+
+
+def check_smoothing(seconds: float) -> None:
+    """Validate the standard deviation of the filter.
+
+    Raises:
+        InputError: it is not from 0 to :data:`LONGEST_SMOOTHING` seconds.
+    """
+    if not 0 <= seconds <= LONGEST_SMOOTHING:
+        raise InputError(f"smoothing must be from 0 to {LONGEST_SMOOTHING:g} s, got {seconds:g}")
+
+
 def smooth(
     pixels: Float[np.ndarray, "frames *joints 2"], fps: float, *, seconds: float = SMOOTHING
 ) -> Float[np.ndarray, "frames *joints 2"]:
@@ -34,10 +49,11 @@ def smooth(
         seconds: standard deviation of the Gaussian; 0 turns the filter off.
 
     Raises:
-        InputError: ``seconds`` is negative or ``fps`` not positive.
+        InputError: ``seconds`` is not from 0 to :data:`LONGEST_SMOOTHING`, or ``fps`` not positive.
     """
-    if seconds < 0 or fps <= 0:
-        raise InputError(f"smoothing over {seconds} s at {fps} fps: expected seconds >= 0 and fps > 0")
+    check_smoothing(seconds)
+    if not fps > 0:
+        raise InputError(f"smoothing at {fps} fps: expected fps > 0")
     if len(pixels) < 2 or seconds == 0:
         return pixels.copy()
     kernel = _discrete_gaussian(seconds * fps)

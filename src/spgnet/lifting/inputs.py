@@ -102,10 +102,11 @@ def check_fps(fps: float) -> None:
     """Validate a frame rate.
 
     Raises:
-        InputError: it is not a positive, finite number.
+        InputError: it is not from 0.01 to 100 000. Lifting takes memory in proportion to
+            the seconds of a clip, and smoothing to its frame rate.
     """
-    if not (fps > 0 and math.isfinite(fps)):
-        raise InputError(f"fps must be a positive number of frames per second, got {fps:g}")
+    if not 0.01 <= fps <= 100_000:
+        raise InputError(f"fps must be from 0.01 to 100000 frames per second, got {fps:g}")
 
 
 def check_keypoint_set(name: str) -> None:

@@ -67,7 +67,6 @@ class Lifter:
         keypoints: Keypoints | Real[np.ndarray, "frames joints 3"],
         *,
         camera: FoundCamera | Camera | Path | str | None = None,
-        camera_source: str | None = None,
         fps: float | None = None,
         image_size: tuple[int, int] | None = None,
         keypoint_set: KeypointSetName | None = None,
@@ -89,8 +88,6 @@ class Lifter:
             camera: the camera of the clip in OpenCV's convention, or a camera file; it is scaled to the image
                 size of the keypoints. By default a camera with the intrinsics of the keypoints, or with the
                 default field of view.
-            camera_source: description of the camera's source to store in the motion, instead of that of
-                :func:`~spgnet.camera_files.find_camera`.
             fps: frames per second of an array; for :class:`Keypoints` it replaces their timestamps, for
                 example for slow motion.
             image_size: width and height in pixels of the image, for an array.
@@ -130,7 +127,7 @@ class Lifter:
             pixels=filled.astype(np.float32),
             timestamps=times,
             camera=camera,
-            camera_source=camera_source or description,
+            camera_source=description,
             intrinsics_source=source,
             track=keypoints.track,
             weights=self.name,
@@ -148,5 +145,7 @@ def check_device(name: str) -> None:
     except RuntimeError:
         raise InputError(f"no device {name!r}; expected cpu, cuda, cuda:1 or mps") from None
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if device.type not in ("cpu", *counts):
+        raise InputError(f"no device {name!r}; expected cpu, cuda, cuda:1 or mps")
     if device.type in counts and (device.index or 0) >= counts[device.type]:
         raise InputError(f"no device {name!r} here: PyTorch finds {counts[device.type]} of {device.type}")

@@ -6,7 +6,6 @@ import time
 from typing import Any, Literal
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float, UInt8
 
@@ -274,6 +273,8 @@ class CameraFrustum:
     """
 
     def __init__(self, server: Any, camera: Camera) -> None:
+        import roma  # loads PyTorch's compiler, which most commands can spare
+
         width, height = camera.image_size.tolist()
         xyzw = roma.rotmat_to_unitquat(camera.rotation.mT.to(torch.float64))
         self._frustum = server.scene.add_camera_frustum(
