@@ -29,8 +29,8 @@ from spgnet.datasets.open_benchmark import open_benchmark_facts
 from spgnet.datasets.takes import Split
 from spgnet.errors import InputError
 from spgnet.evaluation import METRICS, evaluate, markdown_table, metric_headings
-from spgnet.files import write_json
-from spgnet.lifting.weights import load_weights, read_manifest, sha256, weights_file
+from spgnet.files import file_sha256, write_json
+from spgnet.lifting.weights import load_weights, read_manifest, weights_file
 from spgnet.models import LiftingNetwork
 from spgnet.training.runs import git_commit
 
@@ -233,7 +233,7 @@ def about(name: str, options: Options) -> dict[str, Any]:
     given = [f"--{option} {value}" for option, value in arguments.items() if value is not None]
     return {
         "weights": name,
-        "sha256": sha256(weights_file(options.weights)),
+        "sha256": file_sha256(weights_file(options.weights)),
         "command": " ".join(["python benchmarks/generalisation.py MOTION", *given]),
         "commit": git_commit(),
         "rig": DataConfig().rig,

@@ -25,8 +25,8 @@ import two_cameras
 import spgnet
 from spgnet.errors import InputError
 from spgnet.evaluation import metric_headings
-from spgnet.files import read_json, write_json
-from spgnet.lifting.weights import load_weights, read_manifest, sha256
+from spgnet.files import file_sha256, read_json, write_json
+from spgnet.lifting.weights import load_weights, read_manifest
 from spgnet.training.checkpoint import Progress, load_model, save_checkpoint
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import config_to_json, read_config, read_log
@@ -90,7 +90,7 @@ def main(shipment: Shipment) -> None:
     }
     target = WEIGHTS / f"{shipment.name}.safetensors"
     save_checkpoint(target, config.model, Progress(), load_model(shipment.run / "best.safetensors"))
-    entry["sha256"] = sha256(target)
+    entry["sha256"] = file_sha256(target)
     write_json(WEIGHTS / "manifest.json", read_manifest() | {shipment.name: entry})
     print(json.dumps(entry, indent=2))
 

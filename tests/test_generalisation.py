@@ -20,9 +20,10 @@ from spgnet.data.dataset import PoseDataset, project_clips
 from spgnet.data.sources import load_dataset
 from spgnet.datasets.open_benchmark import open_benchmark_facts
 from spgnet.evaluation import METRICS, evaluate
+from spgnet.files import file_sha256
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.lifting.weights import read_manifest, sha256
+from spgnet.lifting.weights import read_manifest
 from spgnet.models import LiftedPose, LiftingNetwork, RayNet, RayNetConfig, build_model
 from spgnet.synthetic.detector_noise import DetectorNoise
 from spgnet.synthetic.procedural import procedural_clips
@@ -269,7 +270,7 @@ def test_the_file_names_the_weights_by_their_hash_and_holds_every_row(script, wr
     run, path = written / "run", written / "numbers.json"
     script.main(script.Options(written, weights=str(run), clips=2, json=path))
     numbers = json.loads(path.read_text())
-    assert numbers["sha256"] == sha256(run / "best.safetensors")
+    assert numbers["sha256"] == file_sha256(run / "best.safetensors")
     assert numbers["weights"].endswith(f"(SHA-256 {numbers['sha256'][:12]})")
     assert numbers["command"] == f"python benchmarks/generalisation.py MOTION --weights {run} --clips 2"
     assert set(numbers) == {"weights", "sha256", "command", "commit", "rig", "rows"}
@@ -280,7 +281,7 @@ def test_the_file_names_the_weights_by_their_hash_and_holds_every_row(script, wr
 def test_weights_of_the_package_are_told_by_what_they_were_trained_on_and_the_manifests_hash(script):
     for name, entry in read_manifest().items():
         assert entry["data"] in script.caption(name, script.Options(Path("MOTION"), weights=name))
-        assert sha256(script.weights_file(name)) == entry["sha256"]
+        assert file_sha256(script.weights_file(name)) == entry["sha256"]
 
 
 def test_rows_of_the_real_test_split_are_of_all_its_clips(script, untrained, real_motion, monkeypatch):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,16 @@ def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong before is told, not this
             temporary.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path | Traversable) -> str:
+    """The SHA-256 of a file's contents, in hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -107,6 +119,16 @@ DAMAGED_ARCHIVE = (
 )
 """What zipfile and NumPy raise on archives with wrong bytes in them: also those that call a member encrypted,
 its compression unknown or its array immense."""
+
+
+def write_npz(path: Path, **arrays: Any) -> None:
+    """Write arrays as a compressed ``.npz`` file, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with whole_file(path) as temporary, temporary.open("wb") as file:  # a path would get a suffix from NumPy
+        np.savez_compressed(file, **arrays)
 
 
 def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str, np.ndarray]:

@@ -107,7 +107,7 @@ def test_bones_come_before_the_height_and_both_before_the_floor(clip):
         ({"smoothing": float("nan")}, "smoothing must be from 0 to 60 s, got nan"),
         (
             {"fps": 1e12, "image_size": (640, 0)},
-            r"positive width and height, got \(640, 0\); fps must be from",
+            r"positive width and height, got .*; fps must be from",
         ),
     ],
 )

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from lifting.people import camera, filmed
+from spgnet.files import file_sha256
 from spgnet.lifting import Lifter
-from spgnet.lifting.weights import FOLDER, load_weights, read_manifest, sha256
+from spgnet.lifting.weights import FOLDER, load_weights, read_manifest
 
 NAMES = tuple(read_manifest())
 
@@ -21,7 +22,7 @@ def test_there_are_weights_for_files_and_for_live_use():
 def test_every_file_is_the_one_that_the_manifest_describes(name):
     entry = read_manifest()[name]
     path = files("spgnet").joinpath("weights", f"{name}.safetensors")
-    assert sha256(path) == entry["sha256"]
+    assert file_sha256(path) == entry["sha256"]
     assert {"data", "licence", "credit", "recipe", "command", "commit", "real_video"} <= set(entry)
     assert "NSF EIA-0196217" in entry["credit"]
     assert "Bandai" not in json.dumps(entry)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from spgnet.errors import InputError, prefix_errors
-from spgnet.files import read_npz, whole_file
+from spgnet.files import read_npz, write_npz
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.geometry.skeleton import HUMAN36M
 
@@ -72,19 +72,18 @@ def save_motion_archive(
         raise InputError(
             f"{path}: a joint is {np.abs(pose).max() / 10_000:.1f} m from its root, at most 3.2 m fit"
         )
-    with whole_file(Path(path), ending=".npz") as temporary:
-        np.savez_compressed(
-            temporary,
-            root=root,
-            pose=pose.astype(np.int16),
-            valid=np.ones(len(HUMAN36M), dtype=bool),
-            lengths=np.array([len(clip) for clip in clips]),
-            clips=np.array([clip.name for clip in clips]),
-            subjects=np.array([clip.subject for clip in clips]),
-            fps=np.array(clips[0].fps),
-            source=np.array(source),
-            licence=np.array(licence),
-        )
+    write_npz(
+        Path(path),
+        root=root,
+        pose=pose.astype(np.int16),
+        valid=np.ones(len(HUMAN36M), dtype=bool),
+        lengths=np.array([len(clip) for clip in clips]),
+        clips=np.array([clip.name for clip in clips]),
+        subjects=np.array([clip.subject for clip in clips]),
+        fps=np.array(clips[0].fps),
+        source=np.array(source),
+        licence=np.array(licence),
+    )
 
 
 def _errors(arrays: dict[str, np.ndarray]) -> list[str]:

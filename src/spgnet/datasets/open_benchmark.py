@@ -9,7 +9,6 @@ under domain randomisation, as for the weights in the package, draws on the CMU 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from importlib.resources import files
@@ -19,6 +18,7 @@ from typing import Any
 from spgnet.datasets.archive import load_motion_archive
 from spgnet.datasets.takes import DatasetReport, Split
 from spgnet.errors import InputError
+from spgnet.files import file_sha256
 from spgnet.geometry.motion_clip import MotionClip
 
 NON_COMMERCIAL = "bandai.npz"
@@ -99,7 +99,7 @@ def _captured(motion: Path, groups: list[dict[str, Any]]) -> list[MotionClip]:
 
 def _benchmark_archive(path: Path, sha256: str) -> list[MotionClip]:
     clips = load_motion_archive(path)
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = file_sha256(path)
     if found != sha256:
         raise InputError(
             f"{path}: not the open benchmark's archive (SHA-256 {found[:12]}…, expected {sha256[:12]}…), "

@@ -31,7 +31,7 @@ import torch
 
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError, prefix_errors
-from spgnet.files import read_npz, whole_file
+from spgnet.files import read_npz, write_npz
 from spgnet.geometry.camera import Camera, concatenate_cameras, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 
@@ -79,8 +79,7 @@ def save_take(path: Path, take: Take) -> None:
     }
     arrays |= {name: value for name in ("joints", "eval_mask") if (value := getattr(take, name)) is not None}
     arrays = {name: np.asarray(value) for name, value in arrays.items()}
-    with whole_file(path, ending=".npz") as temporary:
-        np.savez_compressed(temporary, **arrays)
+    write_npz(path, **arrays)
 
 
 def load_take(path: Path, detector: str | None = None) -> Take:

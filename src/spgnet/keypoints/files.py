@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from spgnet.errors import InputError, prefix_errors
-from spgnet.files import read_npz, whole_file
+from spgnet.files import read_npz, write_npz, write_text
 from spgnet.keypoints.detector_json import (
     parse_alphapose,
     parse_mediapipe,
@@ -59,12 +59,10 @@ def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
     for name in ("camera_matrix", "distortion"):
         if getattr(keypoints, name) is not None:
             values[name] = getattr(keypoints, name).astype(np.float64)
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        if path.suffix == ".npz":
-            np.savez_compressed(file, **values)
-        else:
-            plain = {name: _plain(value) for name, value in values.items()}
-            file.write(json.dumps(plain, allow_nan=False).encode())
+    if path.suffix == ".npz":
+        write_npz(path, **values)
+    else:
+        write_text(path, json.dumps({name: _plain(value) for name, value in values.items()}, allow_nan=False))
 
 
 def parse_spgnet(content: Mapping[str, Any], keypoint_set: KeypointSetName | None) -> RawKeypoints:

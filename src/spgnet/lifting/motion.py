@@ -14,7 +14,7 @@ from spgnet.camera_files import IntrinsicsSource
 from spgnet.camera_files.calibration import stored_extrinsics
 from spgnet.camera_files.sources import early_source
 from spgnet.errors import InputError, prefix_errors
-from spgnet.files import read_npz, whole_file
+from spgnet.files import read_npz, write_npz
 from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import mean_fps, timestamps_error
@@ -170,28 +170,27 @@ def save_motion(path: Path | str, motion: Motion) -> None:
     """
     path = Path(path)
     camera = motion.camera.to(torch.float64)
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            version=VERSION,
-            joints=motion.joints.astype(np.float32),
-            confidence=motion.confidence.astype(np.float32),
-            pixels=motion.pixels.astype(np.float32),
-            timestamps=motion.timestamps.astype(np.float64),
-            fps=motion.fps,
-            joint_names=np.array(HUMAN36M.names),
-            camera_matrix=camera.intrinsics_matrix().numpy(),
-            distortion=camera.distortion_coefficients().numpy(),
-            camera_rotation=camera.rotation.numpy(),
-            camera_position=camera.position.numpy(),
-            extrinsics=camera.extrinsics,
-            extrinsics_known=camera.extrinsics_known,
-            image_size=camera.image_size.numpy().astype(np.int64),
-            camera_source=motion.camera_source,
-            intrinsics_source=motion.intrinsics_source.value,
-            track=motion.track,
-            weights=motion.weights,
-        )
+    write_npz(
+        path,
+        version=VERSION,
+        joints=motion.joints.astype(np.float32),
+        confidence=motion.confidence.astype(np.float32),
+        pixels=motion.pixels.astype(np.float32),
+        timestamps=motion.timestamps.astype(np.float64),
+        fps=motion.fps,
+        joint_names=np.array(HUMAN36M.names),
+        camera_matrix=camera.intrinsics_matrix().numpy(),
+        distortion=camera.distortion_coefficients().numpy(),
+        camera_rotation=camera.rotation.numpy(),
+        camera_position=camera.position.numpy(),
+        extrinsics=camera.extrinsics,
+        extrinsics_known=camera.extrinsics_known,
+        image_size=camera.image_size.numpy().astype(np.int64),
+        camera_source=motion.camera_source,
+        intrinsics_source=motion.intrinsics_source.value,
+        track=motion.track,
+        weights=motion.weights,
+    )
 
 
 def load_motion(path: Path | str) -> Motion:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from importlib.resources import as_file, files
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spgnet.errors import InputError
+from spgnet.files import file_sha256
 from spgnet.models import RayNet
 from spgnet.training.checkpoint import load_model
 
@@ -54,7 +54,9 @@ def load_weights(name: str | Path) -> tuple[RayNet, str]:
     file = weights_file(name)
     with as_file(file) as path:
         network = _network(path)
-    return network, str(name) if str(name) in read_manifest() else f"{file} (SHA-256 {sha256(file)[:12]})"
+    return network, str(name) if str(
+        name
+    ) in read_manifest() else f"{file} (SHA-256 {file_sha256(file)[:12]})"
 
 
 def weights_file(name: str | Path) -> Path | Traversable:
@@ -72,11 +74,6 @@ def weights_file(name: str | Path) -> Path | Traversable:
             f"no weights {str(name)!r}: neither a file, a run folder, nor one of {', '.join(shipped)}"
         )
     return path / "best.safetensors" if path.is_dir() else path
-
-
-def sha256(path: Path | Traversable) -> str:
-    """SHA-256 of a file's contents, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _network(path: Path) -> RayNet:
