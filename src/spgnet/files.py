@@ -9,7 +9,6 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def file_sha256(path: Path | Traversable) -> str:
+def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's contents, in hexadecimal digits.
 
     Raises:
