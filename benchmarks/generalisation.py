@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import as_file
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple, TypeVar
@@ -231,9 +232,11 @@ def about(name: str, options: Options) -> dict[str, Any]:
         "seconds-per-clip": options.seconds_per_clip,
     }
     given = [f"--{option} {value}" for option, value in arguments.items() if value is not None]
+    with as_file(weights_file(options.weights)) as path:
+        sha256 = file_sha256(path)
     return {
         "weights": name,
-        "sha256": file_sha256(weights_file(options.weights)),
+        "sha256": sha256,
         "command": " ".join(["python benchmarks/generalisation.py MOTION", *given]),
         "commit": git_commit(),
         "rig": DataConfig().rig,

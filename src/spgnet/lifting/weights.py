@@ -53,10 +53,8 @@ def load_weights(name: str | Path) -> tuple[RayNet, str]:
     """
     file = weights_file(name)
     with as_file(file) as path:
-        network = _network(path)
-    return network, str(name) if str(
-        name
-    ) in read_manifest() else f"{file} (SHA-256 {file_sha256(file)[:12]})"
+        shipped = str(name) in read_manifest()
+        return _network(path), str(name) if shipped else f"{file} (SHA-256 {file_sha256(path)[:12]})"
 
 
 def weights_file(name: str | Path) -> Path | Traversable:
