@@ -45,6 +45,17 @@ def test_a_motion_file_gives_back_what_was_saved(tmp_path, motion):
     assert loaded.fps == pytest.approx(25)
 
 
+def test_uncertainty_and_rejected_joints_are_kept_where_there_are_any(tmp_path, motion):
+    path = tmp_path / "motion.npz"
+    save_motion(path, motion)
+    assert load_motion(path).uncertainty is None
+    assert load_motion(path).rejected is None
+    uncertainty = np.linspace(0, 1, 5 * 17, dtype=np.float32).reshape(5, 17)
+    save_motion(path, replace(motion, uncertainty=uncertainty, rejected=uncertainty > 0.5))
+    np.testing.assert_array_equal(load_motion(path).uncertainty, uncertainty)
+    np.testing.assert_array_equal(load_motion(path).rejected, uncertainty > 0.5)
+
+
 POSES = {
     "upright at the origin": {"rotation": torch.tensor(UPRIGHT), "position": torch.zeros(3)},
     "elsewhere": {"rotation": torch.eye(3), "position": torch.tensor([0.0, -4.0, 1.2])},
@@ -141,6 +152,8 @@ def rewrite(path: Path, **changes: object) -> None:
         ({"timestamps": np.zeros(5)}, "timestamps do not increase from frame 0 to frame 1"),
         ({"track": np.zeros(2), "distortion": np.zeros(4)}, r"distortion has shape .*; track has shape"),
         ({"camera_matrix": np.full((3, 3), "x")}, "camera_matrix holds no numbers"),
+        ({"uncertainty": np.zeros((5, 3))}, r"uncertainty has shape \(5, 3\), expected \(5, 17\)"),
+        ({"rejected": np.full((5, 17), "x")}, "rejected holds no numbers"),
         ({"extrinsics": "good"}, "extrinsics is good, expected calibrated or estimated or arbitrary"),
         ({"intrinsics_source": "x"}, "intrinsics_source is x, expected calibration_file or keypoint_file"),
         ({"image_size": np.array([np.inf, 1])}, r"image_size is \[inf, 1\.0\], expected pixels"),

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from spgnet.camera_files import IntrinsicsSource
 from spgnet.camera_files.calibration import stored_extrinsics
@@ -53,6 +53,9 @@ class Motion:
         track: the person's number in the clip, from 1.
         weights: name of the weights that lifted the motion.
         intrinsics_source: source of the intrinsics.
+        uncertainty: one standard deviation, in metres, of each joint's position relative to the pelvis, and,
+            as the pelvis's entry, of the pelvis's position relative to the camera; None if not estimated.
+        rejected: joints that were detected but cannot be right; their confidence is 0. None if not checked.
 
     Raises:
         InputError: shapes do not fit each other, there is no frame, time does not increase, or the camera is
@@ -68,6 +71,8 @@ class Motion:
     track: int = 1
     weights: str = ""
     intrinsics_source: IntrinsicsSource = IntrinsicsSource.GIVEN
+    uncertainty: Float[np.ndarray, "frames 17"] | None = None
+    rejected: Bool[np.ndarray, "frames 17"] | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.joints) if self.joints.ndim else 0
@@ -76,11 +81,13 @@ class Motion:
             "confidence": (frames, 17),
             "pixels": (frames, 17, 2),
             "timestamps": (frames,),
+            "uncertainty": (frames, 17),
+            "rejected": (frames, 17),
         }
         errors = [
-            f"{name} has shape {getattr(self, name).shape}, expected {shape}"
+            f"{name} has shape {value.shape}, expected {shape}"
             for name, shape in shapes.items()
-            if getattr(self, name).shape != shape
+            if (value := getattr(self, name)) is not None and value.shape != shape
         ]
         if self.timestamps.ndim == 1 and (error := timestamps_error(self.timestamps)):
             errors.append(error)
@@ -170,8 +177,10 @@ def save_motion(path: Path | str, motion: Motion) -> None:
     """
     path = Path(path)
     camera = motion.camera.to(torch.float64)
+    optional = {"uncertainty": motion.uncertainty, "rejected": motion.rejected}
     write_npz(
         path,
+        **{name: value for name, value in optional.items() if value is not None},
         version=VERSION,
         joints=motion.joints.astype(np.float32),
         confidence=motion.confidence.astype(np.float32),
@@ -220,8 +229,12 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         for name, shape in _SHAPES.items()
         if values[name].shape != shape
     ]
-    numbers = ("joints", "confidence", "pixels", "timestamps", *_SHAPES)
-    errors += [f"{name} holds no numbers" for name in numbers if values[name].dtype.kind not in "fiu"]
+    numbers = ("joints", "confidence", "pixels", "timestamps", "uncertainty", "rejected", *_SHAPES)
+    errors += [
+        f"{name} holds no numbers"
+        for name in numbers
+        if name in values and values[name].dtype.kind not in "bfiu"
+    ]
     source = str(values.get("intrinsics_source", early_source(str(values["camera_source"]))))
     if source not in list(IntrinsicsSource):
         errors.append(f"intrinsics_source is {source}, expected {' or '.join(IntrinsicsSource)}")
@@ -239,6 +252,8 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         intrinsics_source=IntrinsicsSource(source),
         track=int(values["track"]),
         weights=str(values["weights"]),
+        uncertainty=values["uncertainty"].astype(np.float32) if "uncertainty" in values else None,
+        rejected=values["rejected"].astype(bool) if "rejected" in values else None,
     )
 
 
