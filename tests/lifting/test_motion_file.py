@@ -152,7 +152,6 @@ def rewrite(path: Path, **changes: object) -> None:
         ({"timestamps": np.zeros(5)}, "timestamps do not increase from frame 0 to frame 1"),
         ({"track": np.zeros(2), "distortion": np.zeros(4)}, r"distortion has shape .*; track has shape"),
         ({"camera_matrix": np.full((3, 3), "x")}, "camera_matrix holds no numbers"),
-        ({"uncertainty": np.zeros((5, 3))}, r"uncertainty has shape \(5, 3\), expected \(5, 17\)"),
         ({"rejected": np.full((5, 17), "x")}, "rejected holds no numbers"),
         ({"extrinsics": "good"}, "extrinsics is good, expected calibrated or estimated or arbitrary"),
         ({"intrinsics_source": "x"}, "intrinsics_source is x, expected calibration_file or keypoint_file"),
