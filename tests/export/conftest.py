@@ -48,6 +48,14 @@ def late(motion: Motion) -> Motion:
     return replace(part(_motion(2), 25, 80), track=4)
 
 
+@pytest.fixture(scope="session")
+def unsure(motion: Motion) -> Motion:
+    """The walk with an uncertainty, in metres, and with rejected joints."""
+    rng = np.random.default_rng(1)
+    uncertainty = rng.uniform(0.01, 0.3, (len(motion), 17)).astype(np.float32)
+    return replace(motion, uncertainty=uncertainty, rejected=uncertainty > 0.25)
+
+
 @pytest.fixture(scope="session", params=range(7))
 def any_motion(request: pytest.FixtureRequest) -> Motion:
     """Each action in turn."""

@@ -83,10 +83,13 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(
 def test_what_is_not_finite_is_refused_by_formats_that_cannot_hold_it(tmp_path, motion, name):
     joints, pixels = motion.joints.copy(), motion.pixels.copy()
     joints[3, 5], pixels[4] = np.nan, np.inf
+    uncertainty = np.full(joints.shape[:2], np.inf, np.float32)
+    uncertainty[1:] = 0.1
     path = tmp_path / f"motion.{name}"
     for broken, refusing in (
         (replace(motion, joints=joints), ("json", "bvh", "glb", "gltf")),
         (replace(motion, pixels=pixels), ("json",)),
+        (replace(motion, uncertainty=uncertainty), ("json",)),
     ):
         if name in refusing:
             with pytest.raises(InputError, match=rf"a \.{name} file .* in 1 of 100 frames"):

@@ -87,6 +87,25 @@ def test_the_rows_of_several_people_follow_each_other(tmp_path, motion, late):
     assert float(first["nose_z"]) == pytest.approx(late.world[0, 9, 2], abs=1e-6)
 
 
+def test_a_csv_file_has_columns_of_uncertainty_and_rejected_joints_where_there_are_any(
+    tmp_path, motion, unsure, late
+):
+    export([unsure, late], tmp_path / "people.csv")
+    with (tmp_path / "people.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    column = {name: np.array([float(row[name]) for row in table]) for name in table[0]}
+    for joint, name in enumerate(HUMAN36M.names):
+        found = column[f"{name}_uncertainty"]
+        np.testing.assert_allclose(found[: len(unsure)], unsure.uncertainty[:, joint], rtol=0, atol=1e-4)
+        rejected = column[f"{name}_rejected"]
+        np.testing.assert_array_equal(rejected[: len(unsure)], unsure.rejected[:, joint])
+        assert np.isnan(np.stack((found, rejected))[:, len(unsure) :]).all()
+    export([motion, late], tmp_path / "people.csv")
+    header = (tmp_path / "people.csv").read_text().split("\n")[0]
+    assert "uncertainty" not in header
+    assert "rejected" not in header
+
+
 # --- JSON ---------------------------------------------------------------------------------------
 
 
@@ -120,6 +139,16 @@ def test_the_camera_in_a_json_file_sees_the_joints_at_the_pixels(tmp_path, motio
     assert values["source"] == "a test"
 
 
+def test_a_json_file_has_uncertainty_and_rejected_joints_where_there_are_any(tmp_path, unsure, late):
+    export([unsure, late], tmp_path / "people.json")
+    content = json.loads((tmp_path / "people.json").read_text())
+    assert content["units"]["uncertainty"] == "metre"
+    first, second = content["people"]
+    np.testing.assert_allclose(first["uncertainty"], unsure.uncertainty, rtol=0, atol=1e-4)
+    assert first["rejected"] == unsure.rejected.tolist()
+    assert second.keys() == first.keys() - {"uncertainty", "rejected"}
+
+
 # --- TRC ----------------------------------------------------------------------------------------
 
 
@@ -142,6 +171,23 @@ def test_the_markers_of_a_person_who_is_not_there_are_nan(tmp_path, motion, late
     assert np.isnan(nose[:25]).all()
     np.testing.assert_allclose(y_up_to_z_up(nose[25:80]), late.world[:, 9], rtol=0, atol=1e-6)
     assert not np.isnan(markers["person1_nose"]).any()
+
+
+def test_the_first_line_of_a_trc_file_ends_with_the_median_uncertainty_and_the_rest_stays(
+    tmp_path, motion, unsure, late
+):
+    export([unsure, late], tmp_path / "people.trc")
+    title, *rest = (tmp_path / "people.trc").read_text().split("\n")
+    read_trc(tmp_path / "people.trc")
+    *usual, note = title.split("\t")
+    export([motion, late], tmp_path / "people.trc")
+    assert (tmp_path / "people.trc").read_text().split("\n") == ["\t".join(usual), *rest]
+    meaning, _, values = note.partition(": ")
+    assert meaning == "Median standard deviation in metres"
+    found = dict(value.split() for value in values.split(", "))
+    assert list(found) == [f"person1_{name}" for name in HUMAN36M.names]
+    medians = np.median(unsure.uncertainty, axis=0)
+    np.testing.assert_allclose([float(value) for value in found.values()], medians, rtol=0, atol=5.1e-4)
 
 
 # --- C3D ----------------------------------------------------------------------------------------

@@ -10,7 +10,13 @@ import torch
 from spgnet.geometry.camera import UPRIGHT, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.postprocess import ANKLE_HEIGHT, align_to_gravity, estimate_up, place_on_floor
+from spgnet.lifting.postprocess import (
+    ANKLE_HEIGHT,
+    align_to_gravity,
+    estimate_up,
+    place_on_floor,
+    postprocess,
+)
 from spgnet.synthetic.procedural import procedural_clips
 
 ANKLES = [3, 6]
@@ -247,3 +253,15 @@ def test_steps_that_are_not_on_the_floor_are_outvoted():
     jumped = motion.joints.copy()
     jumped[200:240, :, 1] -= 0.5  # up in the image, as when a detector slips
     assert degrees_off(replace(motion, joints=jumped), 0, 0) < 2
+
+
+def test_the_common_floor_of_people_leaves_what_is_known_of_their_joints_alone():
+    walking, sitting = (filmed(action, 12, 3) for action in list(CLIPS)[:2])
+    uncertainty = np.linspace(0.01, 0.2, len(walking) * 17, dtype=np.float32).reshape(-1, 17)
+    unsure = replace(walking, uncertainty=uncertainty, rejected=uncertainty > 0.1)
+    for first, second in ((unsure, sitting), (sitting, unsure)):
+        aligned = postprocess([first, second], constant_bones=True)
+        for one, before in zip(aligned, (first, second), strict=True):
+            assert one.camera.extrinsics == "estimated"
+            assert one.uncertainty is before.uncertainty
+            assert one.rejected is before.rejected

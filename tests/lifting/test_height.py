@@ -87,6 +87,15 @@ def test_scaling_keeps_every_joint_on_its_ray_and_all_else():
     assert all(getattr(scaled, name) is getattr(motion, name) for name in kept)
 
 
+def test_scaling_scales_the_uncertainty_like_the_motion():
+    motion = motions()[0]
+    uncertainty = np.linspace(0.01, 0.3, len(motion) * 17, dtype=np.float32).reshape(-1, 17)
+    scaled = scale_to_height(replace(motion, uncertainty=uncertainty), 1.5)
+    factor = float(scaled.joints[0, 0, 2] / motion.joints[0, 0, 2])
+    assert factor < 0.95
+    np.testing.assert_allclose(scaled.uncertainty, factor * uncertainty, rtol=1e-5)
+
+
 def test_scaling_to_the_estimate_changes_nothing():
     motion = motions()[0]
     np.testing.assert_allclose(

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
 
 from spgnet.errors import InputError
 from spgnet.export.bvh import bvh_text
@@ -24,12 +23,9 @@ from spgnet.export.gltf import glb_bytes, gltf_text
 from spgnet.export.json_text import json_text
 from spgnet.export.positions import csv_text, trc_text, write_c3d
 from spgnet.files import whole_file
-from spgnet.lifting.motion import Motion, save_motion
+from spgnet.lifting.motion import FloatArray, Motion, save_motion
 
 _Motions = Sequence[Motion]
-
-
-_Array = Literal["joints", "confidence", "pixels"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class _Format:
 
     write: Callable[[_Motions, Path, str], object]
     several_people: bool = True
-    finite: tuple[_Array, ...] = ()
+    finite: tuple[FloatArray, ...] = ()
 
 
 def _write_text(path: Path, content: str) -> None:
@@ -55,7 +51,7 @@ _FORMATS = {
     "npz": _Format(lambda motions, path, _: save_motion(path, motions[0]), several_people=False),
     "json": _Format(
         lambda motions, path, _: _write_text(path, json_text(motions)),
-        finite=("joints", "confidence", "pixels"),
+        finite=("joints", "confidence", "pixels", "uncertainty"),
     ),
     "csv": _Format(lambda motions, path, _: _write_text(path, csv_text(motions))),
     "bvh": _Format(

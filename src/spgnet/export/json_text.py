@@ -20,7 +20,7 @@ def json_text(motions: Sequence[Motion]) -> str:
     content = {
         "format": "spgnet motion",
         "version": VERSION,
-        "units": {"joints": "metre", "timestamps": "second", "pixels": "pixel"},
+        "units": {"joints": "metre", "timestamps": "second", "pixels": "pixel", "uncertainty": "metre"},
         "axes": "world: z up, right-handed, floor near z = 0",
         "joint_names": HUMAN36M.names,
         "parents": HUMAN36M.parents,
@@ -30,7 +30,7 @@ def json_text(motions: Sequence[Motion]) -> str:
 
 
 def _person(motion: Motion) -> dict[str, Any]:
-    return {
+    person = {
         "track": motion.track,
         "weights": motion.weights,
         "fps": round(motion.fps, 6),
@@ -41,6 +41,11 @@ def _person(motion: Motion) -> dict[str, Any]:
         "confidence": _rounded(motion.confidence, 4),
         "pixels": _rounded(motion.pixels, 3),
     }
+    if motion.uncertainty is not None:
+        person["uncertainty"] = _rounded(motion.uncertainty, 4)
+    if motion.rejected is not None:
+        person["rejected"] = motion.rejected.tolist()
+    return person
 
 
 def _camera(camera: Camera) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from spgnet.errors import InputError
 from spgnet.export.sampling import constant_rate, frame_rate, z_up_to_y_up
@@ -19,6 +19,8 @@ BLOCK = 1024
 MILLIMETRES = 1000.0
 MAX_FRAMES = 65535
 """C3D counts frames in 16 bits."""
+_OPTIONAL = {"uncertainty": "%.4f", "rejected": "%g"}
+"""Arrays that a motion may lack, and how a CSV file writes their values."""
 
 
 def format_rows(table: Float[np.ndarray, "rows columns"], formats: Sequence[str], delimiter: str) -> str:
@@ -32,10 +34,12 @@ def csv_text(motions: Sequence[Motion]) -> str:
     """The content of a CSV file: world positions (metres, z up) and confidences.
 
     There is one row for each frame and person. ``frame`` counts the distinct times of all people from 0;
-    ``time`` is in seconds, as in the motions.
+    ``time`` is in seconds, as in the motions. Uncertainties (metres) and rejected joints (0 or 1) have
+    columns if a motion has them, with ``nan`` in the rows of people without.
     """
-    names = [f"{joint}_{axis}" for joint in HUMAN36M.names for axis in "xyz"]
-    names = ["frame", "time", "person", *names, *(f"{joint}_confidence" for joint in HUMAN36M.names)]
+    optional = [name for name in _OPTIONAL if any(getattr(motion, name) is not None for motion in motions)]
+    names = ["frame", "time", "person", *(f"{joint}_{axis}" for joint in HUMAN36M.names for axis in "xyz")]
+    names += [f"{joint}_{name}" for name in ("confidence", *optional) for joint in HUMAN36M.names]
     frames = np.unique(np.concatenate([motion.timestamps for motion in motions]))
     tables = [
         np.column_stack(
@@ -45,16 +49,26 @@ def csv_text(motions: Sequence[Motion]) -> str:
                 np.full(len(motion), motion.track),
                 motion.world.reshape(len(motion), -1),
                 motion.confidence,
+                *(_values_or_nan(motion, name) for name in optional),
             ]
         )
         for motion in motions
     ]
     formats = ["%d", "%.6f", "%d"] + ["%.6f"] * 51 + ["%.4f"] * 17
+    formats += [_OPTIONAL[name] for name in optional for _ in HUMAN36M.names]
     return ",".join(names) + "\n" + format_rows(np.concatenate(tables), formats, ",")
+
+
+def _values_or_nan(motion: Motion, name: str) -> Shaped[np.ndarray, "frames 17"]:
+    values = getattr(motion, name)
+    return np.full((len(motion), 17), np.nan) if values is None else values
 
 
 def trc_text(motions: Sequence[Motion], name: str) -> str:
     """The content of OpenSim's marker files: one row for each frame at a constant rate, in metres with y up.
+
+    The format has no place for uncertainties. The first line, of which programs read the first fields, ends
+    with each marker's median uncertainty over the clip, if a motion has any.
 
     Args:
         motions: the people; ``nan`` stands where a person is not there.
@@ -65,16 +79,29 @@ def trc_text(motions: Sequence[Motion], name: str) -> str:
     frames, markers = people.shape[1], marker_names(motions)
     numbers = np.arange(frames)
     table = np.column_stack([numbers + 1, numbers / fps, people.swapaxes(0, 1).reshape(frames, -1)])
-    header = _trc_header(name, f"{fps:.6g}", frames, markers)
+    title = [name, *_uncertainty_note(motions)]
+    header = _trc_header(title, f"{fps:.6g}", frames, markers)
     return header + format_rows(table, ["%d", "%.6f"] + ["%.6f"] * (3 * len(markers)), "\t")
 
 
-def _trc_header(name: str, rate: str, frames: int, markers: list[str]) -> str:
+def _uncertainty_note(motions: Sequence[Motion]) -> list[str]:
+    """One field of text with the median uncertainty of each marker, or none if no motion has any."""
+    names = np.reshape(marker_names(motions), (len(motions), -1))
+    notes = [
+        f"{name} {value:.3f}"
+        for motion, markers in zip(motions, names, strict=True)
+        if motion.uncertainty is not None
+        for name, value in zip(markers, np.median(motion.uncertainty, axis=0), strict=True)
+    ]
+    return [f"Median standard deviation in metres: {', '.join(notes)}"] if notes else []
+
+
+def _trc_header(title: list[str], rate: str, frames: int, markers: list[str]) -> str:
     keys = "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames"
     values = [rate, rate, str(frames), str(len(markers)), "m", rate, "1", str(frames)]
     axes = [f"{axis}{number}" for number in range(1, len(markers) + 1) for axis in "XYZ"]
     lines = [
-        ["PathFileType", "4", "(X/Y/Z)", name],
+        ["PathFileType", "4", "(X/Y/Z)", *title],
         keys.split(),
         values,
         ["Frame#", "Time", "\t\t\t".join(markers), "", ""],
@@ -95,7 +122,8 @@ def write_c3d(motions: Sequence[Motion], path: Path) -> None:
     """Write labelled points of biomechanics at a constant rate, in millimetres with z up.
 
     Every joint of a person who is there has residual 0, whatever its confidence: all are estimates, and
-    a residual of -1 would hide them. Points of a person who is not there have residual -1.
+    a residual of -1 would hide them. Points of a person who is not there have residual -1. Uncertainties are
+    no residuals, which say how well the rays of several cameras meet and by which programs drop points.
 
     Raises:
         InputError: ezc3d is missing, or the motion has more frames than the format can count.

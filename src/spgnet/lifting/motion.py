@@ -20,6 +20,8 @@ from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import mean_fps, timestamps_error
 
 VERSION = 1
+FloatArray = Literal["joints", "confidence", "pixels", "uncertainty"]
+"""The arrays of a motion that hold floating-point numbers, apart from its times."""
 _SHAPES = {
     "camera_matrix": (3, 3),
     "distortion": (5,),
@@ -117,12 +119,14 @@ class Motion:
         world = camera.camera_to_world(torch.from_numpy(self.joints.astype(np.float64)))
         return world.numpy().astype(np.float32)
 
-    def non_finite(self, *names: Literal["joints", "confidence", "pixels"]) -> list[str]:
-        """Messages about NaN or infinity in the named arrays; empty if all are finite."""
+    def non_finite(self, *names: FloatArray) -> list[str]:
+        """Messages about NaN or infinity in the named arrays; empty if all that are there are finite."""
         errors = []
         for name in names:
-            values = getattr(self, name).reshape(len(self), -1)
-            broken = int((~np.isfinite(values)).any(axis=1).sum())
+            values = getattr(self, name)
+            if values is None:
+                continue
+            broken = int((~np.isfinite(values.reshape(len(self), -1))).any(axis=1).sum())
             if broken:
                 errors.append(f"{name} are NaN or infinite in {broken} of {len(self)} frames")
         return errors

@@ -161,8 +161,9 @@ def estimate_height(motion: Motion) -> float:
 def scale_to_height(motion: Motion, height: float) -> Motion:
     """Scale a motion, pose and trajectory, about the camera so that the person has a known height.
 
-    Every joint stays on its viewing ray, so that the re-projection does not change. The camera's extrinsics
-    do not change either, so align the motion to gravity, or place it on the floor, after scaling.
+    Every joint stays on its viewing ray, so that the re-projection does not change. The uncertainty
+    is scaled by the same factor. The camera's extrinsics do not change either, so align the motion to
+    gravity, or place it on the floor, after scaling.
 
     Args:
         motion: the motion, whose current height is :func:`estimate_height`.
@@ -173,7 +174,8 @@ def scale_to_height(motion: Motion, height: float) -> Motion:
     """
     check_height(height)
     factor = np.float32(height / estimate_height(motion))
-    return replace(motion, joints=motion.joints * factor)
+    uncertainty = None if motion.uncertainty is None else motion.uncertainty * factor
+    return replace(motion, joints=motion.joints * factor, uncertainty=uncertainty)
 
 
 def check_height(height: float) -> None:
@@ -431,7 +433,10 @@ def postprocess(
 
 
 def _concatenate_people(motions: Sequence[Motion]) -> Motion:
-    """The frames of all people one after another, to estimate their common floor."""
+    """The frames of all people one after another, to estimate their common floor.
+
+    The result has only the arrays from which the floor is estimated.
+    """
     first = motions[0]
     if len(motions) == 1:
         return first
@@ -442,4 +447,6 @@ def _concatenate_people(motions: Sequence[Motion]) -> Motion:
         confidence=np.concatenate([motion.confidence for motion in motions]),
         pixels=np.concatenate([motion.pixels for motion in motions]),
         timestamps=np.concatenate([m.timestamps + place * length for place, m in enumerate(motions)]),
+        uncertainty=None,
+        rejected=None,
     )
