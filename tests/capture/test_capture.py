@@ -16,6 +16,7 @@ from spgnet.capture import people
 from spgnet.geometry.camera import UPRIGHT, opencv_camera
 from spgnet.keypoints import load_keypoints, save_keypoints
 from spgnet.lifting import load_motion
+from spgnet.video import open_frames
 from spgnet.view.server import PageServer
 from video.test_open_frames import write_video
 
@@ -263,6 +264,29 @@ def test_large_rotated_and_odd_videos_are_lifted_as_they_are_seen(spgnet, size, 
     assert tuple(motion.camera.image_size.tolist()) == seen
     assert len(motion) == 3
     assert Path("out/overlay.mp4").stat().st_size > 0
+
+
+@pytest.mark.parametrize(("degrees", "corner"), [(90, 0), (180, 1), (270, 3)])
+def test_a_video_that_lies_on_its_side_is_lifted_shown_and_drawn_upright(spgnet, degrees, corner):
+    """The white quarter of the pictures is where the turn brings it."""
+    width, height = (1280, 720) if degrees % 180 else (720, 1280)
+    image = np.zeros((height, width, 3), np.uint8)
+    image[height // 2 :, : width // 2] = 255
+    write_video(Path("v.mp4"), [image] * 4)
+    arguments = ("v.mp4", "--rotate", str(degrees), "--overlay", "out/overlay.mp4")
+    assert spgnet("lift", *arguments)[0] is None
+    motion = load_motion(Path("out/motion.npz"))
+    assert tuple(motion.camera.image_size.tolist()) == (720, 1280)
+    frame = next(iter(open_frames("v.mp4", rotate=degrees))).image
+    top, bottom = np.array_split(frame.mean(axis=-1), 2)
+    quarters = [part.mean() for half in (top, bottom) for part in np.array_split(half, 2, axis=1)]
+    assert int(np.argmax(quarters)) == corner
+    (keypoints,) = load_keypoints("out/keypoints.npz")
+    assert keypoints.image_size == tuple(motion.camera.image_size.tolist())
+    assert (
+        spgnet("view", "out/motion.npz", "--video", "v.mp4", "--rotate", str(degrees), "--html", "p.html")[0]
+        is None
+    )
 
 
 def test_slow_motion_gets_the_time_of_the_camera(spgnet, video):

@@ -13,7 +13,8 @@ from lifting.people import SIZE, camera, filmed, lifter
 from spgnet.camera_files import find_camera
 from spgnet.capture.config import check_options
 from spgnet.errors import InputError
-from spgnet.keypoints import Keypoints
+from spgnet.geometry.image_rotation import rotated_camera
+from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.lifting import Motion, load_motion
 from spgnet.lifting.postprocess import align_to_gravity, fit_constant_bones, scale_to_height
 from spgnet.video import files
@@ -121,7 +122,14 @@ def test_options_that_cannot_be_are_refused(clip, options, words):
 def test_an_image_size_that_is_no_pair_is_refused(size):
     check = inspect.unwrap(check_options)  # without the tests' check of types
     with pytest.raises(InputError, match=r"image_size must be a positive width and height, got"):
-        check(person="all", detect_every=1, smoothing=0.0, fps=None, image_size=size, height=None)
+        check(person="all", detect_every=1, smoothing=0.0, fps=None, image_size=size, height=None, rotate=0)
+
+
+def test_another_turn_than_quarters_is_refused():
+    with pytest.raises(InputError, match="rotate must be 0, 90, 180, 270 degrees, got 45"):
+        check_options(
+            person="all", detect_every=1, smoothing=0.0, fps=None, image_size=None, height=None, rotate=45
+        )
 
 
 def test_a_camera_that_is_none_is_refused():
@@ -156,3 +164,24 @@ def test_a_calibrated_camera_keeps_its_world(clip):
     (motion,) = lift(clip, camera=camera())
     assert motion.camera.extrinsics == "calibrated"
     assert motion.camera.position.tolist() == pytest.approx(camera().position.tolist())
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_turned_keypoints_are_lifted_as_if_they_had_been_upright(clip, degrees):
+    (keypoints,) = load_keypoints(clip)
+    (upright,) = lift(keypoints)
+    (turned_back,) = lift(keypoints.rotated(degrees), rotate=-degrees % 360)
+    np.testing.assert_allclose(turned_back.joints, upright.joints, atol=1e-4)
+    np.testing.assert_allclose(turned_back.pixels, upright.pixels, atol=1e-3)
+    np.testing.assert_allclose(turned_back.camera.center, upright.camera.center, atol=1e-3)
+
+
+def test_a_placed_camera_is_turned_with_its_pictures(clip):
+    """It is of the recorded pictures, unless only the turned ones have its shape."""
+    (keypoints,) = load_keypoints(clip)
+    (upright,) = lift(keypoints, camera=camera())
+    for given in (rotated_camera(camera(), 90), camera()):  # of the recorded and of the turned pictures
+        (turned_back,) = lift(keypoints.rotated(90), camera=given, rotate=270)
+        np.testing.assert_allclose(turned_back.world, upright.world, atol=1e-4)
+    (turned_back,) = lift(keypoints.rotated(180), camera=rotated_camera(camera(), 180), rotate=180)
+    np.testing.assert_allclose(turned_back.world, upright.world, atol=1e-4)

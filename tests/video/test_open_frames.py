@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spgnet.video import Frame, VideoWriter, open_frames
+from spgnet import video
+from spgnet.video import Frame, FrameSource, VideoWriter, open_frames
 from spgnet.video.images import natural_order
 from spgnet.video.webcam import newest_frames
 
@@ -285,6 +286,41 @@ def test_images_of_different_sizes_are_refused_by_name(tmp_path):
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no \.jpg, \.jpeg, \.png image"):
         open_frames(tmp_path)
+
+
+# --- Turned by the user --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("degrees", "shown"),
+    [
+        (90, [BLUE, RED, (128,) * 3, GREEN]),
+        (180, [(128,) * 3, BLUE, GREEN, RED]),
+        (270, [GREEN, (128,) * 3, RED, BLUE]),
+    ],
+)
+def test_frames_are_turned_clockwise_and_their_times_stay(tmp_path, degrees, shown):
+    path = write_video(tmp_path / "clip.mp4", [corners()] * 3)
+    plain, turned = open_frames(path), open_frames(path, rotate=degrees)
+    assert turned.image_size == ((48, 64) if degrees % 180 else (64, 48))
+    assert turned.description == f"{plain.description}, turned by {degrees}° clockwise"
+    assert (turned.fps, turned.frame_count) == (plain.fps, plain.frame_count)
+    for before, after in zip(plain, turned, strict=True):
+        assert after.time == before.time
+        assert after.image.shape[1::-1] == turned.image_size
+        assert corner_colours(after.image) == shown
+
+
+def test_a_turned_webcam_is_still_one(monkeypatch):
+    class Camera(FrameSource):
+        name, description, image_size, fps, warnings, is_live = "webcam 0", "", (64, 48), 30.0, [], True
+
+        def __iter__(self) -> Iterator[Frame]:
+            yield Frame(corners(), 0.0)
+
+    monkeypatch.setattr(video, "Webcam", lambda number: Camera())
+    assert open_frames("0", rotate=180).is_live
+    assert not open_frames(Path(__file__).parents[2] / "docs" / "page.jpg", rotate=180).is_live
 
 
 # --- Live ---------------------------------------------------------------------------------------

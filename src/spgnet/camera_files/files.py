@@ -26,6 +26,7 @@ from spgnet.camera_files.sources import (
 from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, write_text
 from spgnet.geometry.camera import Camera, fit_to_image, opencv_camera
+from spgnet.geometry.image_rotation import ImageRotation, rotated_camera, rotated_size
 from spgnet.keypoints import Keypoints
 
 _LARGEST_TEXT = 10_000_000
@@ -56,12 +57,26 @@ def load_camera(
     return read_camera(Path(path), name, image_size)[0]
 
 
-def read_camera(path: Path, name: str | None, image_size: tuple[int, int] | None) -> tuple[Camera, str]:
-    """The camera as :func:`load_camera`, and its name in a file of several, else an empty string."""
+def read_camera(
+    path: Path, name: str | None, image_size: tuple[int, int] | None, rotate: ImageRotation = 0
+) -> tuple[Camera, str]:
+    """The camera as :func:`load_camera`, and its name in a file of several, else an empty string.
+
+    ``rotate`` is that of :func:`find_camera`.
+    """
     with prefix_errors(path):
         calibration = _read(path, name)
-        camera = build_camera(calibration, image_size)
-        return (fit_to_image(camera, image_size) if image_size else camera), calibration.name
+        camera = build_camera(calibration, image_size and rotated_size(image_size, rotate))
+        return (_fit(camera, image_size, rotate) if image_size else camera), calibration.name
+
+
+def _fit(camera: Camera, image_size: tuple[int, int], rotate: ImageRotation) -> Camera:
+    """A given camera for turned images: see :func:`find_camera`."""
+    recorded = rotated_size(image_size, rotate)
+    width, height = camera.image_size.tolist()
+    if recorded != image_size and (width - height) * (image_size[0] - image_size[1]) > 0:
+        return fit_to_image(camera, image_size)
+    return rotated_camera(fit_to_image(camera, recorded), rotate)
 
 
 def save_camera(path: Path | str, camera: Camera) -> None:
@@ -135,32 +150,38 @@ def find_camera(
     keypoints: Keypoints | None = None,
     focal_hint: float | None = None,
     field_of_view: float | None = None,
+    rotate: ImageRotation = 0,
 ) -> FoundCamera:
     """The camera of a clip, from the best available source.
+
+    A given camera or camera file is of the images as they were recorded, before they were turned, and is
+    turned with them; if its image is portrait and the recorded ones are landscape, or the reverse, it is of
+    the turned ones.
 
     The sources in order of preference: a given camera or camera file, a field of view stated by the user, the
     intrinsics of the keypoints, a focal length from the video's metadata, the default field of view.
 
     Args:
-        image_size: width and height of the video in pixels; the camera is scaled to it.
+        image_size: width and height of the video in pixels, as it is lifted; the camera is scaled to it.
         camera: a single camera in OpenCV's convention, or a camera file.
         name: name of the camera in the file.
-        keypoints: keypoints whose intrinsics are used, if they have any.
+        keypoints: keypoints, turned with the images, whose intrinsics are used, if they have any.
         focal_hint: focal length in pixels from the video's metadata.
         field_of_view: degrees across the longer side of the image.
+        rotate: degrees clockwise by which the recorded images are turned.
 
     Raises:
         InputError: there is a name without a file, or the chosen source is invalid: not a single camera in
             OpenCV's convention, for an image of another shape, or out of range.
     """
     if isinstance(camera, Path | str):
-        read, chosen = read_camera(Path(camera), name, image_size)
+        read, chosen = read_camera(Path(camera), name, image_size, rotate)
         description = f"camera file {Path(camera).name}" + (f" ({chosen})" if chosen else "")
         return FoundCamera(read, IntrinsicsSource.CALIBRATION_FILE, description)
     if name is not None:
         raise InputError(f"the camera {name!r} is named, but no camera file is given")
     if isinstance(camera, FoundCamera):
-        return camera._replace(camera=fit_to_image(camera.camera, image_size))
+        return camera._replace(camera=_fit(camera.camera, image_size, rotate))
     if camera is not None:
         if not isinstance(camera, Camera):
             raise InputError(
@@ -173,7 +194,7 @@ def find_camera(
                 f"{camera.focal[..., 0].numel()} in {camera.convention!r} (Camera.to_convention converts "
                 "those without tangential distortion)"
             )
-        return FoundCamera(fit_to_image(camera, image_size), IntrinsicsSource.GIVEN, "given camera")
+        return FoundCamera(_fit(camera, image_size, rotate), IntrinsicsSource.GIVEN, "given camera")
     if field_of_view is not None:
         stated = default_camera(image_size, field_of_view=field_of_view)
         description = f"given field of view of {field_of_view:g}°"

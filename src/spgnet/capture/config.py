@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 
 from spgnet.errors import InputError
+from spgnet.geometry.image_rotation import ImageRotation, check_image_rotation
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.smoothing import SMOOTHING, check_smoothing
 from spgnet.lifting.inputs import check_fps
@@ -52,6 +53,9 @@ class CaptureConfig:
     camera."""
     image_size: tuple[int, int] | None = None
     """Width and height of the image in pixels, where the file does not say."""
+    rotate: ImageRotation = 0
+    """Degrees clockwise by which the pictures (or keypoints) are turned first, if people in them are upside
+    down or on their side."""
 
     camera: Path | None = None
     """Camera file: JSON, OpenCV YAML or XML, Pose2Sim or Caliscope TOML, OpenCap npz or JSON."""
@@ -94,6 +98,7 @@ class CaptureConfig:
             fps=self.fps,
             image_size=self.image_size,
             height=self.height,
+            rotate=self.rotate,
         )
 
 
@@ -105,6 +110,7 @@ def check_options(
     fps: float | None,
     image_size: tuple[int, int] | None,
     height: float | None,
+    rotate: int,
 ) -> None:
     """Refuse options of lifting that cannot be, before anything is read.
 
@@ -118,7 +124,13 @@ def check_options(
         errors.append(f"detect_every must be at least 1, got {detect_every}")
     if image_size is not None and (np.shape(image_size) != (2,) or min(image_size) < 1):
         errors.append(f"image_size must be a positive width and height, got {image_size}")
-    for check, value in ((check_smoothing, smoothing), (check_fps, fps), (check_height, height)):
+    checks = (
+        (check_smoothing, smoothing),
+        (check_fps, fps),
+        (check_height, height),
+        (check_image_rotation, rotate),
+    )
+    for check, value in checks:
         try:
             if value is not None:
                 check(value)

@@ -19,6 +19,7 @@ from spgnet.capture.people import (
 from spgnet.detection import Detector
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
+from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
@@ -37,6 +38,7 @@ def lift(
     image_size: tuple[int, int] | None = None,
     keypoint_set: KeypointSetName | None = None,
     format: KeypointFormat | Literal["auto"] = "auto",
+    rotate: ImageRotation = 0,
     weights: Lifter | Path | str = "default",
     constant_bones: bool = False,
     align_to_gravity: bool = True,
@@ -73,6 +75,8 @@ def lift(
         image_size: width and height in pixels of the keypoints' image, where they do not say it.
         keypoint_set: which keypoints these are, where they do not say it.
         format: format of a keypoint file.
+        rotate: degrees clockwise by which the pictures or keypoints are turned first, after the rotation that
+            a video's metadata state. A given camera is turned with them (:func:`find_camera`).
         weights: name of weights in the package (:func:`spgnet.available_weights`), a run folder, a
             safetensors file, or a :class:`Lifter`, to load the weights of many calls once.
         constant_bones: fit constant bone lengths.
@@ -104,6 +108,7 @@ def lift(
         fps=fps,
         image_size=image_size,
         height=height,
+        rotate=rotate,
     )
     if isinstance(source, str) and source.isdecimal() and not Path(source).exists():
         raise InputError(f"{source} is no file; webcams are lifted live: spgnet lift {source} --live")
@@ -118,6 +123,7 @@ def lift(
         image_size=image_size,
         keypoint_set=keypoint_set,
         format=format,
+        rotate=rotate,
         detect_every=detect_every,
         detector=detector,
         on_progress=report,

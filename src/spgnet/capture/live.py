@@ -29,7 +29,6 @@ from spgnet.lifting import Lifter, Motion
 from spgnet.lifting.postprocess import postprocess
 from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_from_poses
 from spgnet.lifting.weights import read_manifest
-from spgnet.video.webcam import Webcam
 from spgnet.view.live import LiveDisplay
 
 
@@ -243,7 +242,7 @@ def write_recording(
         raise InputError(f"nobody was seen in {config.input} ({len(recording.times)} frames looked at)")
     motion, keypoints = recording.finish()
     (motion,) = postprocess([motion], height=config.height, align=config.align_to_gravity)
-    rereadable = None if isinstance(source.video, Webcam) else source.video
+    rereadable = None if source.video is None or source.video.is_live else source.video
     video = None if rereadable is None else FramesAtTimes(rereadable, motion.timestamps)
     files = write_outputs([motion], video, config, announce_stages(say))
     return files | save_detected_keypoints(DetectedPeople([keypoints], source.video, source.camera), config)

@@ -18,7 +18,6 @@ from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
 from spgnet.keypoints.similarity import box_area, keypoint_box
 from spgnet.video import Frame, FrameSource
-from spgnet.video.webcam import Webcam
 from spgnet.view.drawing import resize
 
 LIVE_TRACKING = TrackingConfig(boxes_every=10)
@@ -86,6 +85,7 @@ def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSo
             image_size=config.image_size,
             keypoint_set=config.keypoint_set,
             format=config.format,
+            rotate=config.rotate,
         ).select(config.person)
         keypoints = found.people[0]
         return LiveSource(
@@ -96,11 +96,13 @@ def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSo
             found.camera,
             track=keypoints.track,
         )
-    video = open_video(config.input, config.fps, config.keypoint_set, config.image_size, config.format)
-    camera = find_video_camera(video, config.camera, config.camera_name, config.field_of_view)
+    video = open_video(
+        config.input, config.fps, config.keypoint_set, config.image_size, config.format, config.rotate
+    )
+    camera = find_video_camera(video, config.camera, config.camera_name, config.field_of_view, config.rotate)
     detector = detector or RtmDetector(config.detector_dir)
     frames = detected_frames(video, detector, config.person)
-    frames = frames if isinstance(video, Webcam) else in_real_time(frames)
+    frames = frames if video.is_live else in_real_time(frames)
     track = config.person if isinstance(config.person, int) else 1
     return LiveSource(frames, detector.keypoint_set, video.image_size, video.fps, camera, video, track)
 

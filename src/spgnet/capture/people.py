@@ -14,6 +14,7 @@ from spgnet.camera_files import FoundCamera, find_camera
 from spgnet.detection import Detector, RtmDetector, TrackedPerson, detect_video, select_people
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
+from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.keypoints import KeypointFormat, Keypoints, KeypointSetName, load_keypoints
 from spgnet.keypoints.files import KEYPOINT_SUFFIXES
 from spgnet.lifting.inputs import as_keypoints
@@ -65,6 +66,7 @@ def find_people(
     image_size: tuple[int, int] | None = None,
     keypoint_set: KeypointSetName | None = None,
     format: KeypointFormat | Literal["auto"] = "auto",
+    rotate: ImageRotation = 0,
     detect_every: int = 1,
     detector: Detector | Path | str | None = None,
     on_progress: ProgressCallback = ignore_progress,
@@ -80,16 +82,19 @@ def find_people(
         if detect_every > 1:
             raise InputError("detect_every is for videos")
         people = _read_people(source, keypoint_set, fps, image_size, format)
+        if rotate:
+            people = [one.rotated(rotate) for one in people]
         found = find_camera(
             people[0].image_size,
             camera=camera,
             name=camera_name,
             keypoints=people[0],
             field_of_view=field_of_view,
+            rotate=rotate,
         )
         return DetectedPeople(people, None, found)
-    video = open_video(source, fps, keypoint_set, image_size, format)
-    found = find_video_camera(video, camera, camera_name, field_of_view)
+    video = open_video(source, fps, keypoint_set, image_size, format, rotate)
+    found = find_video_camera(video, camera, camera_name, field_of_view, rotate)
     if detector is None or isinstance(detector, Path | str):
         detector = RtmDetector(None if detector is None else Path(detector))
     people = _detect(video, detector, detect_every, on_progress)
@@ -137,6 +142,7 @@ def open_video(
     keypoint_set: KeypointSetName | None,
     image_size: tuple[int, int] | None,
     format: KeypointFormat | Literal["auto"],
+    rotate: ImageRotation,
 ) -> FrameSource:
     """The video, folder of images or webcam that the user names.
 
@@ -145,11 +151,15 @@ def open_video(
     """
     if keypoint_set or image_size or format != "auto":
         raise InputError(f"{source}: keypoint_set, image_size and format are for keypoint files")
-    return open_frames(source, image_fps=fps or 30.0)
+    return open_frames(source, image_fps=fps or 30.0, rotate=rotate)
 
 
 def find_video_camera(
-    video: FrameSource, camera: Camera | Path | str | None, name: str | None, field_of_view: float | None
+    video: FrameSource,
+    camera: Camera | Path | str | None,
+    name: str | None,
+    field_of_view: float | None,
+    rotate: ImageRotation,
 ) -> FoundCamera:
     """The camera that filmed a video: that of the user, else what the video's metadata tell, else assumed.
 
@@ -162,6 +172,7 @@ def find_video_camera(
         name=name,
         focal_hint=video.focal_hint,
         field_of_view=field_of_view,
+        rotate=rotate,
     )
 
 

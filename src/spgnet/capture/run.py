@@ -67,6 +67,7 @@ def run_capture(config: CaptureConfig, report: ProgressCallback = ignore_progres
             image_size=config.image_size,
             keypoint_set=config.keypoint_set,
             format=config.format,
+            rotate=config.rotate,
             weights=config.weights,
             constant_bones=config.constant_bones,
             align_to_gravity=config.align_to_gravity,

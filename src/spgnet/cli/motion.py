@@ -18,6 +18,7 @@ from spgnet.cli.console import console, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
 from spgnet.errors import InputError
 from spgnet.export import export
+from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.lifting import Motion, load_motion
 from spgnet.video import open_frames
 from spgnet.view.page import ImageBudget, check_same_clip, video_images, write_page
@@ -90,6 +91,8 @@ class ViewOptions:
     """Motion files; several for several people of one clip."""
     video: str | None = None
     """The video (or folder of images) that they come from, to be shown with them."""
+    rotate: ImageRotation = 0
+    """Degrees clockwise by which the video is turned: those with which it was lifted."""
     html: Path | None = None
     """Write the page to a file that works offline, instead of showing it."""
     host: str = "127.0.0.1"
@@ -108,7 +111,9 @@ def view_command(options: tyro.conf.OmitArgPrefixes[ViewOptions]) -> None:
         raise InputError("; ".join(errors))
     motions = load_motions(options.motions)
     # A folder of images has no frame rate of its own: it has that of the motion.
-    video = None if options.video is None else open_frames(options.video, image_fps=motions[0].fps)
+    video = None
+    if options.video is not None:
+        video = open_frames(options.video, image_fps=motions[0].fps, rotate=options.rotate)
     if video is not None:
         check_same_clip(video, motions)
     title = options.motions[0].name

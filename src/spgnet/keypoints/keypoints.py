@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from spgnet.errors import InputError
+from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.image_rotation import ImageRotation, rotated_camera, rotated_pixels, rotated_size
 from spgnet.geometry.skeleton import HUMAN36M
 
 KeypointSetName = Literal["human36m17", "coco17", "halpe26", "body25", "mediapipe33"]
@@ -99,6 +101,23 @@ class Keypoints:
     def frames(self, kept: slice) -> Keypoints:
         """The keypoints of a slice of the frames."""
         return replace(self, points=self.points[kept], timestamps=self.timestamps[kept])
+
+    def rotated(self, degrees: ImageRotation) -> Keypoints:
+        """The keypoints, and the intrinsics if they are known, of the images turned clockwise."""
+        turned = rotated_pixels(self.points[..., :2], self.image_size, degrees)
+        changed = replace(
+            self,
+            points=np.concatenate((turned, self.points[..., 2:]), axis=-1),
+            image_size=rotated_size(self.image_size, degrees),
+        )
+        if self.camera_matrix is None:
+            return changed
+        camera = rotated_camera(opencv_camera(self.camera_matrix, self.distortion, self.image_size), degrees)
+        return replace(
+            changed,
+            camera_matrix=camera.intrinsics_matrix().numpy(),
+            distortion=camera.distortion_coefficients().numpy(),
+        )
 
 
 def as_floats(values: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

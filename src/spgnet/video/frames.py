@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from spgnet.geometry.image_rotation import ImageRotation, rotated_image, rotated_size
+
 FILM_DIAGONAL = math.hypot(36.0, 24.0)
 """Diagonal in mm of a 35 mm film frame, to which the "35 mm equivalent" focal length refers."""
 
@@ -43,6 +45,7 @@ class FrameSource(ABC):
         focal_hint: focal length in pixels from the file's metadata, if stated. Cropping and stabilisation
             make it approximate.
         warnings: problems with the frames read so far, one line each.
+        is_live: whether it is a webcam, which has no end and can be iterated once.
     """
 
     name: str
@@ -52,9 +55,24 @@ class FrameSource(ABC):
     frame_count: int | None = None
     focal_hint: float | None = None
     warnings: list[str]
+    is_live: bool = False
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]: ...
+
+
+class RotatedFrames(FrameSource):
+    """The frames of a clip or a webcam, turned clockwise; all else is that of the source."""
+
+    def __init__(self, source: FrameSource, degrees: ImageRotation) -> None:
+        self.source, self.degrees = source, degrees
+        self.name, self.fps, self.frame_count = source.name, source.fps, source.frame_count
+        self.focal_hint, self.warnings, self.is_live = source.focal_hint, source.warnings, source.is_live
+        self.image_size = rotated_size(source.image_size, degrees)
+        self.description = f"{source.description}, turned by {degrees}° clockwise"
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (Frame(rotated_image(frame.image, self.degrees), frame.time) for frame in self.source)
 
 
 def focal_in_pixels(equivalent: float, image_size: tuple[int, int]) -> float:

@@ -22,6 +22,8 @@ class Webcam(FrameSource):
         InputError: webcams are not supported on this system, or this one cannot be opened.
     """
 
+    is_live = True
+
     def __init__(self, number: int) -> None:
         self.name = f"webcam {number}"
         av = import_extra("av", "video")
