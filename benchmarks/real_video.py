@@ -27,7 +27,7 @@ from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.lifting import Lifter
-from spgnet.lifting.postprocess import fit_constant_bones
+from spgnet.lifting.bone_lengths import fit_constant_bones
 from spgnet.lifting.streaming import lift_live
 
 SCORED = tuple(

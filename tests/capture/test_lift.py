@@ -16,7 +16,8 @@ from spgnet.errors import InputError
 from spgnet.geometry.image_rotation import rotated_camera
 from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.lifting import Motion, load_motion
-from spgnet.lifting.postprocess import align_to_gravity, fit_constant_bones, scale_to_height
+from spgnet.lifting.bone_lengths import fit_constant_bones, scale_to_height
+from spgnet.lifting.floor import align_to_gravity
 from spgnet.video import files
 
 

@@ -9,14 +9,9 @@ import torch
 
 from spgnet.geometry.camera import UPRIGHT, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.lifting.floor import ANKLE_HEIGHT, align_to_gravity, estimate_up, place_on_floor
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.postprocess import (
-    ANKLE_HEIGHT,
-    align_to_gravity,
-    estimate_up,
-    place_on_floor,
-    postprocess,
-)
+from spgnet.lifting.postprocess import postprocess
 from spgnet.synthetic.procedural import procedural_clips
 
 ANKLES = [3, 6]

@@ -9,8 +9,8 @@ import torch
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.lifting.bone_lengths import fit_constant_bones, median_bone_lengths
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.postprocess import fit_constant_bones, median_bone_lengths
 from spgnet.synthetic.procedural import procedural_clips
 
 

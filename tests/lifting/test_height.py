@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.lifting.bone_lengths import estimate_height, scale_to_height
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.postprocess import estimate_height, scale_to_height
 from spgnet.synthetic.articulation import bone_vectors
 from spgnet.synthetic.procedural import procedural_clips
 

@@ -13,8 +13,8 @@ from spgnet.errors import InputError
 from spgnet.geometry.image_rotation import ImageRotation, check_image_rotation
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.smoothing import SMOOTHING, check_smoothing
+from spgnet.lifting.bone_lengths import check_height
 from spgnet.lifting.inputs import check_fps
-from spgnet.lifting.postprocess import check_height
 
 Format = Literal["bvh", "trc", "c3d", "glb", "gltf", "csv", "json"]
 Accelerator = Literal["cpu", "cuda", "mps"]

@@ -108,7 +108,7 @@ def rest_directions() -> Float[Tensor, "bones 3"]:
 def symmetric_bone_lengths(joints: Float[Tensor, "frames 17 3"]) -> Float[Tensor, " bones"]:
     """One length for each bone, in the joints' unit: its median over time, and the mean of left and right.
 
-    Unlike ``lifting.postprocess.median_bone_lengths``, which weights by confidence, every frame counts
+    Unlike ``lifting.bone_lengths.median_bone_lengths``, which weights by confidence, every frame counts
     alike: a file's skeleton follows from the joints in it.
     """
     medians = HUMAN36M.bone_lengths(joints).quantile(0.5, dim=0)
