@@ -134,6 +134,33 @@ def test_a_detected_joint_has_its_colour_and_one_that_was_not_seen_is_faint():
     assert 30 < max(faint) < 100
 
 
+@pytest.mark.parametrize("fault", ["not seen", "uncertain"])
+def test_a_limb_that_was_not_seen_or_is_uncertain_is_faint_in_the_picture_and_in_the_panel(fault):
+    motion = _motion()
+    joints = motion.joints.copy()
+    joints[:, 12:14] = joints[:, 11:12] + [[[0, -0.3, 0], [0, -0.6, 0]]]  # the left arm raised,
+    joints[:, 15:17] = joints[:, 14:15] + [[[0, -0.3, 0], [0, -0.6, 0]]]  # and the right, beside the head
+    joints[:, [12, 13]] += np.sign(joints[:, 11:12] - joints[:, 14:15]) * [0.3, 0, 0]
+    joints[:, [15, 16]] += np.sign(joints[:, 14:15] - joints[:, 11:12]) * [0.3, 0, 0]
+    motion = replace(motion, joints=joints, pixels=np.full_like(motion.pixels, 5))
+    confidence, uncertainty = motion.confidence.copy(), np.full_like(motion.confidence, 0.02)
+    if fault == "not seen":
+        confidence[:, WRIST] = 0
+    else:
+        uncertainty[:, WRIST] = 0.3
+    clear, faint = (
+        Overlay([motion]),
+        Overlay([replace(motion, confidence=confidence, uncertainty=uncertainty)]),
+    )
+    drawn = [overlay.draw(None, 5).astype(int) for overlay in (clear, faint)]
+    for parent, child, certain in ((WRIST - 1, WRIST, False), (15, 16, True)):
+        in_picture = clear.picture.reprojected[0][5, [parent, child]].mean(axis=0)
+        in_panel = clear.panel.joints[5, 0, [parent, child], :2].mean(axis=0) + clear.layout.corner
+        for place in (in_picture, in_panel):
+            before, after = (np.abs(np.subtract(_at(picture, place), NIGHT)).max() for picture in drawn)
+            assert after == before if certain else after < 0.6 * before
+
+
 @pytest.mark.parametrize("size", [SIZE, (1216, 2160), (304, 540)])
 def test_the_reprojected_bones_have_the_colours_of_their_sides(size):
     motion = _motion(size)
@@ -234,6 +261,10 @@ def test_values_that_are_not_finite_are_refused():
     joints[3, 4] = np.nan
     with pytest.raises(ValueError, match="NaN or infinite in 1 of 12 frames"):
         Overlay([replace(motion, joints=joints)])
+    uncertainty = np.ones(joints.shape[:2], np.float32)
+    uncertainty[4:6] = np.inf
+    with pytest.raises(ValueError, match="uncertainty are NaN or infinite in 2 of 12 frames"):
+        Overlay([replace(motion, uncertainty=uncertainty)])
 
 
 @given(st.floats(0.1, 4.0), st.floats(0.0, 2 * np.pi))

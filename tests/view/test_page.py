@@ -18,7 +18,9 @@ import spgnet.view
 from spgnet.errors import InputError
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.distortion import distort_opencv
+from spgnet.lifting.motion import Motion
 from spgnet.video import Frame, FrameSource
+from spgnet.view.opacity import joint_opacity
 from spgnet.view.page import ImageBudget, _camera, check_same_clip, video_images, write_page
 
 TITLE = 'Walk <script>document.title = "taken"</script> & {{data}}'
@@ -54,6 +56,23 @@ def test_the_embedded_data_are_the_motion_to_a_millimetre(tmp_path):
         np.testing.assert_allclose(unpacked(person["confidence"], 17) / 100, motion.confidence, atol=0.0051)
     assert len(data["cameras"]) == 1
     np.testing.assert_allclose(data["cameras"][0]["position"], motions[0].camera.position, atol=1e-6)
+
+
+def uncertain(motion: Motion) -> Motion:
+    """The motion with an uncertain distance and with an uncertain left arm."""
+    uncertainty = np.full((len(motion), 17), 0.03, np.float32)
+    uncertainty[:, 0] = np.linspace(0.1, 0.3, len(motion))
+    uncertainty[:, 11:14] = 0.3
+    return replace(motion, uncertainty=uncertainty)
+
+
+def test_the_embedded_uncertainties_are_the_motions_to_a_millimetre(tmp_path):
+    first, second = people(2)
+    write_page(tmp_path / "page.html", [first, uncertain(second)])
+    without, given = embedded(tmp_path / "page.html", "motion-data")["people"]
+    assert without["uncertainty"] is None
+    found = unpacked(given["uncertainty"], 17) / 1e3
+    np.testing.assert_allclose(found, uncertain(second).uncertainty, rtol=0, atol=0.00051)
 
 
 def test_far_places_and_late_times_are_kept(tmp_path):
@@ -181,7 +200,7 @@ def open_page(browser, path):
     """Opens the page without a network; fails if it asked for one, or complained."""
     asked, complaints, contexts = [], [], []
 
-    def opened(**options):
+    def opened(file=path, **options):
         context = browser.new_context(**({"viewport": {"width": 1100, "height": 640}} | options))
         contexts.append(context)
         context.set_offline(True)
@@ -189,7 +208,7 @@ def open_page(browser, path):
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(path.as_uri())
+        page.goto(file.as_uri())
         page.wait_for_selector("body[data-ready=true]", timeout=10_000)
         return page
 
@@ -306,6 +325,48 @@ def lens_script(browser):
     page.close()
 
 
+def test_the_opacities_of_the_page_are_those_of_the_overlay(lens_script):
+    values = np.linspace(0, 0.6, 17 * 60, dtype=np.float32).reshape(60, 17)
+    motion = replace(people()[0], confidence=np.flip(values).copy(), uncertainty=None)
+    for person in (motion, replace(motion, uncertainty=values / 2)):
+        numbers = {
+            name: None if array is None else array.ravel().tolist()
+            for name, array in (("confidence", person.confidence), ("uncertainty", person.uncertainty))
+        }
+        places = np.stack(np.meshgrid(np.arange(60), np.arange(17), indexing="ij"), axis=-1).reshape(-1, 2)
+        found = lens_script(
+            "points.map(([frame, joint]) => jointOpacity(camera, frame, joint))", numbers, places
+        )
+        np.testing.assert_allclose(np.reshape(found, (60, 17)), joint_opacity(person), atol=1e-6)
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_the_band_of_the_height_is_how_far_an_error_of_the_distance_moves_it(lens_script, calibrated):
+    """A longer distance stretches the motion away from the camera; a floor found from it moves along."""
+    motion, floor, error = people()[0], -0.2, 0.1
+    eye = motion.camera.position.numpy()
+    world = motion.world[:, 0] + [0, 0, 0.4]
+    distances = np.linalg.norm(world - eye, axis=-1)
+    stretched = eye + (world - eye) * (1 + error / distances)[:, None]
+    moved = 0 if calibrated else (floor - eye[2]) * error / distances
+    expected = np.abs(stretched[:, 2] - world[:, 2] - moved)
+    page = {
+        "floor": floor,
+        "person": {
+            "frameAt": list(range(len(motion))),
+            "joints": np.repeat(world[:, None], 17, axis=1).ravel().tolist(),
+            "uncertainty": [error] * 17 * len(motion),
+            "camera": {"position": eye.tolist(), "calibrated": calibrated},
+        },
+    }
+    moments = np.arange(len(motion))
+    found = lens_script("points.map((moment) => heightError(camera, camera.person, moment))", page, moments)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    page["person"]["uncertainty"] = None
+    nothing = lens_script("points.map((moment) => heightError(camera, camera.person, moment))", page, moments)
+    assert set(nothing) == {None}
+
+
 @pytest.mark.parametrize("distortion", LENSES)
 def test_the_lens_of_the_page_is_that_of_geometry(lens_script, distortion):
     camera = opencv_camera(
@@ -338,6 +399,35 @@ def test_the_lens_of_the_page_does_not_fold_and_shows_nothing_behind_it(lens_scr
     assert (np.diff(radii) > 0).all()
     behind = camera.camera_to_world(torch.tensor([[0.1, 0.1, -2.0], [0.0, 0.0, 0.01]]))
     assert lens_script("points.map((p) => cameraView(camera).project(p))", described, behind) == [None, None]
+
+
+def test_an_uncertain_motion_has_faint_limbs_and_bands_in_the_charts_and_says_what_they_are(
+    open_page, tmp_path
+):
+    motion = people()[0]
+    pages = []
+    for name, shown in (("certain", motion), ("uncertain", uncertain(motion))):
+        write_page(tmp_path / f"{name}.html", [shown])
+        page = open_page(tmp_path / f"{name}.html", **STILL)
+        page.evaluate("spgnet.seek(30)")
+        page.wait_for_timeout(100)
+        pages.append(page)
+    certain, unsure = pages
+    assert difference(seen(certain.locator("#scene")), seen(unsure.locator("#scene"))) > 0.003
+    notes = [page.locator("#faint-note").inner_text() for page in pages]
+    assert notes == ["faint: not seen", "faint: not seen, or uncertain by over 5 cm"]
+    assert [page.locator("#band-note").is_visible() for page in pages] == [False, True]
+    for index, name in enumerate(
+        ("Knee flexion", "Pelvis height", "Distance from the camera", "Pelvis speed")
+    ):
+        chart = [page.locator(".chart").nth(index) for page in pages]
+        assert name in chart[1].inner_text()
+        banded = index in (1, 2)
+        assert "±" not in chart[0].inner_text()
+        assert ("±" in chart[1].inner_text()) == banded
+        shares = [(seen(one.locator("canvas")) < 225).any(axis=-1).mean() for one in chart]
+        assert (shares[1] > 2 * shares[0]) == banded
+    assert "± 0.20 m" in unsure.locator(".chart").nth(2).inner_text()
 
 
 def test_people_are_listed_and_can_be_hidden(open_page):

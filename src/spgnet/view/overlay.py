@@ -15,6 +15,7 @@ from spgnet.errors import InputError
 from spgnet.lifting.motion import Motion
 from spgnet.video import VideoWriter
 from spgnet.view.drawing import Picture, draw_circle, draw_text, resize
+from spgnet.view.opacity import joint_opacity
 from spgnet.view.palette import OVERLAY, Color
 from spgnet.view.panel import FAINT, NIGHT, WHITE, ScenePanel
 from spgnet.view.reprojection import ReprojectionPicture
@@ -124,12 +125,22 @@ class Overlay:
         camera = self.motions[0].camera
         raised = replace(camera, position=camera.position - torch.tensor([0.0, 0.0, floor]))
         world = np.stack([motion.world for motion in self.motions]).astype(np.float64) - (0, 0, floor)
+        opacity = np.stack([joint_opacity(motion) for motion in self.motions])
         tracks = [motion.track for motion in self.motions]
         width, height = self.layout.panel
         top = (STATUS_TOP + STATUS_ROW * min(len(tracks), ROWS + 1)) * self.unit
         reserved = (STATUS_WIDTH * self.unit, 0.0) if width > 2 * height else (0.0, top)
         return ScenePanel(
-            world, self.present, raised, tracks, self.times, (width, height), self.unit, reserved, sway
+            world,
+            self.present,
+            opacity,
+            raised,
+            tracks,
+            self.times,
+            (width, height),
+            self.unit,
+            reserved,
+            sway,
         )
 
     def _measure(self) -> None:

@@ -21,6 +21,10 @@ class App {
     const { times, people, fps } = this.motion, count = people.length > 1 ? people.length + " people · " : "";
     byId("summary").textContent = `${count}${times.length} frames · ${+fps.toFixed(2)} fps · ${(times[times.length - 1] - times[0]).toFixed(2)} s`;
     byId("scrub").max = times.length - 1;
+    if (people.some((person) => person.uncertainty)) {
+      byId("faint-note").textContent = "faint: not seen, or uncertain by over 5 cm";
+      byId("band-note").hidden = false;
+    }
     this.listPeople();
     this.wire();
     this.resize();

@@ -102,8 +102,8 @@ def page_html(
 ) -> str:
     """The page that shows motions in 3D.
 
-    An hour of one person at 30 frames per second takes about 18 MB. Positions are kept to a millimetre,
-    pixels to a tenth.
+    An hour of one person at 30 frames per second takes about 18 MB. Positions and uncertainties are kept to
+    a millimetre, pixels to a tenth.
 
     Args:
         motions: the people of one clip, in one world.
@@ -163,6 +163,7 @@ def _person(motion: Motion, frames: Int[np.ndarray, " moments"]) -> dict[str, An
         "joints": _pack(np.rint(motion.world.reshape(len(motion), -1) * 1e3)),
         "confidence": _pack(np.rint(motion.confidence.clip(0, 1) * 100)),
         "pixels": _pack(np.rint(motion.pixels.clip(-1e5, 1e5).reshape(len(motion), -1) * 10)),
+        "uncertainty": None if motion.uncertainty is None else _pack(np.rint(motion.uncertainty * 1e3)),
     }
 
 
@@ -180,6 +181,7 @@ def _camera(motion: Motion) -> dict[str, Any]:
         "rotation": numbers(camera.rotation),
         "position": numbers(camera.position),
         "size": numbers(camera.image_size),
+        "calibrated": camera.extrinsics_known,
         "source": motion.camera_source,
     }
 

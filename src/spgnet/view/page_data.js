@@ -29,6 +29,7 @@ async function loadMotion() {
       joints: await unpack(person.joints, 51, 1e-3),
       confidence: await unpack(person.confidence, 17, 0.01),
       pixels: await unpack(person.pixels, 34, 0.1),
+      uncertainty: person.uncertainty && await unpack(person.uncertainty, 17, 1e-3),
       visible: true,
     });
   }
@@ -83,6 +84,30 @@ const jointAt = (person, frame, joint) => {
   const i = frame * 51 + joint * 3;
   return [person.joints[i], person.joints[i + 1], person.joints[i + 2]];
 };
+
+// A joint's opacity: faint where it was not seen or where its position is uncertain. opacity.py has the same
+// function and says why.
+function jointOpacity(person, frame, joint) {
+  const ramp = (value, low, high) => Math.min(1, Math.max(0, (value - low) / (high - low))), i = frame * 17 + joint;
+  const unsure = person.uncertainty && joint > 0 ? ramp(person.uncertainty[i], 0.05, 0.25) : 0;
+  return 0.24 + 0.76 * Math.min(ramp(person.confidence[i], 0.1, 0.5), 1 - unsure * unsure * (3 - 2 * unsure));
+}
+
+const pelvisHeight = (motion, person, moment) => jointAt(person, person.frameAt[moment], 0)[2] - motion.floor;
+
+const fromCamera = (person, moment) => subtract(jointAt(person, person.frameAt[moment], 0), person.camera.position);
+const pelvisDistance = (motion, person, moment) => norm(fromCamera(person, moment));
+
+// One standard deviation of the pelvis's distance from the camera in metres, null where there is none.
+const distanceError = (motion, person, moment) => person.uncertainty && person.uncertainty[person.frameAt[moment] * 17];
+
+// How far an error of that distance moves the pelvis up or down. It moves along its viewing ray. A floor that
+// was found under the feet of the same motion moves with it: then heights above it change as distances do.
+function heightError(motion, person, moment) {
+  if (!person.uncertainty) return null;
+  const up = person.camera.calibrated ? fromCamera(person, moment)[2] : pelvisHeight(motion, person, moment);
+  return distanceError(motion, person, moment) * Math.abs(up) / (pelvisDistance(motion, person, moment) || 1);
+}
 
 // Knee flexion in degrees: 0 is a straight leg.
 function kneeAngle(person, frame, side) {

@@ -73,12 +73,13 @@ const CHARTS = [
   { name: "Knee flexion", symbol: "°", digits: 0, floor: 0, lines: [
     { side: "left", value: (motion, person, moment) => kneeAngle(person, person.frameAt[moment], "left") },
     { side: "right", value: (motion, person, moment) => kneeAngle(person, person.frameAt[moment], "right") }] },
-  { name: "Pelvis height", symbol: " m", digits: 2, lines: [
-    { value: (motion, person, moment) => jointAt(person, person.frameAt[moment], 0)[2] - motion.floor }] },
+  { name: "Pelvis height", symbol: " m", digits: 2, lines: [{ value: pelvisHeight, error: heightError }] },
+  { name: "Distance from the camera", symbol: " m", digits: 2, lines: [{ value: pelvisDistance, error: distanceError }] },
   { name: "Pelvis speed", symbol: " m/s", digits: 2, floor: 0, lines: [{ value: pelvisSpeed }] },
 ];
 
-// A value over time around the present moment; dragging on it moves through time.
+// A value over time around the present moment, in a band of its standard deviation where there is one; dragging
+// on it moves through time.
 class Chart {
   constructor(holder, motion, definition, seek) {
     Object.assign(this, { motion, definition, ranges: new Map() });
@@ -102,14 +103,19 @@ class Chart {
 
   value(line, person, moment) { return person.frameAt[moment] < 0 ? null : line.value(this.motion, person, moment); }
 
+  // One standard deviation of a value, 0 where it has none.
+  error(line, person, moment) { return line.error?.(this.motion, person, moment) ?? 0; }
+
   // The same scale for the whole clip.
   range(person) {
     if (!this.ranges.has(person)) {
       const { times } = this.motion, step = Math.max(1, Math.floor(times.length / 2000)), all = [];
-      for (let m = 0; m < times.length; m += step) for (const line of this.definition.lines) all.push(this.value(line, person, m));
-      const real = all.filter((value) => value !== null);
-      let low = this.definition.floor ?? real.reduce((a, b) => Math.min(a, b), Infinity);
-      let high = real.reduce((a, b) => Math.max(a, b), -Infinity);
+      for (let m = 0; m < times.length; m += step) for (const line of this.definition.lines) {
+        const value = this.value(line, person, m);
+        if (value !== null) for (const sign of [-1, 1]) all.push(value + sign * this.error(line, person, m));
+      }
+      let low = this.definition.floor ?? all.reduce((a, b) => Math.min(a, b), Infinity);
+      let high = all.reduce((a, b) => Math.max(a, b), -Infinity);
       if (!(high - low > 0.05)) { low -= 0.05; high = low + 0.1; }
       this.ranges.set(person, [low, high + 0.06 * (high - low)]);
     }
@@ -140,19 +146,33 @@ class Chart {
     this.definition.lines.forEach((line, index) => {
       c.strokeStyle = c.fillStyle = line.side ? theme.of(line.side) : theme.of("ink");
       c.lineWidth = 1.6; c.lineJoin = "round";
-      c.beginPath();
-      let pen = false;
-      for (let m = first - first % step; m <= last; m += step) {
-        const value = this.value(line, selected, m);
-        if (value === null) { pen = false; continue; }
-        if (pen) c.lineTo(x(times[m]), y(value)); else c.moveTo(x(times[m]), y(value));
-        pen = true;
+      for (const part of this.parts(line, selected, first - first % step, last, step)) {
+        const trace = (moments, sign) => moments.forEach(({ m, value, error }) => c.lineTo(x(times[m]), y(value + sign * error)));
+        if (part.some(({ error }) => error)) {
+          c.beginPath(); trace(part, 1); trace([...part].reverse(), -1);
+          c.globalAlpha = 0.2; c.fill(); c.globalAlpha = 1;
+        }
+        c.beginPath(); trace(part, 0); c.stroke();
       }
-      c.stroke();
       const now = this.value(line, selected, moment);
       if (now !== null) { c.beginPath(); c.arc(x(times[moment]), y(now), 3.5, 0, 2 * Math.PI); c.fill(); }
-      this.values[index].textContent = now === null ? "–" : now.toFixed(this.definition.digits) + this.definition.symbol;
+      this.values[index].textContent = now === null ? "–" : this.text(now, this.error(line, selected, moment));
     });
+  }
+
+  text(value, error) {
+    const { digits, symbol } = this.definition;
+    return value.toFixed(digits) + (error ? " ± " + error.toFixed(digits) : "") + symbol;
+  }
+
+  // A line's values and their errors at some moments, in parts that are not interrupted.
+  parts(line, person, first, last, step) {
+    const parts = [[]];
+    for (let m = first; m <= last; m += step) {
+      const value = this.value(line, person, m);
+      if (value === null) parts.push([]); else parts[parts.length - 1].push({ m, value, error: this.error(line, person, m) });
+    }
+    return parts;
   }
 }
 

@@ -159,17 +159,11 @@ class Scene {
 
   add(depth, alpha, paint) { this.items.push({ depth, alpha, paint }); }
 
-  // A joint's opacity: faint where its detection was uncertain.
-  opacity(person, frame, joint) {
-    const confidence = person.confidence[frame * 17 + joint];
-    return 0.24 + 0.76 * Math.min(1, Math.max(0, (confidence - 0.1) / 0.4));
-  }
-
   addPerson(person, frame) {
     const { motion, view, theme } = this;
     const own = theme.person(person, motion.people.length), bySide = this.state.bySide;
     const joints = motion.names.map((_, j) => view.project(jointAt(person, frame, j)));
-    const opacity = motion.names.map((_, j) => this.opacity(person, frame, j));
+    const opacity = motion.names.map((_, j) => jointOpacity(person, frame, j));
     const radius = (j) => Math.max(1.2, RADII[j] * view.focal[0] / joints[j][2]);
     const color = (j) => this.fade(theme.joint(motion.sides[j], own, bySide), joints[j][2]);
     if (joints.some((j) => !j)) return;

@@ -65,6 +65,7 @@ class ScenePanel:
     Args:
         world: joints of each person in the world (z up, floor at z = 0), in metres.
         present: the frames in which each person is drawn.
+        opacity: of each joint, as :func:`spgnet.view.opacity.joint_opacity` gives it.
         camera: the camera that filmed them, its position above this floor.
         tracks: each person's number.
         times: time of each frame in seconds.
@@ -78,6 +79,7 @@ class ScenePanel:
         self,
         world: Float[np.ndarray, "people frames 17 3"],
         present: Bool[np.ndarray, "people frames"],
+        opacity: Float[np.ndarray, "people frames 17"],
         camera: Camera,
         tracks: Sequence[int],
         times: Float[np.ndarray, " frames"],
@@ -87,6 +89,7 @@ class ScenePanel:
         sway: float,
     ) -> None:
         self.world, self.present, self.tracks = world, present, tracks
+        self.opacity = opacity[..., BONES].min(axis=-1)
         self.size, self.unit = size, unit
         people = world[present] if present.any() else world.reshape(-1, 17, 3)
         people = people[:: max(1, len(people) // 400)].reshape(-1, 3)
@@ -182,7 +185,7 @@ class ScenePanel:
         draw_lines(picture, edges, FAINT, 1.5 * self.unit)
 
     def _draw_legend(self, picture: Picture) -> None:
-        """Which color is which side."""
+        """Which color is which side, and what is faint."""
         unit = self.unit
         x, y = self.size[0] - 24 * unit, self.size[1] - 26 * unit
         for side, color in (("left", OVERLAY.left), ("right", OVERLAY.right)):
@@ -190,9 +193,10 @@ class ScenePanel:
             x -= text_width(side, 12 * unit) + 14 * unit
             draw_circle(picture, np.array([x, y]), 6 * unit, color)
             x -= 24 * unit
+        draw_text(picture, "faint: not seen or uncertain", (x, y), 12 * unit, FAINT, anchor=(1.0, 0.5))
 
     def _draw_people(self, picture: Picture, frame: int, people: Int[np.ndarray, " people"]) -> None:
-        """Limbs and heads of all people, from far to near; what is far is darker."""
+        """Limbs and heads of all people, from far to near: darker where far, fainter where uncertain."""
         joints = self.joints[frame, people]
         ends = joints[:, BONES]
         depth = ends[..., 2].mean(axis=-1)
@@ -201,25 +205,31 @@ class ScenePanel:
             person, bone = divmod(int(index), len(BONES))
             darkness = 0.25 + 0.55 * float(behind_pelvis[person, bone])
             color = blend(JOINT_COLORS[bone + 1], NIGHT, darkness)
-            self._draw_limb(picture, ends[person, bone], color, bone == HEAD_BONE)
+            opacity = float(self.opacity[people[person], frame, bone])
+            self._draw_limb(picture, ends[person, bone], color, opacity, bone == HEAD_BONE)
         if len(self.world) > 1:
             for person, (x, y, _) in zip(people.tolist(), joints[:, 10], strict=True):
                 draw_number(picture, self.tracks[person], (x, y), OVERLAY.person(person), self.unit)
 
-    def _draw_limb(self, picture: Picture, ends: Float[np.ndarray, "2 3"], color: Color, head: bool) -> None:
+    def _draw_limb(
+        self, picture: Picture, ends: Float[np.ndarray, "2 3"], color: Color, opacity: float, head: bool
+    ) -> None:
         """A limb as a rounded bar with a dark outline and a highlight; the head is a ball."""
         metre = self.view.focal / float(ends[:, 2].mean())
         outline, edge, highlight = blend(color, NIGHT, 0.8), 1.5 * self.unit, blend(color, WHITE, 0.25)
-        if head:
-            center, radius = ends[:, :2].mean(axis=0), HEAD * metre
-            draw_circle(picture, center, radius + edge, outline)
-            draw_circle(picture, center, radius, color)
-            draw_circle(picture, center - 0.25 * radius, 0.45 * radius, highlight)
-            return
-        width = max(LIMB * metre, 2 * self.unit)
-        draw_lines(picture, ends[None, :, :2], outline, width + 2 * edge)
-        draw_lines(picture, ends[None, :, :2], color, width)
-        draw_lines(picture, ends[None, :, :2] - 0.18 * width, highlight, 0.25 * width)
+        radius, width = HEAD * metre, max(LIMB * metre, 2 * self.unit)
+        margin = 2 * edge + (radius if head else width)
+        with translucent(picture, ends[:, :2], margin, opacity) as (part, corner):
+            line = ends[:, :2] - corner
+            if head:
+                center = line.mean(axis=0)
+                draw_circle(part, center, radius + edge, outline)
+                draw_circle(part, center, radius, color)
+                draw_circle(part, center - 0.25 * radius, 0.45 * radius, highlight)
+            else:
+                draw_lines(part, line[None], outline, width + 2 * edge)
+                draw_lines(part, line[None], color, width)
+                draw_lines(part, line[None] - 0.18 * width, highlight, 0.25 * width)
 
 
 def draw_number(picture: Picture, track: int, head: tuple[float, float], color: Color, unit: float) -> None:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from spgnet.lifting.motion import Motion
 from spgnet.view.drawing import Picture, draw_circle, draw_lines, draw_text, text_width, translucent
+from spgnet.view.opacity import joint_opacity
 from spgnet.view.palette import OVERLAY, Color
 from spgnet.view.panel import BONES, JOINT_COLORS, NIGHT, WHITE, draw_number
 
@@ -47,6 +48,8 @@ class ReprojectionPicture:
         self.reprojected = [(pixels + 0.5) * scale - 0.5 for pixels in reprojected]
         self.detected = [(motion.pixels + 0.5) * scale - 0.5 for motion in motions]
         self.opacity = [_opacity(motion.confidence) for motion in motions]
+        # In four steps, as all bones of one opacity are drawn at once.
+        self.reprojected_opacity = [np.ceil(4 * joint_opacity(motion)) / 4 for motion in motions]
         focal = float(motions[0].camera.focal[0]) * scale[0]
         metre = [focal / motion.joints[:, 0, 2].clip(0.3) for motion in motions]
         self.width = [(LIMB * pixels).clip(2 * unit, 9 * unit) for pixels in metre]
@@ -67,17 +70,21 @@ class ReprojectionPicture:
         _draw_legend(picture, self.unit)
 
     def _draw_reprojected(self, picture: Picture, frame: int, person: int) -> None:
-        """The lifted joints as the camera sees them: thick lines in the colors of the body's sides."""
+        """The lifted joints as the camera sees them: thick lines in the colors of the body's sides.
+
+        Bones that were not seen or are uncertain are fainter, and behind the others.
+        """
         pixels, in_front = self.reprojected[person][frame], self.in_front[person][frame]
-        bones = BONES[in_front[BONES].all(axis=-1)]
-        if not len(bones):
-            return
+        visible = BONES[in_front[BONES].all(axis=-1)]
+        opacity = self.reprojected_opacity[person][frame][visible].min(axis=-1)
         width = float(self.width[person][frame])
-        with translucent(picture, pixels[bones], 2 * width, 0.8) as (part, corner):
-            ends = pixels[bones] - corner
-            draw_lines(part, ends, NIGHT, width + 2.5 * self.unit)
-            for bone, line in zip(bones, ends, strict=True):
-                draw_lines(part, line[None], JOINT_COLORS[bone[1]], width)
+        for level in np.unique(opacity):
+            bones = visible[opacity == level]
+            with translucent(picture, pixels[bones], 2 * width, 0.8 * float(level)) as (part, corner):
+                ends = pixels[bones] - corner
+                draw_lines(part, ends, NIGHT, width + 2.5 * self.unit)
+                for bone, line in zip(bones, ends, strict=True):
+                    draw_lines(part, line[None], JOINT_COLORS[bone[1]], width)
 
     def _draw_detected(self, picture: Picture, frame: int, person: int) -> None:
         """The 2D detections: thin lines and dots, the fainter the less sure the detection was."""

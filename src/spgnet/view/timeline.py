@@ -44,13 +44,13 @@ def common_timeline(motions: Sequence[Motion]) -> Timeline:
     A person stays at a frame until their next one, but not for longer than two of their frame intervals.
 
     Raises:
-        InputError: there is no motion, or one that cannot be shown: its joints, confidences or pixels are
-            not finite.
+        InputError: there is no motion, or one that cannot be shown: its joints, confidences, pixels
+            or uncertainties are not finite.
     """
     errors = [
         f"track {motion.track}: {fault}"
         for motion in motions
-        for fault in motion.non_finite("joints", "confidence", "pixels")
+        for fault in motion.non_finite("joints", "confidence", "pixels", "uncertainty")
     ]
     if errors or not motions:
         raise InputError("; ".join(errors) or "there is no motion to show")
