@@ -11,7 +11,9 @@ from lifting.people import SIZE, camera, filmed, folding_camera, lifter
 from spgnet import lifting
 from spgnet.camera_files import IntrinsicsSource, save_camera
 from spgnet.geometry.camera import Camera, opencv_camera
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, smooth
+from spgnet.keypoints.keypoints import KEYPOINT_NAMES
 from spgnet.lifting import Lifter, inputs
 from spgnet.lifting.inputs import (
     interpolation_steps,
@@ -82,6 +84,51 @@ def test_missing_joints_and_frames_are_filled_and_marked():
     assert (motion.confidence[:5, :16] > 0).all()
     between = (points[4, 0, :2] + points[9, 0, :2]) / 2
     np.testing.assert_allclose((motion.pixels[6, 0] + motion.pixels[7, 0]) / 2, between, atol=0.01)
+
+
+def test_an_outlier_counts_as_missing_and_is_marked():
+    keypoints, _ = filmed(40)
+    points = keypoints.points.copy()
+    points[20, 13, :2] = 5.0
+    motion, clean = (
+        lifter().lift(each, camera=camera()) for each in (replace(keypoints, points=points), keypoints)
+    )
+    assert motion.rejected is not None
+    assert clean.rejected is not None
+    assert not clean.rejected.any()
+    assert motion.rejected[20, 13]
+    assert motion.rejected.sum() == 1
+    assert motion.confidence[20, 13] == 0
+    np.testing.assert_allclose(motion.pixels, clean.pixels, atol=3)
+
+
+def test_with_an_outlying_hip_the_middle_of_the_hips_is_rejected():
+    keypoints, _ = filmed(40)
+    of_coco = [
+        HUMAN36M.names.index(name) if name in HUMAN36M.names else 9 for name in KEYPOINT_NAMES["coco17"]
+    ]
+    points = keypoints.points[:, of_coco]
+    points[20, 11, :2] = 5.0
+    motion = lifter().lift(replace(keypoints, points=points, keypoint_set="coco17"), camera=camera())
+    assert motion.rejected is not None
+    assert [HUMAN36M.names[joint] for joint in np.flatnonzero(motion.rejected[20])] == [
+        "pelvis",
+        "left_hip",
+        "spine",
+    ]
+    assert motion.rejected.sum() == 3
+
+
+def test_left_and_right_exchanged_for_a_moment_are_lifted_as_if_they_were_not():
+    keypoints, _ = filmed(60, fps=60.0)
+    points = keypoints.points.copy()
+    points[30:34] = points[30:34][:, HUMAN36M.mirror]
+    motion, clean = (
+        lifter().lift(each, camera=camera()) for each in (replace(keypoints, points=points), keypoints)
+    )
+    np.testing.assert_allclose(motion.joints, clean.joints, atol=0.03)
+    assert motion.rejected is not None
+    assert not motion.rejected.any()
 
 
 def test_a_joint_far_outside_the_image_counts_as_missing():

@@ -204,6 +204,15 @@ Except in human36m17, ``spine`` is derived: the midpoint of pelvis and thorax, w
 """
 
 
+def midpoint_joints(keypoint_set: KeypointSetName) -> dict[int, list[int]]:
+    """The joints that are means of several keypoints, and the joints that these keypoints are themselves."""
+    sources = SOURCES[keypoint_set]
+    single = {of[0]: joint for joint, of in enumerate(sources.values()) if len(of) == 1}
+    return {
+        joint: [single[source] for source in of] for joint, of in enumerate(sources.values()) if len(of) > 1
+    }
+
+
 @cache
 def _weights(keypoint_set: KeypointSetName) -> np.ndarray:
     """Weight of each keypoint in each joint, [17, keypoints]; rows sum to 1, or 0 without sources."""

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, KeypointSetName, drop_low_confidence, points_to_human36m
-from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, mean_fps
+from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, mean_fps, midpoint_joints
+from spgnet.keypoints.outliers import find_exchanged, find_outliers
 
 MAX_IRREGULARITY = 0.25
 """The largest deviation of a frame from a constant rate, in frames, without resampling the clip."""
@@ -143,6 +145,25 @@ def visible_joints(
         )
     pixels, confidence = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     return pixels, confidence
+
+
+def believable_joints(
+    keypoints: Keypoints, camera: Camera
+) -> tuple[Float[np.ndarray, "frames 17 2"], Float[np.ndarray, "frames 17"], Bool[np.ndarray, "frames 17"]]:
+    """:func:`visible_joints` with left and right put right, without outliers, and which joints these were.
+
+    Raises:
+        InputError: as :func:`visible_joints`.
+    """
+    pixels, confidence = visible_joints(keypoints, camera)
+    times = keypoints.timestamps
+    exchanged = find_exchanged(pixels, confidence, times)
+    pixels = np.where(exchanged[..., None], pixels[:, HUMAN36M.mirror], pixels)
+    confidence = np.where(exchanged, confidence[:, HUMAN36M.mirror], confidence)
+    rejected = find_outliers(pixels, confidence, times)
+    for joint, sources in midpoint_joints(keypoints.keypoint_set).items():
+        rejected[:, joint] |= rejected[:, sources].any(axis=1) & (confidence[:, joint] > 0)
+    return *_keep_only(~rejected, pixels, confidence), rejected
 
 
 def confident_joints(

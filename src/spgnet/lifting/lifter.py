@@ -18,10 +18,10 @@ from spgnet.keypoints.keypoints import mean_fps
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting.inputs import (
     as_keypoints,
+    believable_joints,
     mark_short_gaps_visible,
     network_input,
     regular_timestamps,
-    visible_joints,
 )
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.weights import load_weights
@@ -77,10 +77,12 @@ class Lifter:
     ) -> Motion:
         """Lift one person's keypoints to a 3D motion.
 
-        Joints of low confidence, outside the image or beyond the lens's fold count as missing; gaps are
-        filled. Part of the network's input is which joints are visible; joints missing for 0.2 s or less
-        count as visible there, but have a confidence of 0 in the motion. Clips at an irregular or low frame
-        rate are resampled for the network, and the result is resampled to their timestamps.
+        Joints of low confidence, outside the image or beyond the lens's fold count as missing, and so do
+        those that cannot be right (``rejected`` in the motion); left and right exchanged for a moment are
+        put back (:mod:`spgnet.keypoints.outliers`); gaps are filled. Part of the network's input is which
+        joints are visible; joints missing for 0.2 s or less count as visible there, but have a confidence of
+        0 in the motion. Clips at an irregular or low frame rate are resampled for the network, and the result
+        is resampled to their timestamps.
 
         Args:
             keypoints: from a file or a detector; or an array of x and y in pixels and score, which needs
@@ -106,7 +108,7 @@ class Lifter:
         camera, source, description = find_camera(keypoints.image_size, camera=camera, keypoints=keypoints)
         times = keypoints.timestamps
         grid = regular_timestamps(times, self.model.config.rates[0])
-        pixels, confidence = visible_joints(keypoints, camera)
+        pixels, confidence, rejected = believable_joints(keypoints, camera)
         filled = fill_gaps(pixels, confidence, causal=False, times=times)
         regular, visible = filled, mark_short_gaps_visible(confidence > 0, times)
         if grid is not None:
@@ -131,6 +133,7 @@ class Lifter:
             intrinsics_source=source,
             track=keypoints.track,
             weights=self.name,
+            rejected=rejected,
         )
 
 
