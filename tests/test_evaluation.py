@@ -18,7 +18,7 @@ from spgnet.evaluation import (
     measured_bones,
     measured_joints,
     shown,
-    validation_mpjpe,
+    validation_errors,
 )
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import LiftingNetwork, RayNetConfig, SPGNetConfig, build_model
@@ -46,6 +46,10 @@ def model() -> LiftingNetwork:
 @pytest.fixture(scope="module")
 def result(model, dataset) -> Evaluation:
     return evaluate(model, dataset)
+
+
+def validation_mpjpe(model, dataset):
+    return validation_errors(model, dataset)["validation_mpjpe"]
 
 
 def one_sequence(dataset: PoseDataset, number: int) -> PoseDataset:

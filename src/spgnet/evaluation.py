@@ -113,13 +113,25 @@ def evaluate(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool = True) 
     return Evaluation(actions, over_actions, _means(values, of_frame >= 0), frames)
 
 
-def validation_mpjpe(model: LiftingNetwork, dataset: PoseDataset) -> float:
-    """MPJPE over all evaluated frames, in mm, without flip averaging; it selects the best epoch."""
+def validation_errors(model: LiftingNetwork, dataset: PoseDataset) -> dict[str, float]:
+    """MPJPE over all evaluated frames, in mm, without flip averaging.
+
+    It selects the best epoch (``validation_mpjpe``). Of a dataset with several actions there is also that of
+    each (``validation_mpjpe/ACTION``).
+    """
     model.eval()
     predicted = lift_dataset(model, dataset, flip=False)
-    joints = measured_joints(dataset)
+    joints, evaluated = measured_joints(dataset), dataset.eval_frames()
     errors = metrics.mpjpe(predicted[:, joints], dataset.joints[:, joints])
-    return errors[dataset.eval_frames()].mean().item()
+    values = {"validation_mpjpe": errors[evaluated].mean().item()}
+    actions = sorted(set(dataset.actions))
+    if len(actions) > 1:
+        of_frame = torch.tensor([actions.index(action) for action in dataset.actions]).to(evaluated.device)
+        of_frame = of_frame.repeat_interleave(dataset.lengths)
+        for number, action in enumerate(actions):
+            counted = evaluated & (of_frame == number)
+            values[f"validation_mpjpe/{action}"] = errors[counted].mean().item()
+    return values
 
 
 def lift_dataset(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool) -> Float[Tensor, "frames 17 3"]:

@@ -39,7 +39,10 @@ class DataConfig:
     """The cameras of motion: the four of Human3.6M's sessions, or four random ones for every clip."""
     randomization: DomainRandomization = field(default_factory=DomainRandomization)
     """How random people, cameras and detectors of randomized training samples are; randomized data to
-    validate or test on are always drawn with the defaults."""
+    validate or test on are always drawn with fixed ones."""
+    by_movement: bool = False
+    """Draw randomized training samples of the motion archives by source and kind of movement, not by frame,
+    and validate on every kind alike, on people who are not trained on (``spgnet.datasets.movements``)."""
     generated: int = 640
     """Generated clips that randomized training adds to captured motion, for the poses that this lacks."""
 
@@ -55,5 +58,7 @@ class DataConfig:
             errors.append('the input "detected" needs recorded takes')
         if self.input == "randomized" and (self.takes is not None or self.labels < 1):
             errors.append("randomized samples are drawn from motion, all of it with labels")
+        if self.by_movement and self.input != "randomized":
+            errors.append('by_movement is for the input "randomized"')
         if errors:
             raise InputError("; ".join(errors))

@@ -8,7 +8,7 @@ to rays with the errors and gaps of a simulated detector, in this order, on the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -30,6 +30,7 @@ from spgnet.synthetic.domain_randomization import (
     place_random_cameras,
     simulate_detector,
     swap_upper_body,
+    tip_people,
     uniform,
 )
 
@@ -63,6 +64,16 @@ class Batch:
     def pose(self) -> Float[Tensor, "batch frames 17 3"]:
         """The true pose, relative to its root."""
         return self.joints - self.root
+
+    def part(self, number: int, parts: int) -> Batch:
+        """One of several equal parts of the batch: the samples number, number + parts, ..."""
+        return replace(
+            self,
+            keypoints_2d=self.keypoints_2d[number::parts],
+            target_2d=self.target_2d[number::parts],
+            joints=self.joints[number::parts],
+            cameras=None if self.cameras is None else self.cameras[number::parts],
+        )
 
 
 @runtime_checkable
@@ -181,6 +192,8 @@ class RandomizedSampler:
         context: input frames before the first and after the last output frame.
         randomization: how far samples are changed.
         flip: mirror a random half of the samples.
+        clip_weights: how often samples are drawn from each clip, relative to the others; by default as often
+            as it has frames. The frames of a clip are drawn equally often.
     """
 
     def __init__(
@@ -191,6 +204,7 @@ class RandomizedSampler:
         context: tuple[int, int],
         randomization: DomainRandomization | None = None,
         flip: bool = True,
+        clip_weights: Sequence[float] | None = None,
     ) -> None:
         self.fps = clips[0].fps
         assert all(clip.fps == self.fps for clip in clips)
@@ -201,6 +215,11 @@ class RandomizedSampler:
         ends = lengths.cumsum(0)
         self.first = (ends - lengths).repeat_interleave(lengths)
         self.last = (ends - 1).repeat_interleave(lengths)
+        self.cumulative: Tensor | None = None
+        if clip_weights is not None:
+            weights = torch.tensor(clip_weights, dtype=torch.float64) / lengths
+            cumulative = weights.repeat_interleave(lengths).cumsum(0)
+            self.cumulative = cumulative / cumulative[-1]
 
     def __len__(self) -> int:
         """The number of frames that a sample's middle can be."""
@@ -209,6 +228,8 @@ class RandomizedSampler:
     def to(self, device: torch.device) -> RandomizedSampler:
         """Move the motion to a device."""
         self.joints, self.first, self.last = (x.to(device) for x in (self.joints, self.first, self.last))
+        if self.cumulative is not None:
+            self.cumulative = self.cumulative.to(device)
         return self
 
     def draw(self, indices: Int[Tensor, " batch"]) -> Batch:
@@ -226,9 +247,15 @@ class RandomizedSampler:
         world = self._motion(count, fps)
         joints, half_image = place_random_cameras(world, config)
         exact = project_to_input_space(joints, None, "rays")
-        shifted = detector_joints(joints, config.offset)
+        shifted = detector_joints(
+            joints,
+            config.offset,
+            hip_spread=config.hip_offset,
+            head_spread=config.head_offset,
+            hip_widening=config.hip_widening,
+        )
         shifted_rays = shifted[..., :2] / shifted[..., 2:].clamp_min(0.1)
-        rays, visible = simulate_detector(shifted_rays, half_image, fps, config)
+        rays, visible = simulate_detector(shifted_rays, half_image, fps, config, joints[..., 2])
         output = slice(self.context[0], self.context[0] + self.frames_per_sample)
         inputs = torch.cat((rays, visible.unsqueeze(-1).float()), dim=-1)
         return Batch(inputs, exact[:, output], joints[:, output], None, "rays")
@@ -241,7 +268,7 @@ class RandomizedSampler:
         speed = uniform(*config.speed, count, 1, device=device)
 
         def windows() -> Tensor:
-            middle = torch.randint(len(self.joints), (count,), device=device)
+            middle = self._random_frames(count)
             first, last = self.first[middle, None], self.last[middle, None]
             start, end = first - middle[:, None], last - middle[:, None]
             time = torch.minimum(torch.maximum(offsets * speed, start), end)
@@ -254,11 +281,25 @@ class RandomizedSampler:
             mirrored = torch.rand(count, device=device) < 0.5
             joints = torch.where(mirrored[:, None, None, None], HUMAN36M.flip(joints), joints)
         joints = joints - joints[:, frames // 2, None, :1] * joints.new_tensor([1, 1, 0])
-        return change_body(joints, config)
+        joints = change_body(joints, config)
+        return tip_people(joints, config.tipped) if config.tipped else joints
+
+    def _random_frames(self, count: int) -> Int[Tensor, " batch"]:
+        if self.cumulative is None:
+            return torch.randint(len(self.joints), (count,), device=self.joints.device)
+        drawn = torch.rand(count, dtype=torch.float64, device=self.joints.device)
+        return torch.searchsorted(self.cumulative, drawn).clamp_max(len(self.joints) - 1)
 
 
 def randomized_dataset(
-    clips: Sequence[MotionClip], *, seed: int, count: int = 300, frames: int = 100
+    clips: Sequence[MotionClip],
+    *,
+    seed: int,
+    count: int = 300,
+    frames: int = 100,
+    action: str = "anything",
+    randomization: DomainRandomization | None = None,
+    clip_weights: Sequence[float] | None = None,
 ) -> PoseDataset:
     """A fixed set of samples, each a sequence of its own, to validate on; at the frame rate of the clips.
 
@@ -269,13 +310,21 @@ def randomized_dataset(
         seed: of all randomness.
         count: number of sequences, a multiple of 10.
         frames: length of each.
+        action: of all sequences.
+        randomization: how far samples are changed; by default as ``DomainRandomization()`` says.
+        clip_weights: how often samples are drawn from each clip.
     """
     assert count % 10 == 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        randomization = DomainRandomization(fps=(clips[0].fps, clips[0].fps))
+        randomization = replace(randomization or DomainRandomization(), fps=(clips[0].fps, clips[0].fps))
         sampler = RandomizedSampler(
-            clips, frames_per_sample=frames, context=(0, 0), randomization=randomization, flip=False
+            clips,
+            frames_per_sample=frames,
+            context=(0, 0),
+            randomization=randomization,
+            flip=False,
+            clip_weights=clip_weights,
         )
         batches = [sampler.draw_random(10) for _ in range(count // 10)]
     inputs = torch.cat([batch.keypoints_2d for batch in batches]).flatten(0, 1)
@@ -287,7 +336,7 @@ def randomized_dataset(
         fps=clips[0].fps,
         names=tuple(f"randomized-{number}" for number in range(count)),
         subjects=("anybody",) * count,
-        actions=("anything",) * count,
+        actions=(action,) * count,
         visible=inputs[..., 2].bool(),
     )
 

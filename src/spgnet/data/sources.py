@@ -14,6 +14,15 @@ from spgnet.data.samples import randomized_dataset
 from spgnet.data.training_data import TrainingData
 from spgnet.datasets.formats import FORMATS, find_format
 from spgnet.datasets.mocap import check_mocap_folder, is_mocap_folder, load_mocap_folder
+from spgnet.datasets.movements import (
+    ADDED_ARCHIVES,
+    GENERATED_KINDS,
+    GENERATED_WEIGHT,
+    check_added_archives,
+    has_added_archives,
+    training_groups,
+    validation_clips,
+)
 from spgnet.datasets.open_benchmark import (
     benchmark_clips,
     check_open_benchmark,
@@ -26,7 +35,8 @@ from spgnet.geometry.camera import Camera
 from spgnet.geometry.motion_clip import MotionClip, split_to_space
 from spgnet.geometry.rigs import human36m_rig, random_rig
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.synthetic.detector_noise import DetectorNoise
+from spgnet.synthetic.detector_noise import OPEN_BENCHMARK_NOISE, DetectorNoise
+from spgnet.synthetic.domain_randomization import REALISTIC
 from spgnet.synthetic.procedural import procedural_clips
 
 FPS = 50.0
@@ -44,6 +54,8 @@ BONE_SPREAD = 0.08
 """Standard deviation of the random bone scales of training clips; the archives hold few body shapes."""
 PROCEDURAL_CLIPS: dict[Split, int] = {"train": 210, "validation": 28, "test": 28}
 """Generated clips of a split, where no motion is given."""
+VIDEOS_PER_KIND = 50
+"""Simulated videos of each kind of movement that training by movement is validated on."""
 GENERATED_SECONDS = 5.0
 """Length of the generated clips that randomized training adds to captured ones."""
 
@@ -68,6 +80,9 @@ def load_dataset(
         if dataset is None:
             raise InputError(f"{data.takes}: has no takes with known 3D motion for the split {split!r}")
         return dataset
+    if split == "validation" and _is_by_movement(data):
+        assert data.motion is not None
+        return _validation_by_movement(data.motion, seed)
     clips = load_clips(data, split, trained_randomized=trained_randomized or data.input == "randomized")
     if data.input == "randomized":
         return randomized_dataset([clip.resampled(FPS) for clip in clips], seed=seed)
@@ -95,6 +110,9 @@ def load_training_data(data: DataConfig) -> TrainingData:
         InputError: a file is missing or broken, or the data set has no training split.
     """
     if data.input == "randomized":
+        if _is_by_movement(data):
+            assert data.motion is not None
+            return _training_by_movement(data.motion, data.generated)
         return TrainingData(clips=_randomized_training_clips(data))
     if data.takes is None:
         return TrainingData(*load_dataset(data, "train").with_labels(data.labels))
@@ -114,7 +132,9 @@ def check_data(path: Path) -> tuple[str, DatasetReport]:
         InputError: there is nothing, or nothing that is known.
     """
     if path.is_dir() and is_open_benchmark(path):
-        return "the open benchmark's motion archives", check_open_benchmark(path)
+        checked, added = check_open_benchmark(path), check_added_archives(path)
+        report = DatasetReport([*checked.facts, *added.facts], [*checked.errors, *added.errors])
+        return "the open benchmark's motion archives", report
     if is_mocap_folder(path) and not any(known.recognises(path) for known in FORMATS):
         return "motion capture", check_mocap_folder(path)
     known = find_format(path)
@@ -172,7 +192,75 @@ def _randomized_training_clips(data: DataConfig) -> list[MotionClip]:
     captured = [clip.resampled(FPS) for clip in captured]
     if not data.generated:
         return captured
-    return captured + procedural_clips(data.generated, seed=4, seconds=GENERATED_SECONDS, fps=FPS)
+    return captured + _generated_clips(data.generated)
+
+
+def _is_by_movement(data: DataConfig) -> bool:
+    """Whether the motion is the archives whose clips have kinds of movement, and these are to be told apart.
+
+    Raises:
+        InputError: they are to be, and there are the open benchmark's archives alone.
+    """
+    if data.motion is None or not data.by_movement:
+        return False
+    _check_folder(data.motion)
+    if not has_added_archives(data.motion):
+        if is_open_benchmark(data.motion):
+            raise InputError(
+                f"{data.motion}: training by movement needs {', '.join(ADDED_ARCHIVES)}, too; "
+                "--data.no-by-movement trains on the open benchmark's archives alone"
+            )
+        return False
+    return True
+
+
+def _training_by_movement(motion: Path, generated: int) -> TrainingData:
+    """Clips of every group of movements, each group drawn by its weight, and generated ones."""
+    clips: list[MotionClip] = []
+    weights: list[float] = []
+    groups = [(group.weight, members) for group, members in training_groups(motion)]
+    if generated:
+        groups.append((GENERATED_WEIGHT, _generated_clips(generated)))
+    for weight, members in groups:
+        resampled = [clip.resampled(FPS) for clip in members]
+        frames = sum(map(len, resampled))
+        clips.extend(resampled)
+        weights.extend(weight * len(clip) / frames for clip in resampled)
+    return TrainingData(clips=clips, clip_weights=weights)
+
+
+def _validation_by_movement(motion: Path, seed: int) -> PoseDataset:
+    """As many simulated videos of every kind of movement; their action is the kind.
+
+    Half of the videos of a kind that has both captured and generated motion are of each.
+    """
+    kinds = {
+        kind: [clip.resampled(FPS) for clip in clips] for kind, clips in validation_clips(motion).items()
+    }
+    generated: dict[str, list[MotionClip]] = {}
+    for clip in procedural_clips(32, seed=2, fps=FPS):
+        if clip.action in GENERATED_KINDS:
+            generated.setdefault(GENERATED_KINDS[clip.action], []).append(clip)
+    datasets = []
+    for number, kind in enumerate(dict.fromkeys((*kinds, *generated))):
+        sources = [clips for clips in (kinds.get(kind, []), generated.get(kind, [])) if clips]
+        weights = [len(clip) / sum(map(len, clips)) for clips in sources for clip in clips]
+        datasets.append(
+            randomized_dataset(
+                [clip for clips in sources for clip in clips],
+                seed=seed + number,
+                count=VIDEOS_PER_KIND,
+                action=kind,
+                randomization=REALISTIC,
+                clip_weights=weights,
+            )
+        )
+    return sum(datasets[1:], datasets[0])
+
+
+def _generated_clips(count: int) -> list[MotionClip]:
+    """The generated clips that randomized training adds to captured ones."""
+    return procedural_clips(count, seed=4, seconds=GENERATED_SECONDS, fps=FPS)
 
 
 def _load_takes(
@@ -188,7 +276,7 @@ def _load_takes(
 
 
 def _noise(data: DataConfig) -> DetectorNoise | None:
-    return DetectorNoise() if data.input == "noisy" else None
+    return OPEN_BENCHMARK_NOISE if data.input == "noisy" else None
 
 
 def _check_folder(motion: Path) -> None:

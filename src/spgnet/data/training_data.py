@@ -25,11 +25,13 @@ class TrainingData:
         dataset: sequences with true joints.
         unlabelled: sequences whose 3D is not known (NaN) or not to be used.
         clips: motion in the world, of one frame rate, instead of a dataset.
+        clip_weights: how often samples are drawn from each clip; None: as often as it has frames.
     """
 
     dataset: PoseDataset | None = None
     unlabelled: PoseDataset | None = None
     clips: Sequence[MotionClip] = ()
+    clip_weights: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         assert (self.dataset is None) == bool(self.clips), "give either a dataset or clips"
@@ -80,4 +82,7 @@ class TrainingData:
             raise InputError(
                 "randomized samples are rays, which this model does not take; train a RayNet on them"
             )
-        return RandomizedSampler(self.clips, **window, randomization=randomization).to(device), unlabelled
+        sampler = RandomizedSampler(
+            self.clips, **window, randomization=randomization, clip_weights=self.clip_weights
+        )
+        return sampler.to(device), unlabelled

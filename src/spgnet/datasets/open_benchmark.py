@@ -61,7 +61,7 @@ def check_open_benchmark(motion: Path) -> DatasetReport:
     facts, errors = [], []
     for name, sha256 in open_benchmark_facts()["archives"].items():
         try:
-            clips = _benchmark_archive(motion / name, sha256)
+            clips = load_pinned_archive(motion / name, sha256)
         except InputError as error:
             errors.append(str(error))
         else:
@@ -91,13 +91,18 @@ def free_groups() -> list[dict[str, Any]]:
 def _captured(motion: Path, groups: list[dict[str, Any]]) -> list[MotionClip]:
     sums = open_benchmark_facts()["archives"]
     archives = {
-        name: {clip.name: clip for clip in _benchmark_archive(motion / name, sums[name])}
+        name: {clip.name: clip for clip in load_pinned_archive(motion / name, sums[name])}
         for name in dict.fromkeys(group["archive"] for group in groups)
     }
     return [replace(archives[g["archive"]][name], action=g["action"]) for g in groups for name in g["clips"]]
 
 
-def _benchmark_archive(path: Path, sha256: str) -> list[MotionClip]:
+def load_pinned_archive(path: Path, sha256: str) -> list[MotionClip]:
+    """The clips of an archive that must be the one of the given SHA-256.
+
+    Raises:
+        InputError: the file is missing, no motion archive, or another one.
+    """
     clips = load_motion_archive(path)
     found = file_sha256(path)
     if found != sha256:

@@ -23,6 +23,7 @@ _HIPS, _SHOULDERS = (
     [HUMAN36M.names.index(f"left_{kind}"), HUMAN36M.names.index(f"right_{kind}")]
     for kind in ("hip", "shoulder")
 )
+_KNEES = [HUMAN36M.names.index(f"{side}_knee") for side in ("left", "right")]
 _PELVIS, _THORAX = HUMAN36M.names.index("pelvis"), HUMAN36M.names.index("thorax")
 _SIGNS = [{"left": 1, "right": -1, "middle": 0}[HUMAN36M.side(joint)] for joint in range(17)]
 _USUAL = torch.tensor(
@@ -37,7 +38,12 @@ _ENDS = [
 
 
 def detector_joints(
-    joints: Float[Tensor, "batch frames 17 3"], spread: float
+    joints: Float[Tensor, "batch frames 17 3"],
+    spread: float,
+    *,
+    hip_spread: float = 0.0,
+    head_spread: float = 0.0,
+    hip_widening: tuple[float, float] = (0.0, 0.0),
 ) -> Float[Tensor, "batch frames 17 3"]:
     """What a detector takes for the joints, the same throughout a sample.
 
@@ -48,6 +54,9 @@ def detector_joints(
         joints: metres, in any frame.
         spread: standard deviation of the offsets about the usual ones, in metres; twice that for the head.
             At 0 the joints stay where they are.
+        hip_spread: standard deviation of a further offset of the hips, in metres.
+        head_spread: likewise of nose, top of the head and neck.
+        hip_widening: range of how far each hip is moved outward as it flexes (see ``docs/noise.md``).
     """
     if not spread:
         return joints
@@ -55,13 +64,39 @@ def detector_joints(
     offset = spread * torch.randn(count, 17, 3, device=device)
     offset[:, _HEAD] *= 2
     offset += _USUAL.to(device)
+    if hip_spread:
+        offset[:, _HIPS] += hip_spread * torch.randn(count, 2, 3, device=device)
+    if head_spread:
+        loose = [*_HEAD, _THORAX]
+        offset[:, loose] += head_spread * torch.randn(count, len(loose), 3, device=device)
     for middle, pair in ((_PELVIS, _HIPS), (_THORAX, _SHOULDERS)):
         offset[:, middle] += offset[:, pair].mean(dim=1)
     moved = joints + offset[:, None] @ trunk_axes(joints)
+    if any(hip_widening):
+        outward = _hip_widening(joints, *hip_widening)
+        moved[..., _HIPS, :] += outward
+        moved[..., _PELVIS, :] += outward.mean(dim=-2)
     starts = [HUMAN36M.parents[end] for end in _ENDS]
     along = _ALONG_LIMB * torch.randn(count, 1, len(_ENDS), 1, device=device)
     moved[..., _ENDS, :] += along * (joints[..., _ENDS, :] - joints[..., starts, :])
     return moved
+
+
+def _hip_widening(
+    joints: Float[Tensor, "batch frames 17 3"], low: float, high: float
+) -> Float[Tensor, "batch frames 2 3"]:
+    """How much farther out a detector puts the left and the right hip, the more they are flexed.
+
+    It is a random share, drawn for each sample and side, of the hip's distance from the pelvis times 1 - cos
+    of the angle between the thigh and the trunk, which is 0 for somebody who stands.
+    """
+    hips, knees = joints[..., _HIPS, :], joints[..., _KNEES, :]
+    pelvis, thorax = joints[..., _PELVIS : _PELVIS + 1, :], joints[..., _THORAX : _THORAX + 1, :]
+    straight = (normalize(knees - hips, dim=-1) * normalize(pelvis - thorax, dim=-1)).sum(
+        dim=-1, keepdim=True
+    )
+    share = low + (high - low) * torch.rand(len(joints), 1, 2, 1, device=joints.device)
+    return share * (1 - straight) * (hips - pelvis)
 
 
 def trunk_axes(joints: Float[Tensor, "*batch 17 3"]) -> Float[Tensor, "*batch 3 3"]:

@@ -18,8 +18,9 @@ from torch import Tensor
 from spgnet.errors import InputError
 from spgnet.geometry.interpolate import fill_missing
 from spgnet.geometry.rigs import look_at
-from spgnet.geometry.skeleton import BODY, HUMAN36M, TRUNK
-from spgnet.synthetic.detector_noise import DetectorNoise, draw_bursts, simulate_detections
+from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M, TRUNK
+from spgnet.synthetic.bodies import BodyVariation, draw_bone_lengths
+from spgnet.synthetic.detector_noise import NOISE_FITS, draw_bursts, person_size, simulate_detections
 
 Range = tuple[float, float]
 
@@ -42,6 +43,13 @@ class DomainRandomization:
     since nobody can tell the size of a distant person from one camera."""
     bone_spread: float = 0.06
     """Standard deviation of the logarithm of single bones' lengths; left and right alike."""
+    proportions: float = 0.0
+    """How much a body's bones vary together at equal stature; 1 is as in the people that
+    ``spgnet.synthetic.bodies`` was fitted to."""
+    children: float = 0.0
+    """Share of children, 1.1 to 1.54 m tall."""
+    heavy: float = 0.0
+    """Share of heavy people: their hips and shoulders are wider."""
     swapped_upper_bodies: float = 0.3
     """Share with the upper body of another sample."""
     distance: Range = (1.5, 12.0)
@@ -54,18 +62,42 @@ class DomainRandomization:
     where 2.5 m at the person's distance would not fit into it; of no effect where people are cut off."""
     roll: float = 6.0
     """Standard deviation of the camera's roll, in degrees."""
+    tilted: float = 0.0
+    """Share whose roll has a standard deviation of 25 degrees instead."""
+    rolled: float = 0.0
+    """Share whose roll is any angle: a camera held sideways or upside down."""
+    tipped: float = 0.0
+    """Share of people who are tipped over in the world, by any angle about any level axis."""
     truncated: float = 0.08
     """Share of people who are cut off: the image shows 0.7 to 2 m of them, from the head downwards."""
     offset: float = 0.015
     """Standard deviation, in metres, of where in the body a detector puts a joint, about where detectors
     usually do (``spgnet.synthetic.detector_joints``); at 0 it puts all where they are."""
+    hip_offset: float = 0.0
+    """Standard deviation, in metres, of a further such offset of each hip."""
+    head_offset: float = 0.0
+    """Standard deviation, in metres, of a further such offset of the nose, ``head_top`` and the thorax."""
+    hip_widening: Range = (0.0, 0.0)
+    """How far a detector moves each hip outward as it flexes: a share, which may be negative, of its distance
+    from the pelvis times 1 - cos of its flexion; drawn for every sample and side."""
     bias: float = 0.005
     """Standard deviation of a joint's constant detection error, in units of ``person_size``."""
     noise: Range = (0.3, 1.5)
     """Factor of the size of the detector's errors, the constant one included."""
+    noise_fit: int = 1
+    """Which fit of a detector's errors (``spgnet.synthetic.detector_noise.NOISE_FITS``)."""
+    far_noise: float = 0.0
+    """By what share errors are larger, at most, for joints on the person's far side (0.2 m behind the
+    pelvis)."""
+    swaps: float = 0.002
+    """Share of the frames in which left and right legs are exchanged, and likewise the arms."""
+    strays: float = 0.0
+    """Share of a joint's frames in which it is 3 to 15 % of the person's size away from where it is."""
     midpoint_joints: float = 0.5
     """Share whose pelvis and thorax are the middles of the detected hips and shoulders, as in keypoint sets
     that lack them."""
+    coco: float = 0.0
+    """Share with the joints of COCO's 17 keypoints: these midpoints, and no ``head_top``."""
     missing_head_top: float = 0.3
     """Share without ``head_top``, as in keypoint sets that lack it."""
     missing_nose: float = 0.1
@@ -82,23 +114,35 @@ class DomainRandomization:
         for name in (field.name for field in fields(self)):
             value = getattr(self, name)
             values = value if isinstance(value, tuple) else (value,)
-            if not all(0 <= number < float("inf") for number in values):
-                errors.append(f"{name} must be finite and not negative, got {value}")
+            lowest = -1 if name == "hip_widening" else 0
+            if not all(lowest <= number < float("inf") for number in values):
+                wanted = "finite and at least -1" if lowest else "finite and not negative"
+                errors.append(f"{name} must be {wanted}, got {value}")
             elif name in _POSITIVE and not values[0] > 0:
                 errors.append(f"{name} must be above 0, got {value}")
             elif len(values) == 2 and name != "stature" and values[0] > values[1]:
                 errors.append(f"{name} must be a range from low to high, got {value}")
             elif name in _SHARES and values[0] > 1:
                 errors.append(f"{name} is a share of at most 1, got {value}")
+        if self.noise_fit not in NOISE_FITS:
+            errors.append(f"noise_fit must be one of {', '.join(map(str, NOISE_FITS))}, got {self.noise_fit}")
         if errors:
             raise InputError("; ".join(errors))
 
 
 _POSITIVE = ("fps", "speed", "stature", "distance", "focal")
 _SHARES = (
+    "children",
+    "heavy",
     "swapped_upper_bodies",
     "truncated",
+    "tilted",
+    "rolled",
+    "tipped",
+    "swaps",
+    "strays",
     "midpoint_joints",
+    "coco",
     "missing_head_top",
     "missing_nose",
     "limb_gaps",
@@ -106,6 +150,33 @@ _SHARES = (
     "skipped_frames",
 )
 
+
+REALISTIC = DomainRandomization(
+    stature=(0.975, 0.065),
+    bone_spread=0.03,
+    proportions=1.3,
+    children=0.06,
+    heavy=0.25,
+    roll=6.0,
+    tilted=0.3,
+    rolled=0.1,
+    tipped=0.04,
+    truncated=0.14,
+    offset=0.015,
+    hip_offset=0.015,
+    head_offset=0.03,
+    hip_widening=(-0.1, 0.8),
+    noise=(0.3, 1.6),
+    noise_fit=2,
+    far_noise=1.0,
+    swaps=0.006,
+    strays=0.004,
+    midpoint_joints=0.35,
+    coco=0.3,
+    missing_head_top=0.25,
+)
+"""Bodies, cameras and detectors as they are: what the recipes ``randomized`` and ``randomized-live`` train
+and validate with (``docs/weights.md``). The defaults are those of the first generation of weights."""
 
 _NAMES = HUMAN36M.names
 _LEGS = [HUMAN36M.bone_names.index(f"right_{joint}") for joint in ("knee", "ankle")]
@@ -145,15 +216,12 @@ def change_body(
 ) -> Float[Tensor, "batch frames 17 3"]:
     """The same movements of a random body, whoever was captured; the path is scaled with the legs.
 
-    Joints are in the world, in metres; bone lengths vary around ``spgnet.geometry.skeleton.BODY``.
+    Joints are in the world, in metres; bone lengths vary as ``spgnet.synthetic.bodies`` says.
     """
-    count, device = len(joints), joints.device
-    mean, deviation = config.stature
-    stature = (mean + deviation * torch.randn(count, 1, device=device)).clamp_min(0.5 * mean)
-    spread = (torch.randn(count, len(HUMAN36M), device=device) * config.bone_spread).exp().clamp(0.75, 1.3)
-    spread = spread[:, [min(child, HUMAN36M.mirror[child]) for _, child in HUMAN36M.bones]]
-    usual = [BODY[HUMAN36M.joint_types[child]] for _, child in HUMAN36M.bones]
-    lengths = (torch.tensor(usual, device=device) * stature * spread)[:, None]
+    body = BodyVariation(
+        config.stature, config.bone_spread, config.proportions, config.children, config.heavy
+    )
+    lengths = draw_bone_lengths(len(joints), body, joints.device)[:, None]
     before = HUMAN36M.bone_lengths(joints[:, :1])
     legs = lengths[..., _LEGS].sum(dim=-1) / before[..., _LEGS].sum(dim=-1)
     scaled = joints + joints[:, :, :1] * (legs[..., None, None] - 1)
@@ -178,11 +246,43 @@ def place_random_cameras(
     away = torch.stack((level * angle.cos(), level * angle.sin()), dim=-1)
     position = torch.cat((target[:, :2] + away, height[:, None]), dim=-1)
     half_image, aim = _frame_person((target - position).norm(dim=-1), config)
-    rotation = _aim_camera(look_at(position, target), aim, torch.randn(count, device=device) * config.roll)
+    rotation = _aim_camera(look_at(position, target), aim, _draw_roll(count, config, device))
     joints = (world - position[:, None, None]) @ rotation.mT[:, None]
     too_near = 0.4 - joints[..., 2].flatten(1).amin(dim=1)
     joints[..., 2] += too_near.clamp_min(0)[:, None, None]
     return joints, half_image
+
+
+def _draw_roll(count: int, config: DomainRandomization, device: torch.device) -> Float[Tensor, " batch"]:
+    """The camera's roll in each sample, in degrees."""
+    normal = torch.randn(count, device=device)
+    roll = normal * config.roll
+    if config.tilted or config.rolled:
+        kind = torch.rand(count, device=device)
+        roll = torch.where(kind < config.tilted, 25.0 * normal, roll)
+        any_angle = uniform(-180.0, 180.0, count, device=device)
+        roll = torch.where(kind > 1 - config.rolled, any_angle, roll)
+    return roll
+
+
+def tip_people(
+    joints: Float[Tensor, "batch frames 17 3"], share: float
+) -> Float[Tensor, "batch frames 17 3"]:
+    """Rotate a share of the people about a level axis through the pelvis in the middle frame, by any angle.
+
+    Joints are in the world, in metres. People who are rotated are then moved up or down, so that their lowest
+    joint is just above the floor.
+    """
+    count, device = len(joints), joints.device
+    tipped = torch.rand(count, device=device) < share
+    heading, angle = (uniform(-math.pi, math.pi, count, device=device) for _ in range(2))
+    turn = _rotation(heading, (0, 1))
+    rotation = turn.mT @ _rotation(angle, (1, 2)) @ turn
+    pivot = joints[:, joints.shape[1] // 2, None, :1]
+    moved = (joints - pivot) @ rotation[:, None] + pivot
+    lowest = moved[..., 2].flatten(1).amin(dim=1)
+    moved[..., 2] += (ANKLE_HEIGHT - lowest)[:, None, None]
+    return torch.where(tipped[:, None, None, None], moved, joints)
 
 
 def _frame_person(
@@ -233,6 +333,7 @@ def simulate_detector(
     half_image: Float[Tensor, "batch 2"],
     fps: float,
     config: DomainRandomization,
+    depth: Float[Tensor, "batch frames 17"] | None = None,
 ) -> tuple[Float[Tensor, "batch frames 17 2"], Bool[Tensor, "batch frames 17"]]:
     """Exact rays with a detector's errors and its gaps filled, and which joints were detected.
 
@@ -241,15 +342,27 @@ def simulate_detector(
         half_image: half the image's width and height in rays; what is outside is not detected.
         fps: frames per second.
         config: how large errors and how frequent gaps are.
+        depth: of the joints in metres, which says what is on the person's far side; if None, nothing is.
     """
     generator = torch.default_generator if exact.device.type == "cpu" else _device_generator(exact.device)
-    noise = replace(DetectorNoise(), bias=config.bias, dropout_fraction=0.0)
-    scale = uniform(*config.noise, len(exact), device=exact.device)
+    noise = replace(
+        NOISE_FITS[config.noise_fit], bias=config.bias, dropout_fraction=0.0, swap_fraction=config.swaps
+    )
+    scale = uniform(*config.noise, len(exact), device=exact.device)[:, None, None]
+    if config.far_noise and depth is not None:
+        behind = ((depth - depth[..., :1]) / 0.2).clamp(0, 1)
+        scale = scale * (1 + uniform(0, config.far_noise, len(exact), 1, 1, device=exact.device) * behind)
     rays = simulate_detections(exact, noise, fps=fps, generator=generator, scale=scale)
+    if config.strays:
+        rays = rays + _strays(exact, config.strays, fps, generator)
     missing = _gaps(exact.shape[:3], fps, config, generator) | (
         (exact.abs() > half_image[:, None, None]).any(dim=-1)
     )
     use_midpoints = torch.rand(len(exact), 1, device=exact.device) < config.midpoint_joints
+    if config.coco:
+        coco = torch.rand(len(exact), 1, device=exact.device) < config.coco
+        use_midpoints |= coco
+        missing[..., _NAMES.index("head_top")] |= coco
     for joint, sides in _MIDPOINTS.items():
         midpoint, side_missing = rays[:, :, sides].mean(dim=2), missing[:, :, sides].any(dim=2)
         rays[:, :, joint] = torch.where(use_midpoints[..., None], midpoint, rays[:, :, joint])
@@ -262,6 +375,18 @@ def simulate_detector(
     weight = torch.where(trunk.sum(dim=2, keepdim=True) > 0, trunk, known)
     middle = (rays * weight).sum(dim=2, keepdim=True) / weight.sum(dim=2, keepdim=True)
     return torch.where(never[..., None], middle, rays), ~missing
+
+
+def _strays(
+    exact: Float[Tensor, "batch frames 17 2"], share: float, fps: float, generator: torch.Generator
+) -> Float[Tensor, "batch frames 17 2"]:
+    """Displacements of joints that a detector takes for something near them, in rays; 0 for most."""
+    shape, device = exact.shape[:3], exact.device
+    active, drawn = draw_bursts(shape, share, 0.1 * fps, generator)
+    angle, size = (torch.rand(shape, device=device).gather(-2, drawn) for _ in range(2))
+    offset = torch.stack(((2 * math.pi * angle).cos(), (2 * math.pi * angle).sin()), dim=-1)
+    away = (0.03 + 0.12 * size) * person_size(exact)[..., None] * active
+    return offset * away[..., None]
 
 
 def _gaps(

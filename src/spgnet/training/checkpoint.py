@@ -101,9 +101,21 @@ def save_checkpoint(
     progress: Progress,
     model: nn.Module,
     optimizer: torch.optim.Optimizer | None = None,
+    average: nn.Module | None = None,
 ) -> None:
-    """Write a checkpoint; without an optimizer, training cannot be resumed from it."""
+    """Write a checkpoint; without an optimizer, training cannot be resumed from it.
+
+    Args:
+        path: the file.
+        config: of the model.
+        progress: where training stands.
+        model: the network.
+        optimizer: its state is kept, too.
+        average: a network with the running average of the weights, which are kept, too.
+    """
     tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": value.contiguous() for name, value in average.state_dict().items()}
     if optimizer is not None:
         for name, parameter in model.named_parameters():
             for key, value in optimizer.state[parameter].items():
@@ -114,9 +126,13 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, config: ModelConfig, model: nn.Module, optimizer: torch.optim.Optimizer | None = None
+    path: Path,
+    config: ModelConfig,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None = None,
+    average: nn.Module | None = None,
 ) -> Progress:
-    """Read weights, and with an optimizer its state, in place.
+    """Read weights, and with an optimizer its state and with a network for it their average, in place.
 
     Raises:
         InputError: the file is missing or damaged, or belongs to another configuration.
@@ -128,6 +144,8 @@ def load_checkpoint(
         changes = ", ".join(f"{key} is {found.get(key)}, expected {expected.get(key)}" for key in keys)
         raise InputError(f"{path}: a checkpoint of another configuration: {changes}")
     _load_weights(path, tensors, model)
+    if average is not None:
+        _load_weights(path, tensors, average, prefix="average.")
     if optimizer is not None:
         _load_optimizer(path, tensors, model, optimizer)
     try:
@@ -202,10 +220,10 @@ def _json_metadata(path: Path, metadata: dict[str, str], key: str) -> dict[str, 
     return values
 
 
-def _load_weights(path: Path, tensors: dict[str, torch.Tensor], model: nn.Module) -> None:
-    weights = {
-        name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")
-    }
+def _load_weights(
+    path: Path, tensors: dict[str, torch.Tensor], model: nn.Module, prefix: str = "model."
+) -> None:
+    weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

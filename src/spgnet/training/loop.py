@@ -18,12 +18,13 @@ from typing import Any, Literal
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.samples import Batch
+from spgnet.data.samples import Batch, Sampler
 from spgnet.data.training_data import TrainingData
 from spgnet.errors import InputError
-from spgnet.evaluation import validation_mpjpe
+from spgnet.evaluation import validation_errors
 from spgnet.models import LiftedPose, build_model
 from spgnet.training import losses
 from spgnet.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -114,19 +115,36 @@ def _train(
         randomization=config.data.randomization,
         device=fabric.device,
     )
+    average = None
+    if config.weight_average is not None:
+        decay = get_ema_multi_avg_fn(config.weight_average)
+        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+    kept = network if average is None else average.module
     samples = config.batch_size // config.frames_per_sample
+    batches = BatchDraws(sampler, samples, config, fabric)
     steps = config.steps_in_epoch(train_data.frames)
 
     progress, log = Progress(), []
     if resume and (run_dir / "last.safetensors").exists():
-        progress = load_checkpoint(run_dir / "last.safetensors", config.model, network, adam)
+        progress = load_checkpoint(
+            run_dir / "last.safetensors", config.model, network, adam, None if average is None else kept
+        )
+        if average is not None:
+            average.n_averaged.fill_(progress.step)
         log = [entry for entry in read_log(run_dir) if entry["step"] <= progress.step]
     elif not resume and fabric.is_global_zero:
         create_run(run_dir, config)
 
     def save() -> None:
         if fabric.is_global_zero:
-            save_checkpoint(run_dir / "last.safetensors", config.model, progress, network, adam)
+            save_checkpoint(
+                run_dir / "last.safetensors",
+                config.model,
+                progress,
+                network,
+                adam,
+                None if average is None else kept,
+            )
 
     with StopSignal() as stop:
         for epoch in range(progress.step // steps, config.epochs):
@@ -137,9 +155,7 @@ def _train(
                 group["lr"] = learning_rate
             model.train()
             for step in range(progress.step % steps, steps):
-                torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
-                indices = order[torch.arange(step * samples, (step + 1) * samples) % len(order)]
-                batch = sampler.draw(indices[fabric.global_rank :: fabric.world_size])
+                batch = batches.of_step(order, step, progress.step)
                 if unlabelled_sampler is None or epoch < config.unlabelled.warm_up:
                     terms = losses.weighted_losses(model(batch.keypoints_2d), batch, config.loss)
                 else:
@@ -152,6 +168,8 @@ def _train(
                         model, optimizer, max_norm=config.max_grad_norm, error_if_nonfinite=False
                     )
                 optimizer.step()
+                if average is not None:
+                    average.update_parameters(network)
 
                 progress.count(terms)
                 if fabric.is_global_zero:
@@ -170,12 +188,12 @@ def _train(
                 **{f"loss/{name}": value / steps for name, value in progress.sums.items()},
             }
             if validation_data is not None:
-                entry["validation_mpjpe"] = validation_mpjpe(network, validation_data)
+                entry |= validation_errors(kept, validation_data)
             entry["seconds"] = round(time.monotonic() - began, 1)
             log.append(entry)
             if fabric.is_global_zero:
                 if validation_data is None or entry["validation_mpjpe"] < progress.best:
-                    save_checkpoint(run_dir / "best.safetensors", config.model, progress, network)
+                    save_checkpoint(run_dir / "best.safetensors", config.model, progress, kept)
                 write_log(run_dir, log)
                 on_epoch(entry)
             progress.finish_epoch(entry.get("validation_mpjpe", math.inf))
@@ -183,6 +201,41 @@ def _train(
             if stop.requested_anywhere(fabric) and epoch + 1 < config.epochs:
                 return False
     return True
+
+
+class BatchDraws:
+    """The labelled samples of each step, which are drawn for several steps of an epoch at once.
+
+    Args:
+        sampler: draws them.
+        samples: samples of a step, of all processes together.
+        config: with the seed and ``steps_per_draw``.
+        fabric: which of the processes this one is.
+    """
+
+    def __init__(self, sampler: Sampler, samples: int, config: TrainConfig, fabric: Fabric) -> None:
+        self.sampler, self.samples, self.config, self.fabric = sampler, samples, config, fabric
+        self._first, self._drawn = -1, None
+
+    def of_step(self, order: Tensor, step: int, total: int) -> Batch:
+        """The samples of a step; PyTorch's generator is then seeded for what else is random in it.
+
+        Args:
+            order: the indices of the epoch's samples.
+            step: number of the step in its epoch.
+            total: number of the step in the run.
+        """
+        group, rank = self.config.steps_per_draw, self.fabric.global_rank
+        first = step - step % group
+        if total - step + first != self._first or self._drawn is None:
+            self._first = total - step + first
+            torch.manual_seed(step_seed(self.config.seed, self._first, rank))
+            indices = order[torch.arange(first * self.samples, (first + group) * self.samples) % len(order)]
+            self._drawn = self.sampler.draw(indices[rank :: self.fabric.world_size])
+        if group == 1:
+            return self._drawn
+        torch.manual_seed(step_seed(self.config.seed, total, rank))
+        return self._drawn.part(step % group, group)
 
 
 def semi_supervised_losses(

@@ -8,6 +8,7 @@ from typing import Literal
 from spgnet.data.config import DataConfig
 from spgnet.errors import InputError
 from spgnet.models import MartinezConfig, ModelConfig, RayNetConfig, SPGNetConfig, TransformerConfig
+from spgnet.synthetic.domain_randomization import REALISTIC
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 
 SPGNET_LOSS = LossWeights(kinematic=1.0, reprojection=0.2)
@@ -46,6 +47,11 @@ class TrainConfig:
     """Adam's rate in the first epoch."""
     decay: float = 0.95
     """Factor of the rate from epoch to epoch."""
+    weight_average: float | None = None
+    """Decay, from step to step, of a running average of the weights, which is what is validated and kept;
+    without it, the weights themselves are."""
+    steps_per_draw: int = 1
+    """Steps whose samples are drawn at once, which costs less time than one by one."""
     max_grad_norm: float | None = None
     """Largest norm of the gradient; a larger one is scaled down."""
     flip: bool = True
@@ -58,7 +64,7 @@ class TrainConfig:
     """Steps between checkpoints; there is one after every epoch, too."""
 
     def __post_init__(self) -> None:
-        counts = ("epochs", "batch_size", "frames_per_sample", "checkpoint_every")
+        counts = ("epochs", "batch_size", "frames_per_sample", "steps_per_draw", "checkpoint_every")
         errors = [
             f"{name} must be at least 1, got {getattr(self, name)}"
             for name in counts
@@ -77,6 +83,8 @@ class TrainConfig:
             errors.append(
                 f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
             )
+        if self.weight_average is not None and not 0 < self.weight_average < 1:
+            errors.append(f"weight_average must be between 0 and 1, got {self.weight_average}")
         if self.max_grad_norm is not None and not self.max_grad_norm > 0:
             errors.append(f"max_grad_norm must be positive, got {self.max_grad_norm}")
         if not 0 <= self.seed < 2**32:
@@ -109,14 +117,16 @@ _SMALL = TrainConfig(
 )
 
 _RANDOMIZED = TrainConfig(
-    model=RayNetConfig(filter_widths=(3, 3, 3), channels=256, trajectory_channels=128, dropout=0.0),
+    model=RayNetConfig(filter_widths=(3, 3, 3), channels=512, trajectory_channels=128, dropout=0.0),
     loss=replace(SPGNET_LOSS, kinematic=2.0),
-    data=DataConfig(input="randomized"),
-    epochs=18,
-    steps_per_epoch=4000,
-    batch_size=128,
+    data=DataConfig(input="randomized", by_movement=True, randomization=REALISTIC),
+    epochs=72,
+    steps_per_epoch=5000,
+    batch_size=256,
     frames_per_sample=4,
-    decay=0.83,
+    decay=0.95,
+    weight_average=0.9995,
+    steps_per_draw=8,
     max_grad_norm=1.0,
     precision="bf16-mixed",
 )
@@ -143,9 +153,7 @@ RECIPES: dict[str, TrainConfig] = {
         decay=0.8,
     ),
     "randomized": _RANDOMIZED,
-    "randomized-live": replace(
-        _RANDOMIZED, model=replace(_RANDOMIZED.model, causal=True), epochs=15, decay=0.82
-    ),
+    "randomized-live": replace(_RANDOMIZED, model=replace(_RANDOMIZED.model, causal=True)),
     "martinez": TrainConfig(model=MartinezConfig(), loss=BASELINE_LOSS, frames_per_sample=1),
     "videopose3d-243": replace(_paper(5), loss=BASELINE_LOSS, frames_per_sample=1),
 }

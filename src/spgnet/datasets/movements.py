@@ -1,0 +1,171 @@
+"""The motion that the package's weights are trained and validated on, by source and kind of movement.
+
+Ten archives: the open benchmark's, but for the one that is not free for any use, and five more with other
+people and movements (UI-PRMD, and CMU subjects who sit, squat, play and balance). A group is the clips of one
+source and kind of movement; samples are drawn from groups by their weights, not by their numbers of frames,
+since ten repetitions of an exercise teach little more than one.
+
+People who are validated on are in no group of training, whatever archive they are in
+(:data:`HELD_OUT_PEOPLE`). Four clips of the archive that has lost its subjects' names show them, too
+(:data:`HELD_OUT_CLIPS`): their knee and elbow angles repeat those of CMU 05/01 and 12/01 to 12/03.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from spgnet.datasets.open_benchmark import load_pinned_archive, open_benchmark_facts
+from spgnet.datasets.takes import DatasetReport
+from spgnet.errors import InputError
+from spgnet.geometry.motion_clip import MotionClip
+
+ADDED_ARCHIVES = {
+    "uiprmd_correct.npz": "bf128bb3ca5b05624e650d86ea3efc03199be92a502540b43ba804c202db5094",
+    "uiprmd_incorrect.npz": "c155e834dea525cce3e7f4d7418cb387fec867c3d6b455fe4c696c416d86f224",
+    "cmu_everyday.npz": "327f3a20a105a7b6b3847e6d1878c279631a7025524433cd798faa89d34cabd5",
+    "cmu_sports.npz": "9f1077743b79a2d6109d3941e0f84175b3e8db5809a2e34cb40b6dd848eead0e",
+    "cmu_misc.npz": "cfa9c94296ba7dc77f73b80072a0e894cc88c26ef2686d8e8c8ca2888beb5400",
+}
+"""SHA-256 of the archives that are not part of the open benchmark, by their names."""
+
+HELD_OUT_PEOPLE = ("uiprmd-s02", "uiprmd-s09", "cmu05", "cmu12", "cmu124", "cmu140")
+"""Subjects that are validated or tested on, and never trained on."""
+HELD_OUT_CLIPS = (
+    "walking/train_walking_2",
+    "walking_extra/train_walking_19",
+    "walking_extra/train_walking_20",
+    "walking_extra/train_walking_21",
+)
+"""Clips of ``cmu_actions.npz`` that are recordings of people who are held out."""
+
+
+@dataclass(frozen=True)
+class MovementGroup:
+    """Clips of one source and kind of movement.
+
+    Args:
+        kind: of movement.
+        archive: the file that holds them.
+        clips: patterns of their names, as of files (``*`` for anything).
+        weight: how often samples are drawn from the group, relative to the others of training.
+    """
+
+    kind: str
+    archive: str
+    clips: tuple[str, ...]
+    weight: float = 1.0
+
+    def holds(self, clip: MotionClip) -> bool:
+        """Whether a clip of the archive belongs to the group."""
+        return any(fnmatchcase(clip.name, pattern) for pattern in self.clips)
+
+
+TRAINING_GROUPS = (
+    MovementGroup("walking", "cmu_actions.npz", ("walking/*", "walking_extra/*"), 7.0),
+    MovementGroup("walking", "cmu_iclone.npz", ("7/*",), 2.0),
+    MovementGroup("walking", "cmu_everyday.npz", ("08/*", "09/*"), 2.0),
+    MovementGroup("walking and sitting", "cmu_misc.npz", ("86/*",), 3.0),
+    MovementGroup("balancing", "cmu_misc.npz", ("49/*",), 2.0),
+    MovementGroup("playground", "cmu_playground.npz", ("*",), 7.0),
+    MovementGroup("everyday", "cmu_everyday.npz", ("10/*", "11/*", "13/*", "14/*"), 10.0),
+    MovementGroup("sitting and squatting", "uiprmd_correct.npz", ("m01/*", "m03/*", "m05/*"), 5.0),
+    MovementGroup("sitting and squatting", "uiprmd_incorrect.npz", ("m01i/*", "m03i/*", "m05i/*"), 4.0),
+    MovementGroup("legs", "uiprmd_correct.npz", ("m02/*", "m04/*", "m06/*"), 3.0),
+    MovementGroup("legs", "uiprmd_incorrect.npz", ("m02i/*", "m04i/*", "m06i/*"), 3.0),
+    MovementGroup("arms", "uiprmd_correct.npz", ("m07/*", "m08/*", "m09/*", "m10/*"), 3.0),
+    MovementGroup("arms", "uiprmd_incorrect.npz", ("m07i/*", "m08i/*", "m09i/*", "m10i/*"), 3.0),
+    MovementGroup(
+        "arms", "cmu_actions.npz", ("basketball_signal/*", "directing_traffic/*", "washwindow/*"), 3.0
+    ),
+    MovementGroup("sports", "cmu_sports.npz", ("*",), 5.0),
+    MovementGroup("sports", "cmu_actions.npz", ("basketball/*", "jumping/*", "running/*", "soccer/*"), 4.0),
+    MovementGroup("sports", "cmu_iclone.npz", ("6/*",), 2.0),
+    MovementGroup("dance", "cmu_dance_martial.npz", ("salsa/*",), 5.0),
+    MovementGroup("dance", "cmu_dance_martial.npz", ("indian/*",), 2.0),
+    MovementGroup("dance", "cmu_misc.npz", ("55/*",), 1.0),
+    MovementGroup("martial arts", "cmu_dance_martial.npz", ("martial/*",), 3.0),
+    MovementGroup("acrobatics", "cmu_jump.npz", ("cmu/*",), 4.0),
+)
+GENERATED_WEIGHT = 30.0
+"""How often samples are drawn from generated motion, all of its movements together."""
+
+VALIDATION_GROUPS = (
+    MovementGroup("walking", "cmu_everyday.npz", ("12/*",)),
+    MovementGroup("sitting and squatting", "uiprmd_correct.npz", ("m01/*", "m03/*", "m05/*")),
+    MovementGroup("sitting and squatting", "uiprmd_incorrect.npz", ("m01i/*", "m03i/*", "m05i/*")),
+    MovementGroup("arms", "uiprmd_correct.npz", ("m07/*", "m08/*", "m09/*", "m10/*")),
+    MovementGroup("arms", "uiprmd_incorrect.npz", ("m07i/*", "m08i/*", "m09i/*", "m10i/*")),
+    MovementGroup("floor", "cmu_jump.npz", ("cmu/140_*",)),
+    MovementGroup("sports", "cmu_iclone.npz", ("5/*",)),
+    MovementGroup("sports", "cmu_sports.npz", ("124/*",)),
+)
+"""The kinds of movement to validate on; of their archives' clips, those of people who are held out."""
+GENERATED_KINDS = {"walk": "walking", "lie": "floor", "limbs": "balancing", "balance": "balancing"}
+"""Kinds of movement that generated motion is validated on as well, by its actions: captures of walks and of
+the floor are few, and nobody who is held out balances."""
+
+
+def has_added_archives(motion: Path) -> bool:
+    """Whether a folder holds an archive beyond the open benchmark's."""
+    return any((motion / name).exists() for name in ADDED_ARCHIVES)
+
+
+def training_groups(motion: Path) -> list[tuple[MovementGroup, list[MotionClip]]]:
+    """The clips of each group to train on, without people who are held out.
+
+    Raises:
+        InputError: an archive is missing, broken or another one than named here.
+    """
+    return _load_groups(motion, TRAINING_GROUPS, held_out=False)
+
+
+def validation_clips(motion: Path) -> dict[str, list[MotionClip]]:
+    """The captured clips of people who are held out, by kind of movement.
+
+    Raises:
+        InputError: an archive is missing, broken or another one than named here.
+    """
+    kinds: dict[str, list[MotionClip]] = {}
+    for group, clips in _load_groups(motion, VALIDATION_GROUPS, held_out=True):
+        kinds.setdefault(group.kind, []).extend(clips)
+    return kinds
+
+
+def check_added_archives(motion: Path) -> DatasetReport:
+    """Which of the archives beyond the open benchmark's are there, and what is wrong with them."""
+    facts, errors = [], []
+    for name, sha256 in ADDED_ARCHIVES.items():
+        if not (motion / name).exists():
+            continue
+        try:
+            clips = load_pinned_archive(motion / name, sha256)
+        except InputError as error:
+            errors.append(str(error))
+        else:
+            facts.append(f"{name}: {len(clips)} clips, {sum(map(len, clips))} frames")
+    return DatasetReport(facts, errors)
+
+
+def is_held_out(clip: MotionClip) -> bool:
+    """Whether a clip shows somebody who is validated or tested on."""
+    return clip.subject in HELD_OUT_PEOPLE or clip.name in HELD_OUT_CLIPS
+
+
+def _load_groups(
+    motion: Path, groups: Sequence[MovementGroup], *, held_out: bool
+) -> list[tuple[MovementGroup, list[MotionClip]]]:
+    sums = open_benchmark_facts()["archives"] | ADDED_ARCHIVES
+    archives = {
+        name: load_pinned_archive(motion / name, sums[name])
+        for name in dict.fromkeys(group.archive for group in groups)
+    }
+    return [
+        (
+            group,
+            [clip for clip in archives[group.archive] if group.holds(clip) and is_held_out(clip) == held_out],
+        )
+        for group in groups
+    ]
