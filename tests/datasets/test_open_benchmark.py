@@ -137,7 +137,7 @@ def test_a_missing_folder_or_archive_or_another_archive_is_named(tmp_path, monke
     with pytest.raises(ValueError, match="no such folder"):
         load_dataset(DataConfig(motion=Path("/nowhere")), "train")
     save_motion_archive(tmp_path / "cmu_iclone.npz", procedural_clips(2, seed=0, seconds=1.0))
-    with pytest.raises(ValueError, match=r"cmu_iclone.npz: not the open benchmark's archive \(SHA-256"):
+    with pytest.raises(ValueError, match=r"cmu_iclone.npz: not the archive of that name \(SHA-256"):
         load_dataset(DataConfig(motion=tmp_path), "validation")
     with pytest.raises(ValueError, match=r"cmu_dance_martial.npz: no such file"):
         load_dataset(DataConfig(motion=tmp_path), "test")

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from spgnet.data.config import DataConfig
 from spgnet.data.dataset import PoseDataset
 from spgnet.data.samples import RandomizedSampler, WindowSampler, randomized_dataset
 from spgnet.data.training_data import TrainingData
@@ -94,7 +95,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(dataset, s
 def test_a_seed_has_trained_the_same_ever_since(dataset, halves, tmp_path, name, losses):
     """The same batches in the same order, whatever draws them."""
     clips = procedural_clips(7, seed=1, seconds=2.0)
-    randomized = replace(RECIPES["randomized"], epochs=2, steps_per_epoch=8)
+    first_generation = replace(RECIPES["randomized"], data=DataConfig(input="randomized"), batch_size=128)
+    randomized = replace(first_generation, decay=0.83, weight_average=None, steps_per_draw=1)
+    randomized = replace(randomized, epochs=2, steps_per_epoch=8)
     randomized = replace(randomized, model=replace(randomized.model, channels=16, trajectory_channels=8))
     config, data = {
         "windows": (CONFIG, TrainingData(dataset)),
@@ -288,6 +291,32 @@ def test_randomized_samples_are_mirrored_unless_told_otherwise(tmp_path, monkeyp
     assert mirrors == [(True, 32 // config.frames_per_sample), (False, 32 // config.frames_per_sample)]
 
 
+def test_samples_that_are_drawn_for_several_steps_at_once_are_used_once_each(dataset, tmp_path, monkeypatch):
+    drawn, used = [], []
+    draw, weigh = WindowSampler.draw, training.losses.weighted_losses
+
+    def record(sampler, indices):
+        drawn.append(indices)
+        return draw(sampler, indices)
+
+    def record_use(lifted, batch, weights):
+        used.append(batch.joints)
+        return weigh(lifted, batch, weights)
+
+    monkeypatch.setattr(WindowSampler, "draw", record)
+    monkeypatch.setattr(training.losses, "weighted_losses", record_use)
+    config = replace(CONFIG, epochs=1, steps_per_epoch=5, steps_per_draw=3, flip=False)
+    train(config, tmp_path / "run", TrainingData(dataset), None)
+    samples = config.batch_size // config.frames_per_sample
+    assert [len(indices) for indices in drawn] == [3 * samples, 2 * samples]
+    frames = WindowSampler(
+        dataset, frames_per_sample=config.frames_per_sample, context=(0, 0), flip=False
+    ).gather(torch.cat(drawn), torch.zeros(5 * samples, dtype=torch.bool))
+    assert sorted(torch.cat(used).flatten(1).sum(dim=1).tolist()) == sorted(
+        frames.joints.flatten(1).sum(dim=1).tolist()
+    )
+
+
 def gradient_norms(config: TrainConfig, run: Path, dataset: PoseDataset) -> list[float]:
     """The length of the gradient at each step of the optimizer."""
     norms = []
@@ -441,7 +470,7 @@ def test_a_run_that_dies_in_validation_and_is_resumed_equals_one_that_ran_throug
     config = replace(CONFIG, checkpoint_every=6)  # a checkpoint would fall on the end of the epoch
     train(config, tmp_path / "straight", TrainingData(dataset), dataset)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "validation_mpjpe", lambda model, dataset: 1 / 0)
+        patch.setattr(training, "validation_errors", lambda model, dataset: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(config, tmp_path / "run", TrainingData(dataset), dataset)
     train(config, tmp_path / "run", TrainingData(dataset), dataset, resume=True)
@@ -478,6 +507,36 @@ def test_training_that_diverges_stops_and_says_so(dataset, tmp_path):
 def test_mixed_precision_trains(dataset, tmp_path):
     assert train(replace(CONFIG, precision="bf16-mixed"), tmp_path / "run", TrainingData(dataset), dataset)
     assert read_log(tmp_path / "run")[-1]["validation_mpjpe"] < 1000
+
+
+def test_the_average_of_the_weights_is_kept_and_resumes_to_the_bit(dataset, straight, tmp_path, monkeypatch):
+    averaging = replace(CONFIG, weight_average=0.6)
+    assert train(averaging, tmp_path / "straight", TrainingData(dataset), None)
+    last = load_file(tmp_path / "straight" / "last.safetensors")
+    best = load_file(tmp_path / "straight" / "best.safetensors")
+    name = "pose.head.weight"
+    assert torch.equal(best[f"model.{name}"], last[f"average.{name}"])
+    assert not torch.equal(last[f"model.{name}"], last[f"average.{name}"])
+    plain = load_file(straight / "last.safetensors")
+    assert torch.equal(last[f"model.{name}"], plain[f"model.{name}"])  # training itself is the same
+    stops = iter([False] * 7 + [True] + [False] * 99)
+    with monkeypatch.context() as patch:
+        patch.setattr(training.StopSignal, "requested_anywhere", lambda signal, fabric: next(stops))
+        assert not train(averaging, tmp_path / "stopped", TrainingData(dataset), None)
+    assert train(averaging, tmp_path / "stopped", TrainingData(dataset), None, resume=True)
+    assert same_weights(tmp_path / "straight", tmp_path / "stopped")
+
+
+def test_the_average_follows_the_weights_with_its_decay(dataset, tmp_path):
+    config = replace(CONFIG, epochs=1, weight_average=0.75)
+    kept = []
+    for steps in (1, 2):
+        train(replace(config, steps_per_epoch=steps), tmp_path / f"{steps}", TrainingData(dataset), None)
+        kept.append(load_file(tmp_path / f"{steps}" / "last.safetensors"))
+    name = "pose.head.weight"
+    expected = 0.75 * kept[0][f"average.{name}"] + 0.25 * kept[1][f"model.{name}"]
+    torch.testing.assert_close(kept[1][f"average.{name}"], expected)
+    assert torch.equal(kept[0][f"average.{name}"], kept[0][f"model.{name}"])  # its beginning
 
 
 def test_a_wild_run_learns_resumes_to_the_bit_and_needs_a_network_on_rays(tmp_path, monkeypatch):

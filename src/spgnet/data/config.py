@@ -58,7 +58,5 @@ class DataConfig:
             errors.append('the input "detected" needs recorded takes')
         if self.input == "randomized" and (self.takes is not None or self.labels < 1):
             errors.append("randomized samples are drawn from motion, all of it with labels")
-        if self.by_movement and self.input != "randomized":
-            errors.append('by_movement is for the input "randomized"')
         if errors:
             raise InputError("; ".join(errors))

@@ -17,7 +17,7 @@ from spgnet.datasets.mocap import check_mocap_folder, is_mocap_folder, load_moca
 from spgnet.datasets.movements import (
     ADDED_ARCHIVES,
     GENERATED_KINDS,
-    GENERATED_WEIGHT,
+    GENERATED_WEIGHTS,
     check_added_archives,
     has_added_archives,
     training_groups,
@@ -201,7 +201,7 @@ def _is_by_movement(data: DataConfig) -> bool:
     Raises:
         InputError: they are to be, and there are the open benchmark's archives alone.
     """
-    if data.motion is None or not data.by_movement:
+    if data.motion is None or data.input != "randomized" or not data.by_movement:
         return False
     _check_folder(data.motion)
     if not has_added_archives(data.motion):
@@ -220,7 +220,11 @@ def _training_by_movement(motion: Path, generated: int) -> TrainingData:
     weights: list[float] = []
     groups = [(group.weight, members) for group, members in training_groups(motion)]
     if generated:
-        groups.append((GENERATED_WEIGHT, _generated_clips(generated)))
+        made = _generated_clips(generated)
+        groups += [
+            (weight, [clip for clip in made if clip.action == action])
+            for action, weight in GENERATED_WEIGHTS.items()
+        ]
     for weight, members in groups:
         resampled = [clip.resampled(FPS) for clip in members]
         frames = sum(map(len, resampled))

@@ -89,8 +89,17 @@ TRAINING_GROUPS = (
     MovementGroup("martial arts", "cmu_dance_martial.npz", ("martial/*",), 3.0),
     MovementGroup("acrobatics", "cmu_jump.npz", ("cmu/*",), 4.0),
 )
-GENERATED_WEIGHT = 30.0
-"""How often samples are drawn from generated motion, all of its movements together."""
+GENERATED_WEIGHTS = {
+    "walk": 2.0,
+    "sit": 4.0,
+    "squat": 3.0,
+    "reach": 5.0,
+    "bend": 3.0,
+    "limbs": 5.0,
+    "balance": 6.0,
+    "lie": 7.0,
+}
+"""How often samples are drawn from generated motion, by its action: more often where captures are few."""
 
 VALIDATION_GROUPS = (
     MovementGroup("walking", "cmu_everyday.npz", ("12/*",)),

@@ -107,7 +107,7 @@ def load_pinned_archive(path: Path, sha256: str) -> list[MotionClip]:
     found = file_sha256(path)
     if found != sha256:
         raise InputError(
-            f"{path}: not the open benchmark's archive (SHA-256 {found[:12]}…, expected {sha256[:12]}…), "
+            f"{path}: not the archive of that name (SHA-256 {found[:12]}…, expected {sha256[:12]}…), "
             "so results would not compare"
         )
     return clips

@@ -351,7 +351,7 @@ def simulate_detector(
     scale = uniform(*config.noise, len(exact), device=exact.device)[:, None, None]
     if config.far_noise and depth is not None:
         behind = ((depth - depth[..., :1]) / 0.2).clamp(0, 1)
-        scale = scale * (1 + uniform(0, config.far_noise, len(exact), 1, 1, device=exact.device) * behind)
+        scale = scale * (1 + uniform(0.0, config.far_noise, len(exact), 1, 1, device=exact.device) * behind)
     rays = simulate_detections(exact, noise, fps=fps, generator=generator, scale=scale)
     if config.strays:
         rays = rays + _strays(exact, config.strays, fps, generator)

@@ -121,8 +121,8 @@ def _train(
         average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
     kept = network if average is None else average.module
     samples = config.batch_size // config.frames_per_sample
-    batches = BatchDraws(sampler, samples, config, fabric)
     steps = config.steps_in_epoch(train_data.frames)
+    batches = BatchDraws(sampler, samples, steps, config, fabric)
 
     progress, log = Progress(), []
     if resume and (run_dir / "last.safetensors").exists():
@@ -209,13 +209,17 @@ class BatchDraws:
     Args:
         sampler: draws them.
         samples: samples of a step, of all processes together.
+        steps: steps in an epoch.
         config: with the seed and ``steps_per_draw``.
         fabric: which of the processes this one is.
     """
 
-    def __init__(self, sampler: Sampler, samples: int, config: TrainConfig, fabric: Fabric) -> None:
-        self.sampler, self.samples, self.config, self.fabric = sampler, samples, config, fabric
-        self._first, self._drawn = -1, None
+    def __init__(
+        self, sampler: Sampler, samples: int, steps: int, config: TrainConfig, fabric: Fabric
+    ) -> None:
+        self.sampler, self.samples, self.steps = sampler, samples, steps
+        self.config, self.fabric = config, fabric
+        self._drawn_at, self._drawn = -1, None
 
     def of_step(self, order: Tensor, step: int, total: int) -> Batch:
         """The samples of a step; PyTorch's generator is then seeded for what else is random in it.
@@ -225,17 +229,18 @@ class BatchDraws:
             step: number of the step in its epoch.
             total: number of the step in the run.
         """
-        group, rank = self.config.steps_per_draw, self.fabric.global_rank
-        first = step - step % group
-        if total - step + first != self._first or self._drawn is None:
-            self._first = total - step + first
-            torch.manual_seed(step_seed(self.config.seed, self._first, rank))
-            indices = order[torch.arange(first * self.samples, (first + group) * self.samples) % len(order)]
+        rank, number = self.fabric.global_rank, step % self.config.steps_per_draw
+        first = step - number
+        count = min(self.config.steps_per_draw, self.steps - first)
+        if total - number != self._drawn_at or self._drawn is None:
+            self._drawn_at = total - number
+            torch.manual_seed(step_seed(self.config.seed, self._drawn_at, rank))
+            indices = order[torch.arange(first * self.samples, (first + count) * self.samples) % len(order)]
             self._drawn = self.sampler.draw(indices[rank :: self.fabric.world_size])
-        if group == 1:
+        if self.config.steps_per_draw == 1:
             return self._drawn
         torch.manual_seed(step_seed(self.config.seed, total, rank))
-        return self._drawn.part(step % group, group)
+        return self._drawn.part(number, count)
 
 
 def semi_supervised_losses(
