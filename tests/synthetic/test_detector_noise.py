@@ -90,7 +90,9 @@ def test_a_scale_multiplies_the_errors_of_its_sequence():
     points, noise = moving(3, 200), DetectorNoise(swap_fraction=0.0, dropout_fraction=0.0)
     scale = torch.tensor([0.0, 1.0, 2.0])
     plain = simulate_detections(points, noise, fps=50.0, generator=seeded()) - points
-    scaled = simulate_detections(points, noise, fps=50.0, generator=seeded(), scale=scale[:, None, None]) - points
+    scaled = (
+        simulate_detections(points, noise, fps=50.0, generator=seeded(), scale=scale[:, None, None]) - points
+    )
     torch.testing.assert_close(scaled, scale[:, None, None, None] * plain, atol=1e-3, rtol=1e-4)
 
 
