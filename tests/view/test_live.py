@@ -14,6 +14,7 @@ from filmed import people
 from spgnet.geometry.camera import opencv_camera
 from spgnet.lifting.streaming import LivePose
 from spgnet.view.live import TRAIL, LiveDisplay, bone_rotations, joint_colors, vertical_fov, with_skull
+from spgnet.view.opacity import FAINTEST
 
 pytest.importorskip("viser")
 
@@ -87,7 +88,7 @@ def test_the_skull_ends_at_the_top_of_the_head():
 
 
 def test_sides_have_colors_and_uncertain_joints_are_paler():
-    sure, unsure = joint_colors(np.full(17, 0.9)).astype(int), joint_colors(np.full(17, 0.0)).astype(int)
+    sure, unsure = joint_colors(np.full(17, 1.0)).astype(int), joint_colors(np.full(17, FAINTEST)).astype(int)
     assert sure[4].argmax() == 0, "left is orange"
     assert sure[1].argmax() == 2, "right is blue"
     assert np.ptp(sure[0]) < 30, "the middle is grey"

@@ -14,6 +14,7 @@ from spgnet.geometry.camera import Camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.streaming import LivePose
+from spgnet.view.opacity import joint_opacity
 from spgnet.view.palette import LIGHT, Color
 from spgnet.view.server import listen
 from spgnet.view.timeline import floor_height
@@ -33,7 +34,7 @@ _PRESETS = ("Front", "Side", "Top")
 _View = Literal["Start", "Front", "Side", "Top"]
 
 _UNSURE: Color = (214, 219, 226)
-"""What the colors of joints fade to where their detection was uncertain."""
+"""What the colors of joints fade to where they were not seen or are uncertain."""
 _FIELD_OF_VIEW = 0.75
 """Vertical, of the viewer's camera, in radians."""
 _DISTANCE = 4.2
@@ -179,7 +180,7 @@ class PersonMesh:
             motion: that frame alone.
             floor: height of the floor in the world, in metres.
         """
-        joints, colors = motion.world[0].astype(np.float64), joint_colors(motion.confidence[0])
+        joints, colors = motion.world[0].astype(np.float64), joint_colors(joint_opacity(motion)[0])
         self.limbs.batched_positions = joints[_PARENTS]
         self.limbs.batched_wxyzs, lengths = bone_rotations(joints)
         self.limbs.batched_scales = np.stack((_THICKNESS, _THICKNESS, lengths), axis=-1)
@@ -196,11 +197,10 @@ class PersonMesh:
         self.trail.points = np.stack((points[:-1], points[1:]), axis=1)
 
 
-def joint_colors(confidence: Float[np.ndarray, " 17"]) -> UInt8[np.ndarray, "17 3"]:
-    """Colors of linear light: by side, and paler where the detection was uncertain."""
+def joint_colors(opacity: Float[np.ndarray, " 17"]) -> UInt8[np.ndarray, "17 3"]:
+    """Colors of linear light: by side, and paler where a joint's opacity is lower."""
     sides = np.array([LIGHT.side(joint) for joint in range(17)])
-    sure = ((confidence[:, None] - 0.1) / 0.4).clip(0, 1) * 0.8 + 0.2
-    colors = sure * sides + (1 - sure) * np.array(_UNSURE)
+    colors = opacity[:, None] * sides + (1 - opacity[:, None]) * np.array(_UNSURE)
     return np.rint(255 * (colors / 255) ** 2.0).astype(np.uint8)  # Instances want linear light, not sRGB.
 
 

@@ -102,8 +102,8 @@ def page_html(
 ) -> str:
     """The page that shows motions in 3D.
 
-    An hour of one person at 30 frames per second takes about 18 MB. Positions and uncertainties are kept to
-    a millimetre, pixels to a tenth.
+    An hour of one person at 30 frames per second takes about 18 MB, and with uncertainties 1 to 3 MB more.
+    Positions and uncertainties are kept to a millimetre, pixels to a tenth.
 
     Args:
         motions: the people of one clip, in one world.
