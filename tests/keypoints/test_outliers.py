@@ -8,7 +8,8 @@ import torch
 
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.keypoints.outliers import LONGEST_BURST, find_exchanged, find_outliers, pixels_per_metre
+from spgnet.keypoints.outliers import LONGEST_BURST, find_exchanged, find_outliers
+from spgnet.keypoints.scale import steady_pixels_per_metre
 from spgnet.synthetic.detector_noise import DetectorNoise, simulate_detections
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -179,7 +180,7 @@ def test_outliers_are_not_taken_for_exchanges():
 def test_the_size_in_the_image_is_that_of_the_person_and_not_of_the_outliers():
     clip = video(10, 60.0)
     size, with_outliers = (
-        pixels_per_metre(each.pixels, each.confidence > 0, each.times)
+        steady_pixels_per_metre(each.pixels, each.confidence > 0, each.times)
         for each in (clip, corrupted(clip, 0.05, 3)[0])
     )
     np.testing.assert_allclose(size, FOCAL / DISTANCE, rtol=0.3)

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 
 from spgnet.errors import InputError
 from spgnet.geometry.interpolate import fill_missing
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import BODY, HUMAN36M
+from spgnet.keypoints.scale import pixels_per_metre
 
 MIN_CONFIDENCE = 0.3
 """Confidence below which a joint counts as missing by default."""
@@ -17,6 +18,17 @@ TORSO = tuple(
     HUMAN36M.names.index(name)
     for name in ("pelvis", "right_hip", "left_hip", "spine", "thorax", "left_shoulder", "right_shoulder")
 )
+
+BELOW_THORAX = {"spine": 0.24, "pelvis": 0.48, "hip": 0.48, "knee": 0.63, "ankle": 0.90}
+"""How far below the neck the hidden joints of an upper body are placed, in metres for a person 1.75 m tall:
+where those of somebody appear who sits and faces the camera. Of the placings tried on simulated video of
+upper bodies (as if standing, sitting, legs at the hips or at the trunk) the network answered best to it."""
+
+_HIPS = tuple(map(HUMAN36M.names.index, ("pelvis", "left_hip", "right_hip")))
+_SHOULDERS = tuple(map(HUMAN36M.names.index, ("left_shoulder", "right_shoulder")))
+_THORAX = HUMAN36M.names.index("thorax")
+_DOWN = np.array([[0.0, BELOW_THORAX.get(kind, np.nan)] for kind in HUMAN36M.joint_types])
+_SIDES = np.array([[{"left": 1.0, "right": -1.0, "middle": 0.0}[HUMAN36M.side(j)]] for j in range(17)])
 
 
 def drop_low_confidence(
@@ -43,9 +55,11 @@ def fill_gaps(
     - Causal: a joint keeps the position of its last detection. Frames before the first detection of any joint
       repeat the first frame with one; only there later frames are used (:class:`CausalFiller` returns None
       instead).
-    - A joint without any detection (causal: without one so far) is placed at the centre of the body in that
-      frame: the mean of the torso joints that have a position, filled ones included, or of all joints if no
-      torso joint has one.
+    - Joints without any detection (causal: without one so far): if neither the pelvis nor a hip has one, as
+      in video of the upper body, these and the joints of the legs are placed below the neck, as far as in a
+      body of the person's size (:data:`BELOW_THORAX`). All others are placed at the centre of the body in
+      that frame: the mean of the torso joints that have a position, filled ones included, or of all joints
+      if no torso joint has one.
 
     Args:
         pixels: the joints of Human3.6M in the image; NaN where missing.
@@ -62,12 +76,12 @@ def fill_gaps(
     if not causal:
         known = torch.from_numpy(np.where(detected[..., None], pixels, np.nan).astype(np.float64))
         at = None if times is None else torch.from_numpy(times)
-        return _fill_at_centre(
+        return _place_undetected(
             fill_missing(known, torch.from_numpy(~detected), at).numpy().astype(pixels.dtype)
         )
     held = _hold_last_position(pixels, detected)
     held[: np.flatnonzero(detected.any(axis=1))[0]] = held[np.flatnonzero(detected.any(axis=1))[0]]
-    return _fill_at_centre(held)
+    return _place_undetected(held)
 
 
 class CausalFiller:
@@ -83,7 +97,7 @@ class CausalFiller:
         detected = _detected(pixels, confidence)
         last = np.full_like(pixels, np.nan) if self._last is None else self._last
         self._last = np.where(detected[:, None], pixels, last)
-        return None if np.isnan(self._last).all() else _fill_at_centre(self._last)
+        return None if np.isnan(self._last).all() else _place_undetected(self._last)
 
 
 def _detected(pixels: np.ndarray, confidence: np.ndarray) -> Bool[np.ndarray, "*frames 17"]:
@@ -96,6 +110,29 @@ def _hold_last_position(pixels: np.ndarray, detected: np.ndarray) -> np.ndarray:
     last = np.maximum.accumulate(np.where(detected, frames, -1), axis=0)
     held = pixels[last, np.arange(pixels.shape[1])]
     return np.where((last >= 0)[..., None], held, np.nan).astype(pixels.dtype)
+
+
+def _place_undetected(pixels: Float[np.ndarray, "*frames 17 2"]) -> Float[np.ndarray, "*frames 17 2"]:
+    """Pixels with NaN joints placed below the shoulders or at the centre of the body in their frame."""
+    return _fill_at_centre(_fill_below_shoulders(pixels))
+
+
+def _fill_below_shoulders(pixels: Float[np.ndarray, "*frames 17 2"]) -> Float[np.ndarray, "*frames 17 2"]:
+    """Pixels with NaN joints of pelvis and legs placed below the shoulders where no hip has a position.
+
+    Down is the image's. The hips are as far apart in the image, relative to the shoulders, as in the body.
+    """
+    known = np.asarray(np.isfinite(pixels).all(axis=-1))
+    hidden = np.asarray(~known[..., _HIPS].any(axis=-1) & known[..., _SHOULDERS].all(axis=-1))
+    if not hidden.any():
+        return pixels
+    left, right = pixels[..., _SHOULDERS[0], :], pixels[..., _SHOULDERS[1], :]
+    middle = np.where(known[..., _THORAX, None], pixels[..., _THORAX, :], (left + right) / 2)
+    scale = pixels_per_metre(pixels, known)[..., None, None]
+    half_width = (left - right)[..., None, :] / 2 * BODY["hip"] / BODY["shoulder"]
+    below = middle[..., None, :] + _SIDES * half_width + scale * _DOWN
+    placed = hidden[..., None] & ~known & np.isfinite(below).all(axis=-1)
+    return np.where(placed[..., None], below, pixels).astype(pixels.dtype)
 
 
 def _fill_at_centre(pixels: np.ndarray) -> np.ndarray:

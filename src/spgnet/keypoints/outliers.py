@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from spgnet.geometry.skeleton import BODY, HUMAN36M
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.keypoints.scale import LENGTHS, steady_pixels_per_metre
 
 NOISE = 0.05
 """The largest deviation of a right detection from a smooth path, in metres, that is detection error."""
@@ -24,13 +25,6 @@ and these metres, perspective and detection errors included."""
 WEAK_EVIDENCE, SURE_EVIDENCE = 0.25, 1.5
 """Left and right are put back if there is a little evidence at both ends of a burst, and enough together; in
 units of the largest deviation of a right detection."""
-SIZE_WINDOW = 1.0
-"""Seconds over which a person's size in the image is a median."""
-MIN_BONES = 4
-"""Bones that must be detected in a frame to tell the person's size in it."""
-
-_PARENTS, _CHILDREN = (list(ends) for ends in zip(*HUMAN36M.bones, strict=True))
-_LENGTHS = np.array([BODY[HUMAN36M.joint_types[child]] for child in _CHILDREN])
 _PAIRS = [[joint, twin] for joint, twin in enumerate(HUMAN36M.mirror) if joint < twin]
 
 
@@ -51,45 +45,15 @@ def find_outliers(
         times: of the frames, increasing, in seconds.
     """
     detected = confidence > 0
-    scale = pixels_per_metre(pixels, detected, times)
+    scale = steady_pixels_per_metre(pixels, detected, times)
     out_of_reach = _out_of_reach(pixels, detected, scale)
     return out_of_reach | _jumping(pixels, detected & ~out_of_reach, times, scale)
-
-
-def pixels_per_metre(
-    pixels: Float[np.ndarray, "frames 17 2"],
-    detected: Bool[np.ndarray, "frames 17"],
-    times: Float[np.ndarray, " frames"],
-) -> Float[np.ndarray, " frames"]:
-    """How many pixels a metre at the person's distance is, for a person 1.75 m tall; NaN if unknown.
-
-    In each frame it is the upper quartile over the bones of their length in the image per metre (one seen
-    end-on is short, one with an outlier at its end long), and then a running median in time.
-    """
-    bones = np.linalg.norm(pixels[:, _CHILDREN] - pixels[:, _PARENTS], axis=-1) / _LENGTHS
-    known = detected[:, _CHILDREN] & detected[:, _PARENTS]
-    count = known.sum(axis=1)
-    ordered = np.sort(np.where(known, bones, np.inf), axis=1)
-    scale = np.take_along_axis(ordered, (3 * count // 4).clip(max=len(_LENGTHS) - 1)[:, None], axis=1)[:, 0]
-    return _running_median(np.where(count >= MIN_BONES, scale, np.nan), times)
-
-
-def _running_median(values: Float[np.ndarray, " frames"], times: Float[np.ndarray, " frames"]) -> np.ndarray:
-    """Medians of the finite values in windows of :data:`SIZE_WINDOW`, linear in time between; NaN if none."""
-    known = np.isfinite(values)
-    if not known.any():
-        return values
-    window = ((times[known] - times[known][0]) / (SIZE_WINDOW / 2)).astype(int)
-    half_windows = np.split(np.flatnonzero(known), np.flatnonzero(np.diff(window)) + 1)
-    middles = [np.concatenate(half_windows[max(0, i - 1) : i + 2]) for i in range(len(half_windows))]
-    at = [times[frames].mean() for frames in half_windows]
-    return np.interp(times, at, [np.median(values[frames]) for frames in middles])
 
 
 def _path_lengths() -> Float[np.ndarray, "17 17"]:
     """Length of the bones between any two joints of an average body, in metres."""
     lengths = np.zeros((len(HUMAN36M), len(HUMAN36M)))
-    for (parent, child), length in zip(HUMAN36M.bones, _LENGTHS, strict=True):
+    for (parent, child), length in zip(HUMAN36M.bones, LENGTHS, strict=True):
         lengths[child, :child] = lengths[:child, child] = lengths[parent, :child] + length
     return lengths
 
@@ -158,7 +122,7 @@ def find_exchanged(
         times: of the frames, increasing, in seconds.
     """
     detected = confidence > 0
-    scale = pixels_per_metre(pixels, detected, times)
+    scale = steady_pixels_per_metre(pixels, detected, times)
     exchanged = np.zeros_like(detected)
     for pair in _PAIRS:
         frames = np.flatnonzero(detected[:, pair].all(axis=1) & np.isfinite(scale))
