@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 import tokenize
 import zipfile
 import zlib
@@ -43,6 +45,12 @@ def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong before is told, not this
             temporary.unlink(missing_ok=True)
+
+
+def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key for the names of files that orders numbers inside names by value (2 before 10)."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
+    return tuple((0, int(part), part) if part[0] in "0123456789" else (1, 0, part) for part in parts)
 
 
 def file_sha256(path: Path) -> str:
@@ -130,17 +138,15 @@ def write_npz(path: Path, **arrays: Any) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str, np.ndarray]:
-    """The plain arrays of an ``.npz`` file. Python objects in it are never opened.
+LARGEST_ARRAYS = 2**30
+"""Bytes of the arrays that are read from one file, once unpacked."""
 
-    Args:
-        path: the file.
-        keys: which of its arrays to read; if None, all. One that the file lacks is left out, and what the
-            file holds beside them may be anything.
+
+def npz_names(path: Path | str) -> list[str]:
+    """The names of the arrays of an ``.npz`` file; nothing is read.
 
     Raises:
-        InputError: there is no such file, it is no ``.npz`` file or is damaged, or an array to be read holds
-            Python objects. The message does not name the file: see :func:`spgnet.errors.prefix_errors`.
+        InputError: there is no such file, or it is no ``.npz`` file. The message does not name the file.
     """
     path = Path(path)
     if not path.is_file():
@@ -148,13 +154,95 @@ def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str,
     if not zipfile.is_zipfile(path):
         raise InputError("not an .npz file, or a truncated one: expected a zip archive of arrays")
     try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except DAMAGED_ARCHIVE as error:
+        raise InputError(f"a damaged .npz file ({_one_line(error)})") from None
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """The plain array of an ``.npy`` file.
+
+    Raises:
+        InputError: it is no ``.npy`` file, is damaged, or holds Python objects. The message does not name
+            the file: see :func:`spgnet.errors.prefix_errors`.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            size = _array_bytes(file)
+            if size > path.stat().st_size:
+                raise InputError("a truncated .npy file, or none")
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        except InputError:
+            raise
+        except DAMAGED_ARCHIVE as error:
+            if "allow_pickle" in str(error):
+                raise InputError("it holds pickled Python objects, which are never opened") from None
+            raise InputError(f"a damaged .npy file ({_one_line(error)})") from None
+
+
+def _array_bytes(file: Any) -> int:
+    """How many bytes the array takes whose header a file begins with; 0 for Python objects."""
+    version = np.lib.format.read_magic(file)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise InputError(f"its layout has version {version}, expected 1.0 or 2.0")
+    shape, _, dtype = readers[version](file)
+    if min(shape, default=0) < 0:
+        raise InputError(f"an array of shape {shape}")
+    return 0 if dtype.hasobject else math.prod(shape) * max(1, dtype.itemsize)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:150] or type(error).__name__
+
+
+def read_npz(
+    path: Path | str, keys: Collection[str] | None = None, *, largest: int = LARGEST_ARRAYS
+) -> dict[str, np.ndarray]:
+    """The plain arrays of an ``.npz`` file. Python objects in it are never opened.
+
+    Args:
+        path: the file.
+        keys: which of its arrays to read; if None, all. One that the file lacks is left out, and what the
+            file holds beside them may be anything.
+        largest: bytes that they may have together, which their headers tell before anything is unpacked.
+
+    Raises:
+        InputError: there is no such file, it is no ``.npz`` file or is damaged, an array to be read holds
+            Python objects, or those to be read have more than ``largest`` bytes. The message does not name
+            the file: see :func:`spgnet.errors.prefix_errors`.
+    """
+    path = Path(path)
+    names = [name for name in npz_names(path) if keys is None or name in keys]
+    try:
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            _check_size(archive, names, largest)
             arrays = {name: archive[name] for name in archive.files if keys is None or name in keys}
+    except InputError:
+        raise
     except DAMAGED_ARCHIVE as error:
         if "allow_pickle" in str(error):
             raise InputError("it holds pickled Python objects, which are never opened") from None
-        raise InputError(f"a damaged .npz file ({error})") from None
+        raise InputError(f"a damaged .npz file ({_one_line(error)})") from None
     foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
     if foreign:
         raise InputError(f"not an .npz file: {', '.join(foreign)} in it is no array")
     return arrays
+
+
+def _check_size(archive: Any, names: list[str], largest: int) -> None:
+    """Refuse arrays whose headers say that they are larger than allowed, or than what is in the archive."""
+    total = 0
+    for info in archive.zip.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name in names and info.filename.endswith(".npy"):
+            with archive.zip.open(info) as member:
+                size = _array_bytes(member)
+            if size > info.file_size:
+                raise InputError(f"a damaged .npz file ({name} is cut off)")
+            total += max(size, info.file_size)
+    if total > largest:
+        raise InputError(f"its arrays have {total / 2**20:.0f} MiB, more than {largest / 2**20:.0f}")

@@ -32,6 +32,22 @@ INDICES: dict[KeypointSetName, list[tuple[int, ...]]] = {
         *((8,), (9,), (10,), (11,), (12,), (13,), (14,), (1, 8), (1,), (0,), ()),
         *((5,), (6,), (7,), (2,), (3,), (4,)),
     ],
+    "coco18": [
+        *((8, 11), (8,), (9,), (10,), (11,), (12,), (13,), (2, 5, 8, 11), (2, 5), (0,), ()),
+        *((5,), (6,), (7,), (2,), (3,), (4,)),
+    ],
+    "panoptic19": [
+        *((2,), (12,), (13,), (14,), (6,), (7,), (8,), (0, 2), (0,), (1,), ()),
+        *((3,), (4,), (5,), (9,), (10,), (11,)),
+    ],
+    "body25b": [
+        *((11, 12), (12,), (14,), (16,), (11,), (13,), (15,), (5, 6, 11, 12), (5, 6), (0,), (18,)),
+        *_COCO_ARMS,
+    ],
+    "wholebody133": [
+        *((11, 12), (12,), (14,), (16,), (11,), (13,), (15,), (5, 6, 11, 12), (5, 6), (0,), ()),
+        *_COCO_ARMS,
+    ],
     "mediapipe33": [
         *((23, 24), (24,), (26,), (28,), (23,), (25,), (27,), (11, 12, 23, 24), (11, 12), (0,), ()),
         *((11,), (13,), (15,), (12,), (14,), (16,)),
@@ -59,7 +75,7 @@ BODY = {
     "right_ankle": (-0.16, 0.12, -0.1),
 }
 """A body, x to its left and y up, in metres."""
-ALSO = {"hip": "pelvis", "mid_hip": "pelvis", "neck": "thorax", "head": "head_top"}
+ALSO = {"hip": "pelvis", "mid_hip": "pelvis", "neck": "thorax", "upper_neck": "thorax", "head": "head_top"}
 
 
 def _swapped(name: str) -> str:
@@ -122,14 +138,14 @@ def test_a_body_seen_in_any_set_has_its_joints_where_they_are(keypoint_set):
     points = np.stack([_anatomy(name) for name in KEYPOINT_NAMES[keypoint_set]])
     pixels, confidence = to_human36m(_one_frame_person(points, keypoint_set))
     body = {name: np.array(place) for name, place in BODY.items()}
-    if keypoint_set in ("coco17", "mediapipe33"):
+    if keypoint_set in ("coco17", "coco18", "body25b", "mediapipe33", "wholebody133"):
         body["thorax"] = (body["left_shoulder"] + body["right_shoulder"]) / 2
     if keypoint_set != "human36m17":
         body["spine"] = (body["pelvis"] + body["thorax"]) / 2
     expected = np.stack([body[name] for name in HUMAN36M.names])[:, :2] * [1000, -1000]
     absent = np.array([not sources for sources in SOURCES[keypoint_set].values()])
     assert [HUMAN36M.names[joint] for joint in np.flatnonzero(absent)] == (
-        [] if keypoint_set in ("human36m17", "halpe26") else ["head_top"]
+        [] if keypoint_set in ("human36m17", "body25b", "halpe26") else ["head_top"]
     )
     np.testing.assert_allclose(pixels[0, ~absent], expected[~absent], atol=1e-9)
     np.testing.assert_array_equal(confidence[0], np.where(absent, 0, 0.9))
@@ -236,6 +252,11 @@ def test_the_documented_table_is_the_table():
 
 def test_the_documented_order_is_the_order():
     text = " ".join((ROOT / "docs/keypoints.md").read_text().split())
-    for keypoint_set in SETS[1:]:
+    for keypoint_set in SETS[1:-1]:
         order = ", ".join(f"{index} {name}" for index, name in enumerate(KEYPOINT_NAMES[keypoint_set]))
         assert order in text, order
+    names = KEYPOINT_NAMES["wholebody133"]
+    body = ", ".join(f"{index} {name}" for index, name in enumerate(names[:23]))
+    rest = ((23, 90), (91, 111), (112, 132))
+    ranges = ", ".join(f"{one} to {end} {names[one]} to {names[end]}" for one, end in rest)
+    assert f"{body}, {ranges}" in text

@@ -25,6 +25,44 @@ def a_track(keypoint_set: KeypointSetName, seed: int = 0, frames: int = 6) -> np
     return points
 
 
+def a_body(keypoint_set: KeypointSetName, frames: int = 6) -> np.ndarray:
+    """Points [frames, keypoints, 3] of somebody with a body's proportions who walks across the image."""
+    side = {"left": 1.0, "right": -1.0}
+    points = np.full((KEYPOINT_COUNTS[keypoint_set], 3), 0.9)
+    for index, name in enumerate(KEYPOINT_NAMES[keypoint_set]):
+        first, _, part = name.partition("_")
+        part = part if first in side else name
+        known = next((BODY[key] for key in BODY if key in part), BODY["nose"])
+        points[index, :2] = [600 + 150 * side.get(first, 0.0) * known[0] + index % 3, 80 + 300 * known[1]]
+    clip = np.repeat(points[None], frames, axis=0)
+    clip[..., 0] += 3 * np.arange(frames)[:, None]
+    clip[..., 1] += np.random.default_rng(0).normal(scale=0.5, size=clip.shape[:2])
+    return clip
+
+
+BODY = {
+    "shoulder": (0.6, 0.3),
+    "elbow": (0.7, 0.6),
+    "wrist": (0.7, 0.85),
+    "hand": (0.7, 0.9),
+    "hip": (0.35, 0.8),
+    "pelvis": (0.0, 0.8),
+    "spine": (0.0, 0.55),
+    "thorax": (0.0, 0.3),
+    "neck": (0.0, 0.3),
+    "knee": (0.35, 1.25),
+    "ankle": (0.35, 1.7),
+    "heel": (0.35, 1.75),
+    "toe": (0.45, 1.8),
+    "foot": (0.45, 1.8),
+    "head": (0.0, 0.0),
+    "eye": (0.1, 0.08),
+    "ear": (0.2, 0.1),
+    "nose": (0.0, 0.12),
+}
+"""Where parts of the body are from the front: off the middle, and down from the top of the head."""
+
+
 def zeros(points: np.ndarray) -> np.ndarray:
     """As detectors write what is missing."""
     return np.nan_to_num(points)

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from spgnet import video
+from spgnet.files import natural_order
 from spgnet.video import Frame, FrameSource, VideoWriter, open_frames
-from spgnet.video.images import natural_order
 from spgnet.video.webcam import newest_frames
 
 SHARED_VIDEOS = Path(__file__).resolve().parents[3] / "shared" / "video"

@@ -12,6 +12,7 @@ import tyro
 from spgnet.errors import InputError
 from spgnet.geometry.image_rotation import ImageRotation, check_image_rotation
 from spgnet.keypoints import KeypointFormat, KeypointSetName
+from spgnet.keypoints.linking import person_numbers
 from spgnet.keypoints.smoothing import SMOOTHING, check_smoothing
 from spgnet.lifting.bone_lengths import check_height
 from spgnet.lifting.inputs import check_fps
@@ -29,14 +30,13 @@ class CaptureConfig:
     """
 
     input: tyro.conf.Positional[str]
-    """A video, a folder of images, a file (or OpenPose's folder) of 2D keypoints, or with --live a webcam's
-    number."""
+    """A video, a folder of images, a file or folder of 2D keypoints, or with --live a webcam's number."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out")
     """Folder to write to."""
 
-    person: Literal["largest", "all"] | int = "largest"
-    """Whom to lift: who fills most of the picture, everybody, or one by number (from 1, in the order in which
-    they appear)."""
+    person: Literal["largest", "all"] | int | str = "largest"
+    """Who is lifted: the largest person (by size in the picture and duration), everybody, one by number (from
+    1, in the order in which they appear), or 1+5+9 for one person with several numbers."""
     detect_every: int = 1
     """Detect 2D keypoints in every n-th frame of a video only."""
     detector_dir: Path | None = None
@@ -104,7 +104,7 @@ class CaptureConfig:
 
 def check_options(
     *,
-    person: Literal["largest", "all"] | int,
+    person: Literal["largest", "all"] | int | str,
     detect_every: int,
     smoothing: float,
     fps: float | None,
@@ -120,6 +120,11 @@ def check_options(
     errors = []
     if isinstance(person, int) and person < 1:
         errors.append(f"person counts from 1, got {person}")
+    elif person not in ("largest", "all"):
+        try:
+            person_numbers(person)
+        except InputError as error:
+            errors.append(str(error))
     if detect_every < 1:
         errors.append(f"detect_every must be at least 1, got {detect_every}")
     if image_size is not None and (np.shape(image_size) != (2,) or min(image_size) < 1):

@@ -70,7 +70,8 @@ def lift(
         camera_name: which of the file's cameras.
         field_of_view: degrees across the longer side of the image, if there is no camera.
         height: the person's standing height in metres, to which the motion is scaled.
-        person: who is lifted: who fills most of the picture, everybody, or one by track number, from 1.
+        person: who is lifted: the largest person (by size in the picture and duration), everybody, one by
+            track number, from 1, or ``1+5+9``, the parts of one with several numbers.
         fps: frames per second of keypoints or images that do not say it; for slow motion, that of the camera.
         image_size: width and height in pixels of the keypoints' image, where they do not say it.
         keypoint_set: which keypoints these are, where they do not say it.

@@ -14,6 +14,7 @@ from spgnet.camera_files import FoundCamera
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import find_people, find_video_camera, is_keypoints, open_video
 from spgnet.detection import Detector, RtmDetector, TrackedPerson, Tracker, TrackingConfig
+from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
 from spgnet.keypoints.similarity import box_area, keypoint_box
@@ -95,6 +96,10 @@ def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSo
             keypoints.fps,
             found.camera,
             track=keypoints.track,
+        )
+    if isinstance(config.person, str) and config.person != "largest":
+        raise InputError(
+            f"--person {config.person}: a video is lifted live for the largest person or for one number"
         )
     video = open_video(
         config.input, config.fps, config.keypoint_set, config.image_size, config.format, config.rotate

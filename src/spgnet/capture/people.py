@@ -16,14 +16,15 @@ from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.keypoints import KeypointFormat, Keypoints, KeypointSetName, load_keypoints
-from spgnet.keypoints.files import KEYPOINT_SUFFIXES
+from spgnet.keypoints.files import KEYPOINT_SUFFIXES, REFUSED_SUFFIXES
 from spgnet.lifting.inputs import as_keypoints
 from spgnet.video import Frame, FrameSource, open_frames
+from spgnet.video.images import SUFFIXES as IMAGE_SUFFIXES
 
 ProgressCallback = Callable[[str, int, int | None], None]
 """Takes what is being done, how much of it is done, and how much there is, if that is known."""
-Person = Literal["largest", "all"] | int
-"""Whom to lift: who fills most of the picture, everybody, or one by number."""
+Person = Literal["largest", "all"] | int | str
+"""Who is lifted: the largest person, everybody, one by number, or ``1+5+9`` for one with several numbers."""
 LiftSource = str | Path | Keypoints | Sequence[Keypoints] | Real[np.ndarray, "frames joints 3"]
 """What can be lifted: a video, a folder of images, a keypoint file, or keypoints."""
 
@@ -54,6 +55,11 @@ class DetectedPeople(NamedTuple):
         largest = select_people(self.people, "largest")[0]
         kept = sorted(select_people(self.people, person), key=lambda one: one.track != largest.track)
         return self._replace(people=kept)
+
+    def remarks(self) -> list[str]:
+        """What the user should know of the input: the video's warnings, and the keypoint reader's remarks."""
+        told = [remark for one in self.people for remark in one.remarks]
+        return [*(self.video.warnings if self.video else ()), *dict.fromkeys(told)]
 
 
 def find_people(
@@ -106,8 +112,11 @@ def find_people(
 def is_keypoints(path: Path) -> bool:
     """Whether the input is 2D keypoints and not pictures."""
     if path.is_dir():
-        return any(path.glob("*.json")) and not any(path.glob("*.jp*g")) and not any(path.glob("*.png"))
-    return path.suffix.lower() in KEYPOINT_SUFFIXES
+        suffixes = {file.suffix.lower() for file in path.iterdir() if not file.name.startswith(".")}
+        return not suffixes & set(IMAGE_SUFFIXES) and (
+            bool(suffixes & {*KEYPOINT_SUFFIXES, *REFUSED_SUFFIXES}) or any(path.glob("*/*.json"))
+        )
+    return path.suffix.lower() in (*KEYPOINT_SUFFIXES, *REFUSED_SUFFIXES)
 
 
 def _read_people(

@@ -13,6 +13,7 @@ from spgnet.capture.lift import lift
 from spgnet.capture.outputs import check_outputs, output_folder, save_detected_keypoints, write_outputs
 from spgnet.capture.people import DetectedPeople, ProgressCallback, ignore_progress
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.keypoints.linking import person_numbers
 from spgnet.lifting import Motion
 
 ENDS = ("elbow", "wrist", "knee", "ankle")
@@ -82,7 +83,10 @@ def run_capture(config: CaptureConfig, report: ProgressCallback = ignore_progres
         (found,) = detected
         files |= write_outputs(motions, found.video, config, report)
     lines = remarks(found, motions, config)
-    others = [one.track for one in found.people if one.track not in {m.track for m in motions}]
+    lifted = {motion.track for motion in motions}
+    if config.person not in ("largest", "all"):
+        lifted |= set(person_numbers(config.person))
+    others = [one.track for one in found.people if one.track not in lifted]
     if others:
         lines.append(f"also there: person {', '.join(map(str, others))} (--person all)")
     if stale := sorted(path.name for path in earlier - set(files.values())):
@@ -92,7 +96,7 @@ def run_capture(config: CaptureConfig, report: ProgressCallback = ignore_progres
 
 def remarks(found: DetectedPeople, motions: list[Motion], config: CaptureConfig) -> list[str]:
     """What the user should know about the result."""
-    lines = list(found.video.warnings) if found.video else []
+    lines = found.remarks()
     lines.append(f"camera: {motions[0].camera_source}")
     if motions[0].intrinsics_source is IntrinsicsSource.ASSUMED:
         lines.append("distances scale with the focal length, which was assumed: give --camera, or --height")

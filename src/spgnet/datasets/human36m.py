@@ -31,13 +31,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spgnet.datasets.object_arrays import array_errors, pixel_errors, read_dictionaries
+from spgnet.datasets.array_errors import array_errors, pixel_errors
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.object_arrays import read_dictionaries
 
 ACTIONS = (
     *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases"),

@@ -28,14 +28,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spgnet.datasets.array_errors import array_errors, pixel_errors
 from spgnet.datasets.lens_fit import LensFit, fit_lens
-from spgnet.datasets.object_arrays import array_errors, pixel_errors, read_dictionaries
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError
 from spgnet.geometry import rigs
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.skeleton import HUMAN36M, HUMANEVA_JOINTS, HUMANEVA_MISSING, human36m_of_humaneva
 from spgnet.keypoints.keypoints import points_to_human36m
+from spgnet.object_arrays import read_dictionaries
 
 _EXACT = 1.0
 """Median distance in pixels up to which 2D joints are the projections of the 3D ones."""

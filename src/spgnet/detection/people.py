@@ -99,8 +99,10 @@ def track_people(
     return clip.people(tracker.config.min_duration)
 
 
-def select_people(people: Sequence[Keypoints], which: Literal["largest", "all"] | int) -> list[Keypoints]:
-    """Select people: all, one by track number, or the one with the largest box area summed over the frames.
+def select_people(
+    people: Sequence[Keypoints], which: Literal["largest", "all"] | int | str
+) -> list[Keypoints]:
+    """Select people: all, or one of them as :func:`spgnet.keypoints.select_person` does.
 
     Raises:
         InputError: nobody has that number; the message lists the existing ones.

@@ -1,4 +1,4 @@
-"""Keypoint files: recognising and loading every format, and saving our own (docs/keypoints.md)."""
+"""Keypoint files: loading every format, and saving our own (docs/keypoints.md)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from spgnet.errors import InputError, prefix_errors
-from spgnet.files import read_npz, write_npz, write_text
-from spgnet.keypoints.detector_json import (
-    parse_alphapose,
-    parse_mediapipe,
-    parse_mmpose,
-    parse_openpose,
-    parse_rtmlib,
-)
+from spgnet.files import natural_order, npz_names, read_npy, read_npz, write_npz, write_text
+from spgnet.keypoints.arrays import parse_array, parse_reconstruction
+from spgnet.keypoints.coco import parse_annotations, parse_dataset
+from spgnet.keypoints.deeplabcut import is_deeplabcut, parse_deeplabcut_csv
+from spgnet.keypoints.detector_json import parse_mmpose, parse_rtmlib, parse_ultralytics
+from spgnet.keypoints.formats import EXPECTED, KeypointFormat, format_of_json, format_of_npz
+from spgnet.keypoints.hdf5 import parse_hdf5, parse_movement
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
-from spgnet.keypoints.raw import GivenMetadata, RawKeypoints, number_array, parse_metadata, whole_number
-from spgnet.keypoints.table_file import parse_table
+from spgnet.keypoints.mediapipe import parse_mediapipe, parse_tfjs
+from spgnet.keypoints.openpose import parse_named_frames, parse_openpose
+from spgnet.keypoints.raw import GivenMetadata, RawKeypoints
+from spgnet.keypoints.table_file import parse_table, read_table
+from spgnet.keypoints.text import parse_json, read_text
+from spgnet.keypoints.tracks import whole_clip
+from spgnet.keypoints.ultralytics_txt import parse_ultralytics_txt
+from spgnet.keypoints.values import list_names, number_array, parse_metadata, whole_number
+from spgnet.keypoints.videopose3d import parse_videopose3d
 
 KEYS = (
     "keypoints",
@@ -34,6 +40,8 @@ KEYS = (
     "scores",
 )
 """The keys of our own format and of rtmlib's; all others are ignored."""
+_OTHER_KEYS = ("position", "confidence", "reconstruction")
+"""The keys of other programs' ``.npz`` files."""
 
 
 def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
@@ -84,7 +92,9 @@ def parse_spgnet(content: Mapping[str, Any], keypoint_set: KeypointSetName | Non
     metadata = {"keypoint_set": keypoint_set, **parse_metadata(content)}
     if metadata["keypoint_set"] is None:
         raise InputError("no key 'keypoint_set', expected the name of one: add it or give --keypoint-set")
-    return RawKeypoints({number: points}, **metadata)
+    if not len(points):
+        raise InputError("keypoints has no frames")
+    return RawKeypoints({number: whole_clip(points)}, len(points), **metadata)
 
 
 def _plain(value: Any) -> Any:
@@ -94,20 +104,6 @@ def _plain(value: Any) -> Any:
     plain: np.ndarray = value.astype(object)
     plain[~np.isfinite(value)] = np.array(None, dtype=object)
     return plain.tolist()
-
-
-KeypointFormat = Literal["spgnet", "csv", "openpose", "alphapose", "mmpose", "rtmlib", "mediapipe"]
-
-EXPECTED: dict[KeypointFormat, str] = {
-    "spgnet": "an .npz or a JSON object with 'keypoints' [frames, keypoints, 3]",
-    "csv": "a .csv table with columns frame, nose_x, nose_y, nose_score, ...",
-    "openpose": "a folder of *_keypoints.json with 'people' in each",
-    "alphapose": "a JSON list of objects with 'image_id' and 'keypoints'",
-    "mmpose": "a JSON list of frames with 'instances', or an object with 'instance_info'",
-    "rtmlib": "a JSON object or an .npz with 'keypoints' and 'scores'",
-    "mediapipe": "a JSON list of frames with 33 landmarks 'x', 'y', 'visibility' each",
-}
-"""What a file of each format looks like, for messages."""
 
 
 def load_keypoints(
@@ -125,10 +121,10 @@ def load_keypoints(
     ((100, 26, 3), 'halpe26')
 
     The format is recognised by the contents. Scores are clamped to [0, 1]; a missing keypoint is NaN, NaN, 0.
-    Points are in single precision.
+    Points are in single precision. What had to be assumed is told in :attr:`Keypoints.remarks`.
 
     Args:
-        path: a file, or OpenPose's folder.
+        path: a file, or the folder of the files of one clip (OpenPose's, Pose2Sim's, Ultralytics').
         keypoint_set: the keypoint set, if the file does not name it.
         fps: frames per second. It overrides the rate in the file, for example for slow motion.
         image_size: width and height in pixels, if the file does not state them.
@@ -140,6 +136,7 @@ def load_keypoints(
     Raises:
         InputError: the file does not exist, has no known format or not the requested one, is damaged, lacks
             metadata that the arguments do not supply either, contradicts them, or holds no person.
+        OSError: it cannot be read.
     """
     path = Path(path)
     if not path.exists():
@@ -147,99 +144,125 @@ def load_keypoints(
     if format not in ("auto", *get_args(KeypointFormat)):
         raise InputError(f"no keypoint format {format!r}; there are {', '.join(get_args(KeypointFormat))}")
     with prefix_errors(path):
-        found, content = _open(path)
+        found, raw = _open(path, keypoint_set, format)
         if format not in ("auto", found):
             raise InputError(f"it looks like {found}, not {format}: expected {EXPECTED[format]}")
-        return _parse(found, content, keypoint_set).people(GivenMetadata(keypoint_set, fps, image_size))
+        return raw.people(GivenMetadata(keypoint_set, fps, image_size))
 
 
-KEYPOINT_SUFFIXES = (".npz", ".json", ".csv", ".tsv")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+HDF5_SUFFIXES = (".h5", ".hdf5", ".nc", ".slp")
+KEYPOINT_SUFFIXES = (".npz", ".json", *TABLE_SUFFIXES, ".npy", *HDF5_SUFFIXES)
 """Endings of the keypoint files, which tell them from videos."""
+REFUSED_SUFFIXES = {
+    ".pkl": "pickles are never opened; save the arrays with numpy.savez",
+    ".pickle": "pickles are never opened; save the arrays with numpy.savez",
+    ".pt": "pickles are never opened; save the arrays with numpy.savez",
+    ".pth": "pickles are never opened; save the arrays with numpy.savez",
+    ".xlsx": "a workbook; save it as CSV",
+    ".xls": "a workbook; save it as CSV",
+    ".parquet": "a Parquet table; save it as CSV",
+    ".mat": "a MATLAB file; save its arrays as CSV or with numpy.savez",
+    ".trc": "3D markers; 2D keypoints are lifted",
+    ".c3d": "3D markers; 2D keypoints are lifted",
+}
+"""Endings of files that hold keypoints and are not read, and what to do with them."""
 
 
-def _open(path: Path) -> tuple[KeypointFormat, Any]:
-    """The format and the decoded contents of a file or folder."""
+def _open(
+    path: Path, keypoint_set: KeypointSetName | None, wanted: KeypointFormat | Literal["auto"]
+) -> tuple[KeypointFormat, RawKeypoints]:
+    """The format and the contents of a file or folder.
+
+    Raises:
+        InputError: it has no known format, or another one than the wanted one, or is malformed.
+    """
     if path.is_dir():
-        names = sorted(path.glob("*_keypoints.json"))
-        if not names:
-            raise InputError(f"no keypoints in this folder: expected {EXPECTED['openpose']}")
-        return "openpose", [(name.name, _json(name, f"{name.name}: ")) for name in names]
+        return _open_folder(path)
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        content = read_npz(path, KEYS)
-        return _format_of_npz(content), content
-    if suffix in (".csv", ".tsv"):
-        return "csv", _text(path)
+        return _open_npz(path, keypoint_set)
+    if suffix == ".npy":
+        return "array", parse_array(read_npy(path), path.name)
+    if suffix in HDF5_SUFFIXES:
+        return parse_hdf5(path, keypoint_set)
+    if suffix in TABLE_SUFFIXES:
+        text = read_text(path)
+        if is_deeplabcut(text):
+            return "deeplabcut", parse_deeplabcut_csv(text, keypoint_set)
+        if suffix == ".txt" and text[:1].isdecimal():
+            return "ultralytics", parse_ultralytics_txt([(path.name, text)])
+        return "csv", parse_table(read_table(text), keypoint_set)
     if suffix == ".json":
-        content = _json(path)
-        found = _format_of_json(content)
-        return found, [(path.name, content)] if found == "openpose" else content
-    note = "pickles are never opened; " if suffix in (".pkl", ".pickle", ".pt", ".pth") else ""
-    known = ", ".join(KEYPOINT_SUFFIXES)
-    raise InputError(f"{note}expected {known} or OpenPose's folder, not {suffix or 'no suffix'}")
+        return _open_json(path, keypoint_set, wanted)
+    note = f"{REFUSED_SUFFIXES[suffix]}; " if suffix in REFUSED_SUFFIXES else ""
+    raise InputError(
+        f"{note}expected {', '.join(KEYPOINT_SUFFIXES)} or a folder of .json, not {suffix or 'no suffix'}"
+    )
 
 
-def _parse(found: KeypointFormat, content: Any, keypoint_set: KeypointSetName | None) -> RawKeypoints:
-    if found == "csv":
-        return parse_table(content, keypoint_set)
+def _open_folder(path: Path) -> tuple[KeypointFormat, RawKeypoints]:
+    files = sorted(
+        (file for file in path.iterdir() if file.is_file()), key=lambda file: natural_order(file.name)
+    )
+    found = [file for file in files if file.name.lower().endswith("_keypoints.json")]
+    found = found or [file for file in files if file.suffix.lower() == ".json"]
+    if found:
+        return "openpose", parse_openpose([(file.name, parse_json(file, f"{file.name}: ")) for file in found])
+    if texts := [file for file in files if file.suffix.lower() == ".txt"]:
+        return "ultralytics", parse_ultralytics_txt(
+            [(file.name, read_text(file, f"{file.name}: ")) for file in texts]
+        )
+    inside = sorted(
+        folder.name for folder in path.iterdir() if folder.is_dir() and any(folder.glob("*.json"))
+    )
+    if inside:
+        raise InputError(
+            f"a folder of {len(inside)} folders of keypoints, expected one: {list_names(inside)}"
+        )
+    known = sorted(
+        {file.suffix for file in files if file.suffix.lower() in (*KEYPOINT_SUFFIXES, *REFUSED_SUFFIXES)}
+    )
+    note = f" (with {', '.join(known)} files: give one of them)" if known else ""
+    raise InputError(f"no keypoints in this folder{note}: expected {EXPECTED['openpose']}")
+
+
+def _open_npz(path: Path, keypoint_set: KeypointSetName | None) -> tuple[KeypointFormat, RawKeypoints]:
+    names = npz_names(path)
+    found = format_of_npz(dict.fromkeys(names))
+    if found == "videopose3d":
+        return found, parse_videopose3d(path)
+    content = read_npz(path, (*KEYS, *_OTHER_KEYS))
+    found = format_of_npz(content)
+    if found == "movement":
+        return found, parse_movement(content, keypoint_set)
+    if found == "array":
+        return found, parse_reconstruction(content["reconstruction"])
+    return found, parse_rtmlib(content) if found == "rtmlib" else parse_spgnet(content, keypoint_set)
+
+
+def _open_json(
+    path: Path, keypoint_set: KeypointSetName | None, wanted: KeypointFormat | Literal["auto"]
+) -> tuple[KeypointFormat, RawKeypoints]:
+    content = parse_json(path)
+    found = format_of_json(content)
+    if wanted not in ("auto", found):
+        raise InputError(f"it looks like {found}, not {wanted}: expected {EXPECTED[wanted]}")
+    if found == "openpose":
+        return found, parse_openpose([(path.name, content)])
     if found == "spgnet":
-        return parse_spgnet(content, keypoint_set)
-    readers = {
-        "openpose": parse_openpose,
-        "alphapose": parse_alphapose,
+        return found, parse_spgnet(content, keypoint_set)
+    if found == "alphapose" and isinstance(content, dict) and "annotations" not in content:
+        return found, parse_named_frames(content)
+    if found == "array":
+        return found, parse_array(content, path.name)
+    parsers = {
+        "alphapose": parse_annotations,
+        "coco": parse_dataset,
         "mmpose": parse_mmpose,
         "rtmlib": parse_rtmlib,
+        "ultralytics": parse_ultralytics,
         "mediapipe": parse_mediapipe,
+        "movenet": parse_tfjs,
     }
-    return readers[found](content)
-
-
-def _format_of_npz(content: dict[str, Any]) -> KeypointFormat:
-    """Ours or rtmlib's: ours holds x, y and score in one array, rtmlib's has the scores in a second one."""
-    ours = "scores" not in content or np.shape(content.get("keypoints", 0))[2:] == (3,)
-    return "spgnet" if ours else "rtmlib"
-
-
-_OBJECT_KEYS: dict[str, KeypointFormat] = {
-    "people": "openpose",
-    "instance_info": "mmpose",
-    "predictions": "mmpose",
-    "scores": "rtmlib",
-    "keypoints": "spgnet",
-}
-_LIST_KEYS: dict[str, KeypointFormat] = {
-    "image_id": "alphapose",
-    "instances": "mmpose",
-    "keypoint_scores": "mmpose",
-    "x": "mediapipe",
-}
-"""Keys that tell the JSON formats apart: of the object itself, or of the first object in the lists."""
-
-
-def _format_of_json(content: Any) -> KeypointFormat:
-    first = content
-    while isinstance(first, list):
-        first = next((entry for entry in first if entry), None)
-    if first is None and isinstance(content, list):
-        raise InputError("it holds no person: an empty list")
-    keys = _LIST_KEYS if isinstance(content, list) else _OBJECT_KEYS
-    for key, found in keys.items():
-        if isinstance(first, dict) and key in first:
-            return found
-    known = "; ".join(f"{name}: {text}" for name, text in EXPECTED.items() if "JSON" in text)
-    raise InputError(f"JSON of no known format; expected one of {known}")
-
-
-def _json(path: Path, prefix: str = "") -> Any:
-    text = _text(path, prefix)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # numbers or nesting beyond Python's limits raise them too
-        raise InputError(f"{prefix}not JSON, or truncated ({error})") from None
-
-
-def _text(path: Path, prefix: str = "") -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{prefix}not a text file: expected UTF-8") from None
+    return found, parsers[found](content)

@@ -14,12 +14,26 @@ from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.image_rotation import ImageRotation, rotated_camera, rotated_pixels, rotated_size
 from spgnet.geometry.skeleton import HUMAN36M
 
-KeypointSetName = Literal["human36m17", "coco17", "halpe26", "body25", "mediapipe33"]
+KeypointSetName = Literal[
+    "human36m17",
+    "coco17",
+    "coco18",
+    "panoptic19",
+    "body25",
+    "body25b",
+    "halpe26",
+    "mediapipe33",
+    "wholebody133",
+]
 
 
 def present(points: Real[np.ndarray, "*batch 3"]) -> Bool[np.ndarray, "*batch"]:
-    """Which points (x, y, score) are present, which means a positive score and finite x and y."""
-    return (points[..., 2] > 0) & np.isfinite(points[..., :2]).all(axis=-1)
+    """Which points (x, y, score) are present: those with a positive score, and finite x and y.
+
+    The corner of the image, x = y = 0, is where detectors put what they have not found, whatever its score.
+    """
+    positions = points[..., :2]
+    return (points[..., 2] > 0) & np.isfinite(positions).all(axis=-1) & (positions != 0).any(axis=-1)
 
 
 @dataclass(frozen=True, eq=False)  # equality of arrays is no truth value
@@ -28,13 +42,17 @@ class Keypoints:
 
     Args:
         points: x and y in pixels (origin top left) and a score in [0, 1] of each keypoint; a score of zero
-            or less, or NaN in x or y, marks a missing one. In frames without the person all are missing.
+            or less, NaN in x or y, or x = y = 0 marks a missing one. In frames without the person all are
+            missing.
         keypoint_set: names the keypoints and their order (docs/keypoints.md).
         timestamps: time of each frame in seconds, increasing.
         image_size: width and height of the image in pixels.
         camera_matrix: intrinsics in pixels, if known.
         distortion: k1, k2, p1, p2, k3 of OpenCV, if known.
         track: the person's number in the clip, from 1.
+        joined_tracks: other numbers that the detector's tracker gave to the same person.
+        remarks: what the reader of a file had to assume, and what in the file it did not understand; one
+            line each.
 
     Integer arrays are converted to floating point.
 
@@ -57,6 +75,8 @@ class Keypoints:
     camera_matrix: Real[np.ndarray, "3 3"] | None = None
     distortion: Real[np.ndarray, " 5"] | None = None
     track: int = 1
+    joined_tracks: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known = get_args(KeypointSetName)
@@ -149,21 +169,38 @@ _COCO = _words(
     "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
 )
 
+_FEET = _words("left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel")
+
 KEYPOINT_NAMES: dict[KeypointSetName, tuple[str, ...]] = {
     "human36m17": HUMAN36M.names,
     "coco17": _COCO,
     "halpe26": _COCO
     + _words("head neck hip left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel"),
+    "coco18": _words(
+        "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip "
+        "right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear"
+    ),
+    "panoptic19": _words(
+        "neck nose mid_hip left_shoulder left_elbow left_wrist left_hip left_knee left_ankle right_shoulder "
+        "right_elbow right_wrist right_hip right_knee right_ankle left_eye left_ear right_eye right_ear"
+    ),
     "body25": _words(
         "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip "
         "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear "
         "left_ear left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel"
     ),
+    "body25b": _COCO + _words("upper_neck head_top") + _FEET,
     "mediapipe33": _words(
         "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear "
         "right_ear mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist "
         "right_wrist left_pinky right_pinky left_index right_index left_thumb right_thumb left_hip right_hip "
         "left_knee right_knee left_ankle right_ankle left_heel right_heel left_foot_index right_foot_index"
+    ),
+    "wholebody133": (
+        *_COCO,
+        *_FEET,
+        *(f"face_{index}" for index in range(68)),
+        *(f"{side}_hand_{index}" for side in ("left", "right") for index in range(21)),
     ),
 }
 """Keypoint names of every set, in the order of the detector's output."""
@@ -194,9 +231,13 @@ def _sources(pelvis: tuple[str, ...], thorax: tuple[str, ...], head: tuple[str, 
 SOURCES: dict[KeypointSetName, dict[str, tuple[str, ...]]] = {
     "human36m17": {name: (name,) for name in HUMAN36M.names},
     "coco17": _sources(_HIPS, _SHOULDERS, ()),
-    "halpe26": _sources(("hip",), ("neck",), ("head",)),
+    "coco18": _sources(_HIPS, _SHOULDERS, ()),
+    "panoptic19": _sources(("mid_hip",), ("neck",), ()),
     "body25": _sources(("mid_hip",), ("neck",), ()),
+    "body25b": _sources(_HIPS, _SHOULDERS, ("head_top",)),
+    "halpe26": _sources(("hip",), ("neck",), ("head",)),
     "mediapipe33": _sources(_HIPS, _SHOULDERS, ()),
+    "wholebody133": _sources(_HIPS, _SHOULDERS, ()),
 }
 """For every set, the keypoints whose mean is each joint of Human3.6M; empty if the set has no such keypoint.
 

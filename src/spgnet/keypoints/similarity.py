@@ -86,16 +86,40 @@ def oks(
     return np.where(shared >= MIN_SHARED, similarity.sum(axis=-1) / shared.clip(1), 0.0)
 
 
-def keypoint_distance(one: Real[np.ndarray, "joints 3"], other: Real[np.ndarray, "joints 3"]) -> float:
-    """Mean distance of the keypoints present in both poses, relative to the larger one's box diagonal.
+def oks_of_present(
+    person: Float[np.ndarray, "joints 3"], others: Float[np.ndarray, "others joints 3"]
+) -> Float[np.ndarray, " others"]:
+    """:func:`oks` of one pose and each of others, over all keypoints present in both, however unsure."""
+    both = present(person) & present(others)
+    squared = ((person[:, :2] - others[..., :2]) ** 2).sum(axis=-1)
+    boxes = [diagonal(bounding_box(pose[present(pose)])) for pose in (person, *others)]
+    scale = OKS_SIGMA * np.maximum(boxes[0], boxes[1:])
+    similarity = np.exp(-np.where(both, squared, 0) / (2 * scale[:, None] ** 2)) * both
+    shared = both.sum(axis=-1)
+    return np.where(shared >= MIN_SHARED, similarity.sum(axis=-1) / shared.clip(1), 0.0)
 
-    It is infinite if no keypoint is present in both.
+
+def keypoint_distances(
+    person: Float[np.ndarray, "joints 3"], others: Float[np.ndarray, "others joints 3"]
+) -> Float[np.ndarray, " others"]:
+    """Mean distance of the keypoints present in two poses, of one pose from each of others.
+
+    It is relative to the larger one's box diagonal, and infinite if no keypoint is present in both.
     """
-    both = present(one) & present(other)
-    if not both.any():
-        return np.inf
-    distance = np.linalg.norm(one[both, :2] - other[both, :2], axis=-1).mean()
-    return float(distance / max(diagonal(bounding_box(pose[present(pose)])) for pose in (one, other)))
+    both = present(person) & present(others)
+    apart = np.linalg.norm(np.where(both[..., None], person[:, :2] - others[..., :2], 0), axis=-1)
+    sizes = np.maximum(_diagonals(person[None]), _diagonals(others))
+    shared = both.sum(axis=-1)
+    return np.where(shared > 0, apart.sum(axis=-1) / shared.clip(1) / sizes, np.inf)
+
+
+def _diagonals(people: np.ndarray) -> np.ndarray:
+    """Diagonals of the boxes of the present keypoints, at least 1; 1 where none is present."""
+    there = present(people)[..., None]
+    low = np.where(there, people[..., :2], np.inf).min(axis=-2)
+    high = np.where(there, people[..., :2], -np.inf).max(axis=-2)
+    spread = np.where(np.isfinite(high), high - np.where(np.isfinite(low), low, 0), 0)
+    return np.linalg.norm(spread, axis=-1).clip(1)
 
 
 def best_assignment(gain: Float[np.ndarray, "rows columns"]) -> list[tuple[int, int]]:

@@ -4,43 +4,127 @@ from __future__ import annotations
 
 import csv
 import re
-from typing import cast, get_args
+from typing import NamedTuple, cast, get_args
 
 import numpy as np
 
 from spgnet.errors import InputError
-from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KEYPOINT_NAMES, KeypointSetName
-from spgnet.keypoints.raw import RawKeypoints, frame_span, missing, parse_metadata, whole_number
+from spgnet.keypoints.frame_numbers import frame_span
+from spgnet.keypoints.keypoint_names import match_names
+from spgnet.keypoints.keypoints import KeypointSetName
+from spgnet.keypoints.raw import RawKeypoints
+from spgnet.keypoints.tracks import Track
+from spgnet.keypoints.values import list_names, parse_metadata, whole_number
 
 _MAX_LISTED = 6
 """The most errors of a kind that a message lists."""
 
+SCORE_NAMES = (
+    *("score", "confidence", "conf", "likelihood", "visibility", "visible", "vis", "probability", "prob"),
+    *("c", "v", "p", "s"),
+)
+"""What people call the score of a keypoint at the end of its column's name."""
+_KEYS = {
+    "frame": {"frame", "frames", "frame_id", "frame_idx", "frame_index", "frame_number", "frame_no"},
+    "time": {"time", "times", "timestamp", "time_s", "seconds", "t"},
+    "track": {"track", "track_id", "person", "person_id", "individual", "id", "idx"},
+}
+"""Names of the columns that are of no keypoint."""
+_PART = re.compile(rf"(.+)[\s_.:/-](x|y|{'|'.join(SCORE_NAMES)})", re.IGNORECASE)
 
-def parse_table(text: str, keypoint_set: KeypointSetName | None) -> RawKeypoints:
-    """Parse a table.
 
-    Lines that begin with ``#`` hold metadata: ``# keypoint_set=coco17 image_size=1280x720 fps=30``. If
-    neither they nor the argument name a keypoint set, it is inferred from the columns. Separators are commas,
-    semicolons (then numbers may have decimal commas) or tabs.
+class Table(NamedTuple):
+    """The cells of a table, its column names, the numbers of its lines, and what its comments say."""
+
+    columns: list[str]
+    cells: list[list[str]]
+    lines: list[int]
+    decimal_commas: bool
+    metadata: dict
+
+
+def read_table(text: str) -> Table:
+    """The cells of a table, separated by commas, or by semicolons or tabs (perhaps with decimal commas).
+
+    Lines that begin with ``#`` hold metadata: ``# keypoint_set=coco17 image_size=1280x720 fps=30``.
 
     Raises:
-        InputError: columns are missing, cells are not numbers, or a person has two rows in one frame.
+        InputError: there is no row, a quotation mark is not closed, or metadata is malformed.
     """
     lines = [line for line in enumerate(text.splitlines(), start=1) if line[1].strip(' \t,;"')]
     metadata = _comment_metadata(" ".join(line for _, line in lines if _is_comment(line)))
     rows = [(number, line) for number, line in lines if not _is_comment(line)]
+    if rows and re.fullmatch(r'"?sep=[,;\t]"?', rows[0][1].strip(" ")):  # how spreadsheets are told it
+        rows = rows[1:]
     if len(rows) < 2:
         raise InputError("an empty table, expected a row of column names and a row per frame")
     separator = max(",;\t", key=rows[0][1].count)
     header, *cells = _cells([line for _, line in rows], separator)
-    columns = [name.strip().lower() for name in header]
-    named = metadata.get("keypoint_set") or keypoint_set or _set_of_columns(columns)
-    if named not in get_args(KeypointSetName):
+    return Table(
+        [name.strip() for name in header],
+        cells,
+        [number for number, _ in rows[1:]],
+        separator in ";\t",
+        metadata,
+    )
+
+
+def parse_table(table: Table, keypoint_set: KeypointSetName | None) -> RawKeypoints:
+    """Parse a table with a column for each number of each keypoint.
+
+    If neither its comments nor the argument name a keypoint set, the columns tell it.
+
+    Raises:
+        InputError: columns are missing, cells are not numbers, or a person has two rows in one frame.
+    """
+    named = table.metadata.get("keypoint_set") or keypoint_set
+    if named is not None and named not in get_args(KeypointSetName):
         raise InputError(f"no keypoint set {named!r}; there are {', '.join(get_args(KeypointSetName))}")
-    metadata["keypoint_set"] = cast(KeypointSetName, named)
-    wanted = _wanted_columns(columns, metadata["keypoint_set"])
-    table = _numbers(columns, cells, [number for number, _ in rows[1:]], separator == ";")
-    return _parse(table, wanted, metadata)
+    keys, keypoints, unknown = _understood(table.columns)
+    complete = {name: parts for name, parts in keypoints.items() if "x" in parts and "y" in parts}
+    unknown += [name for name in keypoints if name not in complete]
+    matched = match_names(list(complete), cast(KeypointSetName | None, named))
+    used = [*keys.values(), *(column for parts in complete.values() for column in parts.values())]
+    numbers = _numbers(table, used)
+    rows = len(table.cells)
+    points = np.ones((rows, len(complete), 3))
+    for index, parts in enumerate(complete.values()):
+        for part, column in parts.items():
+            points[:, index, ("x", "y", "score").index(part)] = numbers[column]
+    columns = {key: numbers[column] for key, column in keys.items()}
+    metadata = table.metadata | {"keypoint_set": matched.keypoint_set}
+    raw = _people(columns, matched.reorder(points), metadata).remark(*matched.remarks())
+    if unknown:
+        raw = raw.remark(f"columns that are not understood are left out: {list_names(unknown)}")
+    return raw if "frame" in keys else raw.remark("there is no column 'frame': every row is taken for one")
+
+
+def _understood(columns: list[str]) -> tuple[dict[str, int], dict[str, dict[str, int]], list[str]]:
+    """The columns of frame, time and track, those of x, y and score of keypoints, and names of the others.
+
+    Raises:
+        InputError: a column is repeated.
+    """
+    keys: dict[str, int] = {}
+    keypoints: dict[str, dict[str, int]] = {}
+    unknown, repeated = [], []
+    for column, name in enumerate(columns):
+        key = next((key for key, names in _KEYS.items() if name.lower() in names), None)
+        match = _PART.fullmatch(name[:100])
+        if key is not None:
+            found, part = keys, key
+        elif match is not None:
+            found, part = keypoints.setdefault(match[1].strip(), {}), match[2].lower()
+            part = part if part in ("x", "y") else "score"
+        else:
+            unknown += [name] if name else []
+            continue
+        if part in found:
+            repeated.append(name)
+        found[part] = column
+    if repeated:
+        raise InputError(f"columns are repeated: {list_names(repeated)}")
+    return keys, keypoints, unknown
 
 
 def _cells(lines: list[str], separator: str) -> list[list[str]]:
@@ -58,94 +142,64 @@ def _is_comment(line: str) -> bool:
 
 
 def _comment_metadata(comments: str) -> dict:
-    metadata: dict = dict(re.findall(r"(\w+)\s*[=:]\s*([^\s,;\"]+)", comments))
+    # The look-behind keeps the time in proportion to the text: a word is tried at its beginning only.
+    metadata: dict = dict(re.findall(r"(?<!\w)(\w{1,30}) {0,4}[=:] {0,4}([^\s,;\"]{1,60})", comments))
     if "image_size" in metadata:
         metadata["image_size"] = metadata["image_size"].lower().split("x")
     known = ("keypoint_set", "image_size", "fps")
     return parse_metadata({key: value for key, value in metadata.items() if key in known})
 
 
-def _set_of_columns(columns: list[str]) -> KeypointSetName:
-    """The set of which the smallest fraction of keypoints is missing; among equals the largest set."""
-
-    def missing_share(name: KeypointSetName) -> float:
-        return sum(f"{joint}_x" not in columns for joint in KEYPOINT_NAMES[name]) / KEYPOINT_COUNTS[name]
-
-    return min(KEYPOINT_NAMES, key=lambda name: (missing_share(name), -KEYPOINT_COUNTS[name]))
-
-
-def _wanted_columns(columns: list[str], keypoint_set: KeypointSetName) -> list[tuple[str, ...]]:
-    """The columns of every keypoint: x and y, and score if the table has score columns.
-
-    Raises:
-        InputError: columns are missing or repeated.
-    """
-    parts = ("x", "y", "score") if any(name.endswith("_score") for name in columns) else ("x", "y")
-    wanted = [tuple(f"{joint}_{part}" for part in parts) for joint in KEYPOINT_NAMES[keypoint_set]]
-    missing_columns = [name for name in ("frame", *sum(wanted, ())) if name not in columns]
-    if missing_columns:
-        more = f" and {len(missing_columns) - _MAX_LISTED} more" if len(missing_columns) > _MAX_LISTED else ""
-        raise InputError(
-            f"columns are missing: {', '.join(missing_columns[:_MAX_LISTED])}{more}; expected frame and "
-            f"{', '.join(wanted[0])} and so on for the keypoints of {keypoint_set}"
-        )
-    repeated = sorted({name for name in columns if name and columns.count(name) > 1})
-    if repeated:
-        raise InputError(f"columns are repeated: {', '.join(repeated[:_MAX_LISTED])}")
-    return wanted
-
-
-def _numbers(
-    columns: list[str], cells: list[list[str]], lines: list[int], decimal_commas: bool
-) -> dict[str, np.ndarray]:
-    """The numbers of every numeric column by its name; NaN for empty cells.
+def _numbers(table: Table, columns: list[int]) -> dict[int, np.ndarray]:
+    """The numbers in some columns; NaN for empty cells.
 
     Raises:
         InputError: cells are not numbers, or rows are too long.
     """
-    table = {name: np.full(len(cells), np.nan) for name in columns if _is_number_column(name)}
+    numbers = {column: np.full(len(table.cells), np.nan) for column in columns}
     errors = []
-    for row, (line, values) in enumerate(zip(lines, cells, strict=True)):
-        if len(values) > len(columns) and any(value.strip() for value in values[len(columns) :]):
-            errors.append(f"line {line} has {len(values)} cells for {len(columns)} columns")
-        for name, value in zip(columns, values, strict=False):
-            cell = value.strip().replace(",", ".") if decimal_commas else value.strip()
-            if cell and name in table:
+    width = len(table.columns)
+    for row, (line, values) in enumerate(zip(table.lines, table.cells, strict=True)):
+        if len(values) > width and any(value.strip() for value in values[width:]):
+            errors.append(f"line {line} has {len(values)} cells for {width} columns")
+        for column in columns:
+            value = values[column].strip() if column < len(values) else ""
+            cell = value.replace(",", ".") if table.decimal_commas else value
+            if cell:
                 try:
-                    table[name][row] = float(cell)
+                    numbers[column][row] = float(cell)
                 except ValueError:
-                    errors.append(f"line {line}, column {name}: {cell!r} is no number")
+                    errors.append(
+                        f"line {line}, column {table.columns[column][:40]}: {cell[:40]!r} is no number"
+                    )
     if errors:
         more = f"; and {len(errors) - _MAX_LISTED} more" if len(errors) > _MAX_LISTED else ""
         raise InputError("; ".join(errors[:_MAX_LISTED]) + more)
-    return table
+    return numbers
 
 
-def _is_number_column(name: str) -> bool:
-    return name in ("frame", "time", "track") or name.endswith(("_x", "_y", "_score"))
-
-
-def _parse(table: dict[str, np.ndarray], wanted: list[tuple[str, ...]], metadata: dict) -> RawKeypoints:
-    numbers = [whole_number(value, "a frame") for value in table["frame"]]
-    tracks = [whole_number(value, "a track") for value in table.get("track", np.ones(len(numbers)))]
-    points = np.ones((len(numbers), len(wanted), 3))
-    for joint, names in enumerate(wanted):
-        for part, name in enumerate(names):
-            points[:, joint, part] = table[name]
+def _people(columns: dict[str, np.ndarray], points: np.ndarray, metadata: dict) -> RawKeypoints:
+    """Raw keypoints of a row for each frame and person, with points [rows, keypoints, 3]."""
+    frames = columns.get("frame", np.arange(len(points)))
+    numbers = [whole_number(value, "a frame") for value in frames]
+    tracks = [whole_number(value, "a track") for value in columns.get("track", np.ones(len(numbers)))]
     first, span = frame_span(numbers)
-    people: dict[int, np.ndarray] = {}
-    filled: set[tuple[int, int]] = set()
-    for number, track, row in zip(numbers, tracks, points, strict=True):
-        if (number, track) in filled:
+    rows: dict[int, dict[int, int]] = {}
+    for row, (number, track) in enumerate(zip(numbers, tracks, strict=True)):
+        if number - first in rows.setdefault(track, {}):
             raise InputError(f"frame {number} occurs twice for track {track}, expected one row per person")
-        filled.add((number, track))
-        people.setdefault(track, missing(span, len(wanted)))[number - first] = row
-    return RawKeypoints(people, first=first, times=_times(table, np.array(numbers) - first, span), **metadata)
+        rows[track][number - first] = row
+    people = {}
+    for track, some in rows.items():
+        order = np.array(sorted(some))
+        people[track] = Track(order, points[[some[frame] for frame in order.tolist()]])
+    times = _times(columns, np.array(numbers) - first, span)
+    return RawKeypoints(people, span, first=first, times=times, normalised=None, **metadata)
 
 
-def _times(table: dict[str, np.ndarray], frames: np.ndarray, span: int) -> np.ndarray | None:
+def _times(columns: dict[str, np.ndarray], frames: np.ndarray, span: int) -> np.ndarray | None:
     """The time of every frame in seconds, interpolated for absent frames; None if the table has no times."""
-    if "time" not in table or np.isnan(table["time"]).all():
+    if "time" not in columns or np.isnan(columns["time"]).all():
         return None
     known, rows = np.unique(frames, return_index=True)
-    return np.interp(np.arange(span), known, table["time"][rows])
+    return np.interp(np.arange(span), known, columns["time"][rows])

@@ -16,6 +16,8 @@ from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, KeypointSetName, drop_low_confidence, points_to_human36m
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, mean_fps, midpoint_joints
 from spgnet.keypoints.outliers import find_exchanged, find_outliers
+from spgnet.keypoints.set_choice import set_of_people
+from spgnet.keypoints.values import FASTEST, SLOWEST
 
 MAX_IRREGULARITY = 0.25
 """The largest deviation of a frame from a constant rate, in frames, without resampling the clip."""
@@ -79,24 +81,28 @@ def keypoints_from_array(
         points: x and y in pixels, and score.
         fps: frames per second.
         image_size: width and height in pixels.
-        keypoint_set: by default the only set with that number of keypoints.
+        keypoint_set: by default the set with that number of keypoints; required for 17.
 
     Raises:
         InputError: one of these is missing.
     """
     missing = [n for n, value in (("fps", fps), ("image_size", image_size)) if value is None]
-    counts: list[KeypointSetName] = [
+    sets: list[KeypointSetName] = [
         name for name, count in KEYPOINT_COUNTS.items() if points.shape[1:2] == (count,)
     ]
-    if keypoint_set is None and len(counts) != 1:
+    if keypoint_set is None and (not sets or points.shape[1] == 17):
         missing.append("keypoint_set")
     if missing or image_size is None or fps is None:
         raise InputError(f"an array of keypoints does not say its {', '.join(missing)}; give it")
+    found, remark = keypoint_set or sets[0], ""
+    if keypoint_set is None and len(sets) > 1:
+        found, remark = set_of_people(points)
     return Keypoints(
         points=points.astype(np.float32),
-        keypoint_set=keypoint_set or counts[0],
+        keypoint_set=found,
         timestamps=np.arange(len(points)) / fps,
         image_size=image_size,
+        remarks=(remark,) if remark else (),
     )
 
 
@@ -107,7 +113,7 @@ def check_fps(fps: float) -> None:
         InputError: it is not from 0.01 to 100 000. Lifting takes memory in proportion to
             the seconds of a clip, and smoothing to its frame rate.
     """
-    if not 0.01 <= fps <= 100_000:
+    if not SLOWEST <= fps <= FASTEST:
         raise InputError(f"fps must be from 0.01 to 100000 frames per second, got {fps:g}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
+from spgnet.files import natural_order
 from spgnet.video.frames import Frame, FrameSource, focal_in_pixels
 
 if TYPE_CHECKING:
@@ -53,12 +53,6 @@ class ImageFolder(FrameSource):
             if size != self.image_size:
                 raise InputError(f"{file}: the image is {size}, expected {self.image_size} like the first")
             yield Frame(image, index / self.fps)
-
-
-def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that orders numbers inside names by value (2 before 10)."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
-    return tuple((0, int(part), part) if part[0] in "0123456789" else (1, 0, part) for part in parts)
 
 
 def read_image(path: Path) -> tuple[np.ndarray, float | None]:

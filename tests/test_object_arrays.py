@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spgnet.datasets.object_arrays import pixel_errors, read_object_arrays
+from spgnet.datasets.array_errors import pixel_errors
+from spgnet.object_arrays import read_object_arrays
 
 RANDOM = np.random.default_rng(0)
 MOTION = {
@@ -287,7 +288,7 @@ def test_files_that_are_no_archives_get_one_line(tmp_path):
 
 def test_an_archive_that_unpacks_to_more_than_fits_is_not_unpacked(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "x.npz", x=np.zeros(2_000_000))
-    monkeypatch.setattr("spgnet.datasets.object_arrays._LARGEST", 1_000_000)
+    monkeypatch.setattr("spgnet.object_arrays._LARGEST", 1_000_000)
     with pytest.raises(ValueError, match=r"x\.npz: it unpacks to more than"):
         read_object_arrays(tmp_path / "x.npz")
 

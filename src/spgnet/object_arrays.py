@@ -14,7 +14,7 @@ import pickle
 import pickletools
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
             shape, fortran, dtype = _read_header(file)
             rest = file.read()
         if dtype == np.dtype(object):
-            array = _unpickled(rest)
+            array = unpickle_plain(rest)
             return array.item() if isinstance(array, np.ndarray) and array.shape == () else array
         return _array_of(rest, dtype, shape, fortran).copy()
 
@@ -98,7 +98,12 @@ def _array_of(raw: bytes, dtype: np.dtype, shape: tuple[int, ...], fortran: bool
     return np.ndarray(shape, dtype, buffer=raw, order="F" if fortran else "C")
 
 
-def _unpickled(data: bytes) -> Any:
+def unpickle_plain(data: bytes) -> Any:
+    """The plain objects in a pickle: numbers, text, lists, dictionaries and arrays of numbers.
+
+    Raises:
+        InputError: it is damaged, or names anything else; nothing that it names has been run.
+    """
     try:
         _check_opcodes(data)
         return _Plain()(_Unpickler(io.BytesIO(data), encoding="latin1").load())
@@ -282,32 +287,3 @@ def read_dictionaries(path: Path | str, *keys: str) -> list[dict[str, Any]]:
         if not isinstance(arrays.get(key), dict):
             raise InputError(f"{path}: has no dictionary {key!r}")
     return [arrays[key] for key in keys]
-
-
-def pixel_errors(held: Any, cameras: Sequence[str], joints: int, frames: int) -> list[str]:
-    """Errors of a sequence whose 2D joints should be an array [``frames`` or more, joints, 2] per camera."""
-    if not isinstance(held, list | tuple | np.ndarray):
-        return ["is missing" if held is None else f"is {type(held).__name__}, expected a list by camera"]
-    if len(held) != len(cameras):
-        return [f"has {len(held)} cameras, expected {len(cameras)}"]
-    errors = []
-    for camera, values in zip(cameras, held, strict=True):
-        cut = values[:frames] if isinstance(values, np.ndarray) and values.ndim else values
-        found = array_errors(cut, (joints, 2))
-        if not found and len(cut) < frames:
-            found = [f"has {len(cut)} frames, the motion has {frames}"]
-        errors += [f"camera {camera} {error}" for error in found]
-    return errors
-
-
-def array_errors(value: Any, shape: tuple[int, int]) -> list[str]:
-    """What is wrong with an array that should have floating point numbers and the shape [T, *shape]."""
-    if not isinstance(value, np.ndarray) or value.ndim != 3 or value.shape[1:] != shape or not len(value):
-        found = f"shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-        return [f"has {found}, expected {('frames', *shape)}"]
-    if value.dtype.kind != "f":
-        return [f"holds {value.dtype}, expected floating point numbers"]
-    broken = ~np.isfinite(value).all(axis=(1, 2))
-    if broken.any():
-        return [f"holds NaN or infinity in {broken.sum()} frames, the first is frame {broken.argmax()}"]
-    return []

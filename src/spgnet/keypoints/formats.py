@@ -1,0 +1,137 @@
+"""The formats of keypoint files, and how they are told apart by what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from spgnet.errors import InputError
+
+KeypointFormat = Literal[
+    "spgnet",
+    "csv",
+    "openpose",
+    "alphapose",
+    "coco",
+    "mmpose",
+    "rtmlib",
+    "ultralytics",
+    "mediapipe",
+    "movenet",
+    "deeplabcut",
+    "sleap",
+    "movement",
+    "videopose3d",
+    "array",
+]
+
+EXPECTED: dict[KeypointFormat, str] = {
+    "spgnet": "an .npz or a JSON object with 'keypoints' [frames, keypoints, 3]",
+    "csv": "a .csv table with columns frame, nose_x, nose_y, nose_score, ...",
+    "openpose": "a folder of .json files with 'people' in each",
+    "alphapose": "a JSON list of objects with 'image_id' and 'keypoints'",
+    "coco": "a JSON object with 'images' and 'annotations'",
+    "mmpose": "a JSON list of frames with 'instances', or an object with 'instance_info'",
+    "rtmlib": "a JSON object or an .npz with 'keypoints' and 'scores'",
+    "ultralytics": "a JSON list of frames with 'keypoints' of 'x' and 'y', or a folder of .txt",
+    "mediapipe": "a JSON list of frames with 33 landmarks 'x', 'y', 'visibility' each",
+    "movenet": "a JSON list of poses with named 'keypoints'",
+    "deeplabcut": "a .csv with rows scorer, bodyparts, coords, or its .h5",
+    "sleap": "the analysis .h5 with 'tracks' and 'node_names'",
+    "movement": "an .nc or .npz with 'position' and 'confidence'",
+    "videopose3d": "data_2d_*.npz with 'positions_2d'",
+    "array": "an .npy of numbers [frames, keypoints, 3]",
+}
+"""What a file of each format looks like, for messages."""
+
+_OBJECT_KEYS: dict[str, KeypointFormat] = {
+    "people": "openpose",
+    "bodies": "openpose",
+    "images": "coco",
+    "annotations": "alphapose",
+    "instance_info": "mmpose",
+    "predictions": "mmpose",
+    "scores": "rtmlib",
+    "keypoints": "spgnet",
+}
+"""Keys that tell JSON objects apart."""
+_ARRAY_KEYS: dict[str, KeypointFormat] = {
+    "position": "movement",
+    "positions_2d": "videopose3d",
+    "reconstruction": "array",
+}
+"""Arrays that tell other programs' ``.npz`` apart."""
+
+
+def format_of_npz(content: Mapping[str, Any]) -> KeypointFormat:
+    """The format of an ``.npz`` file by its arrays.
+
+    Ours holds x, y and score in one array, rtmlib's has the scores in a second one.
+    """
+    if "keypoints" not in content:
+        for key, found in _ARRAY_KEYS.items():
+            if key in content:
+                return found
+    ours = "scores" not in content or np.shape(content.get("keypoints", 0))[2:] == (3,)
+    return "spgnet" if ours else "rtmlib"
+
+
+def format_of_json(content: Any) -> KeypointFormat:
+    """The format of decoded JSON by its keys.
+
+    Raises:
+        InputError: it is of no known format, or an empty list.
+    """
+    if isinstance(content, dict):
+        for key, found in _OBJECT_KEYS.items():
+            if key in content:
+                return found
+        named = [value for value in content.values() if isinstance(value, dict)]
+        if named and all("people" in value or "bodies" in value for value in named):
+            return "alphapose"
+        raise InputError(_unknown(f"an object with {_keys(content)}"))
+    first = content
+    while isinstance(first, list):
+        first = next((entry for entry in first if entry is not None and entry != []), None)
+    if first is None and isinstance(content, list):
+        raise InputError("it holds no person: an empty list")
+    if isinstance(first, dict):
+        if found := _format_of_entry(first):
+            return found
+        raise InputError(_unknown(f"a list of objects with {_keys(first)}"))
+    if isinstance(first, int | float) and not isinstance(first, bool) and isinstance(content, list):
+        return "array"
+    raise InputError(_unknown("text" if isinstance(first, str) else "one value"))
+
+
+def _format_of_entry(entry: dict[str, Any]) -> KeypointFormat | None:
+    """The format of a list by the first object in it."""
+    keypoints = entry.get("keypoints")
+    if isinstance(keypoints, dict):
+        return "ultralytics"
+    if isinstance(keypoints, list) and keypoints and isinstance(keypoints[0], dict):
+        return "movenet"
+    if any(key in entry for key in ("instances", "keypoint_scores")) and "image_id" not in entry:
+        return "mmpose"
+    if keypoints is not None or "image_id" in entry:
+        return "alphapose"
+    if {"class", "box", "confidence"} <= entry.keys():
+        raise InputError(
+            "boxes of Ultralytics without keypoints; expected those of a pose model (yolo...-pose)"
+        )
+    if any("landmark" in key.lower() for key in entry) or "x" in entry:
+        return "mediapipe"
+    return None
+
+
+def _keys(mapping: dict[str, Any]) -> str:
+    return ", ".join(repr(str(key)[:30]) for key in list(mapping)[:5]) or "no keys"
+
+
+def _unknown(what: str) -> str:
+    return (
+        f"JSON of no known format ({what}); expected one of those in docs/keypoints.md, such as spgnet: "
+        f"{EXPECTED['spgnet']}"
+    )

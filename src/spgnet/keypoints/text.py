@@ -1,0 +1,91 @@
+"""Text and JSON of keypoint files: any usual encoding, and limits on what JSON may hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spgnet.errors import InputError
+
+DEEPEST = 32
+"""How deep JSON may be nested; keypoint files have at most eight levels."""
+LONGEST_NUMBER = 100
+"""Digits of a number in JSON."""
+
+
+def read_text(path: Path, prefix: str = "") -> str:
+    """The text of a file in UTF-8 or UTF-16, or of a table in a spreadsheet's own encoding.
+
+    Args:
+        path: the file.
+        prefix: put before the message of an error.
+
+    Raises:
+        InputError: it is no text.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    encodings = ["utf-8-sig"]
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encodings = ["utf-16"]
+    elif b"\0" in content[:4]:
+        encodings = ["utf-16-le" if content[1:2] == b"\0" else "utf-16-be"]
+    elif path.suffix.lower() in (".csv", ".tsv", ".txt") and b"\0" not in content:
+        encodings.append("cp1252")
+    for encoding in encodings:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise InputError(f"{prefix}not a text file: expected UTF-8")
+
+
+def parse_json(path: Path, prefix: str = "") -> Any:
+    """The value in a JSON file.
+
+    Args:
+        path: the file.
+        prefix: put before the message of an error.
+
+    Raises:
+        InputError: it is not JSON, nested deeper than :data:`DEEPEST`, or has numbers of more than
+            :data:`LONGEST_NUMBER` digits.
+        OSError: it cannot be read.
+    """
+    text = read_text(path, prefix)
+    if _may_be_deep(text):
+        raise InputError(f"{prefix}nested more than {DEEPEST} levels deep: not JSON of keypoints")
+    try:
+        return json.loads(text, parse_int=_whole)
+    except InputError as error:
+        raise InputError(f"{prefix}{error}") from None
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(f"{prefix}not JSON, or truncated ({reason})") from None
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether brackets are nested too deep; those inside of strings do not count."""
+    codes = np.frombuffer(text.encode("utf-8", "replace"), dtype=np.uint8)
+    if _depth(codes) <= DEEPEST:
+        return False
+    quotes = codes == ord('"')
+    escaped = np.zeros(len(codes), dtype=bool)
+    escaped[1:] = codes[:-1] == ord("\\")
+    inside = np.cumsum(quotes & ~escaped) % 2 == 1
+    return _depth(np.where(inside, 0, codes)) > DEEPEST
+
+
+def _depth(codes: np.ndarray) -> int:
+    opened = np.isin(codes, (ord("["), ord("{"))).astype(np.int8)
+    closed = np.isin(codes, (ord("]"), ord("}"))).astype(np.int8)
+    return int(np.cumsum(opened - closed, dtype=np.int32).max(initial=0))
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise InputError(f"a number of {len(digits)} digits")
+    return int(digits)
