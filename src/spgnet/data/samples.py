@@ -267,19 +267,19 @@ class RandomizedSampler:
         offsets = (torch.arange(frames, device=device) - frames // 2) * (self.fps / fps)
         speed = uniform(*config.speed, count, 1, device=device)
 
-        def windows() -> Tensor:
-            middle = self._random_frames(count)
+        def windows(middle: Tensor, speed: Tensor) -> Tensor:
             first, last = self.first[middle, None], self.last[middle, None]
             start, end = first - middle[:, None], last - middle[:, None]
             time = torch.minimum(torch.maximum(offsets * speed, start), end)
             return interpolate_frames(self.joints, time, first=middle[:, None])
 
-        joints = windows()
+        joints = windows(self._random_frames(count), speed)
         swapped = torch.rand(count, device=device) < config.swapped_upper_bodies
-        joints = torch.where(swapped[:, None, None, None], swap_upper_body(joints, windows()), joints)
+        others = self._random_frames(count)
+        joints[swapped] = swap_upper_body(joints[swapped], windows(others[swapped], speed[swapped]))
         if self.flip:
             mirrored = torch.rand(count, device=device) < 0.5
-            joints = torch.where(mirrored[:, None, None, None], HUMAN36M.flip(joints), joints)
+            joints[mirrored] = HUMAN36M.flip(joints[mirrored])
         joints = joints - joints[:, frames // 2, None, :1] * joints.new_tensor([1, 1, 0])
         joints = change_body(joints, config)
         return tip_people(joints, config.tipped) if config.tipped else joints

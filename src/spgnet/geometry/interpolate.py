@@ -86,16 +86,28 @@ def fill_missing(
         missing: which points are to be filled.
         times: of the frames, increasing, in any unit; if None, frames are evenly spaced.
     """
-    missing = missing & ~missing.all(dim=-2, keepdim=True)
-    frames = points.shape[-3]
-    frame = torch.arange(frames, device=points.device).unsqueeze(-1)
-    before = torch.where(missing, -1, frame).cummax(dim=-2).values
-    after = torch.where(missing, frames, frame).flip(-2).cummin(dim=-2).values.flip(-2)
+    some = missing.any(dim=-2) & ~missing.all(dim=-2)
+    filled = points.clone()
+    by_joint = filled.transpose(-3, -2)
+    by_joint[some] = _fill_tracks(by_joint[some], missing.transpose(-2, -1)[some], times)
+    return filled
+
+
+def _fill_tracks(
+    points: Float[Tensor, "tracks frames xyz"],
+    missing: Bool[Tensor, "tracks frames"],
+    times: Float[Tensor, " frames"] | None,
+) -> Float[Tensor, "tracks frames xyz"]:
+    """:func:`fill_missing` for joints of which some frames are missing and some are not."""
+    frames = points.shape[-2]
+    frame = torch.arange(frames, device=points.device)
+    before = torch.where(missing, -1, frame).cummax(dim=-1).values
+    after = torch.where(missing, frames, frame).flip(-1).cummin(dim=-1).values.flip(-1)
     left, right = torch.where(before < 0, after, before), torch.where(after == frames, before, after)
     if times is None:
         weight = (frame - left).to(points.dtype) / (right - left).clamp(min=1)
     else:
         step = torch.where(right > left, times[right] - times[left], 1)
-        weight = ((times.unsqueeze(-1) - times[left]) / step).where(right > left, 0).to(points.dtype)
-    start, end = (points.gather(-3, index.unsqueeze(-1).expand_as(points)) for index in (left, right))
+        weight = ((times - times[left]) / step).where(right > left, 0).to(points.dtype)
+    start, end = (points.gather(-2, index.unsqueeze(-1).expand_as(points)) for index in (left, right))
     return start.lerp(end, weight.unsqueeze(-1))

@@ -98,5 +98,9 @@ def _proportion_factors() -> Float[Tensor, "10 16"]:
     covariance = deviations[:, None] * torch.tensor(PROPORTION_CORRELATIONS) * deviations
     body = torch.linalg.cholesky(covariance)
     head = HEAD_DEVIATION * torch.eye(2)
-    kinds = dict(zip((*MEASURED_BONES, "nose", "head_top"), torch.block_diag(body, head), strict=True))
+    kinds: dict[str, Tensor] = {}
+    for kind, factors in zip(
+        (*MEASURED_BONES, "nose", "head_top"), torch.block_diag(body, head), strict=True
+    ):
+        kinds[kind] = factors
     return torch.stack([kinds[kind] for kind in _BONE_KINDS], dim=1)

@@ -20,7 +20,14 @@ from spgnet.geometry.interpolate import fill_missing
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M, TRUNK
 from spgnet.synthetic.bodies import BodyVariation, draw_bone_lengths
-from spgnet.synthetic.detector_noise import NOISE_FITS, draw_bursts, person_size, simulate_detections
+from spgnet.synthetic.detector_noise import (
+    NOISE_FITS,
+    at_drawn,
+    displacement,
+    draw_bursts,
+    person_size,
+    simulate_detections,
+)
 
 Range = tuple[float, float]
 
@@ -276,13 +283,16 @@ def tip_people(
     count, device = len(joints), joints.device
     tipped = torch.rand(count, device=device) < share
     heading, angle = (uniform(-math.pi, math.pi, count, device=device) for _ in range(2))
-    turn = _rotation(heading, (0, 1))
-    rotation = turn.mT @ _rotation(angle, (1, 2)) @ turn
-    pivot = joints[:, joints.shape[1] // 2, None, :1]
-    moved = (joints - pivot) @ rotation[:, None] + pivot
+    turn = _rotation(heading[tipped], (0, 1))
+    rotation = turn.mT @ _rotation(angle[tipped], (1, 2)) @ turn
+    some = joints[tipped]
+    pivot = some[:, some.shape[1] // 2, None, :1]
+    moved = (some - pivot) @ rotation[:, None] + pivot
     lowest = moved[..., 2].flatten(1).amin(dim=1)
     moved[..., 2] += (ANKLE_HEIGHT - lowest)[:, None, None]
-    return torch.where(tipped[:, None, None, None], moved, joints)
+    result = joints.clone()
+    result[tipped] = moved
+    return result
 
 
 def _frame_person(
@@ -355,9 +365,9 @@ def simulate_detector(
     rays = simulate_detections(exact, noise, fps=fps, generator=generator, scale=scale)
     if config.strays:
         rays = rays + _strays(exact, config.strays, fps, generator)
-    missing = _gaps(exact.shape[:3], fps, config, generator) | (
-        (exact.abs() > half_image[:, None, None]).any(dim=-1)
-    )
+    missing = _gaps(exact.shape[:3], fps, config, generator)
+    for axis in range(2):
+        missing |= exact[..., axis].abs() > half_image[:, axis, None, None]
     use_midpoints = torch.rand(len(exact), 1, device=exact.device) < config.midpoint_joints
     if config.coco:
         coco = torch.rand(len(exact), 1, device=exact.device) < config.coco
@@ -368,13 +378,15 @@ def simulate_detector(
         rays[:, :, joint] = torch.where(use_midpoints[..., None], midpoint, rays[:, :, joint])
         missing[:, :, joint] = torch.where(use_midpoints, side_missing, missing[:, :, joint])
     missing &= ~missing.flatten(1).all(dim=1)[:, None, None]  # a sample without any joint keeps all
-    never = missing.all(dim=1, keepdim=True)
+    never = missing.all(dim=1)
     rays = fill_missing(rays, missing)
-    known = (~never).float()[..., None]  # joints that are missing throughout go to the middle of the others
-    trunk = known * torch.zeros_like(known).index_fill(2, torch.tensor(TRUNK, device=exact.device), 1.0)
-    weight = torch.where(trunk.sum(dim=2, keepdim=True) > 0, trunk, known)
-    middle = (rays * weight).sum(dim=2, keepdim=True) / weight.sum(dim=2, keepdim=True)
-    return torch.where(never[..., None], middle, rays), ~missing
+    known = (~never).float()  # joints that are missing throughout go to the middle of the others
+    trunk = known * torch.zeros_like(known).index_fill(1, torch.tensor(TRUNK, device=exact.device), 1.0)
+    weight = torch.where(trunk.sum(dim=1, keepdim=True) > 0, trunk, known)
+    middle = torch.einsum("bfjx,bj->bfx", rays, weight / weight.sum(dim=1, keepdim=True))
+    sample, joint = never.nonzero(as_tuple=True)
+    rays[sample, :, joint] = middle[sample]
+    return rays, ~missing
 
 
 def _strays(
@@ -383,10 +395,9 @@ def _strays(
     """Displacements of joints that a detector takes for something near them, in rays; 0 for most."""
     shape, device = exact.shape[:3], exact.device
     active, drawn = draw_bursts(shape, share, 0.1 * fps, generator)
-    angle, size = (torch.rand(shape, device=device).gather(-2, drawn) for _ in range(2))
-    offset = torch.stack(((2 * math.pi * angle).cos(), (2 * math.pi * angle).sin()), dim=-1)
-    away = (0.03 + 0.12 * size) * person_size(exact)[..., None] * active
-    return offset * away[..., None]
+    turn, size = (at_drawn(torch.rand(shape, device=device), active, drawn) for _ in range(2))
+    person = person_size(exact)[..., None].expand(shape)[active]
+    return displacement(active, turn, (0.03 + 0.12 * size) * person)
 
 
 def _gaps(

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -25,7 +25,7 @@ from spgnet.data.samples import Batch, Sampler
 from spgnet.data.training_data import TrainingData
 from spgnet.errors import InputError
 from spgnet.evaluation import validation_errors
-from spgnet.models import LiftedPose, build_model
+from spgnet.models import LiftedPose, LiftingNetwork, build_model
 from spgnet.training import losses
 from spgnet.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from spgnet.training.recipes import TrainConfig
@@ -119,7 +119,7 @@ def _train(
     if config.weight_average is not None:
         decay = get_ema_multi_avg_fn(config.weight_average)
         average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
-    kept = network if average is None else average.module
+    kept = network if average is None else cast(LiftingNetwork, average.module)
     samples = config.batch_size // config.frames_per_sample
     steps = config.steps_in_epoch(train_data.frames)
     batches = BatchDraws(sampler, samples, steps, config, fabric)
