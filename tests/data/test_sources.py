@@ -114,7 +114,7 @@ def test_what_a_path_holds_is_told(recorded, tmp_path):
 def test_the_benchmark_s_archives_are_checked_by_their_sums(real_motion, tmp_path):
     name, checked = check_data(real_motion)
     assert "open benchmark" in name
-    assert len(checked.facts) == 6
+    assert len(checked.facts) == 11
     assert not checked.errors
     (tmp_path / "bandai.npz").write_bytes(b"other")
     assert len(check_data(tmp_path)[1].errors) == 6

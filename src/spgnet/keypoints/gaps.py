@@ -76,12 +76,12 @@ def fill_gaps(
     if not causal:
         known = torch.from_numpy(np.where(detected[..., None], pixels, np.nan).astype(np.float64))
         at = None if times is None else torch.from_numpy(times)
-        return _place_undetected(
+        return place_undetected(
             fill_missing(known, torch.from_numpy(~detected), at).numpy().astype(pixels.dtype)
         )
     held = _hold_last_position(pixels, detected)
     held[: np.flatnonzero(detected.any(axis=1))[0]] = held[np.flatnonzero(detected.any(axis=1))[0]]
-    return _place_undetected(held)
+    return place_undetected(held)
 
 
 class CausalFiller:
@@ -97,7 +97,7 @@ class CausalFiller:
         detected = _detected(pixels, confidence)
         last = np.full_like(pixels, np.nan) if self._last is None else self._last
         self._last = np.where(detected[:, None], pixels, last)
-        return None if np.isnan(self._last).all() else _place_undetected(self._last)
+        return None if np.isnan(self._last).all() else place_undetected(self._last)
 
 
 def _detected(pixels: np.ndarray, confidence: np.ndarray) -> Bool[np.ndarray, "*frames 17"]:
@@ -112,8 +112,11 @@ def _hold_last_position(pixels: np.ndarray, detected: np.ndarray) -> np.ndarray:
     return np.where((last >= 0)[..., None], held, np.nan).astype(pixels.dtype)
 
 
-def _place_undetected(pixels: Float[np.ndarray, "*frames 17 2"]) -> Float[np.ndarray, "*frames 17 2"]:
-    """Pixels with NaN joints placed below the shoulders or at the centre of the body in their frame."""
+def place_undetected(pixels: Float[np.ndarray, "*frames 17 2"]) -> Float[np.ndarray, "*frames 17 2"]:
+    """Pixels with NaN joints placed below the shoulders or at the centre of the body in their frame.
+
+    Joints that were never detected are placed so in lifting, and in training on simulated detections.
+    """
     return _fill_at_centre(_fill_below_shoulders(pixels))
 
 

@@ -19,6 +19,7 @@ from spgnet.errors import InputError
 from spgnet.geometry.interpolate import fill_missing
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M, TRUNK
+from spgnet.keypoints.gaps import place_undetected
 from spgnet.synthetic.bodies import BodyVariation, draw_bone_lengths
 from spgnet.synthetic.detector_noise import (
     NOISE_FITS,
@@ -380,12 +381,9 @@ def simulate_detector(
     missing &= ~missing.flatten(1).all(dim=1)[:, None, None]  # a sample without any joint keeps all
     never = missing.all(dim=1)
     rays = fill_missing(rays, missing)
-    known = (~never).float()  # joints that are missing throughout go to the middle of the others
-    trunk = known * torch.zeros_like(known).index_fill(1, torch.tensor(TRUNK, device=exact.device), 1.0)
-    weight = torch.where(trunk.sum(dim=1, keepdim=True) > 0, trunk, known)
-    middle = torch.einsum("bfjx,bj->bfx", rays, weight / weight.sum(dim=1, keepdim=True))
-    sample, joint = never.nonzero(as_tuple=True)
-    rays[sample, :, joint] = middle[sample]
+    some = never.any(dim=1)
+    unknown = rays[some].masked_fill(never[some][:, None, :, None], torch.nan)
+    rays[some] = torch.from_numpy(place_undetected(unknown.cpu().numpy())).to(rays.device)
     return rays, ~missing
 
 
