@@ -21,9 +21,18 @@ class InputError(SpgnetError, ValueError):
 
 
 @contextmanager
-def prefix_errors(path: Path | str) -> Iterator[None]:
-    """Put the name of a file before the message of an :class:`InputError` from the ``with`` block."""
+def prefix_errors(path: Path | str, *, longest: int | None = None) -> Iterator[None]:
+    """Put the name of a file before the message of an :class:`InputError` from the ``with`` block.
+
+    Args:
+        path: the file.
+        longest: characters of the message without the path, beyond which it is cut off.
+    """
     try:
         yield
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        message = str(error)
+        if longest is not None:
+            message = " ".join(message.split())
+            message = message if len(message) <= longest else message[: longest - 3] + "..."
+        raise InputError(f"{path}: {message}") from None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from spgnet.keypoints import Keypoints
@@ -33,7 +34,7 @@ def a_body(keypoint_set: KeypointSetName, frames: int = 6) -> np.ndarray:
         first, _, part = name.partition("_")
         part = part if first in side else name
         known = next((BODY[key] for key in BODY if key in part), BODY["nose"])
-        points[index, :2] = [600 + 150 * side.get(first, 0.0) * known[0] + index % 3, 80 + 300 * known[1]]
+        points[index, :2] = [600 + 85 * side.get(first, 0.0) * known[0] + index % 3, 80 + 300 * known[1]]
     clip = np.repeat(points[None], frames, axis=0)
     clip[..., 0] += 3 * np.arange(frames)[:, None]
     clip[..., 1] += np.random.default_rng(0).normal(scale=0.5, size=clip.shape[:2])
@@ -169,7 +170,134 @@ def table(folder: Path, *tracks: np.ndarray) -> Path:
     return path
 
 
+def pose2sim(folder: Path, *tracks: np.ndarray) -> Path:
+    openpose(folder, *tracks)
+    for file in folder.glob("*.json"):
+        file.rename(folder / f"cam01_{int(file.name.split('_')[1]):06d}.json")
+    return folder
+
+
+def alphapose_open(folder: Path, *tracks: np.ndarray, key: str = "pose_keypoints_2d") -> Path:
+    people = {"pose_keypoints_2d": "people", "joints": "bodies"}[key]
+    content = {
+        f"{frame}.jpg": {
+            "version": "AlphaPose v0.3",
+            people: [
+                {key: zeros(points[frame]).ravel().tolist()} for points in tracks if _there(points[frame])
+            ],
+        }
+        for frame in range(len(tracks[0]))
+    }
+    return write_json(folder / "alphapose-results.json", content)
+
+
+def alphapose_cmu(folder: Path, *tracks: np.ndarray) -> Path:
+    return alphapose_open(folder, *tracks, key="joints")
+
+
+def lifters_demo(folder: Path, *tracks: np.ndarray) -> Path:
+    entries = [
+        {"frame_id": frame, "keypoints": zeros(points[frame]).ravel().tolist()}
+        for frame in range(len(tracks[0]))
+        for points in tracks
+        if _there(points[frame])
+    ]
+    return write_json(folder / "annotations.json", {"annotations": entries})
+
+
+def ultralytics(folder: Path, *tracks: np.ndarray) -> Path:
+    frames = [
+        [
+            {
+                "name": "person",
+                "confidence": 0.9,
+                "keypoints": dict(zip(("x", "y", "visible"), zeros(points[i]).T.tolist(), strict=True)),
+            }
+            for points in tracks
+            if _there(points[i])
+        ]
+        for i in range(len(tracks[0]))
+    ]
+    return write_json(folder / "ultralytics.json", frames)
+
+
+def movenet(folder: Path, *tracks: np.ndarray) -> Path:
+    names = KEYPOINT_NAMES["coco17"]
+    frames = [
+        [
+            {
+                "keypoints": [
+                    {"x": x, "y": y, "score": s, "name": n} for (x, y, s), n in zip(pose, names, strict=True)
+                ]
+            }
+            for pose in (zeros(points[i]).tolist() for points in tracks if _there(points[i]))
+        ]
+        for i in range(len(tracks[0]))
+    ]
+    return write_json(folder / "movenet.json", frames)
+
+
+def landmark_objects(folder: Path, *tracks: np.ndarray) -> Path:
+    path = mediapipe(folder, *tracks)
+    frames = [{"pose_landmarks": frame or []} for frame in json.loads(path.read_text())]
+    return write_json(path, frames)
+
+
+def deeplabcut(folder: Path, *tracks: np.ndarray) -> Path:
+    names = KEYPOINT_NAMES["coco17"]
+    header = {
+        "scorer": ["DLC_resnet50"] * (len(tracks) * 51),
+        "individuals": [f"person{number}" for number in range(len(tracks)) for _ in range(51)],
+        "bodyparts": [name for _ in tracks for name in names for _ in range(3)],
+        "coords": ["x", "y", "likelihood"] * (17 * len(tracks)),
+    }
+    lines = [
+        ",".join((name, *cells)) for name, cells in header.items() if name != "individuals" or len(tracks) > 1
+    ]
+    for frame in range(len(tracks[0])):
+        numbers = [value for points in tracks for value in points[frame].ravel().tolist()]
+        lines.append(",".join([str(frame), *("" if np.isnan(value) else repr(value) for value in numbers)]))
+    path = folder / "videoDLC_resnet50.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def movement(folder: Path, *tracks: np.ndarray) -> Path:
+    points = np.stack(tracks, axis=-1)  # frames, keypoints, numbers, individuals
+    position = points[:, :, :2].transpose(0, 2, 1, 3)
+    np.savez(folder / "movement.npz", position=position, confidence=points[:, :, 2])
+    return folder / "movement.npz"
+
+
+def sleap(folder: Path, *tracks: np.ndarray) -> Path:
+    points = np.stack(tracks, axis=0)  # tracks, frames, nodes, numbers
+    with h5py.File(folder / "analysis.h5", "w") as file:
+        file["node_names"] = np.array(KEYPOINT_NAMES["coco17"], dtype="S20")
+        file["tracks"] = points[..., :2].transpose(0, 3, 2, 1)
+        file["point_scores"] = points[..., 2].transpose(0, 2, 1)
+    return folder / "analysis.h5"
+
+
+def array(folder: Path, *tracks: np.ndarray) -> Path:
+    np.save(folder / "x.npy", tracks[0] if len(tracks) == 1 else np.stack(tracks, axis=1))
+    return folder / "x.npy"
+
+
 WRITERS: list[tuple[str, Callable, KeypointSetName]] = [
+    ("openpose", openpose, "coco18"),
+    ("openpose", pose2sim, "halpe26"),
+    ("alphapose", alphapose_open, "coco18"),
+    ("alphapose", alphapose_cmu, "coco18"),
+    ("alphapose", lifters_demo, "coco17"),
+    ("ultralytics", ultralytics, "coco17"),
+    ("movenet", movenet, "coco17"),
+    ("mediapipe", landmark_objects, "mediapipe33"),
+    ("deeplabcut", deeplabcut, "coco17"),
+    ("movement", movement, "coco17"),
+    ("movement", movement, "halpe26"),
+    ("sleap", sleap, "coco17"),
+    ("array", array, "coco17"),
+    ("array", array, "halpe26"),
     ("openpose", openpose, "body25"),
     ("alphapose", alphapose, "coco17"),
     ("alphapose", alphapose, "halpe26"),

@@ -143,13 +143,15 @@ def load_keypoints(
         raise InputError(f"{path}: no such file or folder")
     if format not in ("auto", *get_args(KeypointFormat)):
         raise InputError(f"no keypoint format {format!r}; there are {', '.join(get_args(KeypointFormat))}")
-    with prefix_errors(path):
+    with prefix_errors(path, longest=LONGEST_MESSAGE):
         found, raw = _open(path, keypoint_set, format)
         if format not in ("auto", found):
             raise InputError(f"it looks like {found}, not {format}: expected {EXPECTED[format]}")
         return raw.people(GivenMetadata(keypoint_set, fps, image_size))
 
 
+LONGEST_MESSAGE = 250
+"""Characters of the message on a file, without its name."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".nc", ".slp")
 KEYPOINT_SUFFIXES = (".npz", ".json", *TABLE_SUFFIXES, ".npy", *HDF5_SUFFIXES)
@@ -256,6 +258,8 @@ def _open_json(
         return found, parse_named_frames(content)
     if found == "array":
         return found, parse_array(content, path.name)
+    if found == "movenet":
+        return found, parse_tfjs(content, keypoint_set)
     parsers = {
         "alphapose": parse_annotations,
         "coco": parse_dataset,
@@ -263,6 +267,5 @@ def _open_json(
         "rtmlib": parse_rtmlib,
         "ultralytics": parse_ultralytics,
         "mediapipe": parse_mediapipe,
-        "movenet": parse_tfjs,
     }
     return found, parsers[found](content)

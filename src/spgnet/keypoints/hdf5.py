@@ -99,10 +99,14 @@ def _sleap(file: Any, keypoint_set: KeypointSetName | None) -> RawKeypoints:
     names = _texts(file["node_names"], "node_names")
     tracks = _array(file["tracks"], "tracks")
     scores = _array(file["point_scores"], "point_scores") if "point_scores" in file else None
-    if tracks.ndim == 4 and tracks.shape[1:3] == (2, len(names)):
+    by_track = tracks.ndim == 4 and tracks.shape[1:3] == (2, len(names))
+    by_frame = tracks.ndim == 4 and tracks.shape[2:] == (len(names), 2)
+    if by_track and by_frame and scores is not None:  # of two tracks
+        by_track = scores.shape == (tracks.shape[0], *tracks.shape[2:])
+    if by_track:
         position = tracks.transpose(3, 2, 0, 1)
         scores = scores.transpose(2, 1, 0) if scores is not None and scores.ndim == 3 else None
-    elif tracks.ndim == 4 and tracks.shape[2:] == (len(names), 2):
+    elif by_frame:
         position = tracks.transpose(0, 2, 1, 3)
         scores = scores.transpose(0, 2, 1) if scores is not None and scores.ndim == 3 else None
     else:

@@ -9,7 +9,7 @@ import numpy as np
 
 from spgnet.errors import InputError
 from spgnet.keypoints.keypoint_names import match_names
-from spgnet.keypoints.keypoints import present
+from spgnet.keypoints.keypoints import KeypointSetName, present
 from spgnet.keypoints.points import track_of
 from spgnet.keypoints.raw import MAX_NORMALISED, RawKeypoints, raw_from_frames
 from spgnet.keypoints.tracks import Person, Track
@@ -71,7 +71,7 @@ def _mediapipe_person(landmarks: Any, what: str) -> Person:
     return Person(number_array(values, f"{what}: landmarks", (33, 3)))
 
 
-def parse_tfjs(content: Any) -> RawKeypoints:
+def parse_tfjs(content: Any, keypoint_set: KeypointSetName | None) -> RawKeypoints:
     """Parse the poses of TensorFlow.js's detectors (MoveNet, PoseNet, BlazePose): a list over frames of lists
     of poses, or one pose each, whose ``keypoints`` may have names.
 
@@ -99,7 +99,7 @@ def parse_tfjs(content: Any) -> RawKeypoints:
     raw = raw_from_frames(frames)
     if not names:
         return raw
-    matched = match_names(names, None)
+    matched = match_names(names, keypoint_set)
     tracks = {
         number: Track(track.frames, matched.reorder(track.points), track.joined)
         for number, track in raw.tracks.items()

@@ -70,7 +70,10 @@ class RawKeypoints:
             InputError: the file and the options together lack metadata, contradict each other, or hold no
                 person; or positions are not pixels of an image.
         """
-        points = np.concatenate([track.points for track in self.tracks.values()])
+        tracks = {
+            number: replace(track, points=within_reach(track.points)) for number, track in self.tracks.items()
+        }
+        points = np.concatenate([track.points for track in tracks.values()])
         check_scores(points)
         keypoint_set, timestamps, size, remarks = self._metadata(given, points)
         body = points[:, : KEYPOINT_COUNTS[keypoint_set]]
@@ -84,7 +87,7 @@ class RawKeypoints:
             scale[:2] = size
             if self.normalised is None:
                 remarks += ("x and y are at most 1: taken for shares of the image's width and height",)
-        tracks, dropped = drop_brief(self.tracks, self.frames)
+        tracks, dropped = drop_brief(tracks, self.frames)
         people = [
             Keypoints(
                 points=self._every_frame(track, keypoint_set, scale),
@@ -109,8 +112,7 @@ class RawKeypoints:
     ) -> Float[np.ndarray, "frames keypoints 3"]:
         """A person's points in single precision, scores clamped to [0, 1]; NaN, NaN, 0 where missing."""
         points = track.points[:, : KEYPOINT_COUNTS[keypoint_set]] * scale
-        with np.errstate(invalid="ignore"):
-            found = present(points) & (np.abs(points[..., :2]) <= FARTHEST).all(axis=-1)
+        found = present(points)
         clean = missing(self.frames, points.shape[1])
         seen = clean[track.frames]
         seen[found] = points[found]
@@ -196,6 +198,10 @@ def raw_from_frames(frames: dict[int, list[Person]], *remarks: str) -> RawKeypoi
         InputError: there is no person, people differ in their number of keypoints, a frame has implausibly
             many people, or frame numbers have implausibly large gaps.
     """
+    frames = {
+        number: [person._replace(points=within_reach(person.points)) for person in people]
+        for number, people in frames.items()
+    }
     frames, unscored = scored_if_none_is(frames)
     detected = {
         number: [person for person in people if present(person.points).any()]
@@ -209,6 +215,15 @@ def raw_from_frames(frames: dict[int, list[Person]], *remarks: str) -> RawKeypoi
     first, span = frame_span(frames)
     tracks, told = people_to_tracks({number - first: people for number, people in detected.items() if people})
     return RawKeypoints(tracks, span, first=first, normalised=None).remark(*remarks, *unscored, *told)
+
+
+def within_reach(points: Float[np.ndarray, "*poses 3"]) -> Float[np.ndarray, "*poses 3"]:
+    """Points in double precision, missing where they are beyond :data:`FARTHEST` from the image's corner;
+    scores between -1000 and 1000."""
+    near = (np.abs(points) <= FARTHEST)[..., :2].all(axis=-1) & ~np.isnan(points[..., 2])
+    clean = np.where(near[..., None], points, [np.nan, np.nan, 0]).astype(np.float64)
+    clean[..., 2] = clean[..., 2].clip(-1000, 1000)
+    return clean
 
 
 def missing(frames: int, count: int) -> Float[np.ndarray, "{frames} {count} 3"]:

@@ -16,7 +16,7 @@ from spgnet.keypoints.raw import RawKeypoints
 from spgnet.keypoints.tracks import Track
 from spgnet.keypoints.values import list_names, parse_metadata, whole_number
 
-_MAX_LISTED = 6
+_MAX_LISTED = 4
 """The most errors of a kind that a message lists."""
 
 SCORE_NAMES = (

@@ -30,7 +30,8 @@ def number_array(value: Any, what: str, shape: tuple[int | str, ...]) -> np.ndar
     """
     expected = f"expected numbers [{', '.join(map(str, shape))}]" if shape else "expected a number"
     try:
-        array = np.asarray(value, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            array = np.asarray(value, dtype=np.float64)
     except (OverflowError, RecursionError, TypeError, ValueError):
         kind = "an irregular list" if isinstance(value, list) and shape else short(value)
         raise InputError(f"{what} is {kind}, {expected}") from None
