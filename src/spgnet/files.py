@@ -138,8 +138,16 @@ def write_npz(path: Path, **arrays: Any) -> None:
         np.savez_compressed(file, **arrays)
 
 
-LARGEST_ARRAYS = 2**30
-"""Bytes of the arrays that are read from one file, once unpacked."""
+ALWAYS_UNPACKED, MOST_EXPANSION, LARGEST_ARRAYS = 2**26, 64, 2**32
+"""Bytes that are read from any file, how many times as many as the file has, and the most from one file."""
+
+
+def unpacked_limit(stored: int) -> int:
+    """Bytes of arrays that may come out of a file, or a part of it, with as many bytes.
+
+    Compressed zeros expand to a thousand times their size; recordings hardly to ten times.
+    """
+    return min(LARGEST_ARRAYS, max(ALWAYS_UNPACKED, MOST_EXPANSION * stored))
 
 
 def npz_names(path: Path | str) -> list[str]:
@@ -199,27 +207,25 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:150] or type(error).__name__
 
 
-def read_npz(
-    path: Path | str, keys: Collection[str] | None = None, *, largest: int = LARGEST_ARRAYS
-) -> dict[str, np.ndarray]:
+def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """The plain arrays of an ``.npz`` file. Python objects in it are never opened.
 
     Args:
         path: the file.
         keys: which of its arrays to read; if None, all. One that the file lacks is left out, and what the
             file holds beside them may be anything.
-        largest: bytes that they may have together, which their headers tell before anything is unpacked.
 
     Raises:
         InputError: there is no such file, it is no ``.npz`` file or is damaged, an array to be read holds
-            Python objects, or those to be read have more than ``largest`` bytes. The message does not name
-            the file: see :func:`spgnet.errors.prefix_errors`.
+            Python objects, or they unpack to more than :func:`unpacked_limit`. The message does not name the
+            file: see :func:`spgnet.errors.prefix_errors`.
     """
     path = Path(path)
     names = [name for name in npz_names(path) if keys is None or name in keys]
     try:
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            _check_size(archive, names, largest)
+            assert archive.zip is not None
+            _check_size(archive.zip, names, unpacked_limit(path.stat().st_size))
             arrays = {name: archive[name] for name in archive.files if keys is None or name in keys}
     except InputError:
         raise
@@ -233,16 +239,36 @@ def read_npz(
     return arrays
 
 
-def _check_size(archive: Any, names: list[str], largest: int) -> None:
+def check_unpacked(path: Path) -> None:
+    """Refuse an ``.npz`` file that unpacks to more than :func:`unpacked_limit`.
+
+    Raises:
+        InputError: it does, or is no such file. The message does not name the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            total = sum(member.file_size for member in archive.infolist())
+    except DAMAGED_ARCHIVE as error:
+        raise InputError(f"a damaged .npz file ({_one_line(error)})") from None
+    _refuse_more(total, unpacked_limit(path.stat().st_size))
+
+
+def _refuse_more(size: int, limit: int) -> None:
+    if size > limit:
+        raise InputError(
+            f"its arrays have {size / 2**20:.0f} MiB, expected at most {limit / 2**20:.0f} of such a file"
+        )
+
+
+def _check_size(archive: zipfile.ZipFile, names: list[str], limit: int) -> None:
     """Refuse arrays whose headers say that they are larger than allowed, or than what is in the archive."""
     total = 0
-    for info in archive.zip.infolist():
+    for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
         if name in names and info.filename.endswith(".npy"):
-            with archive.zip.open(info) as member:
+            with archive.open(info) as member:
                 size = _array_bytes(member)
             if size > info.file_size:
                 raise InputError(f"a damaged .npz file ({name} is cut off)")
             total += max(size, info.file_size)
-    if total > largest:
-        raise InputError(f"its arrays have {total / 2**20:.0f} MiB, more than {largest / 2**20:.0f}")
+    _refuse_more(total, limit)

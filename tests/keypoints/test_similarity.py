@@ -102,8 +102,8 @@ def test_a_box_of_no_points_is_empty():
 def test_the_distance_is_in_diagonals_over_the_keypoints_that_both_have():
     one = np.array([[0.0, 0, 1], [30, 40, 1], [0, 40, 0]])
     moved = one + np.array([5, 0, 0])
-    assert keypoint_distances(one, moved[None])[0] == pytest.approx(5 / 50)
+    assert keypoint_distances(one[None], moved[None])[0, 0] == pytest.approx(5 / 50)
     moved[2] = [900, 900, 1]  # which the first pose lacks
     larger = np.linalg.norm([895, 900])
-    assert keypoint_distances(one, moved[None])[0] == pytest.approx(5 / larger)
-    assert keypoint_distances(one, (one * [1, 1, 0])[None])[0] == np.inf
+    assert keypoint_distances(one[None], moved[None])[0, 0] == pytest.approx(5 / larger)
+    assert keypoint_distances(one[None], (one * [1, 1, 0])[None])[0, 0] == np.inf

@@ -1,4 +1,4 @@
-"""From detections in frames to people: duplicates, numbers that flicker, people of a moment, and who is meant."""
+"""From detections in frames to people: duplicates, flickering numbers, people of a moment, who is meant."""
 
 import numpy as np
 import pytest
@@ -135,4 +135,4 @@ def test_without_scores_every_keypoint_with_a_position_is_sure():
     frames = {frame: [Person(np.nan_to_num(pose) * [1, 1, 0])] for frame, pose in enumerate(points)}
     (person,) = raw_from_frames(frames).people(GIVEN)
     np.testing.assert_array_equal(person.present, points[..., 2] > 0)
-    assert person.remarks[0] == "no score is above 0: every keypoint with a position counts as sure"
+    assert person.remarks[0] == "all scores are 0: every keypoint with a position counts as sure"

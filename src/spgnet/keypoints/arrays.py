@@ -15,6 +15,9 @@ from spgnet.keypoints.values import number_array
 
 _MEDIAPIPE = (33, 543, 553)
 """Numbers of keypoints with MediaPipe's body at their beginning, which it gives with a depth."""
+_EXPECTED = (
+    "expected [frames, keypoints, 3] or [frames, people, keypoints, 3]: x, y and score of each keypoint"
+)
 _NOSE, _ANKLES = 0, slice(15, 17)
 
 
@@ -35,6 +38,8 @@ def parse_array(values: object, name: str) -> RawKeypoints:
     if "_3d" in name.lower() or "xyz" in name.lower():
         raise InputError("3D positions by its name, expected 2D keypoints in the image")
     dims = np.ndim(values) if isinstance(values, np.ndarray) else _depth(values)
+    if not 3 <= dims <= 5:
+        raise InputError(f"numbers nested {dims} deep, {_EXPECTED}")
     array = number_array(values, "the array", tuple(f"dimension {index}" for index in range(dims)))
     if array.ndim == 3 and array.shape[1:] == (6, 56):
         people = array[..., :51].reshape(len(array), 6, 17, 3)
@@ -53,10 +58,7 @@ def parse_array(values: object, name: str) -> RawKeypoints:
     if array.ndim == 3:
         array = array[:, None]
     if array.ndim != 4 or array.shape[-1] not in (2, 3, 4) or 0 in array.shape:
-        raise InputError(
-            f"an array of shape {list(np.shape(array))}, expected x, y and score of each keypoint: [frames, "
-            "keypoints, 3] or [frames, people, keypoints, 3]"
-        )
+        raise InputError(f"an array of shape {list(np.shape(array))}, {_EXPECTED}")
     points, remark = _with_scores(array)
     return _of_people(points).remark(remark)
 

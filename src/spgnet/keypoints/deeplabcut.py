@@ -86,6 +86,8 @@ def parse_columns(
         raise InputError(
             f"no body part has x and y; found coords {list_names(sorted({key[2] for key in index}))}"
         )
+    if len(parts) * len(people) > len(columns):
+        raise InputError(f"the {len(people)} individuals have different body parts, {len(parts)} in all")
     position = np.full((len(values), len(parts), len(people), 2), np.nan)
     scores = np.ones(position.shape[:3])
     for one, individual in enumerate(people):

@@ -12,7 +12,7 @@ import numpy as np
 
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
-from spgnet.files import LARGEST_ARRAYS
+from spgnet.files import unpacked_limit
 from spgnet.keypoints.arrays import named_people
 from spgnet.keypoints.deeplabcut import parse_columns
 from spgnet.keypoints.formats import KeypointFormat
@@ -79,9 +79,15 @@ def _array(dataset: Any, what: str) -> np.ndarray:
     """
     if not hasattr(dataset, "dtype") or dataset.dtype.kind not in "fiu":
         raise InputError(f"{what} is no array of numbers")
-    if dataset.size * dataset.dtype.itemsize > LARGEST_ARRAYS:
-        raise InputError(f"{what} has shape {list(dataset.shape)}, more than {LARGEST_ARRAYS // 2**20} MiB")
+    _check_size(dataset, what)
     return np.asarray(dataset[()], dtype=np.float64)
+
+
+def _check_size(dataset: Any, what: str) -> None:
+    """Refuse datasets whose shape holds far more than is stored."""
+    limit = unpacked_limit(dataset.id.get_storage_size())
+    if dataset.size * dataset.dtype.itemsize > limit:
+        raise InputError(f"{what} has shape {list(dataset.shape)}, which is more than {limit // 2**20} MiB")
 
 
 def _texts(dataset: Any, what: str) -> list[str]:
@@ -123,7 +129,8 @@ def _pandas(group: Any, keypoint_set: KeypointSetName | None) -> RawKeypoints:
         columns = unpickle_plain(_bytes(group.attrs["non_index_axes"]))
         columns = columns[0][1]
         blocks = [name for name in table.dtype.names or () if name.startswith("values_block_")]
-        if len(blocks) != 1 or table.size * table.dtype.itemsize > LARGEST_ARRAYS:
+        _check_size(table, "the table")
+        if len(blocks) != 1:
             raise InputError(f"the table has {len(blocks)} blocks of numbers, expected one")
         values = np.asarray(table[()][blocks[0]], dtype=np.float64)
     else:

@@ -120,6 +120,8 @@ def match_names(names: Sequence[str], keypoint_set: KeypointSetName | None) -> M
         return sum(part not in there for part in _parts(name)) / KEYPOINT_COUNTS[name], -KEYPOINT_COUNTS[name]
 
     chosen: KeypointSetName = keypoint_set or min(KEYPOINT_NAMES, key=lacking_share)
+    if lacking_share(chosen)[0] == 1:  # of none
+        chosen = keypoint_set or "coco17"
     wanted = _parts(chosen)
     twice = [
         name for name, part in zip(names, parts, strict=True) if part in wanted and parts.count(part) > 1

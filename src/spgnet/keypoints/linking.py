@@ -13,6 +13,9 @@ from spgnet.errors import InputError
 from spgnet.keypoints.keypoints import Keypoints
 from spgnet.keypoints.similarity import keypoint_distances, mean_confidence
 
+_MOST_TRACKS = 400
+"""Tracks that may go on, the last seen first; more are seen only by a detector that finds people in noise."""
+
 
 class PersonLinker:
     """Assigns track numbers frame by frame from keypoints alone, without the video.
@@ -58,14 +61,10 @@ class PersonLinker:
         """Track number by index, for those of the people [people, joints, 3] that continue a track."""
         if not len(people) or not self._last:
             return {}
-        tracks = list(self._last)
-        last = np.stack([points for _, points in self._last.values()])
-        pairs = [
-            (distance, person, track)
-            for person, points in enumerate(people)
-            for distance, track in zip(keypoint_distances(points, last).tolist(), tracks, strict=True)
-            if distance <= self._max_distance
-        ]
+        tracks = sorted(self._last, key=lambda track: -self._last[track][0])[:_MOST_TRACKS]
+        apart = keypoint_distances(people, np.stack([self._last[track][1] for track in tracks]))
+        near = np.argwhere(apart <= self._max_distance)
+        pairs = [(float(apart[person, at]), int(person), tracks[at]) for person, at in near]
         linked: dict[int, int] = {}
         taken: set[int] = set()
         for _, person, track in sorted(pairs):

@@ -187,7 +187,7 @@ class RawKeypoints:
 def raw_from_frames(frames: dict[int, list[Person]], *remarks: str) -> RawKeypoints:
     """Raw keypoints of the people in every frame, by frame number; frames may be absent.
 
-    Where no score is positive, all keypoints with a position count as sure. The people become tracks by
+    Where all scores are 0, all keypoints with a position count as sure. The people become tracks by
     :func:`spgnet.keypoints.tracks.people_to_tracks`.
 
     Args:

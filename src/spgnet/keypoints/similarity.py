@@ -86,31 +86,36 @@ def oks(
     return np.where(shared >= MIN_SHARED, similarity.sum(axis=-1) / shared.clip(1), 0.0)
 
 
-def oks_of_present(
-    person: Float[np.ndarray, "joints 3"], others: Float[np.ndarray, "others joints 3"]
-) -> Float[np.ndarray, " others"]:
-    """:func:`oks` of one pose and each of others, over all keypoints present in both, however unsure."""
-    both = present(person) & present(others)
-    squared = ((person[:, :2] - others[..., :2]) ** 2).sum(axis=-1)
-    boxes = [diagonal(bounding_box(pose[present(pose)])) for pose in (person, *others)]
-    scale = OKS_SIGMA * np.maximum(boxes[0], boxes[1:])
-    similarity = np.exp(-np.where(both, squared, 0) / (2 * scale[:, None] ** 2)) * both
-    shared = both.sum(axis=-1)
-    return np.where(shared >= MIN_SHARED, similarity.sum(axis=-1) / shared.clip(1), 0.0)
+def oks_of_present(people: Float[np.ndarray, "people joints 3"]) -> Float[np.ndarray, "people people"]:
+    """:func:`oks` of every pair of poses in a frame, over all keypoints present in both, however unsure."""
+    there, sizes = present(people), _diagonals(people)
+    positions = np.where(there[..., None], people[..., :2], 0)
+    result = np.zeros((len(people), len(people)))
+    for row, (mask, place, size) in enumerate(zip(there, positions, sizes, strict=True)):
+        both, scale = there & mask, OKS_SIGMA * np.maximum(size, sizes)
+        squared = ((place - positions) ** 2).sum(axis=-1)
+        similarity = (np.exp(-squared / (2 * scale[:, None] ** 2)) * both).sum(axis=-1)
+        shared = both.sum(axis=-1)
+        result[row] = np.where(shared >= MIN_SHARED, similarity / shared.clip(1), 0)
+    return result
 
 
 def keypoint_distances(
-    person: Float[np.ndarray, "joints 3"], others: Float[np.ndarray, "others joints 3"]
-) -> Float[np.ndarray, " others"]:
-    """Mean distance of the keypoints present in two poses, of one pose from each of others.
+    people: Float[np.ndarray, "people joints 3"], others: Float[np.ndarray, "others joints 3"]
+) -> Float[np.ndarray, "people others"]:
+    """Mean distance of the keypoints present in two poses, for every pair.
 
     It is relative to the larger one's box diagonal, and infinite if no keypoint is present in both.
     """
-    both = present(person) & present(others)
-    apart = np.linalg.norm(np.where(both[..., None], person[:, :2] - others[..., :2], 0), axis=-1)
-    sizes = np.maximum(_diagonals(person[None]), _diagonals(others))
-    shared = both.sum(axis=-1)
-    return np.where(shared > 0, apart.sum(axis=-1) / shared.clip(1) / sizes, np.inf)
+    there, sizes = present(others), _diagonals(others)
+    positions = np.where(there[..., None], others[..., :2], 0)
+    result = np.full((len(people), len(others)), np.inf)
+    for row, (person, size) in enumerate(zip(people, _diagonals(people), strict=True)):
+        both = there & present(person)
+        difference = np.where(both[..., None], np.nan_to_num(person[:, :2]) - positions, 0)
+        apart, shared = np.sqrt((difference**2).sum(axis=-1)).sum(axis=-1), both.sum(axis=-1)
+        np.divide(apart, shared * np.maximum(size, sizes), out=result[row], where=shared > 0)
+    return result
 
 
 def _diagonals(people: np.ndarray) -> np.ndarray:

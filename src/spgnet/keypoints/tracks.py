@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ JOIN_DISTANCE = 0.3
 the person's box."""
 JOIN_GAP = 30
 """Most frames between the two."""
+_NEAREST = 5
+"""Tracks that may be continued by one that begins; the rest are farther away."""
 
 
 class Person(NamedTuple):
@@ -124,10 +127,11 @@ def _merge_duplicates(people: list[Person]) -> list[Person]:
     if len(people) < 2:
         return people
     points = np.stack([person.points for person in people])
+    similarity = oks_of_present(points)
     kept: list[int] = []
     merged = points.copy()
     for index in np.argsort(-mean_confidence(np.nan_to_num(points)), kind="stable"):
-        same = oks_of_present(points[index], points[kept]) if kept else np.zeros(0)
+        same = similarity[index, kept]
         if not len(same) or same.max() < DUPLICATE_OKS:
             kept.append(int(index))
             continue
@@ -147,15 +151,16 @@ def join_tracks(tracks: Mapping[int, Track]) -> dict[int, Track]:
     ends: dict[int, list[int]] = {}
     for number in numbers:
         ends.setdefault(int(tracks[number].frames[-1]), []).append(number)
-    links = []
+    links: list[tuple[float, int, int]] = []
     for number in numbers:
         start = int(tracks[number].frames[0])
-        before = [one for frame in range(start - JOIN_GAP - 1, start) for one in ends.get(frame, ())]
+        recent = (one for frame in range(start - 1, start - JOIN_GAP - 2, -1) for one in ends.get(frame, ()))
+        before = list(islice(recent, MOST_PEOPLE))
         if before:
-            apart = keypoint_distances(
-                tracks[number].points[0], np.stack([tracks[one].points[-1] for one in before])
-            )
-            links += [(far, one, number) for far, one in zip(apart.tolist(), before, strict=True)]
+            last = np.stack([tracks[one].points[-1] for one in before])
+            (apart,) = keypoint_distances(tracks[number].points[:1], last)
+            nearest = np.argsort(apart, kind="stable")[:_NEAREST]
+            links += [(float(apart[at]), before[at], number) for at in nearest]
     following: dict[int, int] = {}
     followers: set[int] = set()
     for far, one, number in sorted(links):
@@ -198,9 +203,9 @@ def drop_brief(tracks: Mapping[int, Track], frames: int) -> tuple[dict[int, Trac
 
 
 def scored_if_none_is(frames: Mapping[int, list[Person]]) -> tuple[dict[int, list[Person]], tuple[str, ...]]:
-    """The people, with scores of 1 for keypoints with a position if no score at all is positive; a remark."""
+    """The people, with scores of 1 for keypoints with a position if all scores are 0; a remark."""
     everyone = [person for people in frames.values() for person in people]
-    if not everyone or any((person.points[..., 2] > 0).any() for person in everyone):
+    if not everyone or any(np.nan_to_num(person.points[..., 2]).any() for person in everyone):
         return dict(frames), ()
 
     def scored(person: Person) -> Person:
@@ -211,5 +216,5 @@ def scored_if_none_is(frames: Mapping[int, list[Person]]) -> tuple[dict[int, lis
 
     if not any(present(scored(person).points).any() for person in everyone):
         return dict(frames), ()
-    remark = "no score is above 0: every keypoint with a position counts as sure"
+    remark = "all scores are 0: every keypoint with a position counts as sure"
     return {number: [scored(person) for person in people] for number, people in frames.items()}, (remark,)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from spgnet.errors import InputError
+from spgnet.files import check_unpacked
 from spgnet.keypoints.keypoints import KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints, raw_from_frames
 from spgnet.keypoints.tracks import Person
@@ -26,7 +27,11 @@ def parse_videopose3d(path: Path) -> RawKeypoints:
     Raises:
         InputError: it holds several clips, or values are missing or malformed.
     """
-    positions, metadata = read_dictionaries(path, "positions_2d", "metadata")
+    check_unpacked(path)
+    try:
+        positions, metadata = read_dictionaries(path, "positions_2d", "metadata")
+    except InputError as error:  # the path is put before it once
+        raise InputError(str(error).removeprefix(f"{path}: ")) from None
     clips = _clips(positions)
     if len(clips) != 1:
         names = list_names([" ".join(name) for name in clips]) or "none"

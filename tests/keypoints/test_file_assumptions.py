@@ -1,0 +1,287 @@
+"""What readers assume of a file is what its program means, and what they do not understand is said."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from scipy.io import netcdf_file
+from written_files import FPS, SIZE, a_body, a_track, array, check, deeplabcut, mediapipe, table, write_json
+
+from spgnet.keypoints import load_keypoints
+from spgnet.keypoints.keypoint_names import body_part, match_names
+from spgnet.keypoints.keypoints import KEYPOINT_NAMES
+
+COCO = KEYPOINT_NAMES["coco17"]
+POINTS = a_track("coco17")
+
+
+def load(path, **options):
+    return load_keypoints(path, **({"fps": FPS, "image_size": SIZE} | options))
+
+
+# --- Missing keypoints --------------------------------------------------------------------------
+
+
+def test_the_corner_of_the_image_is_a_missing_keypoint_whatever_its_score(tmp_path):
+    points = np.where(POINTS[..., 2:] > 0, POINTS[..., :2], 0)
+    (person,) = load(array(tmp_path, points))
+    np.testing.assert_array_equal(person.present, POINTS[..., 2] > 0)
+    full = np.concatenate((points, np.ones((*points.shape[:2], 1))), axis=-1)
+    (person,) = load(array(tmp_path, full))
+    np.testing.assert_array_equal(person.present, POINTS[..., 2] > 0)
+    points[0, 0] = [0, 7]  # on the border
+    assert load(array(tmp_path, points))[0].present[0, 0]
+
+
+# --- Tables -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["confidence", "conf", "likelihood", "visibility", "c", "Score"])
+def test_scores_are_read_under_any_usual_name(tmp_path, ending):
+    path = table(tmp_path, POINTS)
+    path.write_text(path.read_text().replace("_score", f"_{ending}"))
+    (person,) = load(path)
+    check(person, POINTS, "coco17")
+    assert not person.remarks
+
+
+def test_a_column_that_is_not_understood_is_named(tmp_path):
+    path = table(tmp_path, POINTS)
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head + ",comment,nose_sureness", *(f"{row},7,0.5" for row in rows)]))
+    (person,) = load(path)
+    assert person.remarks == ("columns that are not understood are left out: comment, nose_sureness",)
+    path.write_text(path.read_text().replace("left_ear_", "left_antenna_"))
+    (person,) = load(path)
+    assert person.remarks[0] == "not understood and left out: left_antenna"
+    assert person.remarks[1] == "keypoints of coco17 without a column: left_ear"
+    path.write_text(path.read_text().replace("left_knee_", "left_joint_"))
+    with pytest.raises(ValueError, match="columns are missing: left_knee; expected frame and nose_x"):
+        load(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize(("separator", "decimal"), [("\t", "."), ("\t", ","), (";", ",")])
+def test_spreadsheets_save_tables_in_their_own_ways(tmp_path, encoding, separator, decimal):
+    path = table(tmp_path, POINTS)
+    cells = [line.split(",") for line in path.read_text().splitlines()]
+    rows = [separator.join(cell.replace(".", decimal) for cell in row) for row in cells]
+    path = tmp_path / "sheet.txt"
+    path.write_text("\n".join(["# fps=25 image_size=1280x720 10\N{DEGREE SIGN}", *rows]), encoding=encoding)
+    check(load_keypoints(path)[0], POINTS, "coco17")
+
+
+def test_the_line_that_tells_spreadsheets_the_separator_is_none_of_the_table(tmp_path):
+    path = table(tmp_path, POINTS)
+    path.write_text("sep=,\n" + path.read_text())
+    check(load(path)[0], POINTS, "coco17")
+
+
+def test_without_frame_numbers_every_row_is_a_frame(tmp_path):
+    points = a_body("coco17")
+    path = table(tmp_path, points)
+    path.write_text(path.read_text().replace("frame,track", "row,track"))
+    (person,) = load(path)
+    np.testing.assert_allclose(person.points, points, atol=1e-3)
+    assert "there is no column 'frame': every row is taken for one" in person.remarks
+
+
+# --- Names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        *(
+            (name, ("left", "eye"))
+            for name in ("left_eye", "LeftEye", "Lefteye", "LEFT EYE", "LEye", "eye_l", "L_Eye")
+        ),
+        *((name, ("right", "ear")) for name in ("right_ear", "REar", "rear", "earRight")),
+        *((name, ("", "pelvis")) for name in ("pelvis", "hip", "mid_hip", "MidHip", "root")),
+        ("RHip", ("right", "hip")),
+        ("nose", ("", "nose")),
+        ("left_eye_inner", ("left", "eyeinner")),
+        ("lower_back", ("", "lowerback")),
+    ],
+)
+def test_a_body_part_is_known_in_many_spellings(name, part):
+    assert body_part(name) == part
+
+
+@pytest.mark.parametrize("keypoint_set", KEYPOINT_NAMES)
+def test_names_of_a_set_make_that_set(keypoint_set):
+    names = KEYPOINT_NAMES[keypoint_set]
+    matched = match_names([name.upper() for name in reversed(names)], None)
+    assert matched.keypoint_set == keypoint_set
+    assert [names[len(names) - 1 - column] for column in matched.columns] == list(names)
+    assert not matched.remarks()
+
+
+def test_deeplabcuts_human_model_numbers_its_sides():
+    limbs = ("ankle", "knee", "hip", "wrist", "elbow", "shoulder")
+    matched = match_names([*(f"{limb}{side}" for side in (1, 2) for limb in limbs), "chin", "forehead"], None)
+    by_name = dict(zip(KEYPOINT_NAMES[matched.keypoint_set], matched.columns, strict=True))
+    assert (by_name["right_ankle"], by_name["left_ankle"], by_name["left_shoulder"]) == (0, 6, 11)
+
+
+# --- Other programs' files ----------------------------------------------------------------------
+
+
+def test_coco_annotations_have_flags_for_scores_and_the_images_size(tmp_path):
+    points = a_body("coco17")
+    points[..., 2] = 2
+    points[:, 3, 2], points[:, 4, 2] = 1, 0
+    content = {
+        "images": [
+            {"id": 70 + i, "file_name": f"x_{i:04}.png", "width": 1280, "height": 720}
+            for i in range(len(points))
+        ],
+        "annotations": [
+            {"id": i, "image_id": 70 + i, "keypoints": pose.ravel().tolist()} for i, pose in enumerate(points)
+        ],
+    }
+    (person,) = load_keypoints(write_json(tmp_path / "x.json", content), fps=FPS)
+    assert person.image_size == SIZE
+    np.testing.assert_array_equal(person.points[0, :6, 2], [1, 1, 1, 0.5, 0, 1])
+    content["annotations"][1]["image_id"] = 5
+    with pytest.raises(ValueError, match="annotation 1: there is no image 5"):
+        load_keypoints(write_json(tmp_path / "x.json", content), fps=FPS)
+
+
+@pytest.mark.parametrize("tail", [(), (0.8,), (3,), (0.8, 3)], ids=["plain", "conf", "track", "both"])
+@pytest.mark.parametrize("scored", [True, False])
+def test_the_labels_of_ultralytics_are_shares_of_the_image(tmp_path, tail, scored):
+    points = a_body("coco17", frames=12)
+    for frame, pose in enumerate(points / [*SIZE, 1]):
+        numbers = [0, 0.5, 0.5, 0.2, 0.8, *(pose if scored else pose[:, :2]).ravel(), *tail]
+        (tmp_path / f"clip_{frame + 1}.txt").write_text(" ".join(f"{number:g}" for number in numbers))
+    (person,) = load(tmp_path)
+    np.testing.assert_allclose(person.points[..., :2], points[..., :2], atol=0.05)
+    assert person.track == (3 if 3 in tail else 1)
+    assert person.timestamps[0] == 1 / FPS
+
+
+def test_an_archive_of_videopose3d_is_one_clip_and_says_its_layout_and_size(tmp_path):
+    path, pixels = tmp_path / "data_2d_custom_x.npz", a_body("coco17")[..., :2]
+    metadata = {"layout_name": "coco", "num_joints": 17, "video_metadata": {"x.mp4": {"w": 1280, "h": 720}}}
+    positions: dict = {"x.mp4": {"custom": [pixels]}}
+    np.savez(path, positions_2d=np.array(positions), metadata=np.array(metadata))
+    (person,) = load_keypoints(path, fps=FPS)
+    assert (person.keypoint_set, person.image_size) == ("coco17", SIZE)
+    np.testing.assert_allclose(person.points[..., :2], pixels, rtol=1e-6)
+    positions["y.mp4"] = {"custom": [pixels]}
+    np.savez(path, positions_2d=np.array(positions), metadata=np.array(metadata))
+    with pytest.raises(ValueError, match=r"it holds 2 clips \(x.mp4 custom 0, y.mp4 custom 0\), expect"):
+        load_keypoints(path, fps=FPS)
+
+
+def test_the_arrays_of_other_programs_are_told_by_their_shapes(tmp_path):
+    body = a_body("coco17")
+    shares = body / [*SIZE, 1]
+    movenet = shares[:, None, None][..., [1, 0, 2]]
+    check_all = {
+        "one person": body,
+        "without scores": body[..., :2],
+        "one camera of FreeMoCap": np.concatenate((body,) * 20)[None],
+        "shares": shares,
+        "MoveNet": movenet,
+        "MoveNet, flat": movenet[:, 0, 0],
+    }
+    for values in check_all.values():
+        (person,) = load(array(tmp_path, values))
+        np.testing.assert_allclose(person.points[:6, :, :2], body[..., :2], atol=1e-3)
+    with pytest.raises(ValueError, match=r"3 cameras by its shape .* save it alone, as in numpy\.save"):
+        load(array(tmp_path, np.stack([a_body("mediapipe33", frames=100)] * 3)))
+    with pytest.raises(ValueError, match=r"third number .* goes from .*: 3D positions cannot be lifted"):
+        load(array(tmp_path, body * [1, 1, 500]))
+    np.save(tmp_path / "body_3d_xyz.npy", body)
+    with pytest.raises(ValueError, match="3D positions by its name"):
+        load(tmp_path / "body_3d_xyz.npy")
+    demo = tmp_path / "keypoints.npz"
+    np.savez(demo, reconstruction=a_body("human36m17")[None])
+    assert load(demo)[0].keypoint_set == "human36m17"
+
+
+def test_a_depth_is_no_score(tmp_path):
+    body = a_body("mediapipe33")
+    depth = np.linspace(-300, 300, 33)[None, :, None].repeat(6, axis=0)
+    (person,) = load(array(tmp_path, np.concatenate((body[..., :2], depth), axis=-1)))
+    np.testing.assert_array_equal(person.points[..., 2], 1)
+    (person,) = load(array(tmp_path, np.concatenate((body[..., :2], depth, body[..., 2:]), axis=-1)))
+    np.testing.assert_allclose(person.points, body, rtol=1e-6)
+
+
+def test_world_landmarks_are_refused_by_name_and_by_their_numbers(tmp_path):
+    body = a_body("mediapipe33")
+    world = (body - [*body[:, 23:25, :2].mean(axis=(0, 1)), 0]) / [500, 500, 1]
+    path = mediapipe(tmp_path, world * [*SIZE, 1])
+    wanted = "expected pixels of the image or shares of it, .* pose_landmarks"
+    with pytest.raises(ValueError, match=rf"centred on the hips .*{wanted}"):
+        load(path)
+    frames = [{"pose_world_landmarks": frame} for frame in json.loads(path.read_text())]
+    with pytest.raises(ValueError, match=r"world landmarks only, .* those of the image: pose_landmarks"):
+        load(write_json(path, frames))
+
+
+def test_numbers_of_both_signs_are_no_scores(tmp_path):
+    body = a_body("coco17")
+    body[:, ::2, 2] *= -1
+    with pytest.raises(ValueError, match=r"goes from -0\.9 to 0\.9, .* 3D positions cannot be lifted"):
+        load(array(tmp_path, body))
+
+
+def test_movements_datasets_say_names_and_rate_in_netcdf_of_both_kinds(tmp_path):
+    body = a_body("coco17")[:, ::-1]
+    names = COCO[::-1]
+    position = body[..., :2].transpose(0, 2, 1)[..., None]
+    with h5py.File(tmp_path / "x.nc", "w") as file:
+        file["position"], file["confidence"] = position, body[..., 2:]
+        file["keypoints"] = np.array(names, dtype=object)
+        file.attrs["fps"] = 50.0
+    with netcdf_file(tmp_path / "classic.nc", "w") as file:
+        for name, size in (("time", 6), ("space", 2), ("keypoints", 17), ("individuals", 1), ("letters", 20)):
+            file.createDimension(name, size)
+        file.createVariable("position", "d", ("time", "space", "keypoints", "individuals"))[:] = position
+        file.createVariable("confidence", "d", ("time", "keypoints", "individuals"))[:] = body[..., 2:]
+        letters = np.array([list(name.ljust(20, "\0")) for name in names], dtype="S1")
+        file.createVariable("keypoints", "c", ("keypoints", "letters"))[:] = letters
+        file.fps = 50.0
+    for path in (tmp_path / "x.nc", tmp_path / "classic.nc"):
+        (person,) = load_keypoints(path, image_size=SIZE)
+        np.testing.assert_allclose(person.points, a_body("coco17"), rtol=1e-6)
+        assert person.fps == pytest.approx(50)
+
+
+def test_a_single_animal_among_deeplabcuts_individuals_is_nobody(tmp_path):
+    path = deeplabcut(tmp_path, a_track("coco17"), a_track("coco17", 1))
+    path.write_text(path.read_text().replace("person1", "single"))
+    (person,) = load(path)
+    check(person, POINTS, "coco17")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("x.xlsx", "a workbook; save it as CSV"),
+        ("x.mat", "MATLAB"),
+        ("x.trc", "3D markers"),
+        ("x.pt", "pickles"),
+    ],
+)
+def test_other_files_are_called_what_they_are(tmp_path, name, told):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ValueError, match=told):
+        load(tmp_path / name)
+    with pytest.raises(
+        ValueError, match=rf"no keypoints in this folder \(with \{name[1:]} files: give one of them"
+    ):
+        load(tmp_path)
+
+
+def test_a_folder_of_cameras_is_not_one_clip(tmp_path):
+    for camera in ("cam01_json", "cam02_json"):
+        (tmp_path / camera).mkdir()
+        write_json(tmp_path / camera / "x_0.json", {"people": []})
+    with pytest.raises(ValueError, match=r"a folder of 2 folders of keypoints, .*: cam01_json, cam02_json"):
+        load(tmp_path)
