@@ -160,6 +160,12 @@ def test_a_motion_s_skeleton_is_that_of_the_same_beginning_or_the_only_one(tmp_p
     assert skeleton_of(tmp_path / "other.amc").name == "01.asf"
     (tmp_path / "02.asf").touch()
     assert skeleton_of(tmp_path / "02_11.amc").name == "02.asf"
+    for name in ("HDM_bd", "HDM_bd_squat", "HDM_bk"):
+        (tmp_path / f"{name}.asf").touch()
+    assert skeleton_of(tmp_path / "HDM_bd_kick_001_120.amc").name == "HDM_bd.asf"
+    assert skeleton_of(tmp_path / "HDM_bd_squat_001_120.amc").name == "HDM_bd_squat.asf"  # the longest
+    for name in ("HDM_bd", "HDM_bd_squat", "HDM_bk"):
+        (tmp_path / f"{name}.asf").unlink()
     with pytest.raises(ValueError, match=r"03_01.amc.*expected 03.asf.*found 01.asf, 02.asf"):
         skeleton_of(tmp_path / "03_01.amc")
     (tmp_path / "empty").mkdir()

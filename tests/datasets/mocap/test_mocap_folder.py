@@ -167,3 +167,22 @@ def test_what_we_export_we_read_back(tmp_path, action):
     expected = torch.from_numpy(motion.world).float()
     shift = (back.joints[0, 0] - expected[0, 0]) * torch.tensor([0, 0, 1.0])
     assert float((back.joints - shift - expected).norm(dim=-1).max()) < 1e-3
+
+
+def test_people_are_split_where_there_are_three_or_more(tmp_path):
+    for person in range(4):
+        for number in range(1, 4):
+            write_person(tmp_path / f"{person:02}_{number:02}.bvh", frames=1)
+    people = {split: {clip.subject for clip in load_mocap_folder(tmp_path, split)} for split in SPLITS}
+    assert people == {"train": {"00", "01"}, "validation": {"02"}, "test": {"03"}}
+    assert len(names(tmp_path, "test")) == 3
+
+
+def test_a_check_names_clips_that_jump(tmp_path):
+    clips = procedural_clips(3, seed=1, seconds=1.0)
+    joints = clips[1].joints.clone()
+    joints[20:] += 2.7
+    save_motion_archive(tmp_path / "all.npz", [clips[0], replace(clips[1], joints=joints), clips[2]])
+    checked = check_mocap_folder(tmp_path)
+    (error,) = checked.errors
+    assert error.startswith(f"all/{clips[1].name}: pelvis moves 4.")

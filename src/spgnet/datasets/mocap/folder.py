@@ -1,10 +1,11 @@
 """A folder of anyone's motion capture: BVH files, ASF/AMC files and motion archives.
 
 Splits: sub-folders ``train``, ``validation`` and ``test`` if there is any of them; files beside them are not
-used. Otherwise clips are split in the order of their names: of every ten the ninth is for validation and the
-tenth for the test. Of three to nine clips the last is for the test and the one before for validation; of two
-the second is for validation; a single one is for training. Pieces of one recording (``name#1`` in motion
-archives) count as one clip.
+used. Otherwise people are split, so that nobody is in two splits, or the clips where there are fewer than
+three people. In the order of their names, of every ten the ninth is for validation and the tenth for the
+test. Of three to nine the last is for the test and the one before for validation; of two clips the second is
+for validation; a single one is for training. Pieces of one recording (``name#1`` in motion archives) count as
+one clip.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-import numpy as np
 import torch
 
 from spgnet.datasets.archive import load_motion_archive
 from spgnet.datasets.mocap.asf_amc import RATE, read_amc, read_asf
 from spgnet.datasets.mocap.body import human36m_joints, in_world, on_floor
 from spgnet.datasets.mocap.bvh import read_bvh
+from spgnet.datasets.mocap.glitches import find_jump, lead_in_frames
 from spgnet.datasets.mocap.joint_maps import NAMES, JointsFile, choose_map, read_joints_file
 from spgnet.datasets.mocap.skeleton_tracks import SkeletonTracks
 from spgnet.datasets.takes import DatasetReport, Split
@@ -35,8 +36,7 @@ from spgnet.geometry.motion_clip import MotionClip
 def read_clip(path: Path, choices: JointsFile, *, name: str, subject: str, action: str) -> MotionClip:
     """The motion in a BVH or an AMC file, in metres, z up, at its own frame rate.
 
-    A first frame that is a pose to itself, as converters put before the motion, is left out: it is one from
-    which the joints jump by over 3 cm on average, ten times as far as in the median frame.
+    First frames that converters put before the motion are left out (:func:`lead_in_frames`).
 
     Raises:
         InputError: the file is broken, or its skeleton, unit or axes are not clear; the message names it.
@@ -46,20 +46,24 @@ def read_clip(path: Path, choices: JointsFile, *, name: str, subject: str, actio
         joint_map = choose_map(tracks.names, choices.joints, choices.head)
         world = in_world(tracks, joint_map, unit=choices.unit, up=choices.up)
         joints, guesses = human36m_joints(world, joint_map)
-    joints = on_floor(joints[_lead_in(joints) :])
+    joints = on_floor(joints[lead_in_frames(joints) :])
     return MotionClip(
         torch.from_numpy(joints).float(), choices.fps or tracks.fps, name, subject, action, guesses
     )
 
 
 def skeleton_of(path: Path) -> Path:
-    """The ASF file of an AMC file: of the same beginning (``01.asf`` for ``01_02.amc``), or the only one.
+    """The ASF file of an AMC file: the one with the longest of the beginnings of its name, or the only one.
+
+    ``01.asf`` is that of ``01_02.amc``, and ``HDM_bd.asf`` that of ``HDM_bd_squat_001_120.amc``.
 
     Raises:
         InputError: there is none, or it is not clear which it is.
     """
     skeletons = sorted(p for p in path.parent.iterdir() if p.suffix.lower() == ".asf" and p.name[0] != ".")
-    same = [p for p in skeletons if p.stem in (path.stem, path.stem.split("_")[0])]
+    beginnings = [p for p in skeletons if f"{path.stem}_".startswith(f"{p.stem}_")]
+    longest = max((len(p.stem) for p in beginnings), default=0)
+    same = [p for p in beginnings if len(p.stem) == longest]
     if len(same or skeletons) != 1:
         raise InputError(
             f"{path}: its skeleton is not clear: expected {path.stem.split('_')[0]}.asf or a single "
@@ -74,14 +78,6 @@ def _read_tracks(path: Path, choices: JointsFile) -> SkeletonTracks:
     return read_amc(path, read_asf(skeleton_of(path)), choices.fps or RATE)
 
 
-def _lead_in(joints: np.ndarray) -> int:
-    """How many frames to leave out at the start: one, or none."""
-    if len(joints) < 3:
-        return 0
-    steps = np.linalg.norm(np.diff(joints - joints[:, :1], axis=0), axis=-1).mean(axis=1)
-    return int(steps[0] > max(0.03, 10 * float(np.median(steps[1:]))))
-
-
 _ENDINGS = (".bvh", ".amc", ".npz")
 _ARCHIVE = {f"{name}.npy" for name in ("root", "pose", "lengths", "clips")}
 MOST_ERRORS = 20
@@ -92,6 +88,7 @@ class _Entry(NamedTuple):
     """A clip, read when it is asked for."""
 
     name: str
+    subject: str
     read: Callable[[], MotionClip]
 
 
@@ -104,9 +101,10 @@ def load_mocap_folder(path: Path, split: Split) -> list[MotionClip]:
     """The clips of a split, in metres, z up, each at its own frame rate.
 
     A clip is named after its file, relative to the folder and without its ending. Its subject is CMU's number
-    before the underscore (``01`` of ``01_02``), otherwise the name of the folder that it is in; its action is
-    the sub-folder that it is in, otherwise its name without the number at its end. The clips of an archive
-    keep their own subjects and actions, and have the archive's name before theirs.
+    before the underscore (``01`` of ``01_02``) or the name of the skeleton that its name begins with
+    (``HDM_bd`` of ``HDM_bd_squat_001``), otherwise the name of the folder that it is in; its action is the
+    sub-folder that it is in, otherwise its name without these and the number at its end. The clips of an
+    archive keep their own subjects and actions, and have the archive's name before theirs.
 
     Raises:
         InputError: there is nothing to read, or files are broken; the message lists files and errors.
@@ -129,6 +127,7 @@ def check_mocap_folder(path: Path) -> DatasetReport:
         clips, broken = _read(entries)
         errors += broken
         facts += _facts(split, clips)
+        errors += [jump for clip in clips if (jump := find_jump(clip)) is not None]
     return DatasetReport(facts, errors)
 
 
@@ -179,9 +178,15 @@ def _entries(path: Path, splits: Sequence[Split]) -> tuple[list[list[_Entry]], l
         below = [_entries_below(path / split, path) for split in splits]
         return [entries for entries, _ in below], [error for _, errors in below for error in errors]
     entries, errors = _entries_below(path, path)
-    recordings = sorted({_recording(entry) for entry in entries})
-    chosen = {name: _split_of(index, len(recordings)) for index, name in enumerate(recordings)}
-    return [[e for e in entries if chosen[_recording(e)] == split] for split in splits], errors
+    people = {entry.subject for entry in entries}
+    unit = _person if len(people) > 2 else _recording
+    units = sorted({unit(entry) for entry in entries})
+    chosen = {name: _split_of(index, len(units)) for index, name in enumerate(units)}
+    return [[entry for entry in entries if chosen[unit(entry)] == split] for split in splits], errors
+
+
+def _person(entry: _Entry) -> str:
+    return entry.subject
 
 
 def _recording(entry: _Entry) -> str:
@@ -189,7 +194,7 @@ def _recording(entry: _Entry) -> str:
 
 
 def _split_of(index: int, count: int) -> Split:
-    """The split of one of so many clips, where the folder does not say it."""
+    """The split of one of so many people or clips, where the folder does not say it."""
     if count >= 10:
         index, count = index % 10, 10
     last: tuple[Split, ...] = ("validation", "test") if count > 2 else ("validation",) if count > 1 else ()
@@ -214,14 +219,27 @@ def _entries_of(file: Path, folder: Path, top: Path) -> list[_Entry]:
     if file.suffix.lower() == ".npz":
         clips = load_motion_archive(file)
         named = [replace(clip, name=f"{name}/{clip.name}") for clip in clips]
-        return [_Entry(clip.name, partial(_same, clip)) for clip in named]
-    number = re.fullmatch(r"(\d+)_\d+.*", file.stem)
-    subject = number[1] if number else file.parent.name
+        return [_Entry(clip.name, clip.subject, partial(_same, clip)) for clip in named]
+    subject, rest = _subject_of(file)
     inside = file.parent.relative_to(top).as_posix()
-    bare = re.sub(r"[\d_\-. ]+$", "", file.stem) or file.stem
+    bare = re.sub(r"[\d_\-. ]+$", "", rest) or rest
     action = bare if inside == "." else inside
     choices = _choices(file, folder)
-    return [_Entry(name, partial(read_clip, file, choices, name=name, subject=subject, action=action))]
+    read = partial(read_clip, file, choices, name=name, subject=subject, action=action)
+    return [_Entry(name, subject, read)]
+
+
+def _subject_of(file: Path) -> tuple[str, str]:
+    """The person of a BVH or an AMC file, and what of its name tells the action."""
+    if re.fullmatch(r"\d+_\d+.*", file.stem):  # CMU's: 01_02
+        return file.stem.partition("_")[0], file.stem
+    if file.suffix.lower() == ".amc":
+        beginnings = [p.stem for p in file.parent.glob("*") if p.suffix.lower() == ".asf"]
+        beginnings = [stem for stem in beginnings if file.stem.startswith(f"{stem}_")]
+        if beginnings:
+            skeleton = max(beginnings, key=len)
+            return skeleton, file.stem.removeprefix(f"{skeleton}_")
+    return file.parent.name, file.stem
 
 
 def _same(clip: MotionClip) -> MotionClip:
