@@ -25,7 +25,7 @@ INDICES: dict[KeypointSetName, list[tuple[int, ...]]] = {
         *_COCO_ARMS,
     ],
     "halpe26": [
-        *((19,), (12,), (14,), (16,), (11,), (13,), (15,), (18, 19), (18,), (0,), (17,)),
+        *((11, 12), (12,), (14,), (16,), (11,), (13,), (15,), (5, 6, 11, 12), (5, 6), (0,), ()),
         *_COCO_ARMS,
     ],
     "body25": [
@@ -138,14 +138,14 @@ def test_a_body_seen_in_any_set_has_its_joints_where_they_are(keypoint_set):
     points = np.stack([_anatomy(name) for name in KEYPOINT_NAMES[keypoint_set]])
     pixels, confidence = to_human36m(_one_frame_person(points, keypoint_set))
     body = {name: np.array(place) for name, place in BODY.items()}
-    if keypoint_set in ("coco17", "coco18", "body25b", "mediapipe33", "wholebody133"):
+    if keypoint_set in ("coco17", "halpe26", "coco18", "body25b", "mediapipe33", "wholebody133"):
         body["thorax"] = (body["left_shoulder"] + body["right_shoulder"]) / 2
     if keypoint_set != "human36m17":
         body["spine"] = (body["pelvis"] + body["thorax"]) / 2
     expected = np.stack([body[name] for name in HUMAN36M.names])[:, :2] * [1000, -1000]
     absent = np.array([not sources for sources in SOURCES[keypoint_set].values()])
     assert [HUMAN36M.names[joint] for joint in np.flatnonzero(absent)] == (
-        [] if keypoint_set in ("human36m17", "body25b", "halpe26") else ["head_top"]
+        [] if keypoint_set in ("human36m17", "body25b") else ["head_top"]
     )
     np.testing.assert_allclose(pixels[0, ~absent], expected[~absent], atol=1e-9)
     np.testing.assert_array_equal(confidence[0], np.where(absent, 0, 0.9))

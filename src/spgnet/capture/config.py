@@ -74,6 +74,8 @@ class CaptureConfig:
     """Average with the result for the mirrored input."""
     height: float | None = None
     """The person's height in metres, to which the motion is scaled."""
+    refine: bool = True
+    """Make the motion project onto the detections, with constant bones, steady feet and a common floor."""
     constant_bones: Annotated[bool, tyro.conf.arg(name="rigid", aliases=["--constant-bones"])] = False
     """Fit constant bone lengths."""
     align_to_gravity: Annotated[bool, tyro.conf.arg(name="level", aliases=["--align-to-gravity"])] = True

@@ -40,6 +40,7 @@ def lift(
     format: KeypointFormat | Literal["auto"] = "auto",
     rotate: ImageRotation = 0,
     weights: Lifter | Path | str = "default",
+    refine: bool = True,
     constant_bones: bool = False,
     align_to_gravity: bool = True,
     smoothing: float = SMOOTHING,
@@ -80,7 +81,9 @@ def lift(
             a video's metadata state. A given camera is turned with them (:func:`find_camera`).
         weights: name of weights in the package (:func:`spgnet.available_weights`), a run folder, a
             safetensors file, or a :class:`Lifter`, to load the weights of many calls once.
-        constant_bones: fit constant bone lengths.
+        refine: make each motion project onto its detections, with constant bones, steady feet and one floor
+            for all people (docs/refinement.md), and estimate its uncertainty.
+        constant_bones: fit constant bone lengths; refined motions have them anyway.
         align_to_gravity: find the world's up and floor from the motion, unless the camera file says where
             the camera is.
         smoothing: standard deviation in seconds of the filter against the detector's jitter; 0 turns it off.
@@ -143,7 +146,9 @@ def lift(
                 on_progress=partial(_report_frames, report, stage, len(keypoints)),
             )
         )
-    return postprocess(motions, constant_bones=constant_bones, height=height, align=align_to_gravity)
+    return postprocess(
+        motions, refined=refine, constant_bones=constant_bones, height=height, align=align_to_gravity
+    )
 
 
 def _report_frames(report: ProgressCallback, stage: str, total: int, done: int) -> None:

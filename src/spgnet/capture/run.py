@@ -70,6 +70,7 @@ def run_capture(config: CaptureConfig, report: ProgressCallback = ignore_progres
             format=config.format,
             rotate=config.rotate,
             weights=config.weights,
+            refine=config.refine,
             constant_bones=config.constant_bones,
             align_to_gravity=config.align_to_gravity,
             smoothing=config.smoothing,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -42,7 +44,7 @@ Vector = Float[np.ndarray, " 3"]
 
 
 @dataclass(frozen=True)
-class _ObservedMotion:
+class ObservedMotion:
     """A motion, and which of its joints are used to estimate up and the floor.
 
     Args:
@@ -69,6 +71,13 @@ class _Direction:
     spread: float
 
 
+class UpPrior(NamedTuple):
+    """Linear terms about up: the residuals ``rows @ up - target`` have a standard deviation of 1."""
+
+    rows: Float[np.ndarray, "n 3"]
+    target: Float[np.ndarray, " n"]
+
+
 def estimate_up(motion: Motion) -> Vector:
     """Estimate up, the direction against gravity, from the motion: a unit vector in the camera frame.
 
@@ -83,11 +92,21 @@ def estimate_up(motion: Motion) -> Vector:
     If the person lies in all frames, only the first term remains, and the camera is assumed to be level.
     Frames and joints that are not visible, whose positions are guesses, are not used.
     """
-    observed = _observe(motion)
-    body, up = _body_direction(observed), _IMAGE_UP
+    observed = observe(motion)
+    prior, up = up_prior(observed), _IMAGE_UP
     for _ in range(_ITERATIONS):
-        up = _refine_up(up, body, _stance_positions(observed, up))
+        up = _refine_up(up, prior, _stance_positions(observed, up))
     return up
+
+
+def up_prior(observed: ObservedMotion) -> UpPrior:
+    """The terms of :func:`estimate_up` that do not depend on feet in stance."""
+    rows, target = [np.array([[1 / _ROLL_SPREAD, 0, 0], [0, 0, 1 / _PITCH_SPREAD]])], [np.zeros(2)]
+    body = _body_direction(observed)
+    if body is not None:
+        rows.append(np.eye(3) / body.spread)
+        target.append(body.direction / body.spread)
+    return UpPrior(np.concatenate(rows), np.concatenate(target))
 
 
 def align_to_gravity(motion: Motion) -> Motion:
@@ -97,13 +116,22 @@ def align_to_gravity(motion: Motion) -> Motion:
     is the horizontal component of the viewing direction, as in ``spgnet.geometry.camera.UPRIGHT``; the
     pelvis of the first frame is above its origin; the floor, z = 0, is that of :func:`place_on_floor`.
     """
-    up = estimate_up(motion)
+    return place_on_floor(with_world(motion, estimate_up(motion), 0.0))
+
+
+def with_world(motion: Motion, up: Vector, height: float) -> Motion:
+    """A motion with estimated extrinsics: those of :func:`align_to_gravity` for a given up and height.
+
+    Args:
+        motion: the motion.
+        up: unit vector in the camera frame.
+        height: of the camera above the floor, in metres.
+    """
     ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
     ahead = ahead / np.linalg.norm(ahead)
     rotation = np.stack((np.cross(ahead, up), ahead, up), axis=1)
     pelvis = motion.joints[0, 0].astype(np.float64) @ rotation
-    aligned = _with_extrinsics(motion, rotation, np.array([-pelvis[0], -pelvis[1], 0.0]), "estimated")
-    return place_on_floor(aligned)
+    return _with_extrinsics(motion, rotation, np.array([-pelvis[0], -pelvis[1], height]), "estimated")
 
 
 def place_on_floor(motion: Motion) -> Motion:
@@ -115,7 +143,7 @@ def place_on_floor(motion: Motion) -> Motion:
     more than 2 cm below the stance positions, they are placed 2 cm below that height. Frames and joints that
     are not visible are not used.
     """
-    observed = _observe(motion)
+    observed = observe(motion)
     rotation = motion.camera.rotation.double().numpy()
     up = rotation[:, 2]
     heights = np.where(observed.usable, observed.joints @ up, np.inf)[observed.usable[:, _ANKLES].any(axis=1)]
@@ -142,13 +170,13 @@ def _with_extrinsics(
     return replace(motion, camera=camera)
 
 
-def _observe(motion: Motion) -> _ObservedMotion:
+def observe(motion: Motion) -> ObservedMotion:
     """The motion, with the joints that are visible, or rarely visible, marked as usable."""
     joints, visible = motion.joints.astype(np.float64), np.asarray(motion.confidence > 0)
     present = np.asarray(visible.any(axis=1)) if visible.any() else np.ones(len(visible), dtype=bool)
     rare = visible[present].mean(axis=0) < _RARELY_VISIBLE
     lengths = dict(zip(HUMAN36M.bone_names, median_bone_lengths(motion).tolist(), strict=True))
-    return _ObservedMotion(
+    return ObservedMotion(
         joints=joints,
         usable=present[:, None] & (visible | rare),
         rate=motion.fps,
@@ -157,7 +185,7 @@ def _observe(motion: Motion) -> _ObservedMotion:
     )
 
 
-def _body_direction(observed: _ObservedMotion) -> _Direction | None:
+def _body_direction(observed: ObservedMotion) -> _Direction | None:
     """The mean direction of the upright body, or None if it is upright in no frame."""
     joints, usable = observed.joints, observed.usable
     whole, trunk = _from_feet_to_head(joints), joints[:, _THORAX] - joints[:, 0]
@@ -193,25 +221,35 @@ def _mean_direction(vectors: Float[np.ndarray, "n 3"]) -> Vector:
     return mean / np.linalg.norm(mean)
 
 
-def _stance_positions(observed: _ObservedMotion, up: Vector) -> Float[np.ndarray, "n 3"]:
-    """Positions of ankles in stance: the median over each period in which an ankle is visible, low and slow.
+def stances(observed: ObservedMotion, up: Vector) -> Bool[np.ndarray, "frames 2"]:
+    """In which frames the ankles (right, left) are in stance: visible, low and slow for a while.
 
     Low means below or at most 0.12 m above the other ankle, and at least half a leg's length below the
     pelvis, so that a person who lies has none.
     """
     joints = observed.joints
+    result = np.zeros((len(joints), 2), dtype=bool)
     if len(joints) < 3:
-        return np.zeros((0, 3))
+        return result
     heights = joints @ up
     half = max(1, round(0.08 * observed.rate))
-    positions = []
-    for ankle in _ANKLES:
+    for side, ankle in enumerate(_ANKLES):
         low = heights[:, ankle] < heights[:, _ANKLES].min(axis=1) + 0.12
         low &= heights[:, 0] - heights[:, ankle] > 0.5 * observed.leg
-        stands = (
-            observed.usable[:, ankle] & low & (_speed(joints[:, ankle], observed.rate, half) < _STANCE_SPEED)
-        )
-        positions += [np.median(joints[run, ankle], axis=0) for run in _runs(stands) if len(run) > half]
+        slow = _speed(joints[:, ankle], observed.rate, half) < _STANCE_SPEED
+        for run in _runs(observed.usable[:, ankle] & low & slow):
+            result[run, side] = len(run) > half
+    return result
+
+
+def _stance_positions(observed: ObservedMotion, up: Vector) -> Float[np.ndarray, "n 3"]:
+    """Positions of ankles in stance: the median over each period."""
+    in_stance = stances(observed, up)
+    positions = [
+        np.median(observed.joints[run, ankle], axis=0)
+        for side, ankle in enumerate(_ANKLES)
+        for run in _runs(in_stance[:, side])
+    ]
     return np.array(positions).reshape(-1, 3)
 
 
@@ -228,21 +266,37 @@ def _runs(flags: Bool[np.ndarray, " frames"]) -> list[np.ndarray]:
     return [run for run in np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1) if len(run)]
 
 
-def _refine_up(up: Vector, body: _Direction | None, stances: Float[np.ndarray, "n 3"]) -> Vector:
+def _refine_up(up: Vector, prior: UpPrior, stances: Float[np.ndarray, "n 3"]) -> Vector:
     """One Gauss-Newton step of the least-squares problem of :func:`estimate_up` on the unit sphere."""
-    rows, rest = [np.array([1 / _ROLL_SPREAD, 0, 0]), np.array([0, 0, 1 / _PITCH_SPREAD])], [0.0, 0.0]
-    if body is not None:
-        rows += list(np.eye(3) / body.spread)
-        rest += list(body.direction / body.spread)
+    matrix, target = prior
     if len(stances) > 1:
         offsets, weights = stances - stances.mean(axis=0), np.ones(len(stances))
         for _ in range(5):  # outliers are down-weighted by Cauchy's weights
             weights = 1 / (1 + (offsets @ up / _STANCE_SPREAD) ** 2)
             offsets = stances - (weights[:, None] * stances).sum(axis=0) / weights.sum()
-        rows += list(np.sqrt(weights)[:, None] * offsets / _STANCE_SPREAD)
-        rest += [0.0] * len(stances)
-    matrix, target = np.array(rows), np.array(rest)
+        matrix = np.concatenate((matrix, np.sqrt(weights)[:, None] * offsets / _STANCE_SPREAD))
+        target = np.append(target, np.zeros(len(stances)))
     tangent = np.linalg.svd(up[None])[2][1:].T
     step = np.linalg.lstsq(matrix @ tangent, target - matrix @ up, rcond=None)[0]
     moved = up + tangent @ step
     return moved / np.linalg.norm(moved)
+
+
+def concatenate_people(motions: Sequence[Motion]) -> Motion:
+    """The frames of all people one after another, to estimate their common floor.
+
+    The result has only the arrays from which the floor is estimated.
+    """
+    first = motions[0]
+    if len(motions) == 1:
+        return first
+    length = float(np.ptp(first.timestamps)) + 1.0
+    return replace(
+        first,
+        joints=np.concatenate([motion.joints for motion in motions]),
+        confidence=np.concatenate([motion.confidence for motion in motions]),
+        pixels=np.concatenate([motion.pixels for motion in motions]),
+        timestamps=np.concatenate([m.timestamps + place * length for place, m in enumerate(motions)]),
+        uncertainty=None,
+        rejected=None,
+    )

@@ -16,6 +16,8 @@ from spgnet.geometry.skeleton import HUMAN36M
 
 _OUTWARD, _UP = {"hip": 0.015, "shoulder": -0.01}, {"hip": 0.03}
 """Mean offset along the line of the hips and along the trunk, in metres; that of other joints is 0."""
+_USUAL_WIDENING = 0.35
+"""Mean share by which hips are farther out as they flex: the middle of what is drawn for training."""
 _ALONG_LIMB = 0.04
 """Standard deviation of where knees, ankles, elbows and wrists are along their bones, by bone lengths."""
 _HEAD = [HUMAN36M.names.index(name) for name in ("nose", "head_top")]
@@ -32,6 +34,7 @@ _USUAL = torch.tensor(
         for s, k in zip(_SIGNS, HUMAN36M.joint_types, strict=True)
     ]
 )
+_MIDDLES = ((_PELVIS, _HIPS), (_THORAX, _SHOULDERS))
 _ENDS = [
     child for child, kind in enumerate(HUMAN36M.joint_types) if kind in ("knee", "ankle", "elbow", "wrist")
 ]
@@ -69,13 +72,12 @@ def detector_joints(
     if head_spread:
         loose = [*_HEAD, _THORAX]
         offset[:, loose] += head_spread * torch.randn(count, len(loose), 3, device=device)
-    for middle, pair in ((_PELVIS, _HIPS), (_THORAX, _SHOULDERS)):
-        offset[:, middle] += offset[:, pair].mean(dim=1)
-    moved = joints + torch.einsum(
-        "bjk,bfkx->bfjx", offset, trunk_axes(joints)
-    )  # faster than products of 3 x 3
+    offset = _with_middles(offset)
+    moved = joints + torch.einsum("bjk,bfkx->bfjx", offset, trunk_axes(joints))  # faster than 3 x 3 products
     if any(hip_widening):
-        outward = _hip_widening(joints, *hip_widening)
+        low, high = hip_widening
+        shares = low + (high - low) * torch.rand(count, 1, 2, 1, device=device)
+        outward = _hip_widening(joints, shares)
         moved[..., _HIPS, :] += outward
         moved[..., _PELVIS, :] += outward.mean(dim=-2)
     ends = torch.tensor(_ENDS, device=device)
@@ -85,21 +87,37 @@ def detector_joints(
     return moved.index_add(-2, ends, along * bones)
 
 
+def usual_offsets(joints: Float[Tensor, "frames 17 3"]) -> Float[Tensor, "frames 17 3"]:
+    """Mean vector from each joint to where a detector puts it, in metres, in the frame of the joints."""
+    usual = _with_middles(_USUAL.to(joints)) @ trunk_axes(joints)
+    outward = _hip_widening(joints, joints.new_full((2, 1), _USUAL_WIDENING))
+    usual[..., _HIPS, :] += outward
+    usual[..., _PELVIS, :] += outward.mean(dim=-2)
+    return usual
+
+
+def _with_middles(offset: Float[Tensor, "*batch 17 3"]) -> Float[Tensor, "*batch 17 3"]:
+    """Offsets in the body, with those of the hips and shoulders added to that of their middles."""
+    offset = offset.clone()
+    for middle, pair in _MIDDLES:
+        offset[..., middle, :] += offset[..., pair, :].mean(dim=-2)
+    return offset
+
+
 def _hip_widening(
-    joints: Float[Tensor, "batch frames 17 3"], low: float, high: float
-) -> Float[Tensor, "batch frames 2 3"]:
+    joints: Float[Tensor, "*batch 17 3"], shares: Float[Tensor, "*#batch 2 1"]
+) -> Float[Tensor, "*batch 2 3"]:
     """How much farther out a detector puts the left and the right hip, the more they are flexed.
 
-    It is a random share, drawn for each sample and side, of the hip's distance from the pelvis times 1 - cos
-    of the angle between the thigh and the trunk, which is 0 for somebody who stands.
+    It is a share of the hip's distance from the pelvis times 1 - cos of the angle between the thigh and the
+    trunk, which is 0 for somebody who stands.
     """
     hips, knees = joints[..., _HIPS, :], joints[..., _KNEES, :]
     pelvis, thorax = joints[..., _PELVIS : _PELVIS + 1, :], joints[..., _THORAX : _THORAX + 1, :]
     straight = (normalize(knees - hips, dim=-1) * normalize(pelvis - thorax, dim=-1)).sum(
         dim=-1, keepdim=True
     )
-    share = low + (high - low) * torch.rand(len(joints), 1, 2, 1, device=joints.device)
-    return share * (1 - straight) * (hips - pelvis)
+    return shares * (1 - straight) * (hips - pelvis)
 
 
 def trunk_axes(joints: Float[Tensor, "*batch 17 3"]) -> Float[Tensor, "*batch 3 3"]:

@@ -1,0 +1,409 @@
+"""The least-squares problem of projection-guided lifting: its terms, their sizes, and its solution.
+
+A lifted pose must project onto the 2D it came from (Section 3.2 of the SPGNet paper) and keep its bones
+(Equation 2). Training can only encourage both; here they are enforced on the very clip that is lifted. The
+unknowns are a :class:`spgnet.lifting.body.Body` of each person, whose bones are constant exactly, each
+person's scale, and the :class:`Floor`. Every term is divided by its standard deviation (:class:`Deviations`).
+Levenberg-Marquardt steps, which are damped Gauss-Newton steps, solve the problem with analytic derivatives.
+
+A person's scale is the factor, about the camera, from the network's size and distance to the true ones. It
+does not change what the camera sees, so only the common floor tells it. All else is in the network's scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.lifting.body import BONES, CHILDREN, KINDS, UNKNOWNS, Body, Derivatives
+from spgnet.lifting.least_squares import ReducedEquations, Term, assemble
+
+ANKLES = [HUMAN36M.names.index(f"{side}_ankle") for side in ("right", "left")]
+NODE_SECONDS = 0.04
+"""Time between nodes, for which :class:`Deviations` are: the terms of closer nodes count less."""
+PRIVATE = KINDS + 1
+"""Shared unknowns of a person's nodes alone: the logarithms of the lengths and of the scale."""
+SHARED = PRIVATE + 3
+"""With those of the floor: two angles of up, and the height."""
+
+
+def _per_kind(**values: float) -> tuple[float, ...]:
+    """A value for each of the 17 joints from those of the kinds of joints."""
+    return tuple(values[kind] for kind in HUMAN36M.joint_types)
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """Standard deviations of the terms, fitted to simulated video of held-out motion (docs/refinement.md)."""
+
+    detection: tuple[float, ...] = _per_kind(
+        pelvis=0.03,
+        hip=0.04,
+        knee=0.025,
+        ankle=0.02,
+        spine=np.inf,
+        thorax=0.027,
+        nose=0.027,
+        head_top=0.027,
+        shoulder=0.008,
+        elbow=0.011,
+        wrist=0.011,
+    )
+    """Of the detection of each joint, in units of the person's size in the image. Detected hips are biased,
+    in squats most. No detector sees the spine."""
+    direction: tuple[float, float] = (0.2, 0.14)
+    """Of the network's bone directions across and along the viewing ray, in radians."""
+    root: tuple[float, float] = (0.01, 0.03)
+    """Of the network's root across the viewing ray and along it, relative to its distance."""
+    length: float = 0.01
+    """Of the logarithm of the network's median length of a kind of bone."""
+    scale: float = 0.05
+    """Of the logarithm of a person's scale."""
+    acceleration: tuple[float, float] = (2.0, 10.0)
+    """Of the root, and of the far end of a bone relative to the near one, in metres per square second."""
+    detection_robust: float = 5.0
+    """Distance in standard deviations from which detections count less."""
+    stance: float = 0.05
+    """Speed of an ankle in stance, in metres per second."""
+    floor: float = 0.02
+    """Height of an ankle in stance above those of others, in metres."""
+    contact_robust: float = 2.0
+    """Distance in standard deviations from which ankles count less as in stance."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The plane in which the ankles of standing feet lie, in the camera frame, and its prior.
+
+    Args:
+        up: unit vector against gravity.
+        height: of the plane above the camera, in metres; negative, as cameras are above the floor.
+        up_rows: the matrix M of the prior of up, whose residual is M up - target.
+        up_target: its target.
+        prior_height: mean of the prior of the height, in metres.
+        height_deviation: standard deviation of the prior of the height, in metres.
+    """
+
+    up: Float[np.ndarray, " 3"]
+    height: float
+    up_rows: Float[np.ndarray, "rows 3"]
+    up_target: Float[np.ndarray, " rows"]
+    prior_height: float = 0.0
+    height_deviation: float = 100.0
+
+    @property
+    def tangents(self) -> Float[np.ndarray, "3 2"]:
+        """Two unit vectors square to up, as columns."""
+        return np.linalg.svd(self.up[None])[2][1:].T
+
+    def moved(self, step: Float[np.ndarray, " 3"]) -> Floor:
+        """The floor after a step in its unknowns."""
+        up = self.up + self.tangents @ step[:2]
+        return replace(self, up=up / np.linalg.norm(up), height=self.height + float(step[2]))
+
+    def prior_cost(self) -> float:
+        """Cost of the prior."""
+        off = self.up_rows @ self.up - self.up_target
+        return float(off @ off) + ((self.height - self.prior_height) / self.height_deviation) ** 2
+
+    def prior_equations(self) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
+        """Matrix and right-hand side of the prior's normal equations."""
+        rows, weight = self.up_rows @ self.tangents, self.height_deviation**-2
+        matrix = np.zeros((3, 3))
+        matrix[:2, :2], matrix[2, 2] = rows.T @ rows, weight
+        off = self.up_rows @ self.up - self.up_target
+        return matrix, np.append(-rows.T @ off, weight * (self.prior_height - self.height))
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What is known of one person, at nodes that are equally spaced in time.
+
+    Args:
+        rays: x / z and y / z of the detected joints; anything finite where nothing was detected.
+        variances: of the rays, by joint; infinite where nothing was detected.
+        offsets: from each joint to where detectors see it, in metres, in the camera frame.
+        network: the network's motion: directions, root and lengths are the prior.
+        step: seconds from node to node.
+        joined: 1 where a node follows the one before it, 0 after a break.
+        stance: 1 where an ankle (right, left) is in stance, else 0.
+    """
+
+    rays: Float[np.ndarray, "nodes 17 2"]
+    variances: Float[np.ndarray, "nodes 17"]
+    offsets: Float[np.ndarray, "nodes 17 3"]
+    network: Body
+    step: float
+    joined: Float[np.ndarray, " nodes"]
+    stance: Float[np.ndarray, "nodes 2"]
+
+    def select(self, nodes: np.ndarray) -> Observations:
+        """Some nodes, given by their indices in order."""
+        follows = np.diff(nodes, prepend=-2) == 1
+        return Observations(
+            rays=self.rays[nodes],
+            variances=self.variances[nodes],
+            offsets=self.offsets[nodes],
+            network=self.network.select(nodes),
+            step=self.step,
+            joined=self.joined[nodes] * follows,
+            stance=self.stance[nodes],
+        )
+
+    def terms(self, body: Body, scale: float, floor: Floor, sizes: Deviations, by: Derivatives) -> list[Term]:
+        """The terms at a state, with derivatives.
+
+        Args:
+            body: the person's motion in the network's scale.
+            scale: logarithm of the person's scale.
+            floor: the common floor.
+            sizes: the terms' standard deviations.
+            by: the body's derivatives.
+        """
+        terms = [self._projection(body, sizes, by), *self._prior(body, sizes, by)]
+        terms.append(self._acceleration(body, sizes, by))
+        if self.stance.any():
+            terms += [self._stance(body, sizes, by), self._floor(body, scale, floor, sizes, by)]
+        return [replace(term, share=self.step / NODE_SECONDS) for term in terms]
+
+    def _projection(self, body: Body, sizes: Deviations, by: Derivatives) -> Term:
+        seen = body.joints + self.offsets
+        depth = seen[..., 2:].clip(0.1)
+        rays = seen[..., :2] / depth
+        derivatives = (by.joints[..., :2, :] - rays[..., None] * by.joints[..., 2:, :]) / depth[..., None]
+        return Term(rays - self.rays, *_split(derivatives), 1 / self.variances, robust=sizes.detection_robust)
+
+    def _prior(self, body: Body, sizes: Deviations, by: Derivatives) -> list[Term]:
+        network = self.network
+        rays = network.joints / np.linalg.norm(network.joints, axis=-1, keepdims=True)
+        of_bones = _whitening(rays[:, CHILDREN], *sizes.direction)
+        of_root = _whitening(rays[:, 0], *sizes.root)
+        of_root /= np.linalg.norm(network.root, axis=-1)[:, None, None]
+        turned = of_bones @ (body.directions - network.directions)[..., None]
+        moved = of_root @ (body.root - network.root)[..., None]
+        turning = by.bones[..., :UNKNOWNS] / body.lengths[:, None, None]
+        return [
+            Term(turned[..., 0], of_bones @ turning, _none(turning), np.ones((1, 1))),
+            Term(
+                moved.mT,
+                of_root[:, None] @ by.joints[:, :1, :, :UNKNOWNS],
+                _none(turning[:, :1]),
+                np.ones((1, 1)),
+            ),
+        ]
+
+    def _acceleration(self, body: Body, sizes: Deviations, by: Derivatives) -> Term:
+        values = np.concatenate((body.root[:, None], body.bones), axis=1)
+        derivatives = np.concatenate((by.joints[:, :1], by.bones), axis=1)
+        root, bone = sizes.acceleration
+        deviations = np.array([root] + [bone] * BONES) * self.step**2
+        joined = (self.joined[1:-1] * self.joined[2:])[:, None]
+        return Term(values, *_split(derivatives), joined / deviations**2, stencil=(1.0, -2.0, 1.0))
+
+    def _stance(self, body: Body, sizes: Deviations, by: Derivatives) -> Term:
+        both = self.stance[1:] * self.stance[:-1] * self.joined[1:, None]
+        return Term(
+            body.joints[:, ANKLES],
+            *_split(by.joints[:, ANKLES]),
+            both / (sizes.stance * self.step) ** 2,
+            stencil=(-1.0, 1.0),
+            robust=sizes.contact_robust,
+        )
+
+    def _floor(self, body: Body, scale: float, floor: Floor, sizes: Deviations, by: Derivatives) -> Term:
+        """Heights of ankles above the floor, which is scaled into the network's scale."""
+        ankles, height = body.joints[:, ANKLES], floor.height * np.exp(-scale)
+        own, shared = _split(np.einsum("x,naxu->nau", floor.up, by.joints[:, ANKLES])[..., None, :])
+        shared[..., KINDS] = height
+        shared[..., 0, PRIVATE:-1] = ankles @ floor.tangents
+        shared[..., -1] = -np.exp(-scale)
+        return Term(
+            (ankles @ floor.up - height)[..., None],
+            own,
+            shared,
+            self.stance / sizes.floor**2,
+            robust=sizes.contact_robust,
+        )
+
+
+def _split(derivatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A body's derivatives by the unknowns of the node, and by the shared ones (:data:`SHARED`)."""
+    shared = np.zeros((*derivatives.shape[:-1], SHARED))
+    shared[..., :KINDS] = derivatives[..., UNKNOWNS:]
+    return derivatives[..., :UNKNOWNS], shared
+
+
+def _none(own: np.ndarray) -> np.ndarray:
+    """Derivatives by the shared unknowns of what does not depend on them."""
+    return np.zeros((*own.shape[:-1], SHARED))
+
+
+def _variance(
+    derivatives: Float[np.ndarray, "*batch 3 n"], covariance: Float[np.ndarray, "*#batch n n"]
+) -> Float[np.ndarray, "*batch"]:
+    """Variance of positions, summed over x, y and z, from that of the unknowns."""
+    return ((derivatives @ covariance) * derivatives).sum(axis=(-2, -1))
+
+
+def _whitening(rays: Float[np.ndarray, "*batch 3"], across: float, along: float) -> np.ndarray:
+    """Matrices that divide vectors by their standard deviations across and along unit rays."""
+    return np.eye(3) / across + (1 / along - 1 / across) * rays[..., :, None] * rays[..., None, :]
+
+
+@dataclass(frozen=True)
+class State:
+    """The unknowns.
+
+    Args:
+        bodies: motion of each person, in the network's scale.
+        scales: logarithm of each person's scale.
+        floor: the common floor.
+    """
+
+    bodies: tuple[Body, ...]
+    scales: Float[np.ndarray, " people"]
+    floor: Floor
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The problem, linearised at a state.
+
+    Attributes:
+        derivatives: of each person's body.
+        terms: of each person.
+        cost: what is minimised.
+    """
+
+    people: Sequence[Observations]
+    sizes: Deviations
+    state: State
+    derivatives: list[Derivatives] = field(init=False)
+    terms: list[list[Term]] = field(init=False)
+    cost: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        state, derivatives = self.state, [body.derivatives() for body in self.state.bodies]
+        terms = [
+            person.terms(body, float(scale), state.floor, self.sizes, by)
+            for person, body, scale, by in zip(
+                self.people, state.bodies, state.scales, derivatives, strict=True
+            )
+        ]
+        cost = state.floor.prior_cost() + float((self._private_off() ** 2 * self._private_weights).sum())
+        cost += sum(term.cost() for each in terms for term in each)
+        for name, value in {"derivatives": derivatives, "terms": terms, "cost": cost}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def _private_weights(self) -> Float[np.ndarray, " private"]:
+        return np.array([self.sizes.length] * KINDS + [self.sizes.scale]) ** -2.0
+
+    def _private_off(self) -> Float[np.ndarray, "people private"]:
+        """How far lengths and scale are from their prior."""
+        lengths = [
+            body.log_lengths - person.network.log_lengths
+            for person, body in zip(self.people, self.state.bodies, strict=True)
+        ]
+        return np.column_stack((lengths, self.state.scales))
+
+    def reduce(self, damping: float = 0.0) -> tuple[list[ReducedEquations], np.ndarray, np.ndarray]:
+        """Each person's equations, and the matrix and right-hand side of all shared unknowns."""
+        size = PRIVATE * len(self.people) + 3
+        matrix, right = np.zeros((size, size)), np.zeros(size)
+        matrix[-3:, -3:], right[-3:] = self.state.floor.prior_equations()
+        reduced = []
+        for number, off in enumerate(self._private_off()):
+            equations = assemble(self.terms[number], len(self.state.bodies[number].root), UNKNOWNS, SHARED)
+            own = np.arange(PRIVATE)
+            equations.shared[own, own] += self._private_weights
+            equations.right_shared[own] -= self._private_weights * off
+            reduced.append(equations.reduce(damping))
+            index = self.shared_index(number)
+            matrix[np.ix_(index, index)] += reduced[-1].shared
+            right[index] += reduced[-1].right_shared
+        return reduced, matrix, right
+
+    def shared_covariances(self) -> list[Float[np.ndarray, "shared shared"]]:
+        """Covariance of the shared unknowns of each person and of the floor (Laplace's approximation)."""
+        covariance = np.linalg.inv(self.reduce()[1])
+        indices = [self.shared_index(number) for number in range(len(self.people))]
+        return [covariance[np.ix_(index, index)] for index in indices]
+
+    def variances(
+        self, shared_covariances: Sequence[Float[np.ndarray, "shared shared"]]
+    ) -> list[Float[np.ndarray, "nodes 17"]]:
+        """Variance of each person's joints in square metres, summed over x, y and z.
+
+        It is that of the joint's position relative to the pelvis, and for the pelvis relative to the camera,
+        from the inverse of the Gauss-Newton matrix.
+
+        Args:
+            shared_covariances: :meth:`shared_covariances` of this problem, or of one over more of the clip.
+        """
+        results = []
+        for number, equations in enumerate(self.reduce()[0]):
+            derivatives, joints = self.derivatives[number].joints.copy(), self.state.bodies[number].joints
+            derivatives[:, 1:] -= derivatives[:, :1]
+            joints[:, 1:] -= joints[:, :1]
+            own, shared = _split(derivatives)
+            shared[..., KINDS] = joints
+            shared -= own @ equations.influence[:, None]
+            variances = _variance(own, equations.own_covariances()[:, None])
+            results.append(variances + _variance(shared, shared_covariances[number]))
+        return results
+
+    def shared_index(self, number: int) -> np.ndarray:
+        """Where a person's shared unknowns are among those of all people and the floor."""
+        first, floor = PRIVATE * number, PRIVATE * len(self.people)
+        return np.r_[first : first + PRIVATE, floor : floor + 3]
+
+    def step(self, damping: float, *, fixed: bool) -> State:
+        """The state after a step; ``fixed`` keeps the shared unknowns."""
+        reduced, matrix, right = self.reduce(damping)
+        shared = np.zeros(len(right)) if fixed else np.linalg.solve(matrix, right)
+        bodies, scales = [], self.state.scales.copy()
+        for number, body in enumerate(self.state.bodies):
+            own = shared[self.shared_index(number)]
+            by = self.derivatives[number]
+            bodies.append(body.moved(by.tangents, reduced[number].own(own), own[:KINDS]))
+            scales[number] += own[KINDS]
+        return State(tuple(bodies), scales, self.state.floor.moved(shared[-3:]))
+
+
+def solve(
+    people: Sequence[Observations],
+    state: State,
+    sizes: Deviations,
+    *,
+    iterations: int = 20,
+    tolerance: float = 1e-4,
+    fixed: bool = False,
+) -> Problem:
+    """Minimise the cost, from a state on.
+
+    Args:
+        people: what is known of each.
+        state: the first guess.
+        sizes: the terms' standard deviations.
+        iterations: the largest number of steps.
+        tolerance: the relative decrease of the cost by a step below which the solution has converged.
+        fixed: keep the shared unknowns (lengths, scales and floor) as they are.
+
+    Returns:
+        The problem at the solution.
+    """
+    best, damping = Problem(people, sizes, state), 1e-4
+    for _ in range(iterations):
+        trial = Problem(people, sizes, best.step(damping, fixed=fixed))
+        if trial.cost > best.cost:
+            damping *= 30
+            continue
+        gain, best, damping = best.cost - trial.cost, trial, damping / 10
+        if gain < tolerance * best.cost:
+            break
+    return best

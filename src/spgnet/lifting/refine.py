@@ -1,0 +1,199 @@
+"""Projection-guided lifting: refine the motions of a clip's people against its image, its floor and physics.
+
+The problem that is solved is that of :mod:`spgnet.lifting.guidance`. Here are its input and its output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from spgnet.geometry.interpolate import interpolate_at, nearest_at
+from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M
+from spgnet.lifting.body import body_of_joints
+from spgnet.lifting.floor import (
+    UpPrior,
+    concatenate_people,
+    estimate_up,
+    observe,
+    stances,
+    up_prior,
+    with_world,
+)
+from spgnet.lifting.guidance import (
+    ANKLES,
+    NODE_SECONDS,
+    Deviations,
+    Floor,
+    Observations,
+    State,
+)
+from spgnet.lifting.inputs import network_input
+from spgnet.lifting.motion import Motion
+from spgnet.lifting.windows import Solution, solve_clip
+from spgnet.synthetic.detector_joints import usual_offsets
+from spgnet.synthetic.detector_noise import person_size
+
+_ANNEALED_FLOOR = (0.2, 0.05)
+"""Standard deviations in metres with which people are brought to the common floor, before the final one."""
+_CALIBRATED_UP, _CALIBRATED_HEIGHT = 0.005, 0.03
+"""Standard deviations of up in radians and of the floor's height in metres in a calibrated world."""
+
+
+_CALIBRATION = {
+    "pelvis": (0.176, 0.35),
+    "hip": (0.033, 0.55),
+    "knee": (0.083, 0.25),
+    "ankle": (0.123, 0.85),
+    "spine": (0.114, 1.45),
+    "thorax": (0.110, 1.50),
+    "nose": (0.091, 0.25),
+    "head_top": (0.089, 1.00),
+    "shoulder": (0.068, 0.25),
+    "elbow": (0.118, 1.45),
+    "wrist": (0.160, 1.50),
+}
+"""For each kind of joint c and p: c (s / 5 cm)^p metres hold 68 % of the errors once, and 95 % twice.
+
+Here s is the standard deviation by the least-squares problem, which does not know that errors of the network
+and the detector are correlated in time. Fitted by ``benchmarks/refinement.py --fit``.
+"""
+_SCALES, _POWERS = (np.array([_CALIBRATION[kind][part] for kind in HUMAN36M.joint_types]) for part in (0, 1))
+
+
+def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> list[Motion]:
+    """Refine motions so that they project onto their detections, keep their bones, and stand on one floor.
+
+    Args:
+        motions: as lifted by the network, of the people of one clip, with one camera.
+        sizes: standard deviations of the terms.
+
+    Returns:
+        The motions with refined joints and their uncertainty. If the camera's extrinsics were arbitrary and
+        somebody stands, they are those of the estimated floor.
+    """
+    sizes = sizes or Deviations()
+    nodes = [_node_times(motion.timestamps) for motion in motions]
+    people = [_observations(motion, times, sizes) for motion, times in zip(motions, nodes, strict=True)]
+    state = State(tuple(person.network for person in people), np.zeros(len(people)), _NO_FLOOR)
+    solution = solve_clip(people, state, [sizes])
+    refined = _motions(motions, nodes, solution)
+    together = concatenate_people(refined)
+    up = _up(together)
+    people = [
+        replace(person, stance=nearest_at(stances(observe(motion), up), motion.timestamps, times) * 1.0)
+        for person, motion, times in zip(people, refined, nodes, strict=True)
+    ]
+    if not any(person.stance.any() for person in people):
+        return refined
+    state = replace(solution.state, floor=_first_floor(together, up, people, solution.state))
+    schedule = [replace(sizes, floor=floor) for floor in (*_ANNEALED_FLOOR, sizes.floor)]
+    solution = solve_clip(people, state, schedule)
+    refined = _motions(motions, nodes, solution)
+    if refined[0].camera.extrinsics != "arbitrary":
+        return refined
+    floor = solution.state.floor
+    camera = with_world(refined[0], floor.up, ANKLE_HEIGHT - floor.height).camera
+    return [replace(motion, camera=camera) for motion in refined]
+
+
+_NO_FLOOR = Floor(np.array([0.0, -1.0, 0.0]), 0.0, np.eye(3), np.array([0.0, -1.0, 0.0]))
+
+
+def _up(motion: Motion) -> np.ndarray:
+    """Up in the camera frame: of a world whose floor is known, or estimated."""
+    if motion.camera.extrinsics == "arbitrary":
+        return estimate_up(motion)
+    return motion.camera.rotation.double().numpy()[:, 2]
+
+
+def _first_floor(together: Motion, up: np.ndarray, people: Sequence[Observations], state: State) -> Floor:
+    """The floor under the lowest feet, and what is known of it beforehand."""
+    if together.camera.extrinsics != "arbitrary":
+        height = ANKLE_HEIGHT - float(together.camera.position[2])
+        prior = UpPrior(np.eye(3) / _CALIBRATED_UP, up / _CALIBRATED_UP)
+        return Floor(up, height, *prior, prior_height=height, height_deviation=_CALIBRATED_HEIGHT)
+    heights = [
+        (body.joints[:, ANKLES] @ up)[person.stance > 0]
+        for person, body in zip(people, state.bodies, strict=True)
+    ]
+    height = float(np.median(np.concatenate(heights)))
+    return Floor(up, height, *up_prior(observe(together)), prior_height=height)
+
+
+def _node_times(timestamps: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " nodes"]:
+    """Times of the nodes: equally spaced, as many as fit at :data:`NODE_SECONDS`, at most one a frame."""
+    span = float(timestamps[-1] - timestamps[0])
+    count = min(len(timestamps), max(2, round(span / NODE_SECONDS) + 1))
+    return np.linspace(timestamps[0], timestamps[-1], count)
+
+
+def _observations(motion: Motion, nodes: Float[np.ndarray, " nodes"], sizes: Deviations) -> Observations:
+    """What is known of a person at the nodes: means of the detections around them."""
+    network = interpolate_at(motion.joints.astype(np.float64), motion.timestamps, nodes)
+    expected = network[..., :2] / network[..., 2:].clip(0.1)
+    detected = network_input(motion.pixels, motion.confidence > 0, motion.camera)[..., :2].double().numpy()
+    rays, confidence = _means_at(detected, motion.confidence.astype(np.float64), motion.timestamps, nodes)
+    size = person_size(torch.from_numpy(expected)).numpy()
+    deviations = np.array(sizes.detection) * size[:, None]
+    with np.errstate(divide="ignore"):
+        variances = np.where(confidence > 0, deviations**2 / confidence, np.inf)
+    return Observations(
+        rays=np.where(confidence[..., None] > 0, rays, expected),
+        variances=variances,
+        offsets=usual_offsets(torch.from_numpy(network)).numpy(),
+        network=body_of_joints(network),
+        step=float(nodes[1] - nodes[0]) if len(nodes) > 1 else NODE_SECONDS,
+        joined=np.ones(len(nodes)),
+        stance=np.zeros((len(nodes), 2)),
+    )
+
+
+def _means_at(
+    values: Float[np.ndarray, "frames 17 2"],
+    weights: Float[np.ndarray, "frames 17"],
+    times: Float[np.ndarray, " frames"],
+    nodes: Float[np.ndarray, " nodes"],
+) -> tuple[Float[np.ndarray, "nodes 17 2"], Float[np.ndarray, "nodes 17"]]:
+    """Weighted means of the frames around each node, and the mean weight of these frames.
+
+    A frame counts for the two nodes around it, the more the nearer: the adjoint of linear interpolation.
+    """
+    last = len(nodes) - 1
+    position = np.interp(times, nodes, np.arange(len(nodes)))
+    before = np.floor(position).astype(int)
+    near = (position - before)[:, None]
+    total, mass = np.zeros((len(nodes), 17, 3)), np.zeros((len(nodes), 1))
+    weighted = np.concatenate((values, np.ones((*weights.shape, 1))), axis=-1) * weights[..., None]
+    for node, share in ((before, 1 - near), (np.minimum(before + 1, last), near)):
+        np.add.at(total, node, share[..., None] * weighted)
+        np.add.at(mass, node, share)
+    weight = total[..., 2]
+    means = total[..., :2] / np.where(weight > 0, weight, 1)[..., None]
+    return means, weight / np.where(mass > 0, mass, 1)
+
+
+def _motions(
+    motions: Sequence[Motion], nodes: Sequence[Float[np.ndarray, " nodes"]], solution: Solution
+) -> list[Motion]:
+    """The motions of a solution, in their frames: the network's, corrected by what interpolates the nodes."""
+    results = []
+    for number, (motion, times) in enumerate(zip(motions, nodes, strict=True)):
+        body, scale = solution.state.bodies[number], np.exp(solution.state.scales[number])
+        network = motion.joints.astype(np.float64)
+        correction = body.joints - interpolate_at(network, motion.timestamps, times)
+        joints = network + interpolate_at(correction, times, motion.timestamps)
+        rigid = HUMAN36M.with_bone_lengths(torch.from_numpy(joints), torch.from_numpy(body.lengths)).numpy()
+        deviations = _SCALES * (scale * np.sqrt(solution.variances[number]) / 0.05) ** _POWERS
+        results.append(
+            replace(
+                motion,
+                joints=(scale * rigid).astype(np.float32),
+                uncertainty=interpolate_at(deviations, times, motion.timestamps).astype(np.float32),
+            )
+        )
+    return results
