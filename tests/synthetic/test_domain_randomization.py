@@ -8,13 +8,17 @@ import torch
 from spgnet.data.input_space import project_to_input_space
 from spgnet.data.samples import RandomizedSampler, randomized_dataset
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.keypoints.gaps import fill_gaps
 from spgnet.synthetic.detector_joints import detector_joints, trunk_axes
+from spgnet.synthetic.detector_noise import person_size
 from spgnet.synthetic.domain_randomization import (
+    REALISTIC,
     DomainRandomization,
     change_body,
     place_random_cameras,
     simulate_detector,
     swap_upper_body,
+    tip_people,
 )
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -327,6 +331,9 @@ def test_middles_follow_from_the_sides_where_the_detector_lacks_them():
         ({"truncated": 1.5}, "truncated is a share of at most 1"),
         ({"roll": -1.0}, "roll must be finite and not negative"),
         ({"height": (0.0, float("nan"))}, "height must be finite"),
+        ({"noise_fit": 3}, "noise_fit must be one of 1, 2, got 3"),
+        ({"hip_widening": (-1.5, 0.8)}, "hip_widening must be finite and at least -1"),
+        ({"rolled": 1.5, "children": 2.0}, "children is a share of at most 1.*; rolled is a share"),
         (
             {"stature": (0.0, 0.1), "skipped_frames": 2.0},
             "stature must be above 0.*; skipped_frames is a share",
@@ -347,3 +354,142 @@ def test_limbs_are_marked_along_their_bones_too():
     share = (moved @ bone) / bone.square().sum()
     assert share.std() == pytest.approx(0.04, rel=0.1)
     torch.testing.assert_close(moved, share[:, None] * bone, atol=1e-4, rtol=0)
+
+
+def upright_angle(joints: torch.Tensor) -> torch.Tensor:
+    """Degrees between the image's vertical and people's way up in it, of samples of a single frame."""
+    up = joints[:, 0, HUMAN36M.names.index("thorax"), :2] - joints[:, 0, 0, :2]
+    return torch.atan2(up[:, 0], -up[:, 1]).rad2deg()
+
+
+def test_a_share_of_the_cameras_is_tilted_and_a_share_rolled_by_any_angle():
+    standing = torch.zeros(4000, 1, 17, 3)
+    standing[..., HUMAN36M.names.index("thorax"), 2] = 0.5
+    standing[..., 2] += 1.0
+    level = replace(STILL, height=(1.0, 1.0), focal=(2.0, 2.0))
+    spread = {}
+    for share in ("tilted", "rolled"):
+        torch.manual_seed(0)
+        seen, _ = place_random_cameras(standing, replace(level, **{share: 0.5}))
+        spread[share] = upright_angle(seen).abs()
+    for angles in spread.values():
+        assert (angles < 1).float().mean() == pytest.approx(0.5, abs=0.05)
+    assert spread["tilted"][spread["tilted"] > 1].square().mean().sqrt() == pytest.approx(25, rel=0.1)
+    assert (spread["rolled"] > 90).float().mean() == pytest.approx(0.25, abs=0.03)  # upside down
+
+
+def test_people_who_are_tipped_lie_in_all_ways_on_the_floor_and_are_the_same_people():
+    torch.manual_seed(0)
+    joints = CLIPS[0].joints[None, :5].expand(2000, -1, -1, -1)
+    moved = tip_people(joints, 0.5)
+    same = (moved == joints).flatten(1).all(dim=1)
+    assert same.float().mean() == pytest.approx(0.5, abs=0.05)
+    torch.testing.assert_close(
+        HUMAN36M.bone_lengths(moved), HUMAN36M.bone_lengths(joints), atol=1e-5, rtol=1e-5
+    )
+    lowest = moved[~same][..., 2].flatten(1).amin(dim=1)
+    torch.testing.assert_close(lowest, torch.full_like(lowest, 0.08), atol=1e-5, rtol=0)
+    up = (moved[~same][:, 2, 8] - moved[~same][:, 2, 0])[:, 2] / 0.49
+    assert (up < -0.7).float().mean() == pytest.approx(0.25, abs=0.05)
+    assert (up.abs() < 0.3).float().mean() == pytest.approx(0.2, abs=0.06)
+
+
+def test_a_detector_moves_flexed_hips_outward_by_a_share_of_its_own_for_each_side():
+    """And those of people who stand not at all."""
+    torch.manual_seed(0)
+    hips = [HUMAN36M.names.index(f"{side}_hip") for side in ("left", "right")]
+    joints = CLIPS[0].joints[None, :1].expand(3000, -1, -1, -1).clone()
+    trunk = torch.nn.functional.normalize(joints[..., 8, :] - joints[..., 0, :], dim=-1)
+    for hip, knee in ((1, 2), (4, 5)):
+        joints[..., knee, :] = joints[..., hip, :] - 0.4 * trunk
+    plain = {"spread": 1e-9, "hip_widening": (0.2, 0.8)}
+    torch.manual_seed(1)
+    standing = detector_joints(joints, 1e-9)
+    torch.manual_seed(1)
+    torch.testing.assert_close(
+        detector_joints(joints, **plain)[..., hips, :], standing[..., hips, :], atol=1e-6, rtol=0
+    )
+    forward = torch.nn.functional.normalize(
+        torch.linalg.cross(joints[..., 4, :] - joints[..., 1, :], trunk), dim=-1
+    )
+    for hip, knee in ((1, 2), (4, 5)):
+        joints[..., knee, :] = joints[..., hip, :] + 0.4 * forward
+    torch.manual_seed(1)
+    narrow = detector_joints(joints, 1e-9)
+    torch.manual_seed(1)
+    wide = detector_joints(joints, **plain)
+    outward = joints[..., hips, :] - joints[..., :1, :]
+    share = ((wide - narrow)[..., hips, :] * outward).sum(dim=-1) / outward.square().sum(dim=-1)
+    share = share[:, 0]
+    assert share.min() == pytest.approx(0.2, abs=0.02)
+    assert share.max() == pytest.approx(0.8, abs=0.02)
+    assert torch.corrcoef(share.T)[0, 1].abs() < 0.1
+    moved = (wide - narrow)[..., 0, :]
+    torch.testing.assert_close(moved, (wide - narrow)[..., hips, :].mean(dim=-2), atol=1e-6, rtol=0)
+
+
+def test_errors_are_larger_on_the_far_side_only():
+    torch.manual_seed(0)
+    exact = CLIPS[2].joints[None, :40, :, [0, 2]].expand(300, -1, -1, -1) * 0.1
+    depth = torch.zeros(300, 40, 17)
+    depth[..., 3], depth[..., 6] = 0.5, -0.5
+    config = replace(STILL, noise=(1.0, 1.0), far_noise=2.0)
+    rays, _ = simulate_detector(exact, torch.full((300, 2), 9.0), 30.0, config, depth)
+    spread = (rays - exact).std(dim=(0, 1)).mean(dim=-1)
+    assert spread[3] / spread[6] == pytest.approx((1 + 2 + 4 / 3) ** 0.5, rel=0.1)  # of factors from 1 to 3
+    torch.manual_seed(0)
+    unaware, _ = simulate_detector(exact, torch.full((300, 2), 9.0), 30.0, config)
+    spread = (unaware - exact).std(dim=(0, 1)).mean(dim=-1)
+    assert spread[3] / spread[6] == pytest.approx(1, abs=0.1)
+
+
+def test_strays_are_rare_and_moderately_far():
+    torch.manual_seed(0)
+    exact = CLIPS[2].joints[None, :40, :, [0, 2]].expand(400, -1, -1, -1) * 0.1
+    rays, _ = simulate_detector(
+        exact, torch.full((400, 2), 9.0), 30.0, replace(STILL, noise=(0.0, 0.0), strays=0.02)
+    )
+    away = (rays - exact).norm(dim=-1) / person_size(exact)[..., None]
+    astray = away > 1e-4
+    assert astray.float().mean() == pytest.approx(0.02, rel=0.2)
+    assert 0.029 < away[astray].min() < 0.035
+    assert 0.14 < away[astray].max() < 0.151
+
+
+def test_cocos_keypoints_have_no_head_top_and_no_pelvis_and_thorax_of_their_own():
+    torch.manual_seed(0)
+    exact = CLIPS[2].joints[None, :40, :, [0, 2]].expand(300, -1, -1, -1) * 0.1
+    rays, seen = simulate_detector(
+        exact, torch.full((300, 2), 9.0), 30.0, replace(STILL, noise=(1.0, 1.0), coco=0.4)
+    )
+    coco = ~seen[:, :, HUMAN36M.names.index("head_top")].any(dim=1)
+    assert coco.float().mean() == pytest.approx(0.4, abs=0.08)
+    middle = (rays[:, :, 1] + rays[:, :, 4]) / 2
+    assert torch.equal((rays[:, :, 0] - middle).norm(dim=-1).amax(dim=1) < 1e-6, coco)
+
+
+def test_clips_are_drawn_by_their_weights():
+    torch.manual_seed(0)
+    weights = [0.0, 3.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    weighted = RandomizedSampler(CLIPS, frames_per_sample=1, context=(0, 0), clip_weights=weights)
+    frames = weighted._random_frames(8000)
+    length = len(CLIPS[0])
+    counts = torch.bincount(frames // length, minlength=7) / 8000
+    torch.testing.assert_close(counts, torch.tensor([0, 0.75, 0, 0.25, 0, 0, 0]), atol=0.02, rtol=0)
+    within = torch.bincount(frames[frames // length == 1] % length, minlength=length).float()
+    assert within.min() > 0.5 * within.mean()  # the frames of a clip equally often
+
+
+def test_joints_that_are_never_seen_are_where_lifting_places_them():
+    torch.manual_seed(0)
+    exact = CLIPS[1].joints[None, :8, :, [0, 2]].expand(200, -1, -1, -1) * torch.tensor([0.2, -0.2])
+    half = torch.stack((torch.full((200,), 9.0), torch.linspace(0.05, 0.4, 200)), dim=-1)
+    rays, seen = simulate_detector(exact + torch.tensor([0.0, 0.35]), half, 30.0, REALISTIC)
+    legs = list(range(7))
+    waist_up = ~seen[:, :, legs].any(dim=1).any(dim=-1) & seen[:, :, [11, 14]].any(dim=1).all(dim=-1)
+    assert waist_up.sum() > 5
+    for number in waist_up.nonzero()[:5, 0].tolist():
+        known = torch.where(seen[number].any(dim=0)[None, :, None], rays[number], torch.nan)
+        confidence = (~known[..., 0].isnan()).float().numpy()
+        expected = fill_gaps(known.numpy(), confidence, causal=False)
+        torch.testing.assert_close(rays[number], torch.from_numpy(expected))
