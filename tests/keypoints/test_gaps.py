@@ -69,7 +69,7 @@ def _place_lower_body(pose: np.ndarray) -> None:
     lengths = sorted(np.linalg.norm(at[p] - at[c]) / BODY[k] for p, c, k in bones if {p, c} <= known)
     if not lengths:
         return
-    scale = lengths[3 * len(lengths) // 4]
+    scale = min(lengths[3 * len(lengths) // 4], 1.5 * lengths[len(lengths) // 2])
     aside = (left - right) / 2 * BODY["hip"] / BODY["shoulder"]
     for joint, (name, kind) in enumerate(zip(HUMAN36M.names, HUMAN36M.joint_types, strict=True)):
         if name not in known and kind in BELOW_THORAX:

@@ -8,7 +8,13 @@ import torch
 
 from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.keypoints.outliers import LONGEST_BURST, find_exchanged, find_outliers
+from spgnet.keypoints.outliers import (
+    LONGEST_BURST,
+    PATIENCE,
+    CausalOutlierGate,
+    find_exchanged,
+    find_outliers,
+)
 from spgnet.keypoints.scale import steady_pixels_per_metre
 from spgnet.synthetic.detector_noise import DetectorNoise, simulate_detections
 from spgnet.synthetic.procedural import procedural_clips
@@ -175,6 +181,39 @@ def test_an_exchange_for_longer_than_a_burst_is_left_as_it_is():
 def test_outliers_are_not_taken_for_exchanges():
     bad, _ = corrupted(video(9, 60.0), 0.05, 1)
     assert not find_exchanged(*bad).any()
+
+
+def gated(clip: Video) -> np.ndarray:
+    """What the live gate rejects [frames, 17]."""
+    gate = CausalOutlierGate()
+    return np.stack([gate.push(*frame) for frame in zip(*clip[:2], clip.times.tolist(), strict=True)])
+
+
+@pytest.mark.parametrize("fps", [10.0, 25.0, 60.0])
+def test_live_a_clean_clip_passes_and_outliers_do_not(fps):
+    clip = video(1, fps)
+    assert not gated(clip).any()
+    middle = len(clip.times) // 2
+    clip.pixels[middle, WRIST] = 3.0
+    clip.pixels[middle + 1, ANKLE] = 3.0
+    found = gated(clip)
+    assert found[middle, WRIST]
+    assert found[middle + 1, ANKLE]
+    assert found.sum() == 2
+
+
+def test_live_a_joint_that_stays_where_it_jumped_to_is_believed_in_the_end():
+    clip = video(2, 60.0)
+    clip.pixels[60:, ANKLE, 0] += 0.4 * FOCAL / DISTANCE
+    found = gated(clip)[:, ANKLE]
+    assert found[60:62].all()
+    assert not found[60 + int(1.5 * PATIENCE * 60) :].any()
+
+
+def test_live_an_outlier_in_the_first_frame_does_not_cost_the_frames_after_it():
+    clip = video(3, 60.0)
+    clip.pixels[0, KNEE, 0] += 0.5 * FOCAL / DISTANCE
+    assert gated(clip)[1:].sum() <= 1
 
 
 def test_the_size_in_the_image_is_that_of_the_person_and_not_of_the_outliers():

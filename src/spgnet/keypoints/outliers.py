@@ -7,11 +7,19 @@ capture (kicks, jumps, acrobatics and dance at 25 and 60 fps; docs/keypoints.md)
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.keypoints.scale import LENGTHS, steady_pixels_per_metre
+from spgnet.keypoints.scale import (
+    LENGTHS,
+    MIN_BONES,
+    WINDOW,
+    pixels_per_metre,
+    steady_pixels_per_metre,
+)
 
 NOISE = 0.05
 """The largest deviation of a right detection from a smooth path, in metres, that is detection error."""
@@ -22,6 +30,10 @@ LONGEST_BURST = 0.5
 STRETCH, SLACK = 1.5, 0.25
 """Two joints appear at most this many times as far apart as an average body's bones between them are long,
 and these metres, perspective and detection errors included."""
+PATIENCE = 0.15
+"""Seconds after which a joint that jumped away is believed live, where nobody knows if it comes back."""
+FASTEST = 20.0
+"""The highest speed of a joint, in m/s."""
 WEAK_EVIDENCE, SURE_EVIDENCE = 0.25, 1.5
 """Left and right are put back if there is a little evidence at both ends of a burst, and enough together; in
 units of the largest deviation of a right detection."""
@@ -105,6 +117,47 @@ def _jumping(
     return rejected
 
 
+class CausalOutlierGate:
+    """:func:`find_outliers` frame by frame: a jump is one away from the past, as the future is not known.
+
+    A joint that stays for :data:`PATIENCE` where it jumped to is believed.
+    """
+
+    def __init__(self) -> None:
+        self._scales: deque[tuple[float, float]] = deque()
+        self._last = np.full((2, len(HUMAN36M), 2), np.nan)
+        self._times = np.full((2, len(HUMAN36M)), np.nan)
+
+    def push(
+        self, pixels: Float[np.ndarray, "17 2"], confidence: Float[np.ndarray, " 17"], time: float
+    ) -> Bool[np.ndarray, " 17"]:
+        """Which detected joints of the next frame cannot be right; its time is in seconds."""
+        detected = confidence > 0
+        scale = self._scale(pixels, detected, time)
+        rejected = _out_of_reach(pixels[None], detected[None], np.array([scale]))[0]
+        before, after = self._times[1] - self._times[0], time - self._times[1]
+        expected = self._last[1] + (self._last[1] - self._last[0]) * (after / before)[:, None]
+        deviation = np.linalg.norm(pixels - expected, axis=-1) / scale
+        recent = after <= PATIENCE
+        rejected |= detected & recent & (deviation > _largest_deviation(before, after))  # without a past: NaN
+        kept = detected & ~rejected
+        moved = np.linalg.norm(pixels - self._last[1], axis=-1) / scale
+        believable = recent & (moved < 2 * NOISE + FASTEST * after)
+        self._last[1, kept & ~believable] = np.nan  # either it or the new one is wrong
+        self._last[:, kept] = self._last[1, kept], pixels[kept]
+        self._times[:, kept] = self._times[1, kept], np.full(kept.sum(), time)
+        return rejected
+
+    def _scale(self, pixels: np.ndarray, detected: np.ndarray, time: float) -> float:
+        """Pixels per metre, the median over the last second; NaN while it is not known."""
+        scale = float(pixels_per_metre(pixels, detected, min_bones=MIN_BONES))
+        if np.isfinite(scale):
+            self._scales.append((time, scale))
+        while self._scales and self._scales[0][0] < time - WINDOW and len(self._scales) > 1:
+            self._scales.popleft()
+        return float(np.median([scale for _, scale in self._scales])) if self._scales else np.nan
+
+
 def find_exchanged(
     pixels: Float[np.ndarray, "frames 17 2"],
     confidence: Float[np.ndarray, "frames 17"],
@@ -175,10 +228,22 @@ def _allowed(times: Float[np.ndarray, " n"]) -> Float[np.ndarray, "2 steps"]:
     """How large :func:`_deviations` of one joint can be by detection error and acceleration, in metres."""
 
     def ahead(times: np.ndarray) -> np.ndarray:
-        before, after = (np.abs(part) for part in (np.diff(times)[:-1], np.diff(times)[1:]))
-        return NOISE * (1 + after / before) + ACCELERATION * after * (before + after) / 2
+        steps = np.abs(np.diff(times))
+        return _largest_deviation(steps[:-1], steps[1:])
 
     return _two_rows(ahead(times), ahead(times[::-1])[::-1])
+
+
+def _largest_deviation(
+    before: Float[np.ndarray, " n"], after: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """How far a right detection can be from the line through two others, in metres.
+
+    Args:
+        before: seconds between those two.
+        after: seconds from the nearer one.
+    """
+    return NOISE * (1 + after / before) + ACCELERATION * after * (before + after) / 2
 
 
 def _two_rows(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:

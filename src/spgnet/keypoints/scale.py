@@ -22,16 +22,17 @@ def pixels_per_metre(
 ) -> Float[np.ndarray, "*frames"]:
     """How many pixels a metre is at the person's distance, if the person is 1.75 m tall.
 
-    It is the upper quartile over the bones of their length in the image per metre: a bone seen end-on is
-    short, and one with an outlier at its end long. NaN where fewer than ``min_bones`` have known ends.
+    It is the upper quartile over the bones of their length in the image per metre, but at most 1.5 times the
+    median: a bone seen end-on is short, and one with an outlier at its end long. NaN where fewer than
+    ``min_bones`` have known ends.
     """
     lengths = np.linalg.norm(pixels[..., CHILDREN, :] - pixels[..., PARENTS, :], axis=-1) / LENGTHS
     seen = known[..., CHILDREN] & known[..., PARENTS]
     count = seen.sum(axis=-1)
     ordered = np.sort(np.where(seen, lengths, np.inf), axis=-1)
-    quartile = np.minimum(3 * count // 4, len(LENGTHS) - 1)[..., None]
-    scale = np.take_along_axis(ordered, quartile, axis=-1)[..., 0]
-    return np.where(count >= min_bones, scale, np.nan)
+    ranks = np.minimum(np.stack((3 * count // 4, count // 2), axis=-1), len(LENGTHS) - 1)
+    quartile, median = np.moveaxis(np.take_along_axis(ordered, ranks, axis=-1), -1, 0)
+    return np.where(count >= min_bones, np.minimum(quartile, 1.5 * median), np.nan)
 
 
 def steady_pixels_per_metre(

@@ -166,9 +166,21 @@ def believable_joints(
     exchanged = find_exchanged(pixels, confidence, times)
     pixels = np.where(exchanged[..., None], pixels[:, HUMAN36M.mirror], pixels)
     confidence = np.where(exchanged, confidence[:, HUMAN36M.mirror], confidence)
-    rejected = find_outliers(pixels, confidence, times)
-    for joint, sources in midpoint_joints(keypoints.keypoint_set).items():
-        rejected[:, joint] |= rejected[:, sources].any(axis=1) & (confidence[:, joint] > 0)
+    return drop_outliers(find_outliers(pixels, confidence, times), pixels, confidence, keypoints.keypoint_set)
+
+
+def drop_outliers(
+    outliers: Bool[np.ndarray, "*frames 17"],
+    pixels: Float[np.ndarray, "*frames 17 2"],
+    confidence: Float[np.ndarray, "*frames 17"],
+    keypoint_set: KeypointSetName,
+) -> tuple[
+    Float[np.ndarray, "*frames 17 2"], Float[np.ndarray, "*frames 17"], Bool[np.ndarray, "*frames 17"]
+]:
+    """Pixels and confidence without outliers and joints in the middle of one; and which joints these are."""
+    rejected = outliers.copy()
+    for joint, sources in midpoint_joints(keypoint_set).items():
+        rejected[..., joint] |= outliers[..., sources].any(axis=-1) & (confidence[..., joint] > 0)
     return *_keep_only(~rejected, pixels, confidence), rejected
 
 

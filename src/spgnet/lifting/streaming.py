@@ -16,10 +16,12 @@ from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import CausalFiller, Keypoints, KeypointSetName, OneEuroFilter
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
+from spgnet.keypoints.outliers import CausalOutlierGate
 from spgnet.lifting.inputs import (
     check_fps,
     check_keypoint_set,
     confident_joints,
+    drop_outliers,
     drop_without_rays,
     fraction_without_rays,
     interpolation_steps,
@@ -117,6 +119,7 @@ class StreamingLifter:
 
     def _reset(self) -> None:
         self.stream = SequenceStream(self.lifter.model, flip=self.flip, stride=self.stride)
+        self.gate = CausalOutlierGate()
         self.filler = CausalFiller()
         self.filter = OneEuroFilter(float(max(self.image_size))) if self.smoothing else None
         self.last: _Input | None = None
@@ -151,6 +154,8 @@ class StreamingLifter:
         pixels, confidence = confident_joints(points, self.keypoint_set, self.image_size)
         if self.has_fold:
             pixels, confidence = drop_without_rays(pixels, confidence, self.camera)
+        outliers = self.gate.push(pixels, confidence, time)
+        pixels, confidence, _ = drop_outliers(outliers, pixels, confidence, self.keypoint_set)
         filled = self.filler.push(pixels, confidence)
         if filled is None:
             return ready
