@@ -307,3 +307,31 @@ def test_what_an_earlier_run_left_is_named(spgnet, clip):
     _, said = spgnet("lift", "walk.npz")
     assert "from an earlier run, still in out: motion.bvh" in said
     assert "motion.npz," not in said
+
+
+@pytest.mark.parametrize(("degrees", "said_so"), [(0, False), (180, True)])
+def test_what_is_wrong_is_said_stored_and_on_the_page(spgnet, tmp_path, degrees, said_so):
+    save_keypoints(tmp_path / "walk.npz", filmed(30)[0].rotated(degrees))
+    code, said = spgnet("lift", "walk.npz", "--html", "page.html")
+    assert code is None
+    assert ("warning: person 1: the person is upside down" in said) == said_so
+    quality = load_motion(Path("out/motion.npz")).quality
+    assert quality is not None
+    assert ("upside_down" in quality.faults) == said_so
+    assert ("the person is upside down" in Path("page.html").read_text()) == said_so
+    _, said = spgnet("lift", "walk.npz", "--rotate", str(degrees))
+    assert "upside down" not in said
+
+
+def test_keypoints_that_cannot_be_believed_end_in_one_line_unless_forced(spgnet, tmp_path):
+    keypoints, _ = filmed(20)
+    points = keypoints.points.copy()
+    points[..., :2] /= (720, 1280)
+    save_keypoints(tmp_path / "shares.npz", replace(keypoints, points=points))
+    code, _ = spgnet("lift", "shares.npz")
+    assert "shares.npz: the keypoints are not image coordinates" in str(code)
+    assert "--force" in str(code)
+    assert not Path("out").exists()
+    code, said = spgnet("lift", "shares.npz", "--force")
+    assert code is None
+    assert "warning: person 1: the keypoints are not image coordinates" in said

@@ -9,7 +9,7 @@ import pytest
 
 import spgnet as public
 from capture.conftest import SimulatedDetector
-from lifting.people import SIZE, camera, filmed, lifter
+from lifting.people import SIZE, camera, detected_as, filmed, lifter
 from spgnet.camera_files import find_camera
 from spgnet.capture.config import check_options
 from spgnet.errors import InputError
@@ -186,3 +186,41 @@ def test_a_placed_camera_is_turned_with_its_pictures(clip):
         np.testing.assert_allclose(turned_back.world, upright.world, atol=1e-4)
     (turned_back,) = lift(keypoints.rotated(180), camera=rotated_camera(camera(), 180), rotate=180)
     np.testing.assert_allclose(turned_back.world, upright.world, atol=1e-4)
+
+
+def world_landmarks() -> Keypoints:
+    """Landmarks in metres about the hips, as MediaPipe gives them beside those in the image."""
+    keypoints = detected_as(filmed(12)[0].points, "mediapipe33")
+    points = keypoints.points.copy()
+    hips = points[:, 23:25, :2].mean(axis=1, keepdims=True)
+    points[..., :2] = (points[..., :2] - hips) / 400
+    return replace(keypoints, points=points)
+
+
+def test_what_cannot_be_believed_is_refused_unless_forced():
+    with pytest.raises(InputError, match=r"not image coordinates.*pose_landmarks.*--force") as refusal:
+        lift(world_landmarks())
+    assert "\n" not in str(refusal.value)
+    (motion,) = lift(world_landmarks(), force=True)
+    assert motion.quality is not None
+    assert "not_image_coordinates" in motion.quality.faults
+
+
+def test_one_person_who_cannot_be_believed_does_not_keep_the_others_from_being_lifted():
+    good = replace(detected_as(filmed(12)[0].points, "mediapipe33"), track=1)
+    both = [good, replace(world_landmarks(), track=2)]
+    motions = {motion.track: motion for motion in lift(both, person="all")}
+    assert motions[2].quality is not None
+    assert motions[1].quality is not None
+    assert not motions[2].quality.believable
+    assert motions[1].quality.believable
+
+
+def test_a_lifted_motion_has_its_quality(clip):
+    (motion,) = lift(clip)
+    assert motion.quality is not None
+    assert motion.quality.seen == 1
+    assert motion.quality.lowest is not None
+    (placed,) = lift(clip, align_to_gravity=False)
+    assert placed.quality is not None
+    assert placed.quality.lowest is None

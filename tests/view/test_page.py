@@ -19,6 +19,7 @@ from spgnet.errors import InputError
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.distortion import distort_opencv
 from spgnet.lifting.motion import Motion
+from spgnet.lifting.quality import Quality
 from spgnet.video import Frame, FrameSource
 from spgnet.view.opacity import joint_opacity
 from spgnet.view.page import ImageBudget, _camera, check_same_clip, video_images, write_page
@@ -428,6 +429,22 @@ def test_an_uncertain_motion_has_faint_limbs_and_bands_in_the_charts_and_says_wh
         shares = [(seen(one.locator("canvas")) < 225).any(axis=-1).mean() for one in chart]
         assert (shares[1] > 2 * shares[0]) == banded
     assert "± 0.20 m" in unsure.locator(".chart").nth(2).inner_text()
+
+
+def test_the_page_says_what_is_wrong_in_plain_words_and_nothing_if_nothing_is(open_page, tmp_path):
+    right = Quality(1.0, 1.0, 0.02, 0.03, None, 1.7, 1.1, 5.0, 1.0, 0.05)
+    wrong = replace(right, faults=("upside_down", "hips_never_seen"))
+    unknown, fine, turned = (
+        replace(one, quality=q) for one, q in zip(people(3), (None, right, wrong), strict=True)
+    )
+    write_page(tmp_path / "good.html", [unknown, fine])
+    write_page(tmp_path / "one.html", [turned])
+    write_page(tmp_path / "several.html", [fine, turned])
+    assert not open_page(tmp_path / "good.html", **STILL).locator("#warnings-card").is_visible()
+    for name, start in (("one", "the person is upside down"), ("several", "Person 3: the person is upside")):
+        lines = open_page(tmp_path / f"{name}.html", **STILL).locator("#warnings li").all_inner_texts()
+        assert len(lines) == 2
+        assert lines[0].startswith(start)
 
 
 def test_people_are_listed_and_can_be_hidden(open_page):

@@ -87,6 +87,8 @@ class CaptureConfig:
     """Web page to write, in one file that works offline."""
     overlay: Path | None = None
     """Video to write, with the motion drawn over it."""
+    force: bool = False
+    """Lift even if nothing in the motion can be believed, for example keypoints of another set."""
     live: bool = False
     """Lift frame by frame and show it as it comes."""
     port: int = 8080

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -23,7 +24,10 @@ from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
+from spgnet.lifting.assessment import assess_quality
+from spgnet.lifting.input_checks import find_input_faults
 from spgnet.lifting.postprocess import postprocess
+from spgnet.lifting.quality import UNBELIEVABLE, Fault, describe_faults
 
 
 def lift(
@@ -45,6 +49,7 @@ def lift(
     align_to_gravity: bool = True,
     smoothing: float = SMOOTHING,
     flip: bool = True,
+    force: bool = False,
     detect_every: int = 1,
     detector: Detector | Path | str | None = None,
     device: str = "cpu",
@@ -88,6 +93,7 @@ def lift(
             the camera is.
         smoothing: standard deviation in seconds of the filter against the detector's jitter; 0 turns it off.
         flip: average with the result for the mirrored input (twice the time, a little more accurate).
+        force: lift even if nothing in the motion can be believed; what is wrong is in its ``quality``.
         detect_every: detect 2D keypoints in every n-th frame of a video only.
         detector: finds 2D keypoints in pictures; by default the package's, which is fetched once. A path is
             the folder of the two ONNX files of the latter.
@@ -98,11 +104,11 @@ def lift(
             keypoints.
 
     Returns:
-        A motion for each person, the largest first, all in one world.
+        A motion for each person, the largest first, all in one world, with its ``quality``.
 
     Raises:
-        InputError: the source, the camera or the weights cannot be used, options do not go together, or
-            nobody is there. The message is one line.
+        InputError: the source, the camera or the weights cannot be used, options do not go together,
+            nobody is there, or nothing can be believed of what is lifted. The message is one line.
         OSError: a file cannot be read.
     """
     check_options(
@@ -135,6 +141,9 @@ def lift(
     if on_detected is not None:
         on_detected(found)
     people, motions = found.select(person).people, []
+    faults = [find_input_faults(keypoints) for keypoints in people]
+    if not force:
+        _refuse_unbelievable(source, faults)
     for keypoints in people:
         stage = "lifting" if len(people) == 1 else f"lifting person {keypoints.track}"
         motions.append(
@@ -146,9 +155,25 @@ def lift(
                 on_progress=partial(_report_frames, report, stage, len(keypoints)),
             )
         )
-    return postprocess(
+    motions = postprocess(
         motions, refined=refine, constant_bones=constant_bones, height=height, align=align_to_gravity
     )
+    return [
+        replace(motion, quality=assess_quality(motion, known))
+        for motion, known in zip(motions, faults, strict=True)
+    ]
+
+
+def _refuse_unbelievable(source: LiftSource, faults: Sequence[Sequence[Fault]]) -> None:
+    """Refuse 2D keypoints if those of every person have a fault with which nothing can be believed.
+
+    Raises:
+        InputError: they have.
+    """
+    fatal: list[list[Fault]] = [[fault for fault in each if fault in UNBELIEVABLE] for each in faults]
+    if all(fatal):
+        name = f"{source}: " if isinstance(source, str | Path) else ""
+        raise InputError(f"{name}{describe_faults(fatal[0])[0]} (--force, force=True: lift all the same)")
 
 
 def _report_frames(report: ProgressCallback, stage: str, total: int, done: int) -> None:

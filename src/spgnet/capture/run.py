@@ -75,6 +75,7 @@ def run_capture(config: CaptureConfig, report: ProgressCallback = ignore_progres
             align_to_gravity=config.align_to_gravity,
             smoothing=config.smoothing,
             flip=config.flip,
+            force=config.force,
             detect_every=config.detect_every,
             detector=config.detector_dir,
             device=config.accelerator,
@@ -110,7 +111,14 @@ def remarks(found: DetectedPeople, motions: list[Motion], config: CaptureConfig)
         lines.append(f"--height overrides the scale of the camera's world: the {floor} its floor")
     for motion in motions:
         lines += missing_parts(motion, config.detect_every)
+        lines += quality_warnings(motion)
     return lines
+
+
+def quality_warnings(motion: Motion) -> list[str]:
+    """What is wrong with a person's motion, a line each."""
+    found = [] if motion.quality is None else motion.quality.warnings()
+    return [f"warning: person {motion.track}: {line}" for line in found]
 
 
 def missing_parts(motion: Motion, detect_every: int) -> list[str]:

@@ -18,6 +18,7 @@ from spgnet.files import read_npz, write_npz
 from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import mean_fps, timestamps_error
+from spgnet.lifting.quality import Quality, parse_quality, quality_entries
 
 VERSION = 1
 FloatArray = Literal["joints", "confidence", "pixels", "uncertainty"]
@@ -58,6 +59,7 @@ class Motion:
         uncertainty: one standard deviation, in metres, of each joint's position relative to the pelvis, and,
             as the pelvis's entry, of the pelvis's position relative to the camera; None if not estimated.
         rejected: joints that were detected but cannot be right; their confidence is 0. None if not checked.
+        quality: measured figures and what is wrong with the motion; None if not assessed.
 
     Raises:
         InputError: shapes do not fit each other, there is no frame, time does not increase, or the camera is
@@ -75,6 +77,7 @@ class Motion:
     intrinsics_source: IntrinsicsSource = IntrinsicsSource.GIVEN
     uncertainty: Float[np.ndarray, "frames 17"] | None = None
     rejected: Bool[np.ndarray, "frames 17"] | None = None
+    quality: Quality | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.joints) if self.joints.ndim else 0
@@ -185,6 +188,7 @@ def save_motion(path: Path | str, motion: Motion) -> None:
     write_npz(
         path,
         **{name: value for name, value in optional.items() if value is not None},
+        **({} if motion.quality is None else quality_entries(motion.quality)),
         version=VERSION,
         joints=motion.joints.astype(np.float32),
         confidence=motion.confidence.astype(np.float32),
@@ -258,6 +262,7 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         weights=str(values["weights"]),
         uncertainty=values["uncertainty"].astype(np.float32) if "uncertainty" in values else None,
         rejected=values["rejected"].astype(bool) if "rejected" in values else None,
+        quality=parse_quality(values),
     )
 
 

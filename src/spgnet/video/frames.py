@@ -65,7 +65,8 @@ class RotatedFrames(FrameSource):
     """The frames of a clip or a webcam, turned clockwise; all else is that of the source."""
 
     def __init__(self, source: FrameSource, degrees: ImageRotation) -> None:
-        self.source, self.degrees = source, degrees
+        self.source = source
+        self.degrees: ImageRotation = degrees
         self.name, self.fps, self.frame_count = source.name, source.fps, source.frame_count
         self.focal_hint, self.warnings, self.is_live = source.focal_hint, source.warnings, source.is_live
         self.image_size = rotated_size(source.image_size, degrees)

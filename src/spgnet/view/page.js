@@ -25,6 +25,7 @@ class App {
       byId("faint-note").textContent = "faint: not seen, or uncertain by over 5 cm";
       byId("band-note").hidden = false;
     }
+    this.listWarnings();
     this.listPeople();
     this.wire();
     this.resize();
@@ -208,6 +209,12 @@ class App {
   }
 
   // -- people and input --------------------------------------------------------------------------------
+
+  listWarnings() {
+    const { warnings } = this.motion;
+    byId("warnings-card").hidden = !warnings.length;
+    byId("warnings").append(...warnings.map((line) => element("li", { textContent: line })));
+  }
 
   listPeople() {
     const { people } = this.motion;

@@ -151,8 +151,19 @@ def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
                 motions, timeline.frames, person_numbers(motions), cameras, strict=True
             )
         ],
+        "warnings": _warnings(motions),
         "images": [],
     }
+
+
+def _warnings(motions: Sequence[Motion]) -> list[str]:
+    """What is wrong with the motions, a sentence each; with the person's number if there are several."""
+    return [
+        line if len(motions) == 1 else f"Person {number}: {line}"
+        for motion, number in zip(motions, person_numbers(motions), strict=True)
+        if motion.quality is not None
+        for line in motion.quality.warnings()
+    ]
 
 
 def _person(motion: Motion, frames: Int[np.ndarray, " moments"]) -> dict[str, Any]:
