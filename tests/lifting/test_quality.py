@@ -124,6 +124,8 @@ def test_people_under_a_calibrated_floor_are_a_fault(walk):
     quality = assess_quality(replace(walk, camera=deep))
     assert quality.faults == ("below_floor",)
     assert "0.9 m below the floor" in quality.warnings()[0]
+    estimated = replace(deep, extrinsics="estimated")
+    assert assess_quality(replace(walk, camera=estimated)).faults == ()
     unknown = replace(deep, extrinsics="arbitrary")
     assert assess_quality(replace(walk, camera=unknown)).lowest is None
 

@@ -77,12 +77,16 @@ def assess_quality(motion: Motion, known: Sequence[Fault] = ()) -> Quality:
         upright=_share(np.abs(direction) <= 45, np.isfinite(direction)),
         lowest=_lowest(motion, present),
     )
-    found = (*known, *_faults(quality), *_turned(motion, seen, sizes, direction))
+    found = (
+        *known,
+        *_faults(quality, motion.camera.extrinsics_known),
+        *_turned(motion, seen, sizes, direction),
+    )
     return replace(quality, faults=tuple(dict.fromkeys(found)))
 
 
-def _faults(quality: Quality) -> Iterator[Fault]:
-    """The faults that the figures show."""
+def _faults(quality: Quality, calibrated: bool) -> Iterator[Fault]:
+    """The faults that the figures show; only a calibration states a floor that people can be below."""
     hips = quality.hips_seen >= HIPS_SEEN
     if not hips:
         yield "hips_never_seen"
@@ -95,7 +99,7 @@ def _faults(quality: Quality) -> Iterator[Fault]:
         yield "many_rejected"
     if hips and quality.proportions > INHUMAN:
         yield "inhuman_bones"
-    if quality.lowest is not None and quality.lowest < -BELOW_FLOOR:
+    if calibrated and quality.lowest is not None and quality.lowest < -BELOW_FLOOR:
         yield "below_floor"
 
 
