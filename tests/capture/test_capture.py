@@ -335,3 +335,19 @@ def test_keypoints_that_cannot_be_believed_end_in_one_line_unless_forced(spgnet,
     code, said = spgnet("lift", "shares.npz", "--force")
     assert code is None
     assert "warning: person 1: the keypoints are not image coordinates" in said
+
+
+def test_what_the_keypoint_reader_assumed_is_among_the_remarks(spgnet, clip):
+    (person,) = load_keypoints(clip)
+    Path("pose").mkdir()
+    for frame, pose in enumerate(np.nan_to_num(person.points).tolist()):
+        twice = [{"pose_keypoints_2d": [number for point in pose for number in point]}] * 2
+        Path(f"pose/cam01_{frame:06d}.json").write_text(json.dumps({"people": twice}))
+    size = map(str, person.image_size)
+    code, _ = spgnet("lift", "pose", "--fps", "30", "--image-size", *size, "-o", "out", "--person", "1+2")
+    assert "no person 2; there are 1" in str(code)
+    size = map(str, person.image_size)
+    code, said = spgnet("lift", "pose", "--fps", "30", "--image-size", *size, "-o", "out")
+    assert code is None
+    assert "people are detected twice in 40 frames; the less sure detection is merged" in said
+    assert "also there" not in said

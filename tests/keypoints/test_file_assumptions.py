@@ -87,6 +87,32 @@ def test_without_frame_numbers_every_row_is_a_frame(tmp_path):
     assert "there is no column 'frame': every row is taken for one" in person.remarks
 
 
+def test_a_row_for_each_keypoint_makes_a_row_for_each_frame(tmp_path):
+    body = a_body("mediapipe33")
+    names = KEYPOINT_NAMES["mediapipe33"]
+    for named in (names, [str(index) for index in range(33)]):
+        lines = ["frame,landmark,x,y,z,visibility"]
+        for frame, pose in enumerate(body.tolist()):
+            lines += [f"{frame},{name},{x},{y},0.1,{v}" for name, (x, y, v) in zip(named, pose, strict=True)]
+        (tmp_path / "x.csv").write_text("\n".join(lines))
+        (person,) = load(tmp_path / "x.csv")
+        np.testing.assert_allclose(person.points, body, rtol=1e-6)
+    (tmp_path / "x.csv").write_text("\n".join([*lines, lines[-1]]))
+    with pytest.raises(ValueError, match="line 200: a second row of '32' in one frame"):
+        load(tmp_path / "x.csv")
+
+
+def test_people_may_have_names_in_a_table(tmp_path):
+    points = [a_body("coco17"), a_body("coco17") + np.array([200, 0, 0])]
+    path = table(tmp_path, *points)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    names = {"track": "track", "1": "bao", "2": "ada"}
+    path.write_text("\n".join(",".join([frame, names[track], *rest]) for frame, track, *rest in rows))
+    people = load(path)
+    assert [person.track for person in people] == [1, 2]
+    np.testing.assert_allclose(people[1].points, points[1], rtol=1e-6)
+
+
 # --- Names --------------------------------------------------------------------------------------
 
 
@@ -201,6 +227,39 @@ def test_the_arrays_of_other_programs_are_told_by_their_shapes(tmp_path):
     demo = tmp_path / "keypoints.npz"
     np.savez(demo, reconstruction=a_body("human36m17")[None])
     assert load(demo)[0].keypoint_set == "human36m17"
+
+
+def test_lists_may_be_wrapped_in_an_object_or_come_line_by_line(tmp_path):
+    body = a_body("mediapipe33")
+    frames = json.loads(mediapipe(tmp_path, body).read_text())
+    (tmp_path / "x.jsonl").write_text("\n".join(json.dumps(frame) for frame in frames))
+    for path in (write_json(tmp_path / "x.json", {"fps": 25, "frames": frames}), tmp_path / "x.jsonl"):
+        np.testing.assert_allclose(load(path)[0].points, body, atol=1e-3)
+
+
+def test_rows_of_numbers_and_people_in_one_array_are_unfolded(tmp_path):
+    body = a_body("coco17")
+    for flat in (body.reshape(6, 51), body[..., :2].reshape(6, 34)):
+        (person,) = load(array(tmp_path, flat))
+        np.testing.assert_allclose(person.points[..., :2], body[..., :2], rtol=1e-6)
+    content = {"keypoints": body[:, None].tolist(), "fps": FPS, "image_size": SIZE}
+    (person,) = load_keypoints(write_json(tmp_path / "x.json", content))
+    np.testing.assert_allclose(person.points, body, rtol=1e-6)
+
+
+def test_entries_that_do_not_say_their_frames_are_frames(tmp_path):
+    body = a_body("coco17")
+    (person,) = load(write_json(tmp_path / "x.json", [{"keypoints": pose.tolist()} for pose in body]))
+    np.testing.assert_allclose(person.points, body, rtol=1e-6)
+    assert "every entry is taken for one" in person.remarks[0]
+
+
+def test_positions_mostly_outside_of_the_image_are_refused(tmp_path):
+    millimetres = a_body("coco17") * [3, -3, 1]
+    with pytest.raises(ValueError, match=r"are outside of an image of 1280x720: x goes .* are they 2D\?"):
+        load(array(tmp_path, millimetres))
+    cut = a_body("coco17") - np.array([600, 0, 0])  # half of the person is in the picture
+    assert load(array(tmp_path, cut))
 
 
 def test_a_depth_is_no_score(tmp_path):

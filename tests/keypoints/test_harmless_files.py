@@ -18,6 +18,7 @@ from spgnet.errors import InputError
 from spgnet.files import ALWAYS_UNPACKED, LARGEST_ARRAYS, unpacked_limit
 from spgnet.keypoints import load_keypoints
 from spgnet.keypoints.files import LONGEST_MESSAGE
+from spgnet.keypoints.keypoints import KEYPOINT_NAMES
 
 POSE = [1, 2, 1] * 17
 
@@ -65,6 +66,7 @@ def _h5(name: str, **shapes: tuple[int, ...]) -> Callable[[Path], Path]:
     return write
 
 
+LIMBS = ",".join(f"{name}_{part}" for name in KEYPOINT_NAMES["coco17"] for part in "xy")
 HUGE = _npy_header("(10000000, 17, 3)")
 HARMFUL: dict[str, tuple[Callable[[Path], Path], str]] = {
     "integers of 400 digits": (_json({"keypoints": [[[10**400, 1, 1]]]}), "a number of 401 digits"),
@@ -77,6 +79,11 @@ HARMFUL: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a comment of blanks": (_text("x.csv", "# a" + " " * 10**6 + "\nframe,x\n1,2\n"), "columns are missing"),
     "a long name": (_text("x.csv", "_" * 10**5 + ",nose_x\n1,2\n"), "columns are missing"),
     "many columns": (_text("x.csv", ",".join(f"a{i}_x" for i in range(10**5)) + "\n1,2\n"), "are missing"),
+    "rows of nothing": (_text("x.csv", LIMBS + "\n1" * 10**5), "most are missing"),
+    "rows of nothing of DeepLabCut": (
+        _text("x.csv", "scorer" + ",a" * 999 + "\nbodyparts,b\ncoords" + ",x" * 999 + "\n1" * 10**4),
+        "most are missing|no body part",
+    ),
     "individuals of their own": (
         _text(
             "x.csv",

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from spgnet.errors import InputError
 from spgnet.keypoints.keypoint_names import match_names
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KeypointSetName, present
+from spgnet.keypoints.points import points_of
 from spgnet.keypoints.raw import RawKeypoints, looks_normalised, raw_from_frames
 from spgnet.keypoints.set_choice import SET_BY_COUNT
 from spgnet.keypoints.tracks import Person, Track
@@ -38,6 +39,8 @@ def parse_array(values: object, name: str) -> RawKeypoints:
     if "_3d" in name.lower() or "xyz" in name.lower():
         raise InputError("3D positions by its name, expected 2D keypoints in the image")
     dims = np.ndim(values) if isinstance(values, np.ndarray) else _depth(values)
+    if dims == 2:
+        return _of_people(_unflattened(number_array(values, "the array", ("frames", "numbers")))[:, None])
     if not 3 <= dims <= 5:
         raise InputError(f"numbers nested {dims} deep, {_EXPECTED}")
     array = number_array(values, "the array", tuple(f"dimension {index}" for index in range(dims)))
@@ -61,6 +64,14 @@ def parse_array(values: object, name: str) -> RawKeypoints:
         raise InputError(f"an array of shape {list(np.shape(array))}, {_EXPECTED}")
     points, remark = _with_scores(array)
     return _of_people(points).remark(remark)
+
+
+def _unflattened(rows: np.ndarray) -> np.ndarray:
+    """Points [frames, keypoints, 3] from rows of x, y, score, x, y, score, ... or of x, y, x, y, ..."""
+    points = np.stack([points_of(row, f"row {index}") for index, row in enumerate(rows.tolist())])
+    if points.shape[1] not in {*SET_BY_COUNT, *KEYPOINT_COUNTS.values()}:
+        raise InputError(f"rows of {rows.shape[1]} numbers, {_EXPECTED}")
+    return points
 
 
 def _depth(values: object) -> int:

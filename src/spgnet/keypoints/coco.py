@@ -23,17 +23,19 @@ def parse_annotations(content: Any) -> RawKeypoints:
     results, or an object with such a list as its ``annotations``.
 
     A frame's name tells its number (:func:`frame_numbers`); where it has a number instead of a name, numbers
-    that count frames are the frames'.
+    that count frames are the frames'. Where no entry has either, every entry is a frame.
 
     Raises:
         InputError: a value is missing or malformed.
     """
     entries = content.get("annotations") if isinstance(content, dict) else content
+    entries = expect_list(entries, "the annotations")
+    every_entry = not any(key in entry for entry in entries if isinstance(entry, dict) for key in _FRAME_KEYS)
     frames: dict[Any, list[Person]] = {}
-    for index, entry in enumerate(expect_list(entries, "the annotations")):
+    for index, entry in enumerate(entries):
         what = f"entry {index}"
         values = expect_key(entry, "keypoints", what)
-        frame = _frame_of(entry, what)
+        frame = index if every_entry else _frame_of(entry, what)
         if values:
             scores = entry.get("keypoint_scores", entry.get("scores"))
             track = next((entry[key] for key in _TRACK_KEYS if entry.get(key) is not None), None)
@@ -42,6 +44,7 @@ def parse_annotations(content: Any) -> RawKeypoints:
         else:
             frames.setdefault(frame, [])
     numbers, remark = _numbers(list(frames))
+    remark = "the entries do not say their frames: every entry is taken for one" if every_entry else remark
     return raw_from_frames(dict(zip(numbers, frames.values(), strict=True)), remark)
 
 

@@ -11,6 +11,7 @@ from spgnet.errors import InputError
 from spgnet.keypoints.arrays import named_people
 from spgnet.keypoints.keypoints import KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints
+from spgnet.keypoints.table_layout import check_filled
 from spgnet.keypoints.values import list_names
 
 _LEVELS = ("scorer", "individuals", "bodyparts", "coords")
@@ -43,6 +44,7 @@ def parse_deeplabcut_csv(text: str, keypoint_set: KeypointSetName | None) -> Raw
     width = min(len(level) for level in levels)
     individuals = header.get("individuals", [""] * width)
     columns = list(zip(individuals, *levels, strict=False))
+    check_filled(body, len(columns))
     values = np.full((len(body), len(columns)), np.nan)
     for index, row in enumerate(body):
         cells = row[1 : 1 + len(columns)]

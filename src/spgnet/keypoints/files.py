@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,7 +16,7 @@ from spgnet.keypoints.arrays import parse_array, parse_reconstruction
 from spgnet.keypoints.coco import parse_annotations, parse_dataset
 from spgnet.keypoints.deeplabcut import is_deeplabcut, parse_deeplabcut_csv
 from spgnet.keypoints.detector_json import parse_mmpose, parse_rtmlib, parse_ultralytics
-from spgnet.keypoints.formats import EXPECTED, KeypointFormat, format_of_json, format_of_npz
+from spgnet.keypoints.formats import EXPECTED, KeypointFormat, format_of_json, format_of_npz, unwrapped
 from spgnet.keypoints.hdf5 import parse_hdf5, parse_movement
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.mediapipe import parse_mediapipe, parse_tfjs
@@ -86,6 +87,9 @@ def parse_spgnet(content: Mapping[str, Any], keypoint_set: KeypointSetName | Non
     if "keypoints" not in content:
         found = ", ".join(sorted(content)) or "none"
         raise InputError(f"no key 'keypoints' ({found} of the known keys), expected [frames, keypoints, 3]")
+    if content.get("keypoint_set") is None and np.ndim(content["keypoints"]) == 4:
+        raw = parse_array(content["keypoints"], "keypoints")
+        return replace(raw, **parse_metadata(content))
     points = number_array(content["keypoints"], "keypoints", ("frames", "keypoints", 3))
     track = content.get("track")
     number = 1 if track is None else whole_number(track, "track")
@@ -154,7 +158,7 @@ LONGEST_MESSAGE = 250
 """Characters of the message on a file, without its name."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".nc", ".slp")
-KEYPOINT_SUFFIXES = (".npz", ".json", *TABLE_SUFFIXES, ".npy", *HDF5_SUFFIXES)
+KEYPOINT_SUFFIXES = (".npz", ".json", *TABLE_SUFFIXES, ".npy", *HDF5_SUFFIXES, ".jsonl")
 """Endings of the keypoint files, which tell them from videos."""
 REFUSED_SUFFIXES = {
     ".pkl": "pickles are never opened; save the arrays with numpy.savez",
@@ -195,7 +199,7 @@ def _open(
         if suffix == ".txt" and text[:1].isdecimal():
             return "ultralytics", parse_ultralytics_txt([(path.name, text)])
         return "csv", parse_table(read_table(text), keypoint_set)
-    if suffix == ".json":
+    if suffix in (".json", ".jsonl"):
         return _open_json(path, keypoint_set, wanted)
     note = f"{REFUSED_SUFFIXES[suffix]}; " if suffix in REFUSED_SUFFIXES else ""
     raise InputError(
@@ -246,7 +250,7 @@ def _open_npz(path: Path, keypoint_set: KeypointSetName | None) -> tuple[Keypoin
 def _open_json(
     path: Path, keypoint_set: KeypointSetName | None, wanted: KeypointFormat | Literal["auto"]
 ) -> tuple[KeypointFormat, RawKeypoints]:
-    content = parse_json(path)
+    content = unwrapped(parse_json(path))
     found = format_of_json(content)
     if wanted not in ("auto", found):
         raise InputError(f"it looks like {found}, not {wanted}: expected {EXPECTED[wanted]}")

@@ -78,6 +78,19 @@ def format_of_npz(content: Mapping[str, Any]) -> KeypointFormat:
     return "spgnet" if ours else "rtmlib"
 
 
+_WRAPPERS = ("frames", "data", "results", "poses")
+"""Keys under which people keep the list over frames."""
+
+
+def unwrapped(content: Any) -> Any:
+    """The list over frames in an object that only wraps it; anything else as it is."""
+    if isinstance(content, dict) and not content.keys() & _OBJECT_KEYS.keys():
+        for key in _WRAPPERS:
+            if isinstance(content.get(key), list):
+                return content[key]
+    return content
+
+
 def format_of_json(content: Any) -> KeypointFormat:
     """The format of decoded JSON by its keys.
 

@@ -18,6 +18,8 @@ from spgnet.keypoints.values import FASTEST, SLOWEST
 NO_PERSON = "it holds no person: no keypoint in any frame has a position and a positive score"
 FARTHEST = 1e6
 """Pixels from the image's corner beyond which a keypoint counts as missing."""
+_MOST_OUTSIDE = 0.3
+"""Share of the keypoints that may be outside of the image."""
 MAX_NORMALISED = 1.5
 """Positions count as shares of the image if nearly all are at most this; above 1 because detectors also place
 keypoints outside the image."""
@@ -87,6 +89,8 @@ class RawKeypoints:
             scale[:2] = size
             if self.normalised is None:
                 remarks += ("x and y are at most 1: taken for shares of the image's width and height",)
+        if self.normalised is not False:
+            check_inside(body * scale, size)
         tracks, dropped = drop_brief(tracks, self.frames)
         people = [
             Keypoints(
@@ -240,6 +244,24 @@ def looks_normalised(points: Float[np.ndarray, "poses keypoints 3"]) -> bool:
         return False
     low, high = np.percentile(xy, [2.5, 97.5], axis=0)
     return bool(high.max() <= MAX_NORMALISED and low.min() >= -MAX_NORMALISED and (high - low).max() > 0.01)
+
+
+def check_inside(points: Float[np.ndarray, "poses keypoints 3"], image_size: tuple[int, int]) -> None:
+    """Validate that positions are mostly those of an image's pixels.
+
+    Raises:
+        InputError: many are far outside of the image.
+    """
+    xy = points[present(points)][:, :2]
+    margin = 0.1 * max(image_size)
+    outside = ((xy < -margin) | (xy > np.array(image_size) + margin)).any(axis=-1)
+    if len(xy) and outside.mean() > _MOST_OUTSIDE:
+        (left, top), (right, bottom) = np.percentile(xy, [2, 98], axis=0)
+        raise InputError(
+            f"{100 * outside.mean():.0f} % of its keypoints are outside of an image of {_text(image_size)}: "
+            f"x goes from {left:.4g} to {right:.4g} and y from {top:.4g} to {bottom:.4g}; "
+            "is --image-size right, and are they 2D?"
+        )
 
 
 def check_scores(points: Float[np.ndarray, "poses keypoints 3"]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from typing import NamedTuple, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 
@@ -13,17 +13,13 @@ from spgnet.keypoints.frame_numbers import frame_span
 from spgnet.keypoints.keypoint_names import match_names
 from spgnet.keypoints.keypoints import KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints
+from spgnet.keypoints.table_layout import SCORE_NAMES, Table, check_filled, number_people, widen
 from spgnet.keypoints.tracks import Track
 from spgnet.keypoints.values import list_names, parse_metadata, whole_number
 
 _MAX_LISTED = 4
 """The most errors of a kind that a message lists."""
 
-SCORE_NAMES = (
-    *("score", "confidence", "conf", "likelihood", "visibility", "visible", "vis", "probability", "prob"),
-    *("c", "v", "p", "s"),
-)
-"""What people call the score of a keypoint at the end of its column's name."""
 _KEYS = {
     "frame": {"frame", "frames", "frame_id", "frame_idx", "frame_index", "frame_number", "frame_no"},
     "time": {"time", "times", "timestamp", "time_s", "seconds", "t"},
@@ -31,16 +27,6 @@ _KEYS = {
 }
 """Names of the columns that are of no keypoint."""
 _PART = re.compile(rf"(.+)[\s_.:/-](x|y|{'|'.join(SCORE_NAMES)})", re.IGNORECASE)
-
-
-class Table(NamedTuple):
-    """The cells of a table, its column names, the numbers of its lines, and what its comments say."""
-
-    columns: list[str]
-    cells: list[list[str]]
-    lines: list[int]
-    decimal_commas: bool
-    metadata: dict
 
 
 def read_table(text: str) -> Table:
@@ -80,20 +66,24 @@ def parse_table(table: Table, keypoint_set: KeypointSetName | None) -> RawKeypoi
     named = table.metadata.get("keypoint_set") or keypoint_set
     if named is not None and named not in get_args(KeypointSetName):
         raise InputError(f"no keypoint set {named!r}; there are {', '.join(get_args(KeypointSetName))}")
+    table = widen(table)
     keys, keypoints, unknown = _understood(table.columns)
+    table, keys = number_people(table, keys)
     complete = {name: parts for name, parts in keypoints.items() if "x" in parts and "y" in parts}
     unknown += [name for name in keypoints if name not in complete]
     matched = match_names(list(complete), cast(KeypointSetName | None, named))
-    used = [*keys.values(), *(column for parts in complete.values() for column in parts.values())]
-    numbers = _numbers(table, used)
+    names = list(complete)
+    used = [complete[names[at]] if at >= 0 else {} for at in matched.columns]
+    numbers = _numbers(table, [*keys.values(), *(column for parts in used for column in parts.values())])
     rows = len(table.cells)
-    points = np.ones((rows, len(complete), 3))
-    for index, parts in enumerate(complete.values()):
+    points = np.full((rows, len(used), 3), np.nan)
+    points[..., 2] = [1.0 if parts else 0.0 for parts in used]
+    for index, parts in enumerate(used):
         for part, column in parts.items():
             points[:, index, ("x", "y", "score").index(part)] = numbers[column]
     columns = {key: numbers[column] for key, column in keys.items()}
     metadata = table.metadata | {"keypoint_set": matched.keypoint_set}
-    raw = _people(columns, matched.reorder(points), metadata).remark(*matched.remarks())
+    raw = _people(columns, points, metadata).remark(*matched.remarks())
     if unknown:
         raw = raw.remark(f"columns that are not understood are left out: {list_names(unknown)}")
     return raw if "frame" in keys else raw.remark("there is no column 'frame': every row is taken for one")
@@ -156,6 +146,7 @@ def _numbers(table: Table, columns: list[int]) -> dict[int, np.ndarray]:
     Raises:
         InputError: cells are not numbers, or rows are too long.
     """
+    check_filled(table.cells, len(columns))
     numbers = {column: np.full(len(table.cells), np.nan) for column in columns}
     errors = []
     width = len(table.columns)

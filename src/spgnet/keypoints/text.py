@@ -44,7 +44,7 @@ def read_text(path: Path, prefix: str = "") -> str:
 
 
 def parse_json(path: Path, prefix: str = "") -> Any:
-    """The value in a JSON file.
+    """The value in a JSON file, or the list of the values in one of JSON Lines.
 
     Args:
         path: the file.
@@ -59,12 +59,24 @@ def parse_json(path: Path, prefix: str = "") -> Any:
     if _may_be_deep(text):
         raise InputError(f"{prefix}nested more than {DEEPEST} levels deep: not JSON of keypoints")
     try:
-        return json.loads(text, parse_int=_whole)
+        return _decode(text)
     except InputError as error:
         raise InputError(f"{prefix}{error}") from None
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:100]
         raise InputError(f"{prefix}not JSON, or truncated ({reason})") from None
+
+
+def _decode(text: str) -> Any:
+    """The value of JSON, or the list of the values of JSON Lines."""
+    try:
+        return json.loads(text, parse_int=_whole)
+    except json.JSONDecodeError as error:
+        if not error.msg.startswith("Extra data"):
+            raise
+        lines = [line for line in text.splitlines() if line.strip()]
+        first = json.loads(lines[0], parse_int=_whole)  # raises if the value goes over several lines
+        return [first, *(json.loads(line, parse_int=_whole) for line in lines[1:])]
 
 
 def _may_be_deep(text: str) -> bool:
