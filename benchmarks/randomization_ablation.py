@@ -1,9 +1,12 @@
 """What each part of the randomized recipe is worth: short runs without it, and with other networks.
 
-Validated on captured motion (CMU's modern dance, held out) and on generated motion of another seed,
-both with the full recipe's random cameras, detector noise and gaps:
+The recipe is that of the first generation of weights or today's. The first is validated on captured motion
+(CMU's modern dance, held out) and on generated motion of another seed, both with the full recipe's random
+cameras, detector noise and gaps; today's on simulated video of people who are held out, all kinds of movement
+alike:
 
     python benchmarks/randomization_ablation.py MOTION        # MOTION: the folder of the motion archives
+    python benchmarks/randomization_ablation.py MOTION --recipe now --out runs/randomization-ablation-now
 
 Resumes where it stopped; writes the results as JSON and Markdown into its output folder.
 """
@@ -13,14 +16,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
 
 from spgnet.data.config import DataConfig
 from spgnet.data.samples import randomized_dataset
-from spgnet.data.sources import FPS, load_clips, load_training_data
+from spgnet.data.sources import FPS, load_clips, load_training_data, load_validation
 from spgnet.evaluation import evaluate, markdown_table, metric_headings
 from spgnet.files import read_json, write_json, write_text
 from spgnet.models import LiftingNetwork
@@ -50,7 +53,9 @@ class Ablation:
     """Train shortened randomized recipes."""
 
     motion: tyro.conf.Positional[Path]
-    """Folder of the open benchmark's motion archives."""
+    """Folder of the motion archives."""
+    recipe: Literal["first generation", "now"] = "first generation"
+    """Whose parts."""
     out: Path = Path("runs/randomization-ablation")
     """Folder of the runs and the results."""
     seeds: tuple[int, ...] = (0, 1)
@@ -63,20 +68,30 @@ class Ablation:
 
 def main() -> None:
     ablation = tyro.cli(Ablation, description=__doc__)
-    base = first_generation()
+    now = ablation.recipe == "now"
+    base = RECIPES["randomized"] if now else first_generation()
     base = replace(
         base,
         data=replace(base.data, motion=ablation.motion),
         epochs=ablation.epochs,
         steps_per_epoch=ablation.steps,
         decay=1 / 3,
+        weight_average=0.99 if now else None,  # over as large a part of so short a run
     )
-    dancer = [clip.resampled(FPS) for clip in load_clips(base.data, "validation")]
-    motion = {"captured": dancer, "generated": procedural_clips(32, seed=2, fps=FPS)}
-    datasets = {name: randomized_dataset(clips, seed=0, count=SEQUENCES) for name, clips in motion.items()}
+    if now:
+        validation = load_validation(base.data)
+        assert validation is not None
+        datasets = {"held out": validation}
+    else:
+        dancer = [clip.resampled(FPS) for clip in load_clips(base.data, "validation")]
+        motion = {"captured": dancer, "generated": procedural_clips(32, seed=2, fps=FPS)}
+        datasets = {
+            name: randomized_dataset(clips, seed=0, count=SEQUENCES) for name, clips in motion.items()
+        }
+    chosen = variants_now if now else variants
     rows = []
     for seed in ablation.seeds:
-        for name, recipe in variants(base).items():
+        for name, recipe in chosen(base).items():
             run_dir = ablation.out / f"{name.replace(' ', '-')}-seed{seed}"
             scores = trained_and_scored(replace(recipe, seed=seed), run_dir, datasets)
             rows.append({"variant": name, "seed": seed, **scores})
@@ -123,13 +138,42 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
     }
 
 
+def variants_now(base: TrainConfig) -> dict[str, TrainConfig]:
+    """Today's recipe; the recipe less one of the parts that were added to it; and with other networks."""
+    before = DomainRandomization()
+
+    def randomized(*names: str) -> TrainConfig:
+        changes = {name: getattr(before, name) for name in names}
+        data = replace(base.data, randomization=replace(base.data.randomization, **changes))
+        return replace(base, data=data)
+
+    return {
+        "everything": base,
+        "drawn by frame, from the first generation's motion": replace(
+            base, data=replace(base.data, by_movement=False)
+        ),
+        "hips do not widen": randomized("hip_widening", "hip_offset"),
+        "cameras nearly level": randomized("tilted", "rolled", "tipped"),
+        "first generation's bodies": randomized("stature", "bone_spread", "proportions", "children", "heavy"),
+        "no strays, no far side": randomized("strays", "far_noise", "swaps"),
+        "first generation's keypoint sets": randomized(
+            "coco", "midpoint_joints", "missing_head_top", "head_offset"
+        ),
+        "no average of weights": replace(base, weight_average=None),
+        "256 channels": replace(base, model=replace(base.model, channels=256)),
+        "J = 81": replace(base, model=replace(base.model, filter_widths=(3, 3, 3, 3))),
+    }
+
+
 def trained_and_scored(recipe: TrainConfig, run_dir: Path, datasets: dict[str, Any]) -> dict[str, Any]:
     """The scores of a run's best weights, after training it where that is not yet done."""
     done = run_dir / "scores.json"
     if done.exists():
         return read_json(done)
     resume = (run_dir / "config.json").exists()
-    if not train(recipe, run_dir, load_training_data(recipe.data), datasets["captured"], resume=resume):
+    if not train(
+        recipe, run_dir, load_training_data(recipe.data), next(iter(datasets.values())), resume=resume
+    ):
         raise KeyboardInterrupt
     _, model = load_run(run_dir)
     scores = {name: evaluate(model, each).mean_over_frames for name, each in datasets.items()}
@@ -157,7 +201,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = []
     for variant in dict.fromkeys(row["variant"] for row in rows):
         runs = [row for row in rows if row["variant"] == variant]
-        for kind in ("captured", "generated"):
+        for kind in runs[0]["scores"]:
             spreads = [mean_and_spread([run["scores"][kind][column] for run in runs]) for column in COLUMNS]
             lines.append([variant, kind, *spreads, f"{min(run['microseconds'] for run in runs):.0f}"])
     headings = [*metric_headings(COLUMNS), "CPU [µs/frame]"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ JOINT_TYPES = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 JOINTS = tuple(f"{side}_{kind}" for side in ("right", "left") for kind in JOINT_TYPES)  # twins are 6 apart
 COCO = {"left": (11, 13, 15, 5, 7, 9), "right": (12, 14, 16, 6, 8, 10)}  # also in Halpe-26 and BODY_25B
 DETECTED = COCO["right"] + COCO["left"]
+HIPS = [JOINT_TYPES.index("hip"), JOINT_TYPES.index("hip") + 6]  # right and left
+FLEXIONS = ((0.0, 0.1), (0.1, 0.5), (0.5, 1.0), (1.0, 2.0))  # 1 - cos of the angle between thigh and trunk
 SEEN = 0.3  # confidence below which a joint counts as missing
 LONGEST_LAG = 1 / 3  # seconds
 SEEDS = 20
@@ -33,13 +35,18 @@ SEEDS = 20
 
 @dataclass(frozen=True)
 class Recording:
-    """Detections of the twelve limb joints [frames, 12, 2] and their truth, in pixels; the person's size."""
+    """Detections of the twelve limb joints [frames, 12, 2] and their truth, in pixels; the person's size.
+
+    ``flexion`` is 1 - cos of the angle between thigh and trunk, of the right and the left hip [frames, 2], if
+    that is known.
+    """
 
     name: str
     fps: float
     detected: Array
     confidence: Array
     truth: Array
+    flexion: Array = field(default_factory=lambda: np.zeros((0, 2)))
 
     @property
     def size(self) -> Array:
@@ -65,7 +72,16 @@ def load_opencap(path: Path) -> Recording:
     truth = camera.world_to_image(torch.from_numpy(world)).numpy()
     points = data["keypoints"][:, DETECTED].astype(float)
     fps = 1 / np.median(np.diff(data["timestamps"]))
-    return Recording(path.stem, fps, points[..., :2], points[..., 2], truth)
+    return Recording(path.stem, fps, points[..., :2], points[..., 2], truth, flexion(world))
+
+
+def flexion(joints: Array) -> Array:
+    """1 - cos of the angle between thigh and trunk, of the right and the left hip [frames, 2]."""
+    kinds = [JOINT_TYPES.index(kind) for kind in ("hip", "knee", "shoulder")]
+    hips, knees, shoulders = (joints[:, [kind, kind + 6]] for kind in kinds)
+    trunk = hips.mean(axis=1, keepdims=True) - shoulders.mean(axis=1, keepdims=True)
+    straight = ((knees - hips) * trunk).sum(axis=-1)
+    return 1 - straight / np.linalg.norm(knees - hips, axis=-1) / np.linalg.norm(trunk, axis=-1)
 
 
 def load_pose2sim(path: Path) -> list[Recording]:
@@ -254,6 +270,26 @@ def report_joints(found: Fit) -> None:
     table(["joint", "jitter", "drift", "spread, squat", "spread, walk", *offset_header], rows)
 
 
+def report_hips(found: Fit) -> None:
+    """How far each hip is from the middle of both along the line of the true hips, by its flexion.
+
+    Relative to the truth. What displaces both hips alike, in the median of the video, is taken away.
+    """
+    rows = []
+    for recording in found.opencap:
+        true, seen = (each[:, HIPS] for each in (recording.truth, recording.detected))
+        common = np.median((seen - true).mean(axis=1, keepdims=True), axis=0)
+        middle = true.mean(axis=1, keepdims=True)
+        across, away = true - middle, seen - common - middle
+        ratio = (across * away).sum(axis=-1) / (across**2).sum(axis=-1)
+        for low, high in FLEXIONS:
+            inside = (recording.flexion >= low) & (recording.flexion < high)
+            if inside.any(axis=0).all():
+                medians = [f"{np.median(ratio[inside[:, side], side]):.2f}" for side in (0, 1)]
+                rows.append([recording.name, f"{low:g} to {high:g}", str(int(inside[:, 0].sum())), *medians])
+    table(["hips, detected by true distance", "flexion", "frames", "right", "left"], rows)
+
+
 def report_sources(found: Fit) -> None:
     """Jitter and drift, fitted to each source alone."""
     rows = []
@@ -289,6 +325,7 @@ def main() -> None:
         raise SystemExit(__doc__)
     found = fit(Path(sys.argv[1]))
     report_joints(found)
+    report_hips(found)
     report_sources(found)
     report_scalars(found)
     report_comparison(found)

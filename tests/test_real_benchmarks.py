@@ -20,6 +20,7 @@ from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion
 from spgnet.lifting.streaming import lift_live
+from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training.recipes import RECIPES
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -60,10 +61,13 @@ def test_the_command_of_a_run_names_no_place():
 # --- randomization_ablation ------------------------------------------------------------------------------
 
 
-def test_every_variant_of_the_recipe_differs_from_it_in_its_own_way():
+@pytest.mark.parametrize("recipe", ["first generation", "now"])
+def test_every_variant_of_the_recipe_differs_from_it_in_its_own_way(recipe):
     ablation = script("randomization_ablation")
-    base, *others = ablation.variants(ablation.first_generation()).values()
-    assert base == ablation.first_generation()
+    first = recipe == "first generation"
+    whole = ablation.first_generation() if first else RECIPES["randomized"]
+    base, *others = (ablation.variants if first else ablation.variants_now)(whole).values()
+    assert base == whole
     assert all(other != base for other in others)
     assert all(one != two for index, one in enumerate(others) for two in others[:index])
 
@@ -260,3 +264,29 @@ def test_the_two_cameras_of_the_recordings_see_about_the_same_motion(real_detect
     values = dict(zip(heading.split("|")[2:-1], map(float, row.split("|")[2:-1]), strict=True))
     assert len(values) == len(two_cameras.HEADINGS)
     assert all(value < 120 for name, value in values.items() if "P-MPJPE" in name)
+
+
+# --- movements ----------------------------------------------------------------------------------
+
+
+def test_a_rolled_video_is_the_same_scene_in_a_rolled_camera():
+    movements = script("movements")
+    level = movements.videos(procedural_clips(2, seed=1, seconds=2.0), 10)
+    rolled = movements.rolled(level, 90)
+    torch.testing.assert_close(rolled.joints[..., 0], -level.joints[..., 1], atol=1e-5, rtol=0)
+    exact = [
+        each.cameras[each.sequence_of_frames()].camera_to_image(each.joints) - each.keypoints_2d
+        for each in (level, rolled)
+    ]
+    torch.testing.assert_close(exact[0].norm(dim=-1), exact[1].norm(dim=-1), atol=1e-2, rtol=1e-3)
+
+
+def test_kinds_of_movement_are_told_by_the_names_of_clips():
+    movements = script("movements")
+    (clip,) = procedural_clips(1, seed=1, seconds=1.0)
+    named = [
+        replace(clip, name=name) for name in ("m01/s02_e01", "m01i/s02_e01", "m10/s02_e01", "bd/squat1Reps_1")
+    ]
+    chosen = movements.matching(named, movements.UIPRMD["UI-PRMD, sitting and squatting"])
+    assert [each.name for each in chosen] == ["m01/s02_e01", "m01i/s02_e01"]
+    assert len(movements.matching(named, movements.HDM05["HDM05, floor and squats"])) == 1
