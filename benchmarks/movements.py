@@ -18,7 +18,7 @@ those of the mirrored input, as in lifting.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -95,16 +95,21 @@ Rows = dict[str, dict[str, dict[str, float]]]
 
 
 def main(options: Options) -> None:
-    networks = {name: load_weights(name)[0] for name in options.weights}
-    tables = {
-        "validation": scored(networks, validation(options.motion)),
-        "people": scored(networks, people(options)),
-        "roll": scored(networks, rolled_videos(options)),
-    }
+    tables = measured(options)
     for name, rows in tables.items():
         print(table(name, rows), end="\n\n")
     if options.json is not None:
         write_json(options.json, {"commit": git_commit(), "videos": options.videos, **tables})
+
+
+def measured(options: Options) -> dict[str, Rows]:
+    """The three tables."""
+    networks = {name: load_weights(name)[0] for name in options.weights}
+    return {
+        "validation": scored(networks, validation(options.motion)),
+        "people": scored(networks, people(options)),
+        "roll": scored(networks, rolled_videos(options)),
+    }
 
 
 def validation(motion: Path) -> dict[str, PoseDataset]:
@@ -163,7 +168,7 @@ def rolled(dataset: PoseDataset, degrees: float) -> PoseDataset:
     return replace(dataset, joints=joints, keypoints_2d=(dataset.keypoints_2d - middle) @ turn.T + middle)
 
 
-def scored(networks: dict[str, LiftingNetwork], datasets: dict[str, PoseDataset]) -> Rows:
+def scored(networks: Mapping[str, LiftingNetwork], datasets: dict[str, PoseDataset]) -> Rows:
     """Mean metrics over the frames of every dataset, and their mean over the datasets."""
     rows = {
         row: {name: evaluate(network, dataset).mean_over_frames for name, network in networks.items()}

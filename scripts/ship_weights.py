@@ -19,6 +19,7 @@ import tyro
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # the figures of the manifest are theirs
 
 import generalisation
+import movements
 import real_video
 import two_cameras
 
@@ -32,17 +33,30 @@ from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import config_to_json, read_config, read_log
 
 WEIGHTS = Path(spgnet.__file__).parent / "weights"
-DATA = {
+CMU_CREDIT = (
+    "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created "
+    "with funding from NSF EIA-0196217."
+)
+BY_FRAME = {
     "data": "CMU Graphics Lab motion capture (all that the open benchmark lists but its validation split, "
     "CMU 05: its training split, its CMU test subjects, acrobatics), and generated motion",
     "licence": "CMU's data: free for research and commercial use; these weights: Apache-2.0, as the package",
-    "credit": "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created "
-    "with funding from NSF EIA-0196217.",
+    "credit": CMU_CREDIT,
 }
+BY_MOVEMENT = {
+    "data": "CMU Graphics Lab motion capture and UI-PRMD (spgnet.datasets.movements: not CMU 05, 12, 124 and "
+    "140, not UI-PRMD's s02 and s09), and generated motion",
+    "licence": "CMU's data: free for research and commercial use; UI-PRMD: Open Data Commons PDDL 1.0 "
+    "(public domain); these weights: Apache-2.0, as the package",
+    "credit": f"{CMU_CREDIT} UI-PRMD: Vakanski, Jun, Paul, Baker, A Data Set of Human Body Movements for "
+    "Physical Rehabilitation Exercises, Data 2018, 3(1), 2, doi 10.3390/data3010002.",
+}
+"""What runs that draw by frame, and that draw by movement, are trained on."""
 COMMANDS = {
     "real_video": "python benchmarks/real_video.py REAL --weights NAME (--constant-bones, --every 4, --live)",
     "two_cameras": "python benchmarks/two_cameras.py VIDEO REAL --weights NAME --detector DETECTOR",
     "generalisation": "python benchmarks/generalisation.py MOTION --weights NAME",
+    "movements": "python benchmarks/movements.py MOTION MOTION_TEST --weights NAME",
 }
 
 
@@ -60,6 +74,8 @@ class Shipment:
     """Folder of the videos of two cameras."""
     motion: tyro.conf.Positional[Path]
     """Folder of the motion archives."""
+    motion_test: Path | None = None
+    """Folder of hdm05_cuts.npz; without it, kinds of movement are not measured."""
     detector: Path | None = None
     """Folder of the two ONNX files of RTMPose; by default the package looks for them."""
 
@@ -77,7 +93,7 @@ def main(shipment: Shipment) -> None:
     environment = read_json(shipment.run / "environment.json")
     recipe = config_to_json(config)
     recipe["data"]["motion"] = "captured"
-    entry = DATA | {
+    entry = (BY_MOVEMENT if config.data.by_movement else BY_FRAME) | {
         "recipe": recipe,
         "command": command_of(environment["command"], config),
         "commit": environment["commit"],
@@ -88,6 +104,8 @@ def main(shipment: Shipment) -> None:
         "generalisation": on_other_people(shipment),
         "commands": COMMANDS,
     }
+    if shipment.motion_test is not None:
+        entry["movements"] = on_movements(shipment, shipment.motion_test)
     target = WEIGHTS / f"{shipment.name}.safetensors"
     save_checkpoint(target, config.model, Progress(), load_model(shipment.run / "best.safetensors"))
     entry["sha256"] = file_sha256(target)
@@ -135,6 +153,18 @@ def on_other_people(shipment: Shipment) -> dict[str, dict[str, float]]:
         assert (row.origin, row.action) == ("Bandai-Namco", None)
         results[kind] = named(headings, [row.values[column] for column in generalisation.COLUMNS])
     return results
+
+
+def on_movements(shipment: Shipment, motion_test: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """What ``movements.py`` gives: P1 and P2 of every row, by table."""
+    options = movements.Options(shipment.motion, motion_test, weights=(str(shipment.run),))
+    return {
+        name: {
+            row: named(metric_headings(("mpjpe", "p_mpjpe")), [values["mpjpe"], values["p_mpjpe"]])
+            for row, (values,) in ((row, tuple(by_weights.values())) for row, by_weights in rows.items())
+        }
+        for name, rows in movements.measured(options).items()
+    }
 
 
 def named(headings: Sequence[str], values: Sequence[float | None]) -> dict[str, float]:
