@@ -129,13 +129,15 @@ def _fill_below_shoulders(pixels: Float[np.ndarray, "*frames 17 2"]) -> Float[np
     hidden = np.asarray(~known[..., _HIPS].any(axis=-1) & known[..., _SHOULDERS].all(axis=-1))
     if not hidden.any():
         return pixels
-    left, right = pixels[..., _SHOULDERS[0], :], pixels[..., _SHOULDERS[1], :]
-    middle = np.where(known[..., _THORAX, None], pixels[..., _THORAX, :], (left + right) / 2)
-    scale = pixels_per_metre(pixels, known)[..., None, None]
-    half_width = (left - right)[..., None, :] / 2 * BODY["hip"] / BODY["shoulder"]
-    below = middle[..., None, :] + _SIDES * half_width + scale * _DOWN
-    placed = hidden[..., None] & ~known & np.isfinite(below).all(axis=-1)
-    return np.where(placed[..., None], below, pixels).astype(pixels.dtype)
+    filled, some, known = pixels.copy(), pixels[hidden], known[hidden]
+    left, right = some[:, _SHOULDERS[0]], some[:, _SHOULDERS[1]]
+    middle = np.where(known[:, _THORAX, None], some[:, _THORAX], (left + right) / 2)
+    scale = pixels_per_metre(some, known)[:, None, None]
+    half_width = (left - right)[:, None] / 2 * BODY["hip"] / BODY["shoulder"]
+    below = middle[:, None] + _SIDES * half_width + scale * _DOWN
+    placed = ~known & np.isfinite(below).all(axis=-1)
+    filled[hidden] = np.where(placed[..., None], below, some)
+    return filled
 
 
 def _fill_at_centre(pixels: np.ndarray) -> np.ndarray:
