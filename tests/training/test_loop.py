@@ -559,6 +559,28 @@ def test_a_wild_run_learns_resumes_to_the_bit_and_needs_a_network_on_rays(tmp_pa
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_compiled_network_is_trained_and_kept_like_any_other(dataset, straight, tmp_path, monkeypatch):
+    compiled = []
+
+    class Compiled(torch.nn.Module):  # wraps the network, as what torch.compile returns does
+        def __init__(self, network):
+            super().__init__()
+            self._orig_mod = network
+
+        def forward(self, inputs):
+            compiled.append(len(inputs))
+            return self._orig_mod(inputs)
+
+    monkeypatch.setattr(torch, "compile", Compiled)
+    machine = Machine(compiled=True)
+    assert train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset, machine=machine)
+    assert len(compiled) == 12
+    assert same_weights(straight, tmp_path / "run")
+    assert train(
+        CONFIG, tmp_path / "run", TrainingData(dataset), dataset, resume=True, machine=Machine(compiled=False)
+    )
+
+
 def test_an_accelerator_that_is_not_there_is_named(dataset, tmp_path):
     with pytest.raises(ValueError, match="cannot run on accelerator 'cuda'"):
         train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset, machine=Machine(accelerator="cuda"))

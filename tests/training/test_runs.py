@@ -55,6 +55,7 @@ RECIPE_DIGESTS = {
     "demo": "9907b664c2361c56",
     "randomized": "72a530b66efa5be7",
     "randomized-live": "684cc0e555e31097",
+    "randomized-gpu": "94500c5398460cbc",
     "martinez": "1725caa09157002e",
     "videopose3d-243": "432880954d8330c0",
 }

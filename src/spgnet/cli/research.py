@@ -65,7 +65,7 @@ class EvaluateOptions:
     """Average with the result for the mirrored input."""
 
 
-FORMER_RECIPES = {"wild": "randomized", "wild-live": "randomized-live"}
+FORMER_RECIPES = {"wild": "randomized", "wild-live": "randomized-live", "wild-gpu": "randomized-gpu"}
 FORMER_OPTIONS = {
     **FORMER_FIELDS,
     **{f"data.{former}": f"data.{present}" for former, present in FORMER_DATA_FIELDS.items()},

@@ -154,6 +154,15 @@ RECIPES: dict[str, TrainConfig] = {
     ),
     "randomized": _RANDOMIZED,
     "randomized-live": replace(_RANDOMIZED, model=replace(_RANDOMIZED.model, causal=True)),
+    "randomized-gpu": replace(
+        _RANDOMIZED,
+        epochs=60,
+        steps_per_epoch=1000,
+        batch_size=4096,
+        decay=0.93,
+        weight_average=0.999,
+        steps_per_draw=4,
+    ),
     "martinez": TrainConfig(model=MartinezConfig(), loss=BASELINE_LOSS, frames_per_sample=1),
     "videopose3d-243": replace(_paper(5), loss=BASELINE_LOSS, frames_per_sample=1),
 }
@@ -168,6 +177,7 @@ RECIPE_DESCRIPTIONS = {
     "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
     "randomized": "The shipped weights: any camera, a real detector's errors and gaps (J = 27).",
     "randomized-live": "The same, looking at past frames only.",
+    "randomized-gpu": "Like randomized, in batches for a GPU (with --machine.compiled).",
     "martinez": "Martinez et al.'s single-frame network at its published size.",
     "videopose3d-243": "The paper's Baseline, VideoPose3D: no projector, no kinematic term.",
 }
