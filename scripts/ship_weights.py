@@ -97,6 +97,7 @@ def main(shipment: Shipment) -> None:
         "recipe": recipe,
         "command": command_of(environment["command"], config),
         "commit": environment["commit"],
+        **({"resumed": environment["resumed"]} if "resumed" in environment else {}),
         "output_frames": best["step"] * config.batch_size,
         "validation_mpjpe_mm": round(best["validation_mpjpe"], 1),
         "real_video": on_real_video(shipment),

@@ -1,6 +1,9 @@
 """What weights are trained and validated on: by kind of movement, and never the same people."""
 
+from dataclasses import replace
+
 import pytest
+import torch
 
 from spgnet.data.config import DataConfig
 from spgnet.data.sources import check_data, load_dataset, load_training_data, load_validation
@@ -9,11 +12,14 @@ from spgnet.datasets.movements import (
     ADDED_ARCHIVES,
     GENERATED_WEIGHTS,
     HELD_OUT_PEOPLE,
+    NECK,
+    OWN_BODIES,
     TRAINING_GROUPS,
     VALIDATION_GROUPS,
     is_held_out,
     training_groups,
     validation_clips,
+    with_common_neck,
 )
 from spgnet.datasets.open_benchmark import NON_COMMERCIAL, open_benchmark_facts
 from spgnet.errors import InputError
@@ -124,3 +130,42 @@ def test_a_check_names_the_archives_that_were_added_and_what_is_wrong_with_them(
     save_motion_archive(tmp_path / "cmu_misc.npz", procedural_clips(2, seed=0, seconds=1.0))
     _, report = check_data(tmp_path)
     assert any("cmu_misc.npz" in error and "SHA-256" in error for error in report.errors)
+
+
+def neck(clips) -> float:
+    """How far the thorax is above the shoulders while the arms hang, by lengths of the trunk up to them."""
+    joints = torch.cat([clip.joints for clip in clips])
+    trunk = joints[:, 8] - joints[:, 0]
+    hanging = (joints[:, [11, 14], 2].amin(dim=1) - joints[:, [13, 16], 2].amax(dim=1)) > 0.15
+    hanging &= trunk[:, 2] > 0.9 * trunk.norm(dim=-1)
+    shoulders = joints[:, [11, 14]].mean(dim=1) - joints[:, 0]
+    height = (shoulders * trunk).sum(dim=-1) / trunk.square().sum(dim=-1)
+    return 1 / float(height[hanging].median()) - 1
+
+
+def test_everybody_has_the_neck_equally_far_above_the_shoulders(real_motion, trained):
+    everyday, sports = (
+        neck(load_motion_archive(real_motion / f"cmu_{name}.npz")) for name in ("everyday", "sports")
+    )
+    assert everyday - sports > 0.1  # a tenth of the trunk
+    skeletons = {}
+    for group, members in trained:
+        for clip in members:
+            own = clip.subject if group.archive in OWN_BODIES else ""
+            skeletons.setdefault((group.archive, own), []).append(clip)
+    del skeletons["cmu_misc.npz", "cmu55"]  # who dances all the time, with raised arms
+    for (archive, _), clips in skeletons.items():
+        assert neck(clips) == pytest.approx(NECK, abs=0.02), archive  # groups leave some of the clips out
+    moved = with_common_neck(procedural_clips(8, seed=1, seconds=2.0))
+    assert neck(moved) == pytest.approx(NECK, abs=1e-4)
+
+
+def test_a_common_neck_leaves_all_but_thorax_and_spine_alone():
+    clips = procedural_clips(8, seed=1, seconds=2.0)
+    for clip, moved in zip(clips, with_common_neck(clips), strict=True):
+        others = [joint for joint in range(17) if joint not in (7, 8)]
+        assert torch.equal(moved.joints[:, others], clip.joints[:, others])
+        rise = moved.joints - clip.joints
+        torch.testing.assert_close(rise[:, 7], rise[:, 8] / 2)
+    lying = replace(clips[7], joints=clips[7].joints[:, :, [2, 1, 0]])
+    assert with_common_neck([lying])[0] is lying

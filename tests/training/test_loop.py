@@ -21,6 +21,7 @@ from spgnet.data.dataset import PoseDataset
 from spgnet.data.samples import RandomizedSampler, WindowSampler, randomized_dataset
 from spgnet.data.training_data import TrainingData
 from spgnet.errors import InputError
+from spgnet.files import read_json
 from spgnet.models import RayNetConfig, SPGNetConfig, VideoPose3DConfig
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training import loop as training
@@ -205,7 +206,9 @@ def test_a_resumed_run_keeps_the_record_of_where_it_began(dataset, tmp_path, che
         (run / "last.safetensors").unlink()
     (run / "environment.json").write_text('{"host": "another"}')
     assert train(CONFIG, run, TrainingData(dataset), None, resume=True)
-    assert (run / "environment.json").read_text() == '{"host": "another"}'
+    environment = read_json(run / "environment.json")
+    assert [entry["step"] for entry in environment.pop("resumed")] == [3 if checkpoint else 0]
+    assert environment == {"host": "another"}
 
 
 def test_an_epoch_goes_through_all_samples_in_random_order_before_it_repeats_one(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spgnet.data.config import DataConfig
+from spgnet.files import read_json
 from spgnet.synthetic.domain_randomization import DomainRandomization
 from spgnet.training.losses import LossWeights
 from spgnet.training.recipes import (
@@ -27,6 +28,7 @@ from spgnet.training.runs import (
     load_run,
     read_config,
     read_log,
+    record_resumption,
 )
 
 
@@ -233,3 +235,13 @@ def test_a_folder_without_a_run_and_a_run_without_weights_are_refused(tmp_path):
     create_run(tmp_path, RECIPES["demo"])
     with pytest.raises(ValueError, match=r"best.safetensors: no such checkpoint"):
         load_run(tmp_path)
+
+
+def test_a_run_says_when_and_by_which_commit_it_was_resumed(tmp_path):
+    create_run(tmp_path, RECIPES["demo"])
+    started = read_json(tmp_path / "environment.json")
+    for step in (100, 250):
+        record_resumption(tmp_path, step)
+    environment = read_json(tmp_path / "environment.json")
+    assert [entry["step"] for entry in environment.pop("resumed")] == [100, 250]
+    assert environment == started

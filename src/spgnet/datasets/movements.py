@@ -13,14 +13,19 @@ People who are validated on are in no group of training, whatever archive they a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from spgnet.datasets.open_benchmark import load_pinned_archive, open_benchmark_facts
 from spgnet.datasets.takes import DatasetReport
 from spgnet.errors import InputError
 from spgnet.geometry.motion_clip import MotionClip
+from spgnet.geometry.skeleton import HUMAN36M
 
 ADDED_ARCHIVES = {
     "uiprmd_correct.npz": "bf128bb3ca5b05624e650d86ea3efc03199be92a502540b43ba804c202db5094",
@@ -117,6 +122,53 @@ GENERATED_KINDS = {"walk": "walking", "lie": "floor", "limbs": "balancing", "bal
 the floor are few, and nobody who is held out balances."""
 
 
+OWN_BODIES = (
+    "cmu_misc.npz",
+    "cmu_playground.npz",
+    "cmu_sports.npz",
+    "uiprmd_correct.npz",
+    "uiprmd_incorrect.npz",
+)
+"""Archives in which everybody has a skeleton of their own; the others have one for all."""
+NECK = 0.045
+"""How far the thorax is above the middle of the shoulders while the arms hang, by the height of these above
+the pelvis: as in the largest archives, and in Bandai-Namco's. Skeletons have it from 0.04 below to 0.14
+above, since sources differ in what they call the thorax."""
+
+_NAMES = HUMAN36M.names
+_SHOULDERS, _WRISTS = (
+    [_NAMES.index(f"{side}_{joint}") for side in ("left", "right")] for joint in ("shoulder", "wrist")
+)
+_THORAX, _SPINE = _NAMES.index("thorax"), _NAMES.index("spine")
+
+
+def with_common_neck(clips: Sequence[MotionClip]) -> list[MotionClip]:
+    """Clips of one skeleton with the thorax moved along the trunk to where all skeletons are to have it.
+
+    It is moved by the same share of the trunk in all frames, so that shoulders still rise with raised arms;
+    the spine is moved half as far. Where nobody stands with hanging arms, the clips are as they were.
+    """
+    joints = torch.cat([clip.joints for clip in clips])
+    trunk = joints[:, _THORAX] - joints[:, 0]
+    length = trunk.norm(dim=-1)
+    above = (joints[:, _SHOULDERS, 2].amin(dim=1) - joints[:, _WRISTS, 2].amax(dim=1)) > 0.15
+    hanging = above & (trunk[:, 2] > 0.9 * length)
+    if not bool(hanging.any()):
+        return list(clips)
+    middle = joints[:, _SHOULDERS].mean(dim=1) - joints[:, 0]
+    height = float(((middle * trunk).sum(dim=-1) / length.square())[hanging].median())
+    share = height * (1 + NECK) - 1  # so that the thorax is at (1 + NECK) times the shoulders' height
+    return [replace(clip, joints=_with_trunk(clip.joints, share)) for clip in clips]
+
+
+def _with_trunk(joints: Float[Tensor, "frames 17 3"], share: float) -> Float[Tensor, "frames 17 3"]:
+    """Joints with the thorax farther up the trunk by a share of its length, and the spine by half of that."""
+    moved, rise = joints.clone(), share * (joints[:, _THORAX] - joints[:, 0])
+    moved[:, _THORAX] += rise
+    moved[:, _SPINE] += rise / 2
+    return moved
+
+
 def has_added_archives(motion: Path) -> bool:
     """Whether a folder holds an archive beyond the open benchmark's."""
     return any((motion / name).exists() for name in ADDED_ARCHIVES)
@@ -158,6 +210,16 @@ def check_added_archives(motion: Path) -> DatasetReport:
     return DatasetReport(facts, errors)
 
 
+def _with_common_necks(archive: str, clips: list[MotionClip]) -> list[MotionClip]:
+    """:func:`with_common_neck` for every skeleton of an archive."""
+    if archive not in OWN_BODIES:
+        return with_common_neck(clips)
+    people: dict[str, list[MotionClip]] = {}
+    for clip in clips:
+        people.setdefault(clip.subject, []).append(clip)
+    return [clip for members in people.values() for clip in with_common_neck(members)]
+
+
 def is_held_out(clip: MotionClip) -> bool:
     """Whether a clip shows somebody who is validated or tested on."""
     return clip.subject in HELD_OUT_PEOPLE or clip.name in HELD_OUT_CLIPS
@@ -168,7 +230,7 @@ def _load_groups(
 ) -> list[tuple[MovementGroup, list[MotionClip]]]:
     sums = open_benchmark_facts()["archives"] | ADDED_ARCHIVES
     archives = {
-        name: load_pinned_archive(motion / name, sums[name])
+        name: _with_common_necks(name, load_pinned_archive(motion / name, sums[name]))
         for name in dict.fromkeys(group.archive for group in groups)
     }
     return [

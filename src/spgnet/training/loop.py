@@ -29,7 +29,14 @@ from spgnet.models import LiftedPose, LiftingNetwork, build_model
 from spgnet.training import losses
 from spgnet.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from spgnet.training.recipes import TrainConfig
-from spgnet.training.runs import check_free, check_resumable, create_run, read_log, write_log
+from spgnet.training.runs import (
+    check_free,
+    check_resumable,
+    create_run,
+    read_log,
+    record_resumption,
+    write_log,
+)
 
 LogCallback = Callable[[dict[str, Any]], None]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
@@ -107,7 +114,8 @@ def _train(
     network = build_model(config.model)
     network.init_root_bias(train_data.mean_root)
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
-    model, optimizer = fabric.setup(torch.compile(network) if compiled else network, adam)
+    trained = cast(torch.nn.Module, torch.compile(network)) if compiled else network
+    model, optimizer = fabric.setup(trained, adam)
     if validation_data is not None:
         validation_data = validation_data.to(fabric.device)
     if not config.unlabelled.any:
@@ -137,8 +145,11 @@ def _train(
         if average is not None:
             average.n_averaged.fill_(progress.step)
         log = [entry for entry in read_log(run_dir) if entry["step"] <= progress.step]
-    elif not resume and fabric.is_global_zero:
-        create_run(run_dir, config)
+    if fabric.is_global_zero:
+        if resume:
+            record_resumption(run_dir, progress.step)
+        else:
+            create_run(run_dir, config)
 
     def save() -> None:
         if fabric.is_global_zero:

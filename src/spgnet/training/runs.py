@@ -111,6 +111,15 @@ def create_run(run_dir: Path, config: TrainConfig) -> None:
     write_json(run_dir / "config.json", config_to_json(config))
 
 
+def record_resumption(run_dir: Path, step: int) -> None:
+    """Note in a run's ``environment.json`` after which step it is resumed, when, and by which commit."""
+    path = run_dir / "environment.json"
+    environment = read_json(path) if path.exists() else {}
+    now = {key: value for key, value in _environment().items() if key in ("started", "commit")}
+    resumed = [*environment.get("resumed", []), {"step": step, **now}]
+    write_json(path, environment | {"resumed": resumed})
+
+
 def check_resumable(run_dir: Path, config: TrainConfig) -> None:
     """Make sure that a run folder belongs to a configuration; only the paths of its data may differ.
 
