@@ -42,7 +42,7 @@ def cost_of_person(person: Observations, body: Body, scale: float, floor: Floor)
     rays = network.joints / np.linalg.norm(network.joints, axis=-1, keepdims=True)
 
     def by_the_ray(off: np.ndarray, ray: np.ndarray, across: float, along: float) -> float:
-        return (off @ off - (off @ ray) ** 2) / across**2 + (off @ ray) ** 2 / along**2
+        return float((off @ off - (off @ ray) ** 2) / across**2 + (off @ ray) ** 2 / along**2)
 
     for node in range(len(joints)):
         for joint in range(17):
@@ -68,7 +68,7 @@ def cost_of_person(person: Observations, body: Body, scale: float, floor: Floor)
             if person.joined[node] and person.joined[node + 1]:
                 acceleration = (path[node - 1] - 2 * path[node] + path[node + 1]) / person.step**2
                 total += acceleration @ acceleration / deviation**2
-    return total * person.step / NODE_SECONDS
+    return float(total * person.step / NODE_SECONDS)
 
 
 def cost_of(people: Sequence[Observations], state: State) -> float:
@@ -78,7 +78,7 @@ def cost_of(people: Sequence[Observations], state: State) -> float:
         total += cost_of_person(person, body, scale, floor) + (scale / SIZES.scale) ** 2
         total += (((body.log_lengths - person.network.log_lengths) / SIZES.length) ** 2).sum()
     total += ((floor.up_rows @ floor.up - floor.up_target) ** 2).sum()
-    return total + ((floor.height - floor.prior_height) / floor.height_deviation) ** 2
+    return float(total) + ((floor.height - floor.prior_height) / floor.height_deviation) ** 2
 
 
 def moved(problem: Problem, step: np.ndarray) -> State:

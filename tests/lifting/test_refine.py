@@ -1,0 +1,187 @@
+"""Motions that are refined against their detections, their bones and the floor."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from lifting.people import SIZE, camera
+from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.lifting.body import Body, body_of_joints
+from spgnet.lifting.motion import Motion
+from spgnet.lifting.refine import _node_times, refine
+from spgnet.synthetic.detector_joints import usual_offsets
+from spgnet.synthetic.procedural import procedural_clips
+
+FPS = 120
+ARRAYS = ("joints", "confidence", "pixels", "timestamps")
+WRIST = HUMAN36M.names.index("left_wrist")
+
+
+@cache
+def filmed(seed: int = 0) -> tuple[Motion, np.ndarray]:
+    """A second of a walk as a network might lift it, bones turned and path moved; and its true joints.
+
+    The detector sees the joints exactly where a detector usually sees them. The camera's place is unknown.
+    """
+    world = procedural_clips(1, seed=seed, seconds=1.1, fps=float(FPS))[0].joints[: FPS + 1].double()
+    world = world - world[0, 0] * torch.tensor([1.0, 1.0, 0.0])
+    lens = camera().to(torch.float64)
+    truth = lens.world_to_camera(world)
+    pixels = lens.camera_to_image(truth + usual_offsets(truth)).numpy()
+    body, rng, time = body_of_joints(truth.numpy()), np.random.default_rng(seed), np.arange(FPS + 1) / FPS
+    rates, starts = rng.uniform(0.2, 0.6, (17, 3)), rng.uniform(0, 1, (17, 3))
+    waves = np.sin(2 * np.pi * (time[:, None, None] * rates + starts))
+    directions = body.directions + np.radians(6) * waves[:, 1:]
+    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+    lifted = Body(body.root + 0.05 * waves[:, 0], directions, body.log_lengths)
+    lost = opencv_camera(lens.intrinsics_matrix(), lens.distortion_coefficients(), SIZE)
+    motion = Motion(
+        lifted.joints.astype(np.float32),
+        np.full((FPS + 1, 17), 0.9, np.float32),
+        pixels.astype(np.float32),
+        time,
+        lost,
+        "a test",
+    )
+    return motion, truth.numpy()
+
+
+def frames(motion: Motion, chosen: slice | np.ndarray) -> Motion:
+    return replace(motion, **{name: getattr(motion, name)[chosen] for name in ARRAYS})
+
+
+def error(motion: Motion, truth: np.ndarray) -> float:
+    """Mean error in metres."""
+    return float(np.linalg.norm(motion.joints - truth, axis=-1).mean())
+
+
+def pixels_off(motion: Motion) -> float:
+    """Mean distance of joints, where detectors see them, from their detections; without the spine."""
+    joints = torch.from_numpy(motion.joints.astype(np.float64))
+    seen = motion.camera.to(torch.float64).camera_to_image(joints + usual_offsets(joints)).numpy()
+    return float(np.delete(np.linalg.norm(seen - motion.pixels, axis=-1), 7, axis=1).mean())
+
+
+def uncertainty(motion: Motion) -> np.ndarray:
+    assert motion.uncertainty is not None
+    return motion.uncertainty
+
+
+def pose_error(motion: Motion, truth: np.ndarray, chosen: np.ndarray) -> float:
+    """Mean error in metres of chosen frames' joints relative to the pelvis."""
+    off = motion.joints[chosen] - truth[chosen]
+    return float(np.linalg.norm(off - off[:, :1], axis=-1).mean())
+
+
+def lengths(motion: Motion) -> np.ndarray:
+    return HUMAN36M.bone_lengths(torch.from_numpy(motion.joints)).numpy()
+
+
+@pytest.fixture(scope="module")
+def refined() -> Motion:
+    return refine([frames(filmed()[0], slice(None, None, 4))])[0]
+
+
+def test_joints_project_nearer_to_their_detections_and_are_nearer_to_the_truth(refined):
+    given, truth = frames(filmed()[0], slice(None, None, 4)), filmed()[1][::4]
+    assert pixels_off(refined) < 0.4 * pixels_off(given)
+    assert error(refined, truth) < 0.5 * error(given, truth)
+
+
+def test_bones_are_constant_and_alike_on_both_sides(refined):
+    found = lengths(refined)
+    np.testing.assert_allclose(found, np.broadcast_to(found[0], found.shape), atol=1e-5)
+    twins = [HUMAN36M.mirror[child] - 1 for _, child in HUMAN36M.bones]
+    np.testing.assert_allclose(found, found[:, twins], atol=1e-5)
+
+
+def test_all_but_joints_uncertainty_and_the_cameras_place_is_kept(refined):
+    motion = frames(filmed()[0], slice(None, None, 4))
+    before = {name: getattr(motion, name).copy() for name in ARRAYS}
+    (again,) = refine([motion])
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(motion, name), before[name])
+    for name in ("confidence", "pixels", "timestamps"):
+        np.testing.assert_array_equal(getattr(again, name), before[name])
+    assert motion.uncertainty is None
+    assert torch.equal(again.camera.focal, motion.camera.focal)
+    np.testing.assert_array_equal(again.joints, refined.joints)
+
+
+def test_who_walks_shows_where_the_camera_is(refined):
+    assert refined.camera.extrinsics == "estimated"
+    assert refined.camera.position[2] == pytest.approx(1.2, abs=0.1)
+    feet = refined.world[:, [3, 6], 2].min(axis=1)
+    assert np.median(feet) == pytest.approx(0.08, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        pytest.param(slice(None, None, 2), id="60 fps"),
+        pytest.param(slice(None), id="120 fps"),
+        pytest.param(
+            np.unique(np.r_[np.arange(0, 121, 4), np.random.default_rng(0).choice(121, 60)]), id="unsteady"
+        ),
+    ],
+)
+def test_errors_do_not_depend_on_the_frame_rate(refined, chosen):
+    """To 0.3 mm of poses on average, though interpolation between nodes moves joints by a millimetre."""
+    motion, truth = filmed()
+    (other,) = refine([frames(motion, chosen)])
+    common = np.isin(motion.timestamps[chosen], refined.timestamps)
+    one = pose_error(refined, truth[::4], np.ones(len(refined), dtype=bool))
+    two = pose_error(other, truth[chosen], common)
+    assert abs(one - two) < 3e-4
+
+
+def test_nodes_are_25_a_second_and_never_more_than_frames():
+    steps = {fps: np.diff(_node_times(np.arange(fps + 1) / fps)) for fps in (5, 30, 60, 240)}
+    for fps, between in steps.items():
+        np.testing.assert_allclose(between, max(0.04, 1 / fps))
+    assert len(_node_times(np.array([3.0]))) == 1
+    assert _node_times(np.array([3.0, 3.01])).tolist() == [3.0, 3.01]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_clips_of_few_frames_are_refined(count):
+    given = frames(filmed()[0], np.arange(count) * 4)
+    (motion,) = refine([given])
+    assert pixels_off(motion) < 0.6 * pixels_off(given)
+    assert np.isfinite(uncertainty(motion)).all()
+    assert (uncertainty(motion) > 0).all()
+
+
+def test_uncertainty_is_positive_and_larger_where_joints_are_hidden(refined):
+    given = frames(filmed()[0], slice(None, None, 4))
+    confidence = given.confidence.copy()
+    confidence[10:20, WRIST] = 0
+    (hidden,) = refine([replace(given, confidence=confidence)])
+    assert np.isfinite(uncertainty(hidden)).all()
+    assert (uncertainty(hidden) > 0).all()
+    assert (uncertainty(hidden)[12:18, WRIST] > 1.02 * uncertainty(refined)[12:18, WRIST]).all()
+
+
+def test_without_any_detection_bones_are_constant_and_nothing_is_infinite():
+    given = frames(filmed()[0], slice(0, 60, 4))
+    (motion,) = refine([replace(given, confidence=np.zeros_like(given.confidence))])
+    assert np.isfinite(motion.joints).all()
+    assert np.ptp(lengths(motion), axis=0).max() < 1e-5
+    assert np.isfinite(uncertainty(motion)).all()
+
+
+def test_a_calibrated_camera_stays_where_it_is():
+    given = replace(frames(filmed()[0], slice(0, 80, 4)), camera=camera())
+    assert refine([given])[0].camera is given.camera
+
+
+def test_several_people_get_one_camera():
+    people = [frames(filmed(seed)[0], slice(0, 80, 4)) for seed in (0, 1)]
+    one, other = refine([people[0], replace(people[1], track=2)])
+    assert one.camera is other.camera or torch.equal(one.camera.rotation, other.camera.rotation)
+    assert torch.equal(one.camera.position, other.camera.position)
+    assert [one.track, other.track] == [1, 2]
