@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,46 @@ def as_json(**changes: object) -> str:
     return json.dumps({key: value for key, value in (entries | changes).items() if value is not None})
 
 
+FISHEYE_LENS = np.array([0.08, -0.02, 0.004, -0.001])
+RATIONAL_LENS = np.array([4.1, 0.9, 1e-4, 2e-4, 0.03, 4.4, 2.3, 0.2])
+
+
+def oracle(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """The pixels of points in the world, by OpenCV."""
+    matrix, lens = (
+        camera.intrinsics_matrix().double().numpy(),
+        camera.distortion_coefficients().double().numpy(),
+    )
+    turn = cv2.Rodrigues(camera.rotation.double().numpy())[0]
+    shift = -camera.rotation.double().numpy() @ camera.position.double().numpy()
+    points = np.ascontiguousarray(points.reshape(-1, 1, 3), dtype=np.float64)
+    if camera.convention == "fisheye":
+        return cv2.fisheye.projectPoints(points, turn, shift, matrix, lens)[0].reshape(-1, 2)
+    return cv2.projectPoints(points, turn, shift, matrix, lens)[0].reshape(-1, 2)
+
+
+@pytest.mark.parametrize(
+    ("lens", "fisheye", "model"),
+    [
+        (LENS, False, "plumb_bob"),
+        (RATIONAL_LENS, False, "rational_polynomial"),
+        (FISHEYE_LENS, True, "equidistant"),
+    ],
+)
+def test_every_lens_model_comes_back_from_a_file_and_sees_what_opencv_sees(tmp_path, lens, fisheye, model):
+    rig = random_rig(1, seed=4)[0]
+    camera = opencv_camera(MATRIX, lens, SIZE, rotation=rig.rotation, position=rig.position, fisheye=fisheye)
+    save_camera(tmp_path / "camera.json", camera)
+    assert json.loads((tmp_path / "camera.json").read_text())["distortion_model"] == model
+    again = load_camera(tmp_path / "camera.json")
+    assert (again.convention, again.distortion_model) == (camera.convention, model)
+    for field in FIELDS:
+        torch.testing.assert_close(getattr(again, field), getattr(camera, field), rtol=0, atol=1e-5)
+    points = np.random.default_rng(0).uniform([-1, -1, 0], [1, 1, 2], (50, 3))
+    seen = again.to(torch.float64).world_to_image(torch.from_numpy(points)).numpy()
+    np.testing.assert_allclose(seen, oracle(points, camera), atol=0.05)
+
+
 # --- Our own JSON -------------------------------------------------------------------------------
 
 
@@ -164,9 +205,9 @@ def test_files_that_opencv_wrote_are_read(tmp_path, suffix, matrix, lens):
 
 def test_a_camera_info_of_ros_is_read(tmp_path):
     same(load_camera(write(tmp_path / "camera.yaml", ROS)), CAMERA)
-    fisheye = ROS.replace("plumb_bob", "equidistant")
-    with pytest.raises(ValueError, match=r"camera\.yaml: fisheye lenses \(equidistant\) are not supported"):
-        load_camera(write(tmp_path / "camera.yaml", fisheye))
+    other = ROS.replace("plumb_bob", "omni")
+    with pytest.raises(ValueError, match=r"camera\.yaml: the lens model 'omni' is not known"):
+        load_camera(write(tmp_path / "camera.yaml", other))
 
 
 NESTED = """# a comment at the start
@@ -254,6 +295,168 @@ def test_a_file_without_image_size_takes_that_of_the_video(tmp_path):
         load_camera(path)
 
 
+# --- Lens models --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (as_json(distortion=FISHEYE_LENS.tolist(), fisheye_model=1), (FISHEYE_LENS, True)),
+        (as_json(distortion=FISHEYE_LENS.tolist(), fisheye=True), (FISHEYE_LENS, True)),
+        (as_json(distortion=FISHEYE_LENS.tolist(), distortion_model="equidistant"), (FISHEYE_LENS, True)),
+        (
+            as_json(distortion=[*FISHEYE_LENS.tolist(), 0], distortion_model="equidistant"),
+            (FISHEYE_LENS, True),
+        ),
+        (as_json(distortion=FISHEYE_LENS.tolist(), fisheye=False, fisheye_model=0), (FISHEYE_LENS, False)),
+        (as_json(distortion=RATIONAL_LENS.tolist()), (RATIONAL_LENS, False)),
+        (
+            as_json(distortion=RATIONAL_LENS.tolist(), distortion_model="rational_polynomial"),
+            (RATIONAL_LENS, False),
+        ),
+        (as_json(distortion=[*RATIONAL_LENS.tolist(), 0, 0, 0, 0]), (RATIONAL_LENS, False)),
+        (as_json(distortion=None), ([], False)),
+    ],
+)
+def test_a_file_says_which_lens_model_its_coefficients_are_of(tmp_path, text, expected):
+    lens, fisheye = expected
+    camera, right = (
+        load_camera(write(tmp_path / "c.json", text)),
+        opencv_camera(MATRIX, lens, SIZE, fisheye=fisheye),
+    )
+    assert camera.convention == right.convention
+    torch.testing.assert_close(camera.distortion_coefficients(), right.distortion_coefficients())
+
+
+def test_a_lens_model_of_another_kind_or_with_too_many_coefficients_is_refused(tmp_path):
+    for changes, message in (
+        ({"distortion_model": "omni"}, "the lens model 'omni' is not known"),
+        ({"distortion": [0.1] * 14}, "only k1, k2, p1, p2, k3, k4, k5, k6"),
+        ({"distortion": [0.1] * 5, "fisheye": True}, "expected k1, k2, k3, k4 of a fisheye"),
+        ({"distortion": None, "distortion_table": [[1, 2]]}, "'distortion_table' is not understood"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_camera(write(tmp_path / "c.json", as_json(**changes)))
+
+
+PLACES = {"fx": 913.25, "fy": 914.5, "cx": 366.5, "cy": 638.5, "width": 720, "height": 1280}
+
+
+@pytest.mark.parametrize(
+    ("entries", "camera"),
+    [
+        (PLACES, opencv_camera(MATRIX, None, SIZE)),
+        (PLACES | dict(zip(("k1", "k2", "p1", "p2", "k3"), LENS.tolist(), strict=True)), CAMERA),
+        (PLACES | {"k1": 0.125}, opencv_camera(MATRIX, [0.125], SIZE)),
+        ({"K": MATRIX.tolist(), "width": 720, "height": 1280}, opencv_camera(MATRIX, None, SIZE)),
+        (
+            {"fl_x": 913.25, "fl_y": 914.5, "cx": 366.5, "cy": 638.5, "w": 720, "h": 1280, "k1": 0.125},
+            opencv_camera(MATRIX, [0.125], SIZE),
+        ),
+    ],
+)
+def test_intrinsics_may_be_given_as_numbers_and_without_distortion(tmp_path, entries, camera):
+    same(load_camera(write(tmp_path / "camera.json", json.dumps(entries))), camera)
+
+
+def test_numbers_that_lack_one_are_refused(tmp_path):
+    entries = {key: value for key, value in PLACES.items() if key != "cy"}
+    with pytest.raises(InputError, match="lacks cy"):
+        load_camera(write(tmp_path / "camera.json", json.dumps(entries)))
+
+
+# --- Kalibr, EasyMocap and COLMAP ---------------------------------------------------------------
+
+KALIBR = """cam0:
+  camera_model: pinhole
+  distortion_coeffs: [0.125, -0.28, -0.0003, 0.0007]
+  distortion_model: radtan
+  intrinsics: [913.25, 914.5, 366.5, 638.5]
+  resolution: [720, 1280]
+  T_cam_imu:
+  - [1, 0, 0, 0]
+cam1:
+  camera_model: pinhole
+  distortion_coeffs: [0.08, -0.02, 0.004, -0.001]
+  distortion_model: equidistant
+  intrinsics: [913.25, 914.5, 366.5, 638.5]
+  resolution: [720, 1280]
+"""
+
+
+def test_kalibrs_cameras_are_chosen_by_name(tmp_path):
+    path = write(tmp_path / "camchain.yaml", KALIBR)
+    same(load_camera(path, name="cam0"), opencv_camera(MATRIX, LENS[:4], SIZE))
+    fisheye = load_camera(path, name="cam1")
+    assert fisheye.convention == "fisheye"
+    torch.testing.assert_close(fisheye.radial, torch.tensor([0.08, -0.02, 0.004, -0.001]))
+    with pytest.raises(InputError, match=r"which camera\? the file holds cam0, cam1"):
+        load_camera(path)
+    with pytest.raises(InputError, match="the camera model 'omni' of Kalibr is not known"):
+        load_camera(write(path, KALIBR.replace("pinhole", "omni")), name="cam1")
+
+
+def _easymocap(folder: Path, poses: dict[str, np.ndarray]) -> Path:
+    """An intri.yml of two cameras, and an extri.yml of the first one's pose, as OpenCV writes them."""
+    for name, entries in (
+        ("intri", {"K_01": MATRIX, "dist_01": LENS, "K_02": MATRIX * [[2], [2], [1]]}),
+        ("extri", poses),
+    ):
+        storage = cv2.FileStorage(str(folder / f"{name}.yml"), cv2.FILE_STORAGE_WRITE)
+        for key, value in entries.items():
+            storage.write(key, value.reshape(len(value), -1))
+        storage.release()
+    return folder / "intri.yml"
+
+
+@pytest.mark.parametrize("with_matrix", [True, False])
+def test_easymocaps_camera_has_the_pose_in_the_file_beside_it(tmp_path, with_matrix):
+    turn, shift = np.array([1.678, 1.031, -0.391]), np.array([0.26, 0.96, 2.93])
+    poses = {"R_01": turn, "T_01": shift} | ({"Rot_01": cv2.Rodrigues(turn)[0]} if with_matrix else {})
+    path = _easymocap(tmp_path, poses)
+    camera = load_camera(path, name="01", image_size=SIZE)
+    assert camera.extrinsics == "calibrated"
+    points = np.random.default_rng(0).uniform([-1, -1, 0], [1, 1, 2], (20, 3))
+    seen = camera.to(torch.float64).world_to_image(torch.from_numpy(points)).numpy()
+    np.testing.assert_allclose(seen, cv2.projectPoints(points, turn, shift, MATRIX, LENS)[0][:, 0], atol=0.02)
+    other = load_camera(path, name="02", image_size=SIZE)
+    assert (other.extrinsics, other.focal[0].item()) == ("arbitrary", 2 * 913.25)
+    (tmp_path / "extri.yml").unlink()
+    assert load_camera(path, name="01", image_size=SIZE).extrinsics == "arbitrary"
+
+
+COLMAP = """# Camera list with one line of data per camera:
+#   CAMERA_ID, MODEL, WIDTH, HEIGHT, PARAMS[]
+# Number of cameras: 2
+1 OPENCV 720 1280 913.25 914.5 367 639 0.125 -0.28 -0.0003 0.0007
+2 OPENCV_FISHEYE 720 1280 913.25 914.5 367 639 0.08 -0.02 0.004 -0.001
+"""
+
+
+def test_colmaps_cameras_are_the_same_as_text_and_as_binary_half_a_pixel_from_opencvs(tmp_path):
+    text, binary = write(tmp_path / "cameras.txt", COLMAP), tmp_path / "cameras.bin"
+    content = struct.pack("<Q", 2)
+    for number, model, *parameters in ((1, 4, *LENS[:4]), (2, 5, *FISHEYE_LENS)):
+        content += struct.pack("<iiQQ8d", number, model, 720, 1280, 913.25, 914.5, 367, 639, *parameters)
+    binary.write_bytes(content)
+    for path in (text, binary):
+        same(load_camera(path, name="1"), opencv_camera(MATRIX, LENS[:4], SIZE))
+        fisheye = load_camera(path, name="2")
+        assert fisheye.convention == "fisheye"
+        torch.testing.assert_close(fisheye.center, torch.tensor([366.5, 638.5]))
+    for end in (0, 5, 20, 40, len(content) - 1):
+        binary.write_bytes(content[:end])
+        with pytest.raises(InputError, match=r"cameras\.bin"):
+            load_camera(binary, name="1")
+    for old, new, message in (
+        ("OPENCV 720", "FOV 720", "has the model FOV, which is not known"),
+        (" 0.0007", "", "has 7 parameters, expected fx fy"),
+        ("0.0007", "none", "are no numbers"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_camera(write(text, COLMAP.replace(old, new)), name="1")
+
+
 # --- Pose2Sim and Caliscope ---------------------------------------------------------------------
 
 
@@ -283,6 +486,49 @@ def test_a_name_that_means_no_camera_or_several_is_refused_with_the_list(tmp_pat
         load_camera(write(tmp_path / "c.toml", POSE2SIM), name=name)
 
 
+CALISCOPE = """
+[cameras.0]
+cam_id = 0
+ignore = true
+size = [1280, 720]
+
+[cameras.1]
+cam_id = 1
+rotation_count = 1
+ignore = false
+size = [720, 1280]
+matrix = [[913.25, 0.0, 366.5], [0.0, 914.5, 638.5], [0.0, 0.0, 1.0]]
+distortions = [0.125, -0.28, -0.0003, 0.0007, 0.21]
+translation = [0.26, 0.96, 2.93]
+rotation = ROTATION
+
+[cameras.2]
+size = [1280, 720]
+matrix = [[640.0, 0.0, 640.0], [0.0, 640.0, 360.0], [0.0, 0.0, 1.0]]
+distortions = [0.0, 0.0, 0.0, 0.0, 0.0]
+"""
+
+
+@pytest.mark.parametrize("as_matrix", [True, False])
+def test_caliscopes_nested_cameras_are_chosen_by_number_and_turned_by_a_vector_or_a_matrix(
+    tmp_path, as_matrix
+):
+    turn, shift = np.array([1.678, 1.031, -0.391]), np.array([0.26, 0.96, 2.93])
+    rotation = cv2.Rodrigues(turn)[0] if as_matrix else turn
+    path = write(tmp_path / "camera_array.toml", CALISCOPE.replace("ROTATION", str(rotation.tolist())))
+    points = np.random.default_rng(0).uniform([-1, -1, 0], [1, 1, 2], (20, 3))
+    for name in ("1", "cam1", "cam_1"):
+        camera = load_camera(path, name=name)
+        assert (camera.extrinsics, camera.image_size.tolist()) == ("calibrated", list(SIZE))
+        seen = camera.to(torch.float64).world_to_image(torch.from_numpy(points)).numpy()
+        right = cv2.projectPoints(points, turn, shift, MATRIX, LENS)[0][:, 0]
+        np.testing.assert_allclose(seen, right, atol=0.02)
+    assert load_camera(path, name="2").extrinsics == "arbitrary"
+    for name, message in ((None, "which camera"), ("0", "'0' names no camera")):
+        with pytest.raises(InputError, match=f"{message}.* the file holds 1, 2"):
+            load_camera(path, name=name)
+
+
 def test_zero_or_absent_extrinsics_are_unknown_ones(tmp_path):
     text = POSE2SIM.replace("rotation = [ 1.678, 1.031, -0.391]", "").replace(
         "translation = [ 0.26, 0.96, 2.93]", ""
@@ -295,11 +541,16 @@ def test_zero_or_absent_extrinsics_are_unknown_ones(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("fisheye = false", "fisheye = true", r"fisheye lenses \(fisheye = true in cam_1\)"),
+        (
+            "fisheye = false",
+            "fisheye = true",
+            "distortion has 5 coefficients, expected k1, k2, k3, k4 of a fish",
+        ),
         ("0.26, 0.96, 2.93]", "260.0, 960.0, 2930.0]", "is 3094 m from the origin: is it in millimetres"),
         ("0.26, 0.96, 2.93]", "0.26, 0.96]", "need 3 numbers each"),
         ("[cam_1]", "[cam_1]\n[cam_1]", "not readable TOML"),
-        ("distortions", "distortion", "cam_1 lacks distortions"),
+        ("distortions", "distortion_values", "'distortion_values' is not understood, expected distortion"),
+        ("matrix", "intrinsic_values", "holds no camera"),
     ],
 )
 def test_a_faulty_toml_is_refused_in_one_line(tmp_path, old, new, message):
@@ -365,16 +616,18 @@ def test_a_pickle_is_never_opened_whatever_its_name(tmp_path):
     [
         ("hello", "not a camera file; known are JSON"),
         ("", "not a camera file"),
-        ("{broken", "not readable JSON"),
+        ("{broken", "not JSON, or truncated"),
         ("<opencv_storage>", "not readable XML"),
-        ("{}", "lacks camera_matrix and distortion"),
-        (as_json(distortion=None), "lacks distortion"),
+        ("{}", "lacks camera_matrix"),
+        (as_json(camera_matrix=None), "lacks camera_matrix"),
+        (as_json(distortion=None, dist_values=[0.1]), "'dist_values' is not understood"),
         (as_json(camera_matrix=[[1, 0], [0, 1]]), r"camera_matrix has shape \(2, 2\), expected 3 x 3"),
         (as_json(camera_matrix="text"), "camera_matrix is 'text', expected 3 x 3 numbers"),
         (as_json(camera_matrix=MATRIX.T.tolist()), "last row of camera_matrix is not 0 0 1"),
         (as_json(camera_matrix=(MATRIX * [[-1], [1], [1]]).tolist()), "focal lengths positive"),
         (as_json(distortion=[0.1] * 3), "distortion has 3 coefficients, expected k1, k2, p1, p2"),
-        (as_json(distortion=[0.1] * 8), "8 coefficients, only k1, k2, p1, p2, k3 are supported"),
+        (as_json(distortion=[0.1] * 12), "12 coefficients, only k1, .*, k6 are supported"),
+        (as_json(image_size=[10**6, 10]), "expected at most 131072 pixels a side"),
         (
             as_json(distortion=[float("nan")] * 5, image_size=[1, 2, 3]),
             "distortion holds NaN.*image_size has",
@@ -390,16 +643,20 @@ def test_a_pickle_is_never_opened_whatever_its_name(tmp_path):
         ),
         (ROS.replace("rows: 3", "rows: many"), "a matrix has 'many' rows and 3.0 cols"),
         (ROS.replace("913.25", "wide"), "a matrix's data is .*'wide'.*, expected 3 x 3 numbers"),
-        (ROS.replace("  cols", " cols", 1), "not readable YAML .* line 6, column 2"),
+        (ROS.replace("  cols", " cols", 1), "not readable YAML, from line 6, column 2"),
         ("%YAML:1.0\n---\n- K\n- D\n", "not readable YAML .expected keys and values"),
         ("K: &a [1, 2]\nD: *a\n", "aliases and more than 100 levels are not supported"),
         ("K: " + 1_000_000 * "[", "aliases and more than 100 levels are not supported"),
         ("K: !!python/object/apply:os.getcwd []\nD: [0, 0, 0, 0]", r"camera_matrix has shape \(0,\)"),
         (as_json(camera_matrix={"rows": 3, "cols": 3, "data": 5}), "a matrix of 3 x 3 has 1 numbers"),
-        (as_json(distortion=[10**400]), "distortion is .*, expected numbers"),
+        (as_json(distortion=[10**400]), "a number of 401 digits"),
+        (as_json(distortion=["1e400", {}]), "distortion is .*, expected numbers"),
         (as_json(camera_matrix=(MATRIX * [[1e39], [1], [1]]).tolist()), "holds a number that is too large"),
-        ("{" + 200_000 * '"a":{', "not readable JSON"),
-        ("{" + f'"K": {5000 * "1"}' + "}", "not readable JSON"),
+        ("{" + 200_000 * '"a":{', "nested more than 32 levels deep"),
+        ("{" + f'"K": {5000 * "1"}' + "}", "a number of 5000 digits"),
+        ("<a>" + 200_000 * "<b>", "more than 100 levels"),
+        ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "entities are not supported"),
+        ("<calibration><cameras><camera/></cameras></calibration>", "a calibration of Qualisys"),
         ("[a]\nb = 1", "holds no camera"),
         ("[a]\nb = " + 5000 * "[", "not readable TOML"),
     ],

@@ -241,7 +241,7 @@ def test_neither_joints_nor_detections_is_a_fault(tmp_path):
         ("rotation", np.zeros((2, 3)), "rotation has shape (2, 3), expected (2, 3, 3)"),
         ("translation", np.zeros((2, 3, 1)), "translation has shape (2, 3, 1), expected (2, 3)"),
         ("distortion", np.zeros(5), "distortion has shape (5,), expected (2, n)"),
-        ("distortion", np.zeros((2, 8)), "distortion has more than k1, k2, p1, p2, k3"),
+        ("distortion", np.zeros((2, 9)), "distortion is not k1, k2, p1, p2, k3 or these and k4, k5, k6"),
         ("image_size", np.zeros(2), "image_size has shape (2,), expected (2, 2)"),
         ("image_size", np.zeros((2, 2)), "image_size holds sizes of less than a pixel"),
         ("detections_cpn", np.zeros(5), "detections_cpn has shape (5,), expected (2, 5, 17, 2)"),

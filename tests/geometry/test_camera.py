@@ -545,9 +545,59 @@ def test_focal_lengths_that_are_not_positive_are_refused(focal: tuple[float, flo
     assert opencv_camera(np.diag([0.5, 0.5, 1.0]), None, (1, 1)).focal.tolist() == [0.5, 0.5]
 
 
-def test_more_than_five_distortion_coefficients_are_refused() -> None:
-    with pytest.raises(ValueError, match="6 distortion coefficients; only k1, k2, p1, p2, k3 are supported"):
-        opencv_camera(np.diag([900.0, 900.0, 1.0]), np.zeros(6), (1280, 720))
+def test_too_many_distortion_coefficients_or_an_image_without_pixels_are_refused() -> None:
+    matrix = np.diag([900.0, 900.0, 1.0])
+    with pytest.raises(
+        InputError, match="9 distortion coefficients; only k1, k2, p1, p2, k3, k4, k5, k6 are"
+    ):
+        opencv_camera(matrix, np.zeros(9), (1280, 720))
+    with pytest.raises(InputError, match="5 distortion coefficients of a fisheye, expected k1, k2, k3, k4"):
+        opencv_camera(matrix, np.zeros(5), (1280, 720), fisheye=True)
+    for size in ((0, 720), (1280, -1)):
+        with pytest.raises(InputError, match=r"the image is .*, expected 1 x 1 pixels or more"):
+            opencv_camera(matrix, None, size)
+
+
+LENSES = {
+    "rational_polynomial": ([0.3, 0.1, 1e-3, -2e-3, 0.03, 0.4, 0.2, 0.02], False),
+    "equidistant": ([0.08, -0.02, 0.004, -0.001], True),
+}
+
+
+@pytest.mark.parametrize("model", LENSES)
+def test_rational_and_fisheye_cameras_see_what_opencv_sees_and_back(model: str) -> None:
+    lens, fisheye = LENSES[model]
+    matrix = np.array([[500.0, 0, 650], [0, 510.0, 350], [0, 0, 1]])
+    camera = opencv_camera(matrix, lens, (1280, 720), fisheye=fisheye).to(torch.float64)
+    assert camera.distortion_model == model
+    np.testing.assert_allclose(camera.distortion_coefficients(), lens, rtol=1e-6)
+    points = _uniform(3, (40, 3), -1, 1) + torch.tensor([0, 0, 2.5], dtype=torch.float64)
+    exact = camera.distortion_coefficients().numpy()
+    if fisheye:
+        theirs = cv2.fisheye.projectPoints(points.numpy()[:, None], np.zeros(3), np.zeros(3), matrix, exact)[
+            0
+        ]
+    else:
+        theirs = cv2.projectPoints(points.numpy(), np.zeros(3), np.zeros(3), matrix, exact)[0]
+    pixels = camera.camera_to_image(points)
+    _close(pixels, torch.from_numpy(theirs.reshape(-1, 2)), PIXEL)
+    _close(camera.image_to_rays(pixels), points[:, :2] / points[:, 2:], 1e-8)
+    ideal = camera.without_distortion().camera_to_image(points)
+    _close(ideal, (points @ torch.from_numpy(matrix).T / points[:, 2:])[:, :2], 1e-9)
+
+
+def test_cameras_are_batched_with_those_of_the_rational_model_but_not_turned_into_fisheyes() -> None:
+    matrix = [[900, 0, 640], [0, 900, 360], [0, 0, 1]]
+    plain = opencv_camera(matrix, [0.1, 0.02, 1e-3, 2e-3, 0.01], (1280, 720))
+    rational = opencv_camera(matrix, LENSES["rational_polynomial"][0], (1280, 720))
+    fisheye = opencv_camera(matrix, LENSES["equidistant"][0], (1280, 720), fisheye=True)
+    both, points = concatenate_cameras([plain[None], rational[None]]), torch.tensor([[0.3, 0.2, 2.0]])
+    for number, camera in enumerate((plain, rational)):
+        _close(both[number].camera_to_image(points), camera.camera_to_image(points), 1e-4)
+    for camera, convention in ((plain, "fisheye"), (fisheye, "opencv"), (fisheye, "human36m")):
+        with pytest.raises(InputError, match="a fisheye is another lens model"):
+            camera.to_convention(convention)
+    assert torch.equal(fisheye.flipped().radial, fisheye.radial)
 
 
 def test_read_only_arrays_make_a_camera_and_are_copied():

@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spgnet.geometry.distortion import DISTORT, Convention, distort_human36m, distort_opencv, undistort
+from spgnet.errors import InputError
+from spgnet.geometry.distortion import (
+    DISTORT,
+    Convention,
+    distort_fisheye,
+    distort_human36m,
+    distort_opencv,
+    is_fisheye,
+    undistort,
+)
 from spgnet.geometry.rigs import human36m_rig
 
 law = settings(max_examples=30, deadline=None)
@@ -19,6 +28,10 @@ CONVENTIONS: list[Convention] = ["human36m", "opencv"]
 
 coordinates = st.tuples(st.floats(-0.6, 0.6), st.floats(-0.6, 0.6))
 radials = st.tuples(st.floats(-0.3, 0.3), st.floats(0, 0.3), st.floats(-0.02, 0.02))
+wide = st.tuples(st.floats(-4, 4), st.floats(-4, 4))
+fisheyes = st.tuples(
+    st.floats(-0.04, 0.1), st.floats(-0.01, 0.02), st.floats(-0.003, 0.004), st.floats(-0.001, 0.001)
+)
 tangentials = st.tuples(st.floats(-0.005, 0.005), st.floats(-0.005, 0.005))
 
 
@@ -64,6 +77,117 @@ def test_opencv_is_opencv(
     theirs = cv2.projectPoints(point, np.zeros(3), np.zeros(3), np.eye(3), coefficients)[0].reshape(2)
     ours = distort_opencv(_double(*xy), _double(*d_r), _double(*d_t))
     torch.testing.assert_close(ours, torch.from_numpy(theirs), rtol=0, atol=1e-14)
+
+
+@given(coordinates, radials, tangentials, radials)
+@law
+def test_opencv_with_six_radial_coefficients_is_opencvs_rational_model(
+    xy: tuple[float, float],
+    d_r: tuple[float, float, float],
+    d_t: tuple[float, float],
+    below: tuple[float, float, float],
+) -> None:
+    coefficients = np.array([d_r[0], d_r[1], *d_t, d_r[2], *below])
+    point = np.array([[[*xy, 1.0]]])
+    theirs = cv2.projectPoints(point, np.zeros(3), np.zeros(3), np.eye(3), coefficients)[0].reshape(2)
+    ours = distort_opencv(_double(*xy), _double(*d_r, *below), _double(*d_t))
+    torch.testing.assert_close(ours, torch.from_numpy(theirs), rtol=0, atol=1e-14)
+    r2 = xy[0] ** 2 + xy[1] ** 2  # and one number at a time
+    factor = (1 + d_r[0] * r2 + d_r[1] * r2**2 + d_r[2] * r2**3) / (
+        1 + below[0] * r2 + below[1] * r2**2 + below[2] * r2**3
+    )
+    x = xy[0] * factor + 2 * d_t[0] * xy[0] * xy[1] + d_t[1] * (r2 + 2 * xy[0] ** 2)
+    y = xy[1] * factor + d_t[0] * (r2 + 2 * xy[1] ** 2) + 2 * d_t[1] * xy[0] * xy[1]
+    torch.testing.assert_close(ours, _double(x, y), rtol=0, atol=1e-14)
+
+
+def _fisheye(x: float, y: float, k: tuple[float, ...]) -> tuple[float, float]:
+    """OpenCV's fisheye model, one number at a time."""
+    r = math.hypot(x, y)
+    if r < 1e-9:
+        return x, y
+    angle = math.atan(r)
+    bent = angle * (1 + k[0] * angle**2 + k[1] * angle**4 + k[2] * angle**6 + k[3] * angle**8)
+    return x / r * bent, y / r * bent
+
+
+@given(wide, fisheyes)
+@law
+def test_fisheye_is_opencvs_fisheye(xy: tuple[float, float], k: tuple[float, float, float, float]) -> None:
+    ours = distort_fisheye(_double(*xy), _double(*k), _double(0, 0))
+    torch.testing.assert_close(ours, _double(*_fisheye(*xy, k)), rtol=0, atol=1e-12)
+    point = np.array([[[*xy, 1.0]]])
+    theirs = cv2.fisheye.projectPoints(point, np.zeros(3), np.zeros(3), np.eye(3), np.array(k))[0].reshape(2)
+    torch.testing.assert_close(ours, torch.from_numpy(theirs), rtol=0, atol=1e-7)
+
+
+@given(st.lists(wide, min_size=1, max_size=8), fisheyes)
+@law
+def test_undistort_inverts_a_fisheye_up_to_the_widest_angles(
+    points: list[tuple[float, float]], k: tuple[float, float, float, float]
+) -> None:
+    xy, radial, straight = torch.tensor(points, dtype=torch.float64), _double(*k), _double(0, 0)
+    back, converged = undistort(distort_fisheye(xy, radial, straight), radial, straight, "fisheye")
+    assert bool(converged.all())
+    torch.testing.assert_close(back, xy, rtol=1e-7, atol=1e-8)
+
+
+def test_a_fisheyes_pixels_beyond_its_fold_or_beyond_84_degrees_have_no_ray() -> None:
+    straight, directions = _double(0, 0), torch.stack((_double(0.8, 0.6), _double(0, -1)))
+    folding = _double(-0.3, 0, 0, 0)  # rises up to the angle where 1 = 0.9 t^2
+    angle = math.sqrt(1 / 0.9)
+    most = angle * (1 - 0.3 * angle**2)
+    assert bool(undistort(0.99 * most * directions, folding, straight, "fisheye")[1].all())
+    assert not bool(undistort(1.01 * most * directions, folding, straight, "fisheye")[1].any())
+    equidistant = torch.zeros(4, dtype=torch.float64)
+    for degrees, has_ray in ((83, True), (86, False), (100, False)):
+        distorted = math.radians(degrees) * directions
+        back, converged = undistort(distorted, equidistant, straight, "fisheye")
+        assert converged.tolist() == [has_ray, has_ray]
+        assert bool(back.isfinite().all())
+
+
+@given(st.lists(coordinates, min_size=1, max_size=8), tangentials)
+@law
+def test_undistort_inverts_the_rational_model(
+    points: list[tuple[float, float]], d_t: tuple[float, float]
+) -> None:
+    radial, tangential = _double(4.1, 0.9, 0.03, 4.4, 2.3, 0.2), _double(*d_t)
+    xy = torch.tensor(points, dtype=torch.float64)
+    back, converged = undistort(distort_opencv(xy, radial, tangential), radial, tangential, "opencv")
+    assert bool(converged.all())
+    torch.testing.assert_close(back, xy, rtol=0, atol=1e-8)
+
+
+def test_a_point_beyond_a_pole_of_the_rational_model_has_no_ray() -> None:
+    radial, straight = _double(0, 0, 0, -1, 0, 0), _double(0, 0)  # the denominator is 0 at radius 1
+    beyond = distort_opencv(_double(1.5, 0), radial, straight)
+    back, converged = undistort(beyond, radial, straight, "opencv")
+    assert not bool(converged) or float(back.norm()) < 1
+
+
+def test_the_gradients_of_the_rational_model_and_of_fisheyes_are_those_of_finite_differences() -> None:
+    xy, straight = _spread(0.5, 3).requires_grad_(), _double(0, 0)
+    rational = _double(0.2, 0.1, 0.03, 0.3, 0.1, 0.02).requires_grad_()
+    tangential = _double(-0.001, 0.002).requires_grad_()
+    fisheye = _double(0.08, -0.02, 0.004, -0.001).requires_grad_()
+    assert torch.autograd.gradcheck(distort_opencv, (xy, rational, tangential))
+    assert torch.autograd.gradcheck(lambda *lens: undistort(*lens, "opencv")[0], (xy, rational, tangential))
+    assert torch.autograd.gradcheck(lambda xy, lens: distort_fisheye(xy, lens, straight), (xy, fisheye))
+    off_centre = (_spread(0.5, 4)).requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda xy, lens: undistort(xy, lens, straight, "fisheye")[0], (off_centre, fisheye)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "fisheye"),
+    [("plumb_bob", False), ("rational_polynomial", False), ("radtan", False), ("Equidistant", True)],
+)
+def test_lens_models_have_the_names_of_ros_and_kalibr(name: str, fisheye: bool) -> None:
+    assert is_fisheye(name) == fisheye
+    with pytest.raises(InputError, match=r"the lens model 'x.*' is not known"):
+        is_fisheye("x" + name)
 
 
 @given(coordinates, tangentials)

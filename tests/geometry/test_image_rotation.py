@@ -22,9 +22,16 @@ TURN = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 """A quarter of a turn clockwise in a camera frame, x right and y down."""
 
 
-def lens(**pose) -> Camera:
+LENSES = {
+    "plumb_bob": [0.1, -0.2, 0.011, -0.007, 0.05],
+    "rational_polynomial": [0.3, 0.1, 0.011, -0.007, 0.03, 0.4, 0.2, 0.02],
+    "equidistant": [0.08, -0.02, 0.004, -0.001],
+}
+
+
+def lens(model="plumb_bob", **pose) -> Camera:
     matrix = [[900.0, 0, 380], [0, 940.0, 610], [0, 0, 1]]
-    return opencv_camera(matrix, [0.1, -0.2, 0.011, -0.007, 0.05], (720, 1280), **pose)
+    return opencv_camera(matrix, LENSES[model], (720, 1280), fisheye=model == "equidistant", **pose)
 
 
 @pytest.mark.parametrize("degrees", IMAGE_ROTATIONS)
@@ -41,9 +48,12 @@ def test_a_quarter_is_clockwise():
     assert rotated_image(np.array([[[1], [2]], [[3], [4]]]), 90)[..., 0].tolist() == [[3, 1], [4, 2]]
 
 
+@pytest.mark.parametrize("model", LENSES)
 @pytest.mark.parametrize("degrees", IMAGE_ROTATIONS)
-def test_a_turned_camera_sees_what_the_camera_sees_but_turned(degrees):
-    camera = lens(rotation=torch.linalg.qr(torch.randn(3, 3, generator=torch.manual_seed(3)))[0].numpy())
+def test_a_turned_camera_sees_what_the_camera_sees_but_turned(degrees, model):
+    camera = lens(
+        model, rotation=torch.linalg.qr(torch.randn(3, 3, generator=torch.manual_seed(3)))[0].numpy()
+    )
     camera = camera if camera.rotation.det() > 0 else replace(camera, rotation=-camera.rotation)
     ahead = torch.tensor([[0.3, -0.4, 2.0], [-0.5, 0.8, 3.0], [0.0, 0.2, 1.5]])
     world = camera.camera_to_world(ahead)

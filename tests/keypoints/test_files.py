@@ -23,7 +23,7 @@ from written_files import (
     zeros,
 )
 
-from spgnet.keypoints import load_keypoints, save_keypoints
+from spgnet.keypoints import Keypoints, load_keypoints, save_keypoints
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES, KeypointSetName
 
 
@@ -137,6 +137,21 @@ def test_a_given_frame_rate_comes_before_the_files_but_set_and_size_may_not_diff
         load_keypoints(path, keypoint_set="coco17", image_size=(720, 1280))
     with pytest.raises(ValueError, match=r"--fps is 0\.0, expected a positive number"):
         load_keypoints(path, fps=0.0)
+
+
+def test_a_fisheyes_coefficients_are_kept_as_such(tmp_path):
+    points, lens = np.ones((2, 17, 3)), np.array([0.1, 0.02, 0.01, -0.01])
+    given = Keypoints(
+        points, "coco17", np.arange(2) / 30, (720, 1280), np.diag([900.0, 900, 1]), lens, fisheye=True
+    )
+    for name in ("a.npz", "a.json"):
+        save_keypoints(tmp_path / name, given)
+        (again,) = load_keypoints(tmp_path / name)
+        assert again.fisheye
+        np.testing.assert_allclose(again.distortion, lens)
+        turned = again.rotated(90).rotated(270)
+        assert turned.fisheye
+        np.testing.assert_allclose(turned.distortion, lens, rtol=1e-6)
 
 
 def test_four_distortion_coefficients_are_opencvs_without_k3(tmp_path):

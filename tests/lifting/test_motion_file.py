@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from spgnet.camera_files import IntrinsicsSource, load_camera
+from spgnet.errors import InputError
 from spgnet.geometry.camera import EXTRINSICS, UPRIGHT, opencv_camera
 from spgnet.lifting.motion import Motion, load_motion, save_motion
 
@@ -43,6 +44,36 @@ def test_a_motion_file_gives_back_what_was_saved(tmp_path, motion):
     assert (loaded.camera_source, loaded.track, loaded.weights) == (motion.camera_source, 2, "none")
     assert loaded.intrinsics_source is IntrinsicsSource.VIDEO_METADATA
     assert loaded.fps == pytest.approx(25)
+
+
+@pytest.mark.parametrize(
+    ("lens", "fisheye"),
+    [([0.1, 0.2, 0.01, 0.02, 0.3, 0.4, 0.1, 0.02], False), ([0.1, 0.02, 0.01, -0.01], True)],
+)
+def test_a_motion_file_keeps_the_lens_model(tmp_path, motion, lens, fisheye):
+    camera = opencv_camera(np.diag([900, 910, 1]), lens, (720, 1280), fisheye=fisheye)
+    path = tmp_path / "motion.npz"
+    save_motion(path, replace(motion, camera=camera))
+    for loaded in (load_motion(path).camera, load_camera(path)):
+        assert loaded.distortion_model == camera.distortion_model
+        torch.testing.assert_close(loaded.radial, camera.radial)
+        torch.testing.assert_close(loaded.tangential, camera.tangential)
+    rewrite(path, distortion=np.zeros(6))
+    with pytest.raises(InputError, match=r"distortion has shape \(6,\), expected"):
+        load_motion(path)
+    rewrite(path, distortion_model="omni")
+    with pytest.raises(InputError, match="the lens model 'omni' is not known"):
+        load_motion(path)
+
+
+def test_a_motion_file_of_before_lens_models_has_opencvs(tmp_path, motion):
+    path = tmp_path / "motion.npz"
+    save_motion(path, motion)
+    with np.load(path) as archive:
+        old = {name: value for name, value in archive.items() if name != "distortion_model"}
+    np.savez(path, **old)
+    assert load_motion(path).camera.convention == "opencv"
+    torch.testing.assert_close(load_motion(path).camera.radial, motion.camera.radial)
 
 
 def test_uncertainty_and_rejected_joints_are_kept_where_there_are_any(tmp_path, motion):

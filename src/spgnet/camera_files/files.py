@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from spgnet.camera_files.calibration import (
-    Calibration,
-    build_camera,
-    calibration_from_keys,
-    json_entries,
-    toml_calibration,
-    xml_entries,
-    yaml_entries,
-)
+from spgnet.camera_files.calibration import Calibration, build_camera
+from spgnet.camera_files.colmap import binary_cameras, is_colmap_text, text_cameras
+from spgnet.camera_files.entries import json_entries, toml_entries, xml_entries, yaml_entries
+from spgnet.camera_files.layouts import calibration_from_keys, choose_calibration, find_calibration
 from spgnet.camera_files.sources import (
     DEFAULT_FIELD_OF_VIEW,
     FoundCamera,
@@ -28,9 +24,15 @@ from spgnet.files import read_npz, write_text
 from spgnet.geometry.camera import Camera, fit_to_image, opencv_camera
 from spgnet.geometry.image_rotation import ImageRotation, rotated_camera, rotated_size
 from spgnet.keypoints import Keypoints
+from spgnet.text import read_text
 
 _LARGEST_TEXT = 10_000_000
-_KNOWN = "JSON, YAML or XML of OpenCV, YAML of ROS, TOML of Pose2Sim or Caliscope, or .npz"
+_KNOWN = (
+    "JSON, YAML or XML of OpenCV, YAML of ROS, Kalibr or EasyMocap, TOML of Pose2Sim, Caliscope or Anipose, "
+    "COLMAP's cameras, or .npz"
+)
+_LONGEST_MESSAGE = 280
+"""Characters of a message without the file's path."""
 
 
 def load_camera(
@@ -64,7 +66,7 @@ def read_camera(
 
     ``rotate`` is that of :func:`find_camera`.
     """
-    with prefix_errors(path):
+    with prefix_errors(path, longest=_LONGEST_MESSAGE):
         calibration = _read(path, name)
         camera = build_camera(calibration, image_size and rotated_size(image_size, rotate))
         return (_fit(camera, image_size, rotate) if image_size else camera), calibration.name
@@ -87,11 +89,12 @@ def save_camera(path: Path | str, camera: Camera) -> None:
         OSError: the file cannot be written.
     """
     path = Path(path)
-    if camera.focal.ndim != 1 or camera.convention != "opencv":
+    if camera.focal.ndim != 1 or camera.convention == "human36m":
         raise InputError(f"{path}: only a single camera in OpenCV's convention can be saved")
     entries: dict[str, object] = {
         "camera_matrix": [_short(row) for row in camera.intrinsics_matrix()],
         "distortion": _short(camera.distortion_coefficients()),
+        "distortion_model": camera.distortion_model,
         "image_size": [int(side) for side in camera.image_size.tolist()],
     }
     if camera.extrinsics != "arbitrary":
@@ -123,23 +126,40 @@ def _read(path: Path, name: str | None) -> Calibration:
         )
     if start == b"PK\x03\x04":
         return calibration_from_keys(read_npz(path))
+    if path.stat().st_size > _LARGEST_TEXT:
+        raise InputError(
+            f"not a camera file: it has more than {_LARGEST_TEXT // 10**6} MB; known are {_KNOWN}"
+        )
+    if path.suffix == ".bin":
+        return choose_calibration(binary_cameras(path.read_bytes()), name)
     try:
-        text = path.read_text(encoding="utf-8-sig") if path.stat().st_size < _LARGEST_TEXT else ""
-    except UnicodeDecodeError:
+        text = read_text(path)
+    except InputError:
         text = ""
-    return _parse(text, name)
+    return _parse(text, name, path)
 
 
-def _parse(text: str, name: str | None) -> Calibration:
+def _parse(text: str, name: str | None, path: Path) -> Calibration:
     if text.lstrip().startswith("{"):
-        return calibration_from_keys(json_entries(text))
+        return find_calibration(json_entries(text), name)
     if text.lstrip().startswith("<"):
-        return calibration_from_keys(xml_entries(text))
+        return find_calibration(xml_entries(text), name)
+    if is_colmap_text(text):
+        return choose_calibration(text_cameras(text), name)
     if text.startswith("%YAML") or re.search(r"^[\"']?[A-Za-z_]\w*[\"']?:(\s|$)", text, re.MULTILINE):
-        return calibration_from_keys(yaml_entries(text))
-    if re.search(r"^\s*\[[^\],]+\]\s*(#.*)?$", text, re.MULTILINE):
-        return toml_calibration(text, name)
+        return find_calibration(yaml_entries(text) | _easymocap_poses(path), name)
+    if re.search(r"^[ \t]*\[[^\],\n]+\][ \t]*(#.*)?$", text, re.MULTILINE):
+        return find_calibration(toml_entries(text), name)
     raise InputError(f"not a camera file; known are {_KNOWN}")
+
+
+def _easymocap_poses(path: Path) -> dict[str, Any]:
+    """The entries of EasyMocap's ``extri.yml`` beside an ``intri.yml``; empty if there is none."""
+    beside = path.with_name(path.name.replace("intri", "extri"))
+    if beside == path or not beside.is_file() or beside.stat().st_size > _LARGEST_TEXT:
+        return {}
+    with prefix_errors(beside.name):
+        return yaml_entries(read_text(beside))
 
 
 def find_camera(
@@ -188,7 +208,7 @@ def find_camera(
                 f"the camera is {type(camera).__name__}, expected a Camera or a file "
                 "(spgnet.opencv_camera makes one of OpenCV's matrices)"
             )
-        if camera.focal.ndim != 1 or camera.convention != "opencv":
+        if camera.focal.ndim != 1 or camera.convention == "human36m":
             raise InputError(
                 "the camera must be a single one in OpenCV's convention, got "
                 f"{camera.focal[..., 0].numel()} in {camera.convention!r} (Camera.to_convention converts "
@@ -200,7 +220,9 @@ def find_camera(
         description = f"given field of view of {field_of_view:g}°"
         return FoundCamera(stated, IntrinsicsSource.FIELD_OF_VIEW, description)
     if keypoints is not None and keypoints.camera_matrix is not None:
-        own = opencv_camera(keypoints.camera_matrix, keypoints.distortion, image_size)
+        own = opencv_camera(
+            keypoints.camera_matrix, keypoints.distortion, image_size, fisheye=keypoints.fisheye
+        )
         return FoundCamera(own, IntrinsicsSource.KEYPOINT_FILE, "intrinsics of the keypoint file")
     if focal_hint is not None:
         hinted = default_camera(image_size, focal=focal_hint)

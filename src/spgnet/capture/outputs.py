@@ -114,6 +114,7 @@ def with_intrinsics(keypoints: Keypoints, found: DetectedPeople) -> Keypoints:
         keypoints,
         camera_matrix=camera.intrinsics_matrix().numpy(),
         distortion=camera.distortion_coefficients().numpy(),
+        fisheye=camera.convention == "fisheye",
     )
 
 

@@ -3,7 +3,7 @@
 ===================== ===================== ==========================================================
 ``joints``            [T, 17, 3]            metres, world frame (z up); without it, the take is unlabelled
 ``camera_matrix``     [C, 3, 3]             intrinsics of each camera, pixels; skew is not modelled
-``distortion``        [C, n], optional      k1, k2, p1, p2, k3 of OpenCV, or the first n of them
+``distortion``        [C, n], optional      OpenCV's k1, k2, p1, p2, k3, the first n of them, or also k4 to k6
 ``rotation``          [C, 3, 3]             world to camera
 ``translation``       [C, 3]                world to camera, metres (OpenCV's t: X_camera = R X_world + t)
 ``image_size``        [C, 2]                width and height, pixels
@@ -62,9 +62,11 @@ def save_take(path: Path, take: Take) -> None:
     """Write a take whose cameras have OpenCV's lens model, or no tangential distortion.
 
     Raises:
-        InputError: the cameras have Human3.6M's lens model and tangential distortion.
+        InputError: the cameras have Human3.6M's lens model and tangential distortion, or are fisheyes.
     """
     cameras = take.cameras
+    if cameras.convention == "fisheye":
+        raise InputError(f"{path}: takes hold no fisheye cameras")
     arrays: dict[str, Any] = {
         "camera_matrix": cameras.intrinsics_matrix(),
         "distortion": cameras.distortion_coefficients(),
@@ -202,7 +204,10 @@ _VALUE_CHECKS: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
         _are_intrinsics,
         "holds matrices that are not [fx 0 cx; 0 fy cy; 0 0 1] with positive f",
     ),
-    "distortion": (lambda lens: lens.shape[1] <= 5, "has more than k1, k2, p1, p2, k3"),
+    "distortion": (
+        lambda lens: lens.shape[1] in (*range(6), 8),
+        "is not k1, k2, p1, p2, k3 or these and k4, k5, k6",
+    ),
     "rotation": (_are_rotations, "holds matrices that are no rotations"),
     "image_size": (lambda sizes: (sizes >= 1).all(), "holds sizes of less than a pixel"),
     "fps": (lambda fps: fps > 0, "is not positive"),

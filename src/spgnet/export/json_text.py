@@ -52,6 +52,7 @@ def _camera(camera: Camera) -> dict[str, Any]:
     return {
         "matrix": camera.intrinsics_matrix().tolist(),
         "distortion": camera.distortion_coefficients().tolist(),
+        "distortion_model": camera.distortion_model,
         "rotation": camera.rotation.tolist(),
         "position": camera.position.tolist(),
         "extrinsics": camera.extrinsics,

@@ -22,7 +22,7 @@ EXTRINSICS: tuple[Extrinsics, ...] = get_args(Extrinsics)
 
 @dataclass(frozen=True)
 class Camera:
-    """Pinhole cameras with radial and tangential distortion and a pose in the world.
+    """Pinhole or fisheye cameras with lens distortion and a pose in the world.
 
     One object holds one camera or a batch: every field may have the same leading dimensions
     ``*batch``, and indexing (``cameras[3]``, ``cameras[:, None]``) works on them. A method takes
@@ -36,13 +36,13 @@ class Camera:
     Args:
         focal: focal lengths (fx, fy) in pixels.
         center: principal point (cx, cy) in pixels.
-        radial: distortion coefficients k1, k2, k3.
-        tangential: the two tangential coefficients, as the convention orders them.
+        radial: distortion coefficients k1, k2, k3; of the rational model k1 to k6; of a fisheye k1 to k4.
+        tangential: the two tangential coefficients, as the convention orders them; 0 of a fisheye.
         rotation: world-to-camera rotation matrix.
         position: the camera's centre in the world, in metres.
         image_size: width and height in pixels.
-        convention: how the lens distorts. ``"human36m"`` is Algorithm 1 of the SPGNet paper, ``"opencv"``
-            is that of ``cv2.projectPoints``.
+        convention: the lens model. ``"human36m"`` is Algorithm 1 of the SPGNet paper, ``"opencv"`` is that of
+            ``cv2.projectPoints`` and ``"fisheye"`` that of ``cv2.fisheye.projectPoints``.
         extrinsics: how rotation and position were obtained; one value for the whole batch.
 
     Example:
@@ -66,7 +66,7 @@ class Camera:
 
     focal: Float[Tensor, "*batch 2"]
     center: Float[Tensor, "*batch 2"]
-    radial: Float[Tensor, "*batch 3"]
+    radial: Float[Tensor, "*batch coefficients"]
     tangential: Float[Tensor, "*batch 2"]
     rotation: Float[Tensor, "*batch 3 3"]
     position: Float[Tensor, "*batch 3"]
@@ -147,14 +147,37 @@ class Camera:
         matrix[..., [0, 1], [0, 1]], matrix[..., :2, 2] = self.focal, self.center
         return matrix
 
-    def distortion_coefficients(self) -> Float[Tensor, "*batch 5"]:
-        """The coefficients k1, k2, p1, p2, k3 of OpenCV.
+    def distortion_coefficients(self) -> Float[Tensor, "*batch coefficients"]:
+        """OpenCV's coefficients: k1, k2, p1, p2, k3; of the rational model also k4, k5, k6.
+
+        Those of a fisheye are k1, k2, k3, k4.
 
         Raises:
             InputError: the cameras have Human3.6M's lens model and tangential distortion.
         """
+        if self.convention == "fisheye":
+            return self.radial
         lens = self.to_convention("opencv")
         return torch.cat((lens.radial[..., :2], lens.tangential, lens.radial[..., 2:]), dim=-1)
+
+    @property
+    def distortion_model(self) -> str:
+        """ROS's name of OpenCV's lens model: plumb_bob, rational_polynomial or equidistant (a fisheye).
+
+        It says what :meth:`distortion_coefficients` are.
+        """
+        if self.convention == "fisheye":
+            return "equidistant"
+        return "plumb_bob" if self.radial.shape[-1] == 3 else "rational_polynomial"
+
+    def without_distortion(self) -> Camera:
+        """The same cameras with an ideal lens: pinholes."""
+        return replace(
+            self,
+            radial=self.radial.new_zeros((*self.radial.shape[:-1], 3)),
+            tangential=torch.zeros_like(self.tangential),
+            convention="opencv" if self.convention == "fisheye" else self.convention,
+        )
 
     def flipped(self) -> Camera:
         """The camera that projects a pose mirrored left to right to the mirrored screen coordinates.
@@ -178,8 +201,13 @@ class Camera:
 
         Raises:
             InputError: the cameras have tangential distortion, which the two conventions model by
-                different polynomials, so that no exact conversion exists.
+                different polynomials, so that no exact conversion exists, or one model is a fisheye.
         """
+        if convention != self.convention and "fisheye" in (convention, self.convention):
+            raise InputError(
+                f"cameras cannot be converted from the {self.convention!r} to the {convention!r} convention: "
+                "a fisheye is another lens model"
+            )
         if convention != self.convention and bool((self.tangential != 0).any()):
             raise InputError(
                 f"cameras with tangential distortion cannot be converted from the {self.convention!r} to the "
@@ -193,7 +221,8 @@ def project(points: Float[Tensor, "*points n 3"], camera: Camera) -> Float[Tenso
 
     In the convention ``"human36m"`` it is Algorithm 1 of the SPGNet paper, as corrected in ``docs/paper.md``:
     the normalised point is clamped to [-1, 1] (line 3), which bounds the gradient where z is small. In
-    ``"opencv"`` it is ``cv2.projectPoints``, without a clamp. It is differentiable in points and camera.
+    ``"opencv"`` it is ``cv2.projectPoints``, and in ``"fisheye"`` ``cv2.fisheye.projectPoints``, without a
+    clamp. It is differentiable in points and camera.
 
     Args:
         points: n points in the camera frame of each camera, in metres: x right, y down, z forward. They must
@@ -219,8 +248,16 @@ def project(points: Float[Tensor, "*points n 3"], camera: Camera) -> Float[Tenso
 
 
 def concatenate_cameras(cameras: Sequence[Camera]) -> Camera:
-    """Batches of cameras of one convention, one after the other; their extrinsics are the least certain."""
+    """Batches of cameras of one convention, one after the other; their extrinsics are the least certain.
+
+    If some have OpenCV's rational model, the others get zeros for its additional coefficients.
+    """
     assert len({batch.convention for batch in cameras}) == 1
+    most = max(batch.radial.shape[-1] for batch in cameras)
+    cameras = [
+        replace(batch, radial=torch.nn.functional.pad(batch.radial, (0, most - batch.radial.shape[-1])))
+        for batch in cameras
+    ]
     names = ("focal", "center", "radial", "tangential", "rotation", "position", "image_size")
     joined = {name: torch.cat([getattr(batch, name) for batch in cameras]) for name in names}
     extrinsics = EXTRINSICS[max(EXTRINSICS.index(batch.extrinsics) for batch in cameras)]
@@ -244,6 +281,7 @@ def opencv_camera(
     *,
     rotation: Any = None,
     position: Any = None,
+    fisheye: bool = False,
 ) -> Camera:
     """One camera from OpenCV's intrinsics and distortion coefficients.
 
@@ -252,14 +290,17 @@ def opencv_camera(
 
     Args:
         matrix: the 3 x 3 intrinsics in pixels; skew is not modelled.
-        distortion: k1, k2, p1, p2, k3 of OpenCV, or only the first of them; None for no distortion.
+        distortion: k1, k2, p1, p2, k3 of OpenCV, or only the first of them; None for no distortion. With k4,
+            k5, k6 as well, it is the rational model. Of a fisheye k1, k2, k3, k4.
         image_size: width and height in pixels.
         rotation: world to camera, 3 x 3; :data:`UPRIGHT` if None.
         position: the camera's centre in the world, in metres; the world's origin if None.
+        fisheye: the lens model is that of ``cv2.fisheye``.
 
     Raises:
-        InputError: an array has another shape, a value is not finite, the focal lengths are not positive, the
-            distortion has more than five coefficients, or ``rotation`` is no rotation matrix.
+        InputError: an array has another shape, a value is not finite, the focal lengths or the sides of the
+            image are not positive, the distortion has too many coefficients, or ``rotation`` is no rotation
+            matrix.
     """
     values, axes = _doubles(matrix), _doubles(UPRIGHT if rotation is None else rotation)
     centre = _doubles([0, 0, 0] if position is None else position).flatten()
@@ -268,28 +309,47 @@ def opencv_camera(
             "the intrinsics and rotation must be 3 x 3 and the position 3 numbers, got "
             f"{' and '.join(str(tuple(each.shape)) for each in (values, axes, centre))}"
         )
-    lens = torch.zeros(5, dtype=torch.float64)
-    given = _doubles([] if distortion is None else distortion).flatten()
-    if len(given) > 5:
-        raise InputError(f"{len(given)} distortion coefficients; only k1, k2, p1, p2, k3 are supported")
-    lens[: len(given)] = given
+    radial, tangential = _lens_coefficients(distortion, fisheye)
+    size = torch.tensor(image_size, dtype=torch.float64)
+    if not bool((size.isfinite() & (size >= 1)).all()):
+        raise InputError(f"the image is {image_size[0]} x {image_size[1]}, expected 1 x 1 pixels or more")
     camera = Camera(
         focal=values.diagonal()[:2].clone(),
         center=values[:2, 2].clone(),
-        radial=lens[[0, 1, 4]],
-        tangential=lens[[2, 3]],
+        radial=radial,
+        tangential=tangential,
         rotation=axes,
         position=centre,
-        image_size=torch.tensor(image_size, dtype=torch.float64),
-        convention="opencv",
+        image_size=size,
+        convention="fisheye" if fisheye else "opencv",
         extrinsics="arbitrary" if rotation is None and position is None else "calibrated",
     )
-    numbers = (camera.focal, camera.center, lens, camera.rotation, camera.position)
+    numbers = (camera.focal, camera.center, radial, tangential, camera.rotation, camera.position)
     if not all(bool(number.isfinite().all()) for number in numbers) or bool((camera.focal <= 0).any()):
         raise InputError(f"camera values must be finite and focal lengths positive, got {values.tolist()}")
     if not torch.allclose(axes @ axes.mT, torch.eye(3, dtype=torch.float64), atol=1e-2) or axes.det() < 0:
         raise InputError(f"rotation is not a rotation matrix: {axes.tolist()}")
     return camera.to(torch.float32)
+
+
+def _lens_coefficients(distortion: Any, fisheye: bool) -> tuple[Tensor, Tensor]:
+    """The radial and the tangential coefficients among those of OpenCV; zeros for those that are not given.
+
+    Raises:
+        InputError: there are too many.
+    """
+    given = _doubles([] if distortion is None else distortion).flatten()
+    if fisheye:
+        if len(given) > 4:
+            raise InputError(f"{len(given)} distortion coefficients of a fisheye, expected k1, k2, k3, k4")
+        return torch.nn.functional.pad(given, (0, 4 - len(given))), torch.zeros(2, dtype=torch.float64)
+    if len(given) > 8:
+        raise InputError(
+            f"{len(given)} distortion coefficients; only k1, k2, p1, p2, k3, k4, k5, k6 are supported"
+        )
+    count = 8 if len(given) > 5 else 5
+    lens = torch.nn.functional.pad(given, (0, count - len(given)))
+    return torch.cat((lens[:2], lens[4:])), lens[2:4]
 
 
 def _doubles(values: Any) -> Tensor:

@@ -62,10 +62,10 @@ def rotated_camera(camera: Camera, degrees: ImageRotation) -> Camera:
     stay as they are, since they state nothing about the world.
 
     Args:
-        camera: a single camera in OpenCV's convention.
+        camera: a single camera in one of OpenCV's conventions.
         degrees: the turn.
     """
-    assert camera.convention == "opencv"
+    assert camera.convention != "human36m"
     for _ in range(degrees // 90):
         camera = _quarter_turned(camera)
     return camera

@@ -23,11 +23,11 @@ from spgnet.keypoints.mediapipe import parse_mediapipe, parse_tfjs
 from spgnet.keypoints.openpose import parse_named_frames, parse_openpose
 from spgnet.keypoints.raw import GivenMetadata, RawKeypoints
 from spgnet.keypoints.table_file import parse_table, read_table
-from spgnet.keypoints.text import parse_json, read_text
 from spgnet.keypoints.tracks import whole_clip
 from spgnet.keypoints.ultralytics_txt import parse_ultralytics_txt
 from spgnet.keypoints.values import list_names, number_array, parse_metadata, whole_number
 from spgnet.keypoints.videopose3d import parse_videopose3d
+from spgnet.text import parse_json, read_text
 
 KEYS = (
     "keypoints",
@@ -37,6 +37,7 @@ KEYS = (
     "image_size",
     "camera_matrix",
     "distortion",
+    "distortion_model",
     "track",
     "scores",
 )
@@ -68,6 +69,8 @@ def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
     for name in ("camera_matrix", "distortion"):
         if getattr(keypoints, name) is not None:
             values[name] = getattr(keypoints, name).astype(np.float64)
+    if keypoints.fisheye:
+        values["distortion_model"] = "equidistant"
     if path.suffix == ".npz":
         write_npz(path, **values)
     else:

@@ -48,7 +48,8 @@ class Keypoints:
         timestamps: time of each frame in seconds, increasing.
         image_size: width and height of the image in pixels.
         camera_matrix: intrinsics in pixels, if known.
-        distortion: k1, k2, p1, p2, k3 of OpenCV, if known.
+        distortion: k1, k2, p1, p2, k3 of OpenCV and perhaps k4, k5, k6, if known; of a fisheye k1 to k4.
+        fisheye: whether `distortion` is that of ``cv2.fisheye``.
         track: the person's number in the clip, from 1.
         joined_tracks: other numbers that the detector's tracker gave to the same person.
         remarks: what the reader of a file had to assume, and what in the file it did not understand; one
@@ -73,10 +74,11 @@ class Keypoints:
     timestamps: Real[np.ndarray, " frames"]
     image_size: tuple[int, int]
     camera_matrix: Real[np.ndarray, "3 3"] | None = None
-    distortion: Real[np.ndarray, " 5"] | None = None
+    distortion: Real[np.ndarray, " coefficients"] | None = None
     track: int = 1
     joined_tracks: tuple[int, ...] = ()
     remarks: tuple[str, ...] = ()
+    fisheye: bool = False
 
     def __post_init__(self) -> None:
         known = get_args(KeypointSetName)
@@ -132,7 +134,8 @@ class Keypoints:
         )
         if self.camera_matrix is None:
             return changed
-        camera = rotated_camera(opencv_camera(self.camera_matrix, self.distortion, self.image_size), degrees)
+        camera = opencv_camera(self.camera_matrix, self.distortion, self.image_size, fisheye=self.fisheye)
+        camera = rotated_camera(camera, degrees)
         return replace(
             changed,
             camera_matrix=camera.intrinsics_matrix().numpy(),

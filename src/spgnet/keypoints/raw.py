@@ -47,7 +47,7 @@ class RawKeypoints:
         fps: frames per second.
         image_size: width and height in pixels.
         camera_matrix: intrinsics in pixels.
-        distortion: k1, k2, p1, p2, k3 of OpenCV.
+        distortion, fisheye: as in :class:`spgnet.keypoints.Keypoints`.
         normalised: whether x and y are relative to the image's width and height instead of in pixels; if
             None, they are if nearly all are at most :data:`MAX_NORMALISED`.
         remarks: what the parser had to assume.
@@ -62,6 +62,7 @@ class RawKeypoints:
     image_size: tuple[int, int] | None = None
     camera_matrix: np.ndarray | None = None
     distortion: np.ndarray | None = None
+    fisheye: bool = False
     normalised: bool | None = False
     remarks: tuple[str, ...] = field(default=())
 
@@ -100,6 +101,7 @@ class RawKeypoints:
                 image_size=size,
                 camera_matrix=self.camera_matrix,
                 distortion=self.distortion,
+                fisheye=self.fisheye,
                 track=number,
                 joined_tracks=track.joined,
                 remarks=(*self.remarks, *remarks, *dropped),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from spgnet.errors import InputError
+from spgnet.geometry.distortion import is_fisheye
 
 LARGEST_NUMBER = 2**53
 """Whole numbers beyond this are not exact in floating point; no frame or person has such a number."""
@@ -130,8 +131,13 @@ def parse_metadata(content: Mapping[str, Any]) -> dict[str, Any]:
                 metadata[argument] = read(content[key], key)
             except InputError as error:
                 errors.append(str(error))
+    lens = metadata.get("distortion")
+    if lens is not None and metadata.get("fisheye") and len(lens) != 4:
+        errors.append(f"distortion has {len(lens)} numbers, expected k1, k2, k3, k4 of a fisheye")
     if errors:
         raise InputError("; ".join(errors))
+    if lens is not None and len(lens) == 4 and not metadata.get("fisheye"):
+        metadata["distortion"] = np.append(lens, 0.0)  # OpenCV may omit k3
     return metadata
 
 
@@ -153,11 +159,11 @@ def _camera_matrix(value: Any, what: str) -> np.ndarray:
 
 
 def _distortion(value: Any, what: str) -> np.ndarray:
-    """k1, k2, p1, p2, k3; OpenCV may omit the last."""
+    """k1, k2, p1, p2 and perhaps k3 and k4, k5, k6; of a fisheye k1 to k4."""
     values = number_array(value, what, ("coefficients",))
-    if len(values) not in (4, 5) or not np.isfinite(values).all():
+    if len(values) not in (4, 5, 8) or not np.isfinite(values).all():
         raise InputError(f"{what} has {len(values)} numbers, expected k1, k2, p1, p2, k3")
-    return np.append(values, 0.0)[:5]
+    return values
 
 
 _METADATA = {
@@ -167,4 +173,5 @@ _METADATA = {
     "image_size": ("image_size", parse_image_size),
     "camera_matrix": ("camera_matrix", _camera_matrix),
     "distortion": ("distortion", _distortion),
+    "distortion_model": ("fisheye", lambda value, what: is_fisheye(_name(value, what))),
 }

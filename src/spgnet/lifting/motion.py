@@ -16,6 +16,7 @@ from spgnet.camera_files.sources import early_source
 from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, write_npz
 from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera
+from spgnet.geometry.distortion import is_fisheye
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import mean_fps, timestamps_error
 from spgnet.lifting.quality import Quality, parse_quality, quality_entries
@@ -25,7 +26,6 @@ FloatArray = Literal["joints", "confidence", "pixels", "uncertainty"]
 """The arrays of a motion that hold floating-point numbers, apart from its times."""
 _SHAPES = {
     "camera_matrix": (3, 3),
-    "distortion": (5,),
     "camera_rotation": (3, 3),
     "camera_position": (3,),
     "image_size": (2,),
@@ -49,9 +49,10 @@ class Motion:
             position is the network's guess.
         pixels: the 2D input: joints in the image in pixels, gaps filled.
         timestamps: time of each frame in seconds, increasing.
-        camera: a single camera in OpenCV's convention. Its rotation and position define the world frame, and
-            its ``extrinsics`` state their source: if calibrated or estimated, the world has z up and the
-            floor at z = 0; if arbitrary, the camera is upright at the origin and the floor's height unknown.
+        camera: a single camera in one of OpenCV's conventions. Its rotation and position define the world
+            frame, and its ``extrinsics`` state their source: if calibrated or estimated, the world has z up
+            and the floor at z = 0; if arbitrary, the camera is upright at the origin and the floor's height
+            unknown.
         camera_source: source of the intrinsics in words.
         track: the person's number in the clip, from 1.
         weights: name of the weights that lifted the motion.
@@ -63,7 +64,7 @@ class Motion:
 
     Raises:
         InputError: shapes do not fit each other, there is no frame, time does not increase, or the camera is
-            not a single one in OpenCV's convention.
+            not a single one in one of OpenCV's conventions.
     """
 
     joints: Float[np.ndarray, "frames 17 3"]
@@ -96,8 +97,8 @@ class Motion:
         ]
         if self.timestamps.ndim == 1 and (error := timestamps_error(self.timestamps)):
             errors.append(error)
-        if self.camera.focal.ndim != 1 or self.camera.convention != "opencv":
-            errors.append("the camera must be a single one in OpenCV's convention")
+        if self.camera.focal.ndim != 1 or self.camera.convention == "human36m":
+            errors.append("the camera must be a single one in one of OpenCV's conventions")
         if not frames or errors:
             raise InputError("; ".join(errors) or "a motion needs a frame or more")
 
@@ -198,6 +199,7 @@ def save_motion(path: Path | str, motion: Motion) -> None:
         joint_names=np.array(HUMAN36M.names),
         camera_matrix=camera.intrinsics_matrix().numpy(),
         distortion=camera.distortion_coefficients().numpy(),
+        distortion_model=camera.distortion_model,
         camera_rotation=camera.rotation.numpy(),
         camera_position=camera.position.numpy(),
         extrinsics=camera.extrinsics,
@@ -226,18 +228,41 @@ def load_motion(path: Path | str) -> Motion:
 
 def _motion(values: dict[str, np.ndarray]) -> Motion:
     """The motion in a file's arrays."""
-    wanted = ("version", "joints", "confidence", "pixels", "timestamps", "camera_source", "weights", *_SHAPES)
+    wanted = (
+        "version",
+        "joints",
+        "confidence",
+        "pixels",
+        "timestamps",
+        "camera_source",
+        "weights",
+        "distortion",
+        *_SHAPES,
+    )
     missing = [name for name in wanted if name not in values]
     if missing:
         raise InputError(f"not a motion file: it lacks {', '.join(missing)}")
     if values["version"].tolist() != VERSION:
         raise InputError(f"a motion file of version {values['version']}, expected version {VERSION}")
-    errors = [
+    fisheye, lens = is_fisheye(str(values.get("distortion_model", "plumb_bob"))), values["distortion"].shape
+    errors = []
+    if lens not in ([(4,)] if fisheye else [(5,), (8,)]):
+        errors.append(f"distortion has shape {lens}, expected {'(4,)' if fisheye else '(5,) or (8,)'}")
+    errors += [
         f"{name} has shape {values[name].shape}, expected {shape}"
         for name, shape in _SHAPES.items()
         if values[name].shape != shape
     ]
-    numbers = ("joints", "confidence", "pixels", "timestamps", "uncertainty", "rejected", *_SHAPES)
+    numbers = (
+        "joints",
+        "confidence",
+        "pixels",
+        "timestamps",
+        "uncertainty",
+        "rejected",
+        "distortion",
+        *_SHAPES,
+    )
     errors += [
         f"{name} holds no numbers"
         for name in numbers
@@ -275,5 +300,6 @@ def _camera(values: dict[str, np.ndarray]) -> Camera:
         (int(values["image_size"][0]), int(values["image_size"][1])),
         rotation=values["camera_rotation"],
         position=values["camera_position"],
+        fisheye=is_fisheye(str(values.get("distortion_model", "plumb_bob"))),
     )
     return replace(camera, extrinsics=stored_extrinsics(values))

@@ -189,6 +189,7 @@ def _camera(motion: Motion) -> dict[str, Any]:
         "center": numbers(camera.center),
         "radial": numbers(camera.radial),
         "tangential": numbers(camera.tangential),
+        "fisheye": camera.convention == "fisheye",
         "rotation": numbers(camera.rotation),
         "position": numbers(camera.position),
         "size": numbers(camera.image_size),

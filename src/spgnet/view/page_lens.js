@@ -35,18 +35,29 @@ class View {
   }
 }
 
-// Brown's lens distortion of a normalised point, as OpenCV defines it (geometry/distortion.py has the same
-// one). Beyond the image's corners it goes on linearly, because its polynomials may fold there.
+// Lens distortion of a normalised point, as OpenCV defines it (geometry/distortion.py has the same ones):
+// Brown's, the rational one or that of a fisheye. Beyond the image's corners Brown's goes on linearly, because
+// its polynomials may fold there.
 function lensDistortion(camera) {
-  const [k1, k2, k3] = camera.radial, [p1, p2] = camera.tangential;
+  if (camera.fisheye) return fisheyeDistortion(camera.radial);
+  const [k1, k2, k3, k4 = 0, k5 = 0, k6 = 0] = camera.radial, [p1, p2] = camera.tangential;
   const corner = [0, 1].map((i) => Math.max(camera.center[i], camera.size[i] - camera.center[i]) / camera.focal[i]);
   const limit = 1.15 * Math.hypot(...corner);
   return ([x, y]) => {
     const radius = Math.hypot(x, y), over = Math.max(1, radius / limit);
     x /= over; y /= over;
-    const r2 = x * x + y * y, radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3));
+    const r2 = x * x + y * y, radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)));
     return [over * (x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)),
       over * (y * radial + 2 * p2 * x * y + p1 * (r2 + 2 * y * y))];
+  };
+}
+
+function fisheyeDistortion([k1, k2, k3, k4]) {
+  return ([x, y]) => {
+    const radius = Math.hypot(x, y), angle = Math.atan(radius), t2 = angle * angle;
+    const factor = 1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4)));
+    const scale = radius > 1e-9 ? angle / radius * factor : 1;
+    return [x * scale, y * scale];
   };
 }
 

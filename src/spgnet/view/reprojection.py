@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -109,10 +108,9 @@ def _reproject(motion: Motion) -> tuple[Float[np.ndarray, "frames 17 2"], Bool[n
     """
     camera = motion.camera.to(torch.float64)
     joints = torch.from_numpy(motion.joints.astype(np.float64))
-    pinhole = replace(
-        camera, radial=torch.zeros_like(camera.radial), tangential=torch.zeros_like(camera.tangential)
-    )
-    pixels, undistorted = camera.camera_to_image(joints), pinhole.camera_to_image(joints)
+    pixels, undistorted = camera.camera_to_image(joints), camera.without_distortion().camera_to_image(joints)
+    if camera.convention == "fisheye":  # its image is wider than any pinhole's
+        return pixels.numpy(), motion.joints[..., 2] > NEAREST
     outside = (undistorted / camera.image_size - 0.5).abs().amax(dim=-1, keepdim=True) > 1
     pixels = torch.where(outside, undistorted, pixels)
     return pixels.numpy(), motion.joints[..., 2] > NEAREST

@@ -1,4 +1,4 @@
-"""Text and JSON of keypoint files: any usual encoding, and limits on what JSON may hold."""
+"""Text and JSON of files that people give: any usual encoding, and limits on what JSON may hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from spgnet.errors import InputError
 
 DEEPEST = 32
-"""How deep JSON may be nested; keypoint files have at most eight levels."""
+"""How deep JSON may be nested; keypoint and camera files have at most eight levels."""
 LONGEST_NUMBER = 100
 """Digits of a number in JSON."""
 
@@ -44,20 +44,28 @@ def read_text(path: Path, prefix: str = "") -> str:
 
 
 def parse_json(path: Path, prefix: str = "") -> Any:
-    """The value in a JSON file, or the list of the values in one of JSON Lines.
+    """The value in a JSON file: :func:`parse_json_text`.
+
+    Raises:
+        InputError: it is no text, or as :func:`parse_json_text` raises.
+        OSError: it cannot be read.
+    """
+    return parse_json_text(read_text(path, prefix), prefix)
+
+
+def parse_json_text(text: str, prefix: str = "") -> Any:
+    """The value in JSON, or the list of the values in JSON Lines.
 
     Args:
-        path: the file.
+        text: JSON.
         prefix: put before the message of an error.
 
     Raises:
         InputError: it is not JSON, nested deeper than :data:`DEEPEST`, or has numbers of more than
             :data:`LONGEST_NUMBER` digits.
-        OSError: it cannot be read.
     """
-    text = read_text(path, prefix)
     if _may_be_deep(text):
-        raise InputError(f"{prefix}nested more than {DEEPEST} levels deep: not JSON of keypoints")
+        raise InputError(f"{prefix}nested more than {DEEPEST} levels deep")
     try:
         return _decode(text)
     except InputError as error:
