@@ -350,3 +350,18 @@ def test_a_metric_without_a_value_is_none_in_json_and_a_dash_in_tables(model, da
 )
 def test_a_figure_is_shown_with_one_digit_and_none_as_a_dash(value, text):
     assert shown(value) == text
+
+
+def test_validation_names_the_error_of_every_action_whose_mean_over_frames_is_the_whole(model, dataset):
+    values = validation_errors(model, dataset)
+    frames = {
+        action: sum(int(n) for n, a in zip(dataset.lengths, dataset.actions, strict=True) if a == action)
+        for action in dataset.actions
+    }
+    whole = values.pop("validation_mpjpe")
+    assert set(values) == {f"validation_mpjpe/{action}" for action in frames}
+    mean = sum(values[f"validation_mpjpe/{action}"] * count for action, count in frames.items())
+    assert mean / sum(frames.values()) == pytest.approx(whole, rel=1e-5)
+    assert len(set(values.values())) == len(values)
+    only = dataset.select([0])
+    assert set(validation_errors(model, only)) == {"validation_mpjpe"}
