@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +74,46 @@ def test_the_error_of_another_file_stays_as_it_is(tmp_path):
     with pytest.raises(FileNotFoundError) as error, whole_file(tmp_path / "file.txt") as temporary:
         temporary.write_text((tmp_path / "source.txt").read_text())
     assert error.value.filename == str(tmp_path / "source.txt")
+
+
+def test_two_writers_of_one_file_do_not_meet_and_the_last_one_stays(tmp_path):
+    path = tmp_path / "file.txt"
+    with whole_file(path) as first, whole_file(path) as second:
+        assert first != second
+        first.write_text("first, hal")
+        second.write_text("second")
+        assert not path.exists()
+    assert path.read_text() == "first, hal"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_what_others_write_is_not(tmp_path):
+    path = tmp_path / "file.txt"
+    script = (
+        "import os, pathlib, sys; from spgnet.files import whole_file\n"
+        "with whole_file(pathlib.Path(sys.argv[1]), '.c3d') as part:\n"
+        "    part.write_text('half'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.read_text() == "half"
+    other, user = tmp_path / ".other.txt.1-00000000.partial", tmp_path / ".file.txt.partial-notes"
+    for kept in (other, user):
+        kept.write_text("kept")
+    with whole_file(path) as running:
+        running.write_text("running")
+        assert not left.exists()
+        write_text(path, "another")
+        assert running.exists()
+    assert sorted(tmp_path.iterdir()) == sorted([path, other, user])
+
+
+def test_contents_are_on_the_disk_before_they_have_their_name(tmp_path, monkeypatch):
+    path, synced = tmp_path / "file.txt", []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append((os.fstat(handle).st_size, path.exists())))
+    write_text(path, "contents")
+    assert synced[0] == (8, False)
+    assert synced[1][1]
 
 
 def test_text_and_json_come_back_whatever_the_letters(tmp_path):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
+import secrets
+import time
 import tokenize
 import zipfile
 import zlib
@@ -23,7 +26,10 @@ from spgnet.errors import InputError
 def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
     """A temporary path beside a file, which becomes the file when the ``with`` block ends.
 
-    If the block fails or is interrupted, nothing is left behind and an old file stays as it was.
+    If the block fails or is interrupted, nothing is left behind and an old file stays as it was. The contents
+    are on the disk before the file has its name. Several writers of one file do not meet: each has a
+    temporary path of its own, and the last one's file stays. What a killed process left is removed by the
+    next writer.
 
     Args:
         path: the file; one that is there is replaced.
@@ -32,10 +38,14 @@ def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
     Raises:
         OSError: it cannot be written; the error names the file and not the temporary one.
     """
-    temporary = path.with_name(f".{path.name}.partial{ending}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial{ending}")
+    _sweep(path)
     try:
         yield temporary
+        _sync(temporary)
         temporary.replace(path)
+        with suppress(OSError):  # not every file system can
+            _sync(path.parent)
     except OSError as error:
         if error.filename not in (None, str(temporary), temporary):
             raise  # of another file
@@ -45,6 +55,49 @@ def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong before is told, not this
             temporary.unlink(missing_ok=True)
+
+
+_LEFTOVER = re.compile(r"\.(\d{1,9})-[0-9a-f]{8}\.partial[^/]*")
+_ABANDONED = 86_400
+"""Seconds after which a temporary file is a leftover, whoever wrote it."""
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary files of a file that processes left which are no more."""
+    start = f".{path.name}"
+    with suppress(OSError):  # a folder that is not there or cannot be read has none to remove
+        for other in path.parent.iterdir():
+            name = other.name
+            match = _LEFTOVER.fullmatch(name.removeprefix(start)) if name.startswith(start) else None
+            if match is None:
+                continue
+            with suppress(OSError):
+                old = time.time() - other.stat().st_mtime > _ABANDONED
+                if old or not _is_running(int(match[1])):
+                    other.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process may be running; always true where that cannot be told."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)  # no signal: only asks
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or the names in a folder are on the disk."""
+    flags = os.O_RDONLY if os.name == "posix" else os.O_RDWR
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:

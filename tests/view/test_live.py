@@ -1,5 +1,6 @@
 """The live page: it shows poses as they come."""
 
+import http.client
 import socket
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,15 @@ from filmed import people
 
 from spgnet.geometry.camera import opencv_camera
 from spgnet.lifting.streaming import LivePose
-from spgnet.view.live import TRAIL, LiveDisplay, bone_rotations, joint_colors, vertical_fov, with_skull
+from spgnet.view.live import (
+    TRAIL,
+    LiveDisplay,
+    bone_rotations,
+    is_foreign,
+    joint_colors,
+    vertical_fov,
+    with_skull,
+)
 from spgnet.view.opacity import FAINTEST
 
 pytest.importorskip("viser")
@@ -41,6 +50,51 @@ def test_a_page_is_there_until_it_is_closed():
             LiveDisplay(port=port)
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("hosts", "origins", "foreign"),
+    [
+        (["127.0.0.1:8080"], ["http://127.0.0.1:8080"], False),
+        (["localhost:8080"], ["http://localhost:8080"], False),
+        (["[::1]:8080"], [], False),
+        (["localhost:8080"], ["http://localhost:3000"], True),
+        (["127.0.0.1:8080"], ["https://site.example"], True),
+        (["127.0.0.1:8080"], ["null"], True),
+        (["site.example:8080"], ["http://site.example:8080"], True),
+        (["127.0.0.1.site.example"], [], True),
+        (["localhost", "site.example"], [], True),
+        ([], [], True),
+        (["[::1"], [], True),
+    ],
+)
+def test_requests_of_pages_of_other_sites_are_foreign(hosts, origins, foreign):
+    assert is_foreign(hosts, origins) == foreign
+
+
+def test_the_web_socket_and_the_page_refuse_foreign_pages():
+    with LiveDisplay(port=0) as display:
+        address = display.url.removeprefix("http://")
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+        headers |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "viser-v0"}
+        for more, status in (
+            ({"Origin": f"http://{address}"}, 101),
+            ({}, 101),
+            ({"Origin": "http://site.example"}, 403),
+            ({"Host": "site.example"}, 403),
+        ):
+            assert _status(address, headers | more) == status
+        assert _status(address, {}) == 200
+        assert _status(address, {"Host": "site.example"}) == 403
+
+
+def _status(address: str, headers: dict[str, str]) -> int:
+    connection = http.client.HTTPConnection(address, timeout=10)
+    connection.request("GET", "/", headers=headers)
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def test_the_body_is_the_latest_pose_and_the_trail_is_of_the_last_seconds():

@@ -1,5 +1,6 @@
 """The page over HTTP: what a client gets, which addresses are refused, and how it ends."""
 
+import http.client
 import socket
 import urllib.error
 import urllib.request
@@ -28,6 +29,15 @@ def test_a_client_gets_the_page_and_nothing_else():
             assert response.read().decode() == page_html(motions, title="Two", images=[])
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(server.url + "/etc/passwd")
+
+
+def test_the_page_is_refused_to_names_that_point_here_unless_others_may_open_it():
+    for host, status in (("127.0.0.1", 403), ("0.0.0.0", 200)):
+        with serve(people(), host=host, port=0) as server:
+            connection = http.client.HTTPConnection("127.0.0.1", port_of(server.url), timeout=10)
+            connection.request("GET", "/", headers={"Host": "site.example"})
+            assert connection.getresponse().status == status
+            connection.close()
 
 
 def test_closing_ends_waiting_and_frees_the_port_and_can_be_repeated():

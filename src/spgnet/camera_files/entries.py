@@ -47,7 +47,8 @@ def xml_entries(text: str) -> dict[str, Any]:
     try:
         parser.feed(text)
         for event, node in parser.read_events():
-            root = node if root is None else root
+            if root is None and isinstance(node, ElementTree.Element):
+                root = node
             depth += 1 if event == "start" else -1
             if depth > _MAX_DEPTH:
                 raise InputError(f"not readable XML (more than {_MAX_DEPTH} levels are not supported)")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +18,7 @@ from spgnet.lifting.motion import Motion
 from spgnet.lifting.streaming import LivePose
 from spgnet.view.opacity import joint_opacity
 from spgnet.view.palette import LIGHT, Color
-from spgnet.view.server import listen
+from spgnet.view.server import listen, names_this_machine
 from spgnet.view.timeline import floor_height
 
 TRAIL = 5.0
@@ -64,7 +66,8 @@ class LiveDisplay:
 
     def __init__(self, port: int = 8080) -> None:
         viser = import_extra("viser", "view")
-        self._server = viser.ViserServer(_HOST, _free_port(port), "SPGNet live", verbose=False)
+        with _guarded_connections():
+            self._server = viser.ViserServer(_HOST, _free_port(port), "SPGNet live", verbose=False)
         self._status = self._server.gui.add_markdown("Waiting for the first frame.")
         self._status_time = -np.inf
         self._scene: _Scene | None = None
@@ -110,6 +113,47 @@ def _free_port(port: int) -> int:
     """The port, or any free one for 0. (viser would silently take the next one instead.)"""
     with listen(_HOST, port) as probe:
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _guarded_connections() -> Iterator[None]:
+    """Let a server of viser that starts in the ``with`` block refuse what foreign web pages ask of it.
+
+    viser cannot do that itself: any page in the same browser could read the motion over its WebSocket.
+    """
+    from websockets.asyncio import server
+
+    serve, guarded = server.serve, False
+
+    def guarded_serve(*args: Any, process_request: Any = None, **options: Any) -> Any:
+        nonlocal guarded
+        guarded = True
+
+        def check(connection: Any, request: Any) -> Any:
+            if is_foreign(request.headers.get_all("Host"), request.headers.get_all("Origin")):
+                return connection.respond(403, "This page can only be opened on this machine.")
+            return process_request(connection, request) if process_request else None
+
+        return serve(*args, process_request=check, **options)
+
+    server.serve = guarded_serve
+    try:
+        yield
+    finally:
+        server.serve = serve
+    assert guarded, "viser serves in another way, so that nothing guards it"
+
+
+def is_foreign(hosts: Sequence[str], origins: Sequence[str]) -> bool:
+    """Whether a request is that of a page of another site.
+
+    Args:
+        hosts: its ``Host`` headers, of which there must be one, with this machine's loopback address.
+        origins: its ``Origin`` headers: that of this page, or none of programs other than browsers.
+    """
+    if len(hosts) != 1 or not names_this_machine(hosts[0]):
+        return True
+    return any(origin != f"http://{hosts[0]}" for origin in origins)
 
 
 class _Scene:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 import webbrowser
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -107,15 +109,19 @@ class _OnePage(ThreadingHTTPServer):
         super().__init__(listening.getsockname()[:2], _PageRequest, bind_and_activate=False)
         self.socket.close()
         self.socket, self.content = listening, content
+        self.is_local = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 
 class _PageRequest(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send the page."""
+        assert isinstance(self.server, _OnePage)
+        if self.server.is_local and not names_this_machine(self.headers.get("Host")):
+            self.send_error(403)
+            return
         if self.path.partition("?")[0] != "/":
             self.send_error(404)
             return
-        assert isinstance(self.server, _OnePage)
         content = self.server.content
         with suppress(ConnectionError):  # a browser may leave before it has everything
             self.send_response(200)
@@ -127,6 +133,18 @@ class _PageRequest(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep requests out of the terminal."""
+
+
+def names_this_machine(host: str | None) -> bool:
+    """Whether the ``Host`` header of a request names this machine by its loopback address.
+
+    If it does not, the request comes from a page of another site whose name was made to point here.
+    """
+    try:
+        name = urlsplit(f"//{host or ''}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def listen(host: str, port: int) -> socket.socket:
