@@ -5,31 +5,32 @@ of reference, and MediaPipe's 3D of the same frames. Scored are the 12 joints th
 the middle of the hips as the root:
 
     python benchmarks/real_video.py REAL            # REAL: the folder of the clips
-    python benchmarks/real_video.py REAL --weights runs/randomized --constant-bones
+    python benchmarks/real_video.py REAL --weights runs/randomized --lifting network constant-bones refined
     python benchmarks/real_video.py REAL --weights live --live
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Literal
 
 import numpy as np
 import torch
 import tyro
 
 from spgnet import metrics
-from spgnet.errors import InputError
+from spgnet.camera_files import find_camera
 from spgnet.evaluation import markdown_table
 from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 from spgnet.keypoints import Keypoints, load_keypoints
-from spgnet.lifting import Lifter
-from spgnet.lifting.bone_lengths import fit_constant_bones
+from spgnet.keypoints.keypoints import to_human36m
+from spgnet.lifting import Lifter, Motion, fit_constant_bones, refine
 from spgnet.lifting.streaming import lift_live
 
+Lifting = Literal["network", "constant-bones", "refined"]
 SCORED = tuple(
     f"{side}_{joint}"
     for side, joints in (
@@ -52,8 +53,9 @@ class Options:
     """Folder of the clips."""
     weights: str = "default"
     """Name of weights in the package, a run folder, or a safetensors file."""
-    constant_bones: Annotated[bool, tyro.conf.arg(aliases=["--rigid"])] = False
-    """Fit constant bone lengths first, as ``spgnet lift --constant-bones`` does."""
+    lifting: tuple[Lifting, ...] = ("network", "refined")
+    """The network's motion alone (``spgnet lift --no-refine``), with constant bone lengths fitted to it, or
+    refined, which is what ``spgnet lift`` gives."""
     every: int = 1
     """Use the detections of every n-th frame only."""
     live: bool = False
@@ -61,7 +63,15 @@ class Options:
     ``live``, each pose comes from past frames only. Between the frames used, the last pose stays."""
 
 
-HEADINGS = ("P-MPJPE [mm]", "MPJPE [mm]", "Trajectory [mm]", "Trajectory [%]", "Bone deviation [mm]")
+HEADINGS = (
+    "P-MPJPE [mm]",
+    "MPJPE [mm]",
+    "Trajectory [mm]",
+    "Trajectory [%]",
+    "Bone deviation [mm]",
+    "Re-projection [px]",
+)
+DIGITS = (1, 1, 0, 1, 1, 1)
 
 
 Row = tuple[str, str, list[float | None]]
@@ -71,7 +81,7 @@ Row = tuple[str, str, list[float | None]]
 def main(options: Options) -> None:
     rows = compared(options)
     lines = [
-        [clip, method, *(text(value, digits) for value, digits in zip(values, (1, 1, 0, 1, 1), strict=True))]
+        [clip, method, *(text(value, digits) for value, digits in zip(values, DIGITS, strict=True))]
         for clip, method, values in rows + means(rows)
     ]
     print(markdown_table(["clip", "method", *HEADINGS], lines, text=(0, 1)))
@@ -82,21 +92,18 @@ def text(value: float | None, digits: int) -> str:
 
 
 def compared(options: Options) -> list[Row]:
-    """Both methods on every clip.
-
-    Raises:
-        InputError: the options do not go together.
-    """
-    if options.live and options.constant_bones:
-        raise InputError("--constant-bones takes the whole clip, so it does not go with --live")
+    """All methods on every clip."""
     lifter = Lifter.from_pretrained(options.weights)
     rows = []
     for path in sorted(options.real.glob("opencap_*.npz")):
         clip = np.load(path, allow_pickle=False)
         truth, name = true_joints(clip), path.stem.removeprefix("opencap_")
-        rows.append((name, "spgnet", scores(lifted(path, lifter, options), truth, placed=True)))
+        (keypoints,) = load_keypoints(path)
+        for method, joints in lifted(keypoints, lifter, options).items():
+            values = scores(joints[:, OURS].astype(np.float64), truth, placed=True)
+            rows.append((name, f"spgnet, {method}", [*values, reprojection(joints, keypoints)]))
         theirs = clip["mediapipe_world"].astype(np.float64)
-        rows.append((name, "MediaPipe", scores(theirs, truth, placed=False)))
+        rows.append((name, "MediaPipe", [*scores(theirs, truth, placed=False), None]))
     return rows
 
 
@@ -125,19 +132,30 @@ def true_joints(clip: np.lib.npyio.NpzFile) -> np.ndarray:
     return world @ clip["world_to_camera_rotation"].T + clip["world_to_camera_translation"]
 
 
-def lifted(path: Path, lifter: Lifter, options: Options) -> np.ndarray:
-    """The scored joints of our motion in all frames, in the camera frame, in metres."""
-    (keypoints,) = load_keypoints(path)
-    joints = live_joints if options.live else whole_joints
-    return joints(keypoints, lifter, options)[:, OURS].astype(np.float64)
-
-
-def whole_joints(keypoints: Keypoints, lifter: Lifter, options: Options) -> np.ndarray:
-    """The motion [frames, 17, 3] lifted from the whole clip at once."""
+def lifted(keypoints: Keypoints, lifter: Lifter, options: Options) -> dict[str, np.ndarray]:
+    """Our motion [frames, 17, 3] in the camera frame, in metres, by the way of lifting."""
+    if options.live:
+        return {"live": live_joints(keypoints, lifter, options)}
     if options.every > 1:
-        keypoints.points[np.arange(len(keypoints)) % options.every != 0] = np.nan
+        points = keypoints.points.copy()
+        points[np.arange(len(keypoints)) % options.every != 0] = np.nan
+        keypoints = replace(keypoints, points=points)
     motion = lifter.lift(keypoints)
-    return (fit_constant_bones(motion) if options.constant_bones else motion).joints
+    ways: dict[str, Callable[[], Motion]] = {
+        "network": lambda: motion,
+        "constant-bones": lambda: fit_constant_bones(motion),
+        "refined": lambda: refine([motion])[0],
+    }
+    return {way: ways[way]().joints for way in options.lifting}
+
+
+def reprojection(joints: np.ndarray, keypoints: Keypoints) -> float:
+    """Median distance in pixels of the scored joints' projections from their detections."""
+    camera = find_camera(keypoints.image_size, keypoints=keypoints).camera
+    projected = camera.camera_to_image(torch.from_numpy(joints)).numpy()
+    detected, confidence = to_human36m(keypoints)
+    seen = confidence[:, OURS] > 0
+    return float(np.median(np.linalg.norm(projected - detected, axis=-1)[:, OURS][seen]))
 
 
 def live_joints(keypoints: Keypoints, lifter: Lifter, options: Options) -> np.ndarray:

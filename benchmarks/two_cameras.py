@@ -5,7 +5,7 @@ each with the joints that were triangulated from four cameras (12 of them, those
 
     python benchmarks/two_cameras.py VIDEO REAL --detector DETECTOR    # RTMPose on the videos
     python benchmarks/two_cameras.py VIDEO REAL --detections openpose  # OpenPose's keypoints, as in REAL
-    python benchmarks/two_cameras.py VIDEO REAL --weights default live --constant-bones
+    python benchmarks/two_cameras.py VIDEO REAL --weights default live --lifting refined
 
 VIDEO holds ``pose2sim_cam01.mp4``, ``pose2sim_cam03.mp4`` and ``pose2sim_calibration.toml``, and REAL
 ``pose2sim_demo.npz``: OpenPose's BODY_25B keypoints and the triangulated joints of the same capture.
@@ -21,13 +21,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import roma
 import torch
 import tyro
-from real_video import OURS, SCORED
+from real_video import OURS, SCORED, Lifting
 
 from spgnet import metrics
 from spgnet.camera_files import load_camera
@@ -36,7 +36,7 @@ from spgnet.evaluation import markdown_table
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES
-from spgnet.lifting import Lifter, fit_constant_bones
+from spgnet.lifting import Lifter, Motion, fit_constant_bones, refine
 
 CAMERAS = (1, 3)
 LONGEST_LAG = 8
@@ -66,8 +66,9 @@ class Options:
     """Folder of ``pose2sim_demo.npz``."""
     weights: tuple[str, ...] = ("default",)
     """Names of weights in the package, run folders, or safetensors files."""
-    constant_bones: Annotated[bool, tyro.conf.arg(aliases=["--rigid"])] = False
-    """Fit constant bone lengths first, as ``spgnet lift --constant-bones`` does."""
+    lifting: tuple[Lifting, ...] = ("network", "refined")
+    """The network's motion alone (``spgnet lift --no-refine``), with constant bone lengths fitted to it, or
+    refined, which is what ``spgnet lift`` gives."""
     detections: Literal["rtmpose", "openpose"] = "rtmpose"
     """Whose keypoints: RTMPose's, found in the videos now, or OpenPose's."""
     detector: Path | None = None
@@ -75,12 +76,12 @@ class Options:
 
 
 def main(options: Options) -> None:
-    rows = [[name, *(f"{value:.1f}" for value in values)] for name, values in measured(options).items()]
-    print(markdown_table(["weights", *HEADINGS], rows, text=(0,)))
+    rows = [[*names, *(f"{value:.1f}" for value in values)] for names, values in measured(options).items()]
+    print(markdown_table(["weights", "lifting", *HEADINGS], rows, text=(0, 1)))
 
 
-def measured(options: Options) -> dict[str, list[float]]:
-    """The values under the headings for each of the weights."""
+def measured(options: Options) -> dict[tuple[str, Lifting], list[float]]:
+    """The values under the headings for each of the weights and ways of lifting."""
     cameras = [calibrated(options.video, camera) for camera in CAMERAS]
     with np.load(options.real / "pose2sim_demo.npz", allow_pickle=False) as demo:
         given = [openpose(demo["kp2d"], camera, demo["fps"].item()) for camera in CAMERAS]
@@ -90,14 +91,12 @@ def measured(options: Options) -> dict[str, list[float]]:
         people = rtmpose(options)
         lag = best_lag(people, given)
         print(lag_words(people, given, lag))
-    return {
-        weights: compared(
-            in_world(Lifter.from_pretrained(weights), people, cameras, constant_bones=options.constant_bones),
-            truth,
-            lag,
-        )
-        for weights in options.weights
-    }
+    results = {}
+    for weights in options.weights:
+        lifter = Lifter.from_pretrained(weights)
+        for way in options.lifting:
+            results[weights, way] = compared(in_world(lifter, people, cameras, way), truth, lag)
+    return results
 
 
 def calibrated(folder: Path, camera: int) -> Camera:
@@ -159,15 +158,18 @@ def lag_words(videos: Sequence[Keypoints], given: Sequence[Keypoints], lag: int)
 
 
 def in_world(
-    lifter: Lifter, people: Sequence[Keypoints], cameras: Sequence[Camera], *, constant_bones: bool
+    lifter: Lifter, people: Sequence[Keypoints], cameras: Sequence[Camera], way: Lifting
 ) -> list[np.ndarray]:
     """The motion that each camera gives, in the world, [frames, 17, 3] in metres."""
     motions = [
         lifter.lift(keypoints, camera=camera) for keypoints, camera in zip(people, cameras, strict=True)
     ]
-    if constant_bones:
-        motions = [fit_constant_bones(motion) for motion in motions]
-    return [motion.world.astype(np.float64) for motion in motions]
+    ways = {"network": lambda motion: motion, "constant-bones": fit_constant_bones, "refined": refined_alone}
+    return [ways[way](motion).world.astype(np.float64) for motion in motions]
+
+
+def refined_alone(motion: Motion) -> Motion:
+    return refine([motion])[0]
 
 
 def compared(motions: Sequence[np.ndarray], truth: np.ndarray, lag: int) -> list[float]:

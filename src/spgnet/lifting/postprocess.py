@@ -8,7 +8,7 @@ from dataclasses import replace
 from spgnet.lifting.bone_lengths import fit_constant_bones, scale_to_height
 from spgnet.lifting.floor import align_to_gravity, concatenate_people, place_on_floor
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.refine import refine
+from spgnet.lifting.refinement import refine
 
 
 def postprocess(
@@ -26,7 +26,7 @@ def postprocess(
 
     Args:
         motions: as lifted, all with the same camera.
-        refined: refine the motions (:func:`spgnet.lifting.refine.refine`).
+        refined: refine the motions (:func:`spgnet.lifting.refinement.refine`).
         constant_bones: fit constant bone lengths (:func:`fit_constant_bones`).
         height: standing height in metres to which every person is scaled (:func:`scale_to_height`).
         align: estimate up and the floor from all people together if the camera's extrinsics are arbitrary
