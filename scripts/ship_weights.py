@@ -53,7 +53,7 @@ BY_MOVEMENT = {
 }
 """What runs that draw by frame, and that draw by movement, are trained on."""
 COMMANDS = {
-    "real_video": "python benchmarks/real_video.py REAL --weights NAME (--constant-bones, --every 4, --live)",
+    "real_video": "python benchmarks/real_video.py REAL --weights NAME (--every 4, --live)",
     "two_cameras": "python benchmarks/two_cameras.py VIDEO REAL --weights NAME --detector DETECTOR",
     "generalisation": "python benchmarks/generalisation.py MOTION --weights NAME",
     "movements": "python benchmarks/movements.py MOTION MOTION_TEST --weights NAME",
@@ -122,25 +122,30 @@ def command_of(words: Sequence[str], config: TrainConfig) -> str:
 
 
 def on_real_video(shipment: Shipment) -> dict[str, Any]:
-    """What ``real_video.py`` gives: plain, with constant bones, with few detections, and frame by frame."""
+    """What ``real_video.py`` gives: the network, refined, refined with few detections, and frame by frame."""
     results: dict[str, Any] = {}
-    modes = {"plain": {}, "rigid": {"constant_bones": True}, "every 4": {"every": 4}, "live": {"live": True}}
+    modes = {
+        "network": {"lifting": ("network",)},
+        "refined": {"lifting": ("refined",)},
+        "every 4": {"lifting": ("refined",), "every": 4},
+        "live": {"live": True},
+    }
     for name, mode in modes.items():
         rows = real_video.compared(real_video.Options(shipment.real, weights=str(shipment.run), **mode))
-        ours = [row for row in rows if row[1] == "spgnet"]
+        ours = [row for row in rows if row[1] != "MediaPipe"]
         results[name] = {
             clip: named(real_video.HEADINGS, values) for clip, _, values in ours + real_video.means(ours)
         }
     return results
 
 
-def on_two_cameras(shipment: Shipment) -> dict[str, float]:
-    """What ``two_cameras.py`` gives."""
+def on_two_cameras(shipment: Shipment) -> dict[str, dict[str, float]]:
+    """What ``two_cameras.py`` gives, by the way of lifting."""
     options = two_cameras.Options(
         shipment.video, shipment.real, weights=(str(shipment.run),), detector=shipment.detector
     )
-    (values,) = two_cameras.measured(options).values()
-    return named(two_cameras.HEADINGS, values)
+    found = two_cameras.measured(options)
+    return {way: named(two_cameras.HEADINGS, values) for (_, way), values in found.items()}
 
 
 def on_other_people(shipment: Shipment) -> dict[str, dict[str, float]]:

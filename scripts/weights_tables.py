@@ -25,27 +25,28 @@ def tables(weights: dict[str, Any]) -> list[str]:
 
 
 def real_video(weights: dict[str, Any]) -> str:
-    """Every clip with whole-clip lifting, and P-MPJPE with constant bones, few detections, and live."""
+    """Every clip: the network alone, refined, refined with few detections, and live."""
+    columns = ("P-MPJPE [mm]", "MPJPE [mm]", "Trajectory [%]", "Bone deviation [mm]", "Re-projection [px]")
     rows = []
     for name, entry in weights.items():
         modes, model = entry["real_video"], load_weights(name)[0]
-        for clip, plain in modes["plain"].items():
-            columns = ("P-MPJPE [mm]", "MPJPE [mm]", "Trajectory [%]", "Bone deviation [mm]")
-            others = [modes[mode][clip]["P-MPJPE [mm]"] for mode in ("rigid", "every 4", "live")]
-            values = [f"{value:.1f}" for value in [*(plain[column] for column in columns), *others]]
-            rows.append([f"`{name}`", str(model.context[1]), clip, *values])
-    headings = ["P-MPJPE [mm]", "MPJPE [mm]", "trajectory [%]", "bone deviation [mm]"]
-    headings += [f"P-MPJPE, `{mode}` [mm]" for mode in ("--constant-bones", "--every 4", "--live")]
+        for clip, refined in modes["refined"].items():
+            errors = [modes[mode][clip]["P-MPJPE [mm]"] for mode in ("network", "every 4", "live")]
+            values = [errors[0], *(refined[column] for column in columns), *errors[1:]]
+            rows.append([f"`{name}`", str(model.context[1]), clip, *(f"{value:.1f}" for value in values)])
+    headings = ["P-MPJPE, `--no-refine` [mm]", *columns]
+    headings += [f"P-MPJPE, `{mode}` [mm]" for mode in ("--every 4", "--live")]
     return markdown_table(["weights", "frames ahead", "clip", *headings], rows, text=(0, 1, 2))
 
 
 def two_cameras(weights: dict[str, Any]) -> str:
     """Two cameras of one capture, against each other and against triangulated joints."""
     rows = [
-        [f"`{name}`", *(f"{entry['two_cameras'][heading]:.1f}" for heading in HEADINGS)]
+        [f"`{name}`", way, *(f"{values[heading]:.1f}" for heading in HEADINGS)]
         for name, entry in weights.items()
+        for way, values in entry["two_cameras"].items()
     ]
-    return markdown_table(["weights", *HEADINGS], rows, text=(0,))
+    return markdown_table(["weights", "lifting", *HEADINGS], rows, text=(0, 1))
 
 
 def other_people(weights: dict[str, Any]) -> str:

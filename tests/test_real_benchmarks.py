@@ -80,61 +80,70 @@ def options(**values):
 
 
 @pytest.fixture
-def walk(tmp_path) -> tuple[Path, Keypoints]:
-    """The keypoints of a walk, and a file of them."""
-    keypoints, _ = filmed(40)
-    save_keypoints(tmp_path / "walk.npz", keypoints)
-    return tmp_path / "walk.npz", keypoints
+def walk() -> Keypoints:
+    """The keypoints of a walk."""
+    return filmed(40)[0]
 
 
-def scored(poses) -> np.ndarray:
-    names = [HUMAN36M.names.index(name) for name in real_video.SCORED]
-    return np.stack([pose.joints for pose in poses])[:, names]
+def joints_of(poses) -> np.ndarray:
+    return np.stack([pose.joints for pose in poses])
 
 
 @pytest.mark.parametrize("causal", [True, False])
 def test_a_live_clip_has_the_pose_of_every_frame_whatever_the_look_ahead(walk, causal):
-    path, keypoints = walk
     network = lifter((3, 3), causal=causal)
-    live = real_video.lifted(path, network, options(live=True))
-    assert live.shape == real_video.lifted(path, network, options()).shape == (40, 12, 3)
-    np.testing.assert_allclose(live, scored(lift_live(network, keypoints)), atol=1e-5)
+    live = real_video.lifted(walk, network, options(live=True))["live"]
+    np.testing.assert_allclose(live, joints_of(lift_live(network, walk)), atol=1e-5)
 
 
 def test_between_the_frames_used_the_last_live_pose_stays(walk):
-    path, keypoints = walk
     network = lifter((3, 3), causal=True)
-    live = real_video.lifted(path, network, options(live=True, every=3))
-    poses = scored(lift_live(network, keypoints.frames(slice(None, None, 3))))
+    live = real_video.lifted(walk, network, options(live=True, every=3))["live"]
+    poses = joints_of(lift_live(network, walk.frames(slice(None, None, 3))))
     np.testing.assert_allclose(live, np.repeat(poses, 3, axis=0)[:40], atol=1e-5)
     assert np.abs(live[3] - live[2]).max() > 1e-4
 
 
 def test_before_anybody_is_seen_the_first_live_pose_stands_in(walk):
-    _, keypoints = walk
-    keypoints.points[:5, :, 2] = 0
+    walk.points[:5, :, 2] = 0
     network = lifter((3, 3), causal=True)
-    joints = real_video.live_joints(keypoints, network, options(live=True))
+    joints = real_video.live_joints(walk, network, options(live=True))
     assert len(joints) == 40
     np.testing.assert_array_equal(joints[:5], np.repeat(joints[5:6], 5, axis=0))
     assert np.abs(joints[6] - joints[5]).max() > 1e-5
 
 
 def test_no_live_pose_depends_on_later_frames(walk):
-    _, keypoints = walk
-    later = keypoints.points.copy()
+    later = walk.points.copy()
     later[20:, :, 0] += 50
-    network, moved = lifter((3, 3), causal=True), replace(keypoints, points=later)
+    network, moved = lifter((3, 3), causal=True), replace(walk, points=later)
     before, after = (
-        real_video.live_joints(each, network, options(live=True, every=2)) for each in (keypoints, moved)
+        real_video.live_joints(each, network, options(live=True, every=2)) for each in (walk, moved)
     )
     np.testing.assert_array_equal(before[:20], after[:20])
     assert np.abs(before[20:] - after[20:]).max() > 1e-3
 
 
-def test_what_needs_the_whole_clip_is_refused_live():
-    with pytest.raises(ValueError, match="--constant-bones takes the whole clip, so it does not go with --l"):
-        real_video.compared(options(live=True, constant_bones=True))
+def test_every_way_of_lifting_is_measured_and_the_keypoints_stay(walk):
+    before = walk.points.copy()
+    ways = ("network", "constant-bones", "refined")
+    found = real_video.lifted(walk, lifter((3, 3)), options(every=2, lifting=ways))
+    assert tuple(found) == ways
+    assert all(joints.shape == (40, 17, 3) for joints in found.values())
+    lengths = {
+        way: HUMAN36M.bone_lengths(torch.from_numpy(joints)).std(dim=0) for way, joints in found.items()
+    }
+    assert lengths["network"].max() > 1e-3 > 1e-5 > max(lengths[way].max() for way in ways[1:])
+    np.testing.assert_array_equal(walk.points, before)
+
+
+def test_reprojection_is_the_median_distance_from_the_detections_in_pixels(walk):
+    keypoints = replace(walk, camera_matrix=np.array([[900.0, 0, 360], [0, 900, 640], [0, 0, 1]]))
+    rays = (keypoints.points[..., :2] - [360, 640]) / 900
+    joints = 4 * np.concatenate((rays, np.ones((40, 17, 1))), axis=-1)
+    assert real_video.reprojection(joints.astype(np.float32), keypoints) < 1e-3
+    joints[..., 0] += 4 * 7 / 900
+    assert real_video.reprojection(joints.astype(np.float32), keypoints) == pytest.approx(7, abs=1e-3)
 
 
 # --- real_video: means --------------------------------------------------------------------------
@@ -260,10 +269,12 @@ def test_the_two_cameras_of_the_recordings_see_about_the_same_motion(real_detect
     if not (video / "pose2sim_calibration.toml").is_file():
         pytest.skip("the calibration (shared/video) is not beside this checkout")
     two_cameras.main(two_cameras.Options(video, real_detections, weights=("live",), detections="openpose"))
-    heading, _, row = capsys.readouterr().out.strip().splitlines()
-    values = dict(zip(heading.split("|")[2:-1], map(float, row.split("|")[2:-1]), strict=True))
-    assert len(values) == len(two_cameras.HEADINGS)
-    assert all(value < 120 for name, value in values.items() if "P-MPJPE" in name)
+    heading, _, *rows = capsys.readouterr().out.strip().splitlines()
+    assert [row.split("|")[2].strip() for row in rows] == ["network", "refined"]
+    for row in rows:
+        values = dict(zip(heading.split("|")[3:-1], map(float, row.split("|")[3:-1]), strict=True))
+        assert len(values) == len(two_cameras.HEADINGS)
+        assert all(value < 120 for name, value in values.items() if "P-MPJPE" in name)
 
 
 # --- movements ----------------------------------------------------------------------------------

@@ -237,7 +237,7 @@ def stances(observed: ObservedMotion, up: Vector) -> Bool[np.ndarray, "frames 2"
         low = heights[:, ankle] < heights[:, _ANKLES].min(axis=1) + 0.12
         low &= heights[:, 0] - heights[:, ankle] > 0.5 * observed.leg
         slow = _speed(joints[:, ankle], observed.rate, half) < _STANCE_SPEED
-        for run in _runs(observed.usable[:, ankle] & low & slow):
+        for run in runs(observed.usable[:, ankle] & low & slow):
             result[run, side] = len(run) > half
     return result
 
@@ -248,7 +248,7 @@ def _stance_positions(observed: ObservedMotion, up: Vector) -> Float[np.ndarray,
     positions = [
         np.median(observed.joints[run, ankle], axis=0)
         for side, ankle in enumerate(_ANKLES)
-        for run in _runs(in_stance[:, side])
+        for run in runs(in_stance[:, side])
     ]
     return np.array(positions).reshape(-1, 3)
 
@@ -260,7 +260,7 @@ def _speed(path: Float[np.ndarray, "frames 3"], rate: float, half: int) -> Float
     return np.linalg.norm(path[after] - path[before], axis=-1) * rate / (after - before)
 
 
-def _runs(flags: Bool[np.ndarray, " frames"]) -> list[np.ndarray]:
+def runs(flags: Bool[np.ndarray, " frames"]) -> list[np.ndarray]:
     """The indices of each run of consecutive flagged frames."""
     indices = np.flatnonzero(flags)
     return [run for run in np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1) if len(run)]

@@ -5,21 +5,24 @@ The problem that is solved is that of :mod:`spgnet.lifting.guidance`. Here are i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.interpolate import CubicSpline
 
 from spgnet.geometry.interpolate import interpolate_at, nearest_at
 from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M
-from spgnet.lifting.body import body_of_joints
+from spgnet.lifting.body import Body, body_of_joints
 from spgnet.lifting.floor import (
     UpPrior,
     concatenate_people,
     estimate_up,
     observe,
+    runs,
     stances,
     up_prior,
     with_world,
@@ -40,6 +43,10 @@ from spgnet.synthetic.detector_noise import person_size
 
 _ANNEALED_FLOOR = (0.2, 0.05)
 """Standard deviations in metres with which people are brought to the common floor, before the final one."""
+_SCALE_DIFFERENCE = 0.35
+"""Logarithm of the largest ratio of two people's scales by which the network is wrong."""
+_LARGEST_TILT = math.radians(12)
+"""The largest angle between the floor that standing feet define and the one that bodies suggest."""
 _CALIBRATED_UP, _CALIBRATED_HEIGHT = 0.005, 0.03
 """Standard deviations of up in radians and of the floor's height in metres in a calibrated world."""
 
@@ -90,14 +97,22 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
     ]
     if not any(person.stance.any() for person in people):
         return refined
-    state = replace(solution.state, floor=_first_floor(together, up, people, solution.state))
-    schedule = [replace(sizes, floor=floor) for floor in (*_ANNEALED_FLOOR, sizes.floor)]
+    floor = _first_floor(together, up, people, solution.state)
+    people = [
+        replace(person, grounded=_grounded(person, body, floor))
+        for person, body in zip(people, solution.state.bodies, strict=True)
+    ]
+    state = replace(solution.state, floor=floor)
+    schedule = [replace(sizes, floor=deviation) for deviation in (*_ANNEALED_FLOOR, sizes.floor)]
     solution = solve_clip(people, state, schedule)
+    found = solution.state.floor
+    if found.up @ up < math.cos(_LARGEST_TILT):  # steps or a ramp, not a floor
+        people = [replace(person, grounded=np.zeros_like(person.grounded)) for person in people]
+        return _motions(motions, nodes, solve_clip(people, state, [sizes]))
     refined = _motions(motions, nodes, solution)
     if refined[0].camera.extrinsics != "arbitrary":
         return refined
-    floor = solution.state.floor
-    camera = with_world(refined[0], floor.up, ANKLE_HEIGHT - floor.height).camera
+    camera = with_world(refined[0], found.up, ANKLE_HEIGHT - found.height).camera
     return [replace(motion, camera=camera) for motion in refined]
 
 
@@ -112,17 +127,39 @@ def _up(motion: Motion) -> np.ndarray:
 
 
 def _first_floor(together: Motion, up: np.ndarray, people: Sequence[Observations], state: State) -> Floor:
-    """The floor under the lowest feet, and what is known of it beforehand."""
+    """The floor on which most people stand, of several such levels the lowest, and what is known of it."""
     if together.camera.extrinsics != "arbitrary":
         height = ANKLE_HEIGHT - float(together.camera.position[2])
         prior = UpPrior(np.eye(3) / _CALIBRATED_UP, up / _CALIBRATED_UP)
         return Floor(up, height, *prior, prior_height=height, height_deviation=_CALIBRATED_HEIGHT)
-    heights = [
-        (body.joints[:, ANKLES] @ up)[person.stance > 0]
+    standing = [
+        _standing_height(person, body, up)
         for person, body in zip(people, state.bodies, strict=True)
+        if person.stance.any()
     ]
-    height = float(np.median(np.concatenate(heights)))
-    return Floor(up, height, *up_prior(observe(together)), prior_height=height)
+    levels = [[other for other in standing if _same_level(other, height)] for height in standing]
+    level = max(levels, key=lambda heights: (len(heights), -min(heights)))
+    return Floor(up, float(np.median(level)), *up_prior(observe(together)))
+
+
+def _standing_height(person: Observations, body: Body, up: np.ndarray) -> float:
+    """Median height of a person's ankles in stance above the camera, in metres."""
+    return float(np.median((body.joints[:, ANKLES] @ up)[person.stance > 0]))
+
+
+def _same_level(height: float, other: float) -> bool:
+    """Whether errors of people's scale can explain that their ankles are not equally far below the camera."""
+    return height * other > 0 and abs(math.log(height / other)) < _SCALE_DIFFERENCE
+
+
+def _grounded(person: Observations, body: Body, floor: Floor) -> np.ndarray:
+    """Weights of ankles in stance: one for each period on the floor, and 0 for people on another level."""
+    weights = np.zeros_like(person.stance)
+    if person.stance.any() and _same_level(_standing_height(person, body, floor.up), floor.height):
+        for side in range(2):
+            for run in runs(person.stance[:, side] > 0):
+                weights[run, side] = NODE_SECONDS / (person.step * len(run))
+    return weights
 
 
 def _node_times(timestamps: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " nodes"]:
@@ -150,6 +187,7 @@ def _observations(motion: Motion, nodes: Float[np.ndarray, " nodes"], sizes: Dev
         step=float(nodes[1] - nodes[0]) if len(nodes) > 1 else NODE_SECONDS,
         joined=np.ones(len(nodes)),
         stance=np.zeros((len(nodes), 2)),
+        grounded=np.zeros((len(nodes), 2)),
     )
 
 
@@ -180,13 +218,11 @@ def _means_at(
 def _motions(
     motions: Sequence[Motion], nodes: Sequence[Float[np.ndarray, " nodes"]], solution: Solution
 ) -> list[Motion]:
-    """The motions of a solution, in their frames: the network's, corrected by what interpolates the nodes."""
+    """The motions of a solution, in their frames: cubic splines through the nodes."""
     results = []
     for number, (motion, times) in enumerate(zip(motions, nodes, strict=True)):
         body, scale = solution.state.bodies[number], np.exp(solution.state.scales[number])
-        network = motion.joints.astype(np.float64)
-        correction = body.joints - interpolate_at(network, motion.timestamps, times)
-        joints = network + interpolate_at(correction, times, motion.timestamps)
+        joints = CubicSpline(times, body.joints)(motion.timestamps) if len(times) > 1 else body.joints
         rigid = HUMAN36M.with_bone_lengths(torch.from_numpy(joints), torch.from_numpy(body.lengths)).numpy()
         deviations = _SCALES * (scale * np.sqrt(solution.variances[number]) / 0.05) ** _POWERS
         results.append(
