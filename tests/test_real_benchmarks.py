@@ -17,7 +17,7 @@ from lifting.people import camera, filmed, lifter
 from spgnet.data.config import DataConfig
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.keypoints import Keypoints, save_keypoints
+from spgnet.keypoints import Keypoints
 from spgnet.lifting import Motion
 from spgnet.lifting.streaming import lift_live
 from spgnet.synthetic.procedural import procedural_clips

@@ -70,7 +70,7 @@ class Deviations:
     stance: float = 0.05
     """Speed of an ankle in stance, in metres per second."""
     floor: float = 0.01
-    """Height of an ankle in stance above that of others, in metres: of captured people 8 mm, but for steps."""
+    """Height of an ankle in stance above that of others, in metres: of captured people 8 mm, bar steps."""
     contact_robust: float = 2.0
     """Distance in standard deviations from which ankles count less as in stance."""
 
