@@ -84,8 +84,8 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
         somebody stands, they are those of the estimated floor.
     """
     sizes = sizes or Deviations()
-    nodes = [_node_times(motion.timestamps) for motion in motions]
-    people = [_observations(motion, times, sizes) for motion, times in zip(motions, nodes, strict=True)]
+    nodes = [node_times(motion.timestamps) for motion in motions]
+    people = [observations(motion, times, sizes) for motion, times in zip(motions, nodes, strict=True)]
     state = State(tuple(person.network for person in people), np.zeros(len(people)), _NO_FLOOR)
     solution = solve_clip(people, state, [sizes])
     refined = _motions(motions, nodes, solution)
@@ -162,14 +162,14 @@ def _grounded(person: Observations, body: Body, floor: Floor) -> np.ndarray:
     return weights
 
 
-def _node_times(timestamps: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " nodes"]:
+def node_times(timestamps: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " nodes"]:
     """Times of the nodes: equally spaced, as many as fit at :data:`NODE_SECONDS`, at most one a frame."""
     span = float(timestamps[-1] - timestamps[0])
     count = min(len(timestamps), max(2, round(span / NODE_SECONDS) + 1))
     return np.linspace(timestamps[0], timestamps[-1], count)
 
 
-def _observations(motion: Motion, nodes: Float[np.ndarray, " nodes"], sizes: Deviations) -> Observations:
+def observations(motion: Motion, nodes: Float[np.ndarray, " nodes"], sizes: Deviations) -> Observations:
     """What is known of a person at the nodes: means of the detections around them."""
     network = interpolate_at(motion.joints.astype(np.float64), motion.timestamps, nodes)
     expected = network[..., :2] / network[..., 2:].clip(0.1)
