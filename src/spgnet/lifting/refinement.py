@@ -24,7 +24,6 @@ from spgnet.lifting.floor import (
     observe,
     runs,
     stances,
-    up_prior,
     with_world,
 )
 from spgnet.lifting.guidance import (
@@ -45,12 +44,11 @@ _ANNEALED_FLOOR = (0.2, 0.05)
 """Standard deviations in metres with which people are brought to the common floor, before the final one."""
 _SCALE_DIFFERENCE = 0.35
 """Logarithm of the largest ratio of two people's scales by which the network is wrong."""
-_LARGEST_TILT = math.radians(12)
-"""The largest angle between the floor that standing feet define and the one that bodies suggest."""
-_CALIBRATED_UP, _CALIBRATED_HEIGHT = 0.005, 0.03
-"""Standard deviations of up in radians and of the floor's height in metres in a calibrated world."""
-
-
+_UP = 0.005
+"""Standard deviation of up in radians. It is calibrated, or estimated before (``floor.estimate_up``), where each
+period of stance counts once: nodes are many, and their errors too alike to tell it."""
+_CALIBRATED_HEIGHT = 0.03
+"""Standard deviation of a calibrated floor's height, in metres."""
 _CALIBRATION = {
     "pelvis": (0.176, 0.35),
     "hip": (0.033, 0.55),
@@ -105,13 +103,10 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
     state = replace(solution.state, floor=floor)
     schedule = [replace(sizes, floor=deviation) for deviation in (*_ANNEALED_FLOOR, sizes.floor)]
     solution = solve_clip(people, state, schedule)
-    found = solution.state.floor
-    if found.up @ up < math.cos(_LARGEST_TILT):  # steps or a ramp, not a floor
-        people = [replace(person, grounded=np.zeros_like(person.grounded)) for person in people]
-        return _motions(motions, nodes, solve_clip(people, state, [sizes]))
     refined = _motions(motions, nodes, solution)
     if refined[0].camera.extrinsics != "arbitrary":
         return refined
+    found = solution.state.floor
     camera = with_world(refined[0], found.up, ANKLE_HEIGHT - found.height).camera
     return [replace(motion, camera=camera) for motion in refined]
 
@@ -128,9 +123,9 @@ def _up(motion: Motion) -> np.ndarray:
 
 def _first_floor(together: Motion, up: np.ndarray, people: Sequence[Observations], state: State) -> Floor:
     """The floor on which most people stand, of several such levels the lowest, and what is known of it."""
+    prior = UpPrior(np.eye(3) / _UP, up / _UP)
     if together.camera.extrinsics != "arbitrary":
         height = ANKLE_HEIGHT - float(together.camera.position[2])
-        prior = UpPrior(np.eye(3) / _CALIBRATED_UP, up / _CALIBRATED_UP)
         return Floor(up, height, *prior, prior_height=height, height_deviation=_CALIBRATED_HEIGHT)
     standing = [
         _standing_height(person, body, up)
@@ -139,7 +134,7 @@ def _first_floor(together: Motion, up: np.ndarray, people: Sequence[Observations
     ]
     levels = [[other for other in standing if _same_level(other, height)] for height in standing]
     level = max(levels, key=lambda heights: (len(heights), -min(heights)))
-    return Floor(up, float(np.median(level)), *up_prior(observe(together)))
+    return Floor(up, float(np.median(level)), *prior)
 
 
 def _standing_height(person: Observations, body: Body, up: np.ndarray) -> float:
