@@ -187,7 +187,7 @@ def convergence(pairs: Sequence[Pair]) -> str:
     return markdown_table(["solved", "change of P-MPJPE [mm], mean", "largest"], rows, text=(0,))
 
 
-def solved(pair: Pair, *, tolerance: float = 1e-4, perturbed: bool = False) -> float:
+def solved(pair: Pair, *, tolerance: float = 1e-5, perturbed: bool = False) -> float:
     """P-MPJPE at the nodes, without a floor."""
     nodes = node_times(pair.network.timestamps)
     person = observations(pair.network, nodes, Deviations())

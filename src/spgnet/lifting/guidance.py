@@ -384,7 +384,7 @@ def solve(
     sizes: Deviations,
     *,
     iterations: int = 20,
-    tolerance: float = 1e-4,
+    tolerance: float = 1e-5,
     fixed: bool = False,
 ) -> Problem:
     """Minimise the cost, from a state on.

@@ -45,8 +45,8 @@ _ANNEALED_FLOOR = (0.2, 0.05)
 _SCALE_DIFFERENCE = 0.35
 """Logarithm of the largest ratio of two people's scales by which the network is wrong."""
 _UP = 0.005
-"""Standard deviation of up in radians. It is calibrated, or estimated before (``floor.estimate_up``), where each
-period of stance counts once: nodes are many, and their errors too alike to tell it."""
+"""Standard deviation of up in radians. Up is calibrated, or estimated before by ``floor.estimate_up``, where
+each period of stance counts once: nodes are many, and their errors too alike to tell it."""
 _CALIBRATED_HEIGHT = 0.03
 """Standard deviation of a calibrated floor's height, in metres."""
 _CALIBRATION = {

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from spgnet.lifting.body import Body
 from spgnet.lifting.guidance import Deviations, Observations, Problem, State, solve
 
-WHOLE = 1024
+WHOLE = 512
 """The largest number of nodes, of all people together, that are solved as a whole."""
 PIECE = 64
 """Nodes of each of the pieces from which the shared unknowns of long clips are found."""
