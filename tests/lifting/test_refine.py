@@ -6,13 +6,13 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from spgnet.lifting.refine import _node_times, refine
 
 from lifting.people import SIZE, camera
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.body import Body, body_of_joints
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.refine import _node_times, refine
 from spgnet.synthetic.detector_joints import usual_offsets
 from spgnet.synthetic.procedural import procedural_clips
 
