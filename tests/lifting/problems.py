@@ -55,6 +55,7 @@ def observed(joints: np.ndarray, network: Body, *, noise: float = 0.0, seed: int
         step=NODE_SECONDS,
         joined=np.ones(len(joints)),
         stance=(slow & (heights < 0.15)) * 1.0,
+        grounded=(slow & (heights < 0.15)) * 1.0,
     )
 
 

@@ -55,10 +55,11 @@ def cost_of_person(person: Observations, body: Body, scale: float, floor: Floor)
         moved = (body.root[node] - network.root[node]) / np.linalg.norm(network.root[node])
         total += by_the_ray(moved, rays[node, 0], *SIZES.root)
         for side in range(2):
+            height = np.exp(-scale) * floor_heights(body, scale, floor)[node, side]
+            weight = person.grounded[node, side]
+            total += robust(weight * height**2 / SIZES.floor**2, SIZES.contact_robust)
             if not person.stance[node, side]:
                 continue
-            height = np.exp(-scale) * floor_heights(body, scale, floor)[node, side]
-            total += robust(height**2 / SIZES.floor**2, SIZES.contact_robust)
             if node and person.joined[node] and person.stance[node - 1, side]:
                 velocity = (joints[node, ANKLES[side]] - joints[node - 1, ANKLES[side]]) / person.step
                 total += robust(velocity @ velocity / SIZES.stance**2, SIZES.contact_robust)
@@ -125,7 +126,8 @@ def problem() -> Problem:
         person.variances[1:3, [WRIST, KNEE]] = np.inf
         stance = np.array([[1, 0], [1, 1], [1, 1], [0, 1]], float)
         joined = np.array([0, 1, 1, 1 - seed], float)
-        people.append(replace(person, stance=stance, joined=joined, step=NODE_SECONDS * (1 + 0.25 * seed)))
+        step, grounded = NODE_SECONDS * (1 + 0.25 * seed), stance * [0.4, 1.0]
+        people.append(replace(person, stance=stance, grounded=grounded, joined=joined, step=step))
         bodies.append(disturbed(people[-1].network, seed + 10, degrees=4.0, metres=0.03))
     floor = replace(EXACT_FLOOR, height_deviation=0.1).moved(np.array([0.05, -0.03, 0.04]))
     return Problem(people, SIZES, State(tuple(bodies), np.array([0.03, -0.05]), floor))

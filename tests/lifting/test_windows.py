@@ -9,8 +9,8 @@ import pytest
 from lifting.problems import disturbed, first_state, observed, true_joints
 from spgnet.lifting import windows
 from spgnet.lifting.body import body_of_joints
-from spgnet.lifting.guidance import Deviations, Observations, Problem, State, solve
-from spgnet.lifting.windows import OVERLAP, PIECE, solve_clip
+from spgnet.lifting.guidance import TOLERANCE, Deviations, Observations, Problem, State, solve
+from spgnet.lifting.windows import OVERLAP, PIECE, SWEEPS, solve_clip
 
 SIZES = Deviations()
 WHOLE = 40
@@ -33,12 +33,26 @@ def test_with_the_same_shared_unknowns_windows_end_within_half_a_millimetre_of_t
     start = disturbed(person.network, 5, degrees=3, metres=0.02)
     first = replace(state, bodies=(replace(start, log_lengths=state.bodies[0].log_lengths),))
     (covariance,) = whole.shared_covariances()
-    body, variances = windows._solve_windows(person, first, SIZES, covariance, WHOLE)
-    assert np.linalg.norm(body.joints - state.bodies[0].joints, axis=-1).max() < 5e-4
+    solved, (variances,) = windows._solve_all_windows([person], first, SIZES, WHOLE, TOLERANCE, [covariance])
+    joints = solved.bodies[0].joints
+    assert np.linalg.norm(joints - state.bodies[0].joints, axis=-1).max() < 5e-4
     np.testing.assert_allclose(variances, whole.variances([covariance])[0], rtol=0.02)
 
 
-def test_long_clips_are_solved_in_pieces_of_bounded_size_one_after_the_other(whole, monkeypatch):
+def test_the_shared_unknowns_of_windows_are_those_of_the_whole():
+    """Of two people on one floor, each known by many nodes; in metres."""
+    people = [walk(160, 0), walk(110, 3)]
+    together = solve(people, first_state(people), SIZES).state
+    apart = solve_clip(people, first_state(people), [SIZES], whole=64).state
+    np.testing.assert_allclose(apart.scales, together.scales, atol=1e-3)
+    for one, other in zip(apart.bodies, together.bodies, strict=True):
+        np.testing.assert_allclose(one.lengths, other.lengths, atol=5e-4)
+        relative = [body.joints - body.joints[:, :1] for body in (one, other)]
+        assert np.linalg.norm(relative[0] - relative[1], axis=-1).mean() < 5e-4
+        assert np.linalg.norm(one.root - other.root, axis=-1).mean() < 2e-3
+
+
+def test_no_solution_of_a_long_clip_is_of_more_than_a_window_and_its_overlaps(whole, monkeypatch):
     handled = []
 
     def recorded(
@@ -49,7 +63,8 @@ def test_long_clips_are_solved_in_pieces_of_bounded_size_one_after_the_other(who
 
     monkeypatch.setattr(windows, "solve", recorded)
     solution = solve_clip(whole.people, first_state(whole.people), [SIZES], whole=WHOLE)
-    assert handled == [PIECE, WHOLE + OVERLAP, 90 - WHOLE + OVERLAP, 10 + OVERLAP]
+    sweep = [WHOLE + OVERLAP, 90 - WHOLE + OVERLAP, 10 + OVERLAP]
+    assert handled == [WHOLE // PIECE * PIECE, *(1 + SWEEPS) * sweep]
     assert solution.state.bodies[0].joints.shape == (90, 17, 3)
     assert solution.variances[0].shape == (90, 17)
 

@@ -113,7 +113,8 @@ class Body:
 def body_of_joints(joints: Float[np.ndarray, "frames 17 3"]) -> Body:
     """The body with the root and the bone directions of a motion, and its median bone lengths."""
     bones = joints[:, CHILDREN] - joints[:, PARENTS]
-    lengths = np.linalg.norm(bones, axis=-1).clip(1e-6)
+    bones = np.where(np.linalg.norm(bones, axis=-1, keepdims=True) > 1e-6, bones, [0, 0, 1e-6])
+    lengths = np.linalg.norm(bones, axis=-1)
     medians = [np.median(lengths[:, kind == KIND]) for kind in range(KINDS)]
     return Body(joints[:, 0].copy(), bones / lengths[..., None], np.log(medians))
 

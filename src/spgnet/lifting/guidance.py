@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
+from scipy.linalg import block_diag
 
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.body import BONES, CHILDREN, KINDS, UNKNOWNS, Body, Derivatives
@@ -25,6 +26,8 @@ from spgnet.lifting.least_squares import ReducedEquations, Term, assemble
 ANKLES = [HUMAN36M.names.index(f"{side}_ankle") for side in ("right", "left")]
 NODE_SECONDS = 0.04
 """Time between nodes, for which :class:`Deviations` are: the terms of closer nodes count less."""
+TOLERANCE = 1e-5
+"""Relative change of the cost by a step at which a solution has converged."""
 PRIVATE = KINDS + 1
 """Shared unknowns of a person's nodes alone: the logarithms of the lengths and of the scale."""
 SHARED = PRIVATE + 3
@@ -271,6 +274,15 @@ class State:
     scales: Float[np.ndarray, " people"]
     floor: Floor
 
+    def with_shared_step(self, step: Float[np.ndarray, " all"]) -> State:
+        """The state after a step in the shared unknowns: each person's lengths and scale, then the floor."""
+        private = step[:-3].reshape(len(self.bodies), PRIVATE)
+        bodies = tuple(
+            replace(body, log_lengths=body.log_lengths + own[:KINDS])
+            for body, own in zip(self.bodies, private, strict=True)
+        )
+        return State(bodies, self.scales + private[:, KINDS], self.floor.moved(step[-3:]))
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -297,45 +309,31 @@ class Problem:
                 self.people, state.bodies, state.scales, derivatives, strict=True
             )
         ]
-        cost = state.floor.prior_cost() + float((self._private_off() ** 2 * self._private_weights).sum())
+        off = _private_off(self.people, state)
+        cost = state.floor.prior_cost() + float((off**2 * _private_weights(self.sizes)).sum())
         cost += sum(term.cost() for each in terms for term in each)
         for name, value in {"derivatives": derivatives, "terms": terms, "cost": cost}.items():
             object.__setattr__(self, name, value)
 
-    @property
-    def _private_weights(self) -> Float[np.ndarray, " private"]:
-        return np.array([self.sizes.length] * KINDS + [self.sizes.scale]) ** -2.0
-
-    def _private_off(self) -> Float[np.ndarray, "people private"]:
-        """How far lengths and scale are from their prior."""
-        lengths = [
-            body.log_lengths - person.network.log_lengths
-            for person, body in zip(self.people, self.state.bodies, strict=True)
-        ]
-        return np.column_stack((lengths, self.state.scales))
-
     def reduce(self, damping: float = 0.0) -> tuple[list[ReducedEquations], np.ndarray, np.ndarray]:
         """Each person's equations, and the matrix and right-hand side of all shared unknowns."""
-        size = PRIVATE * len(self.people) + 3
-        matrix, right = np.zeros((size, size)), np.zeros(size)
-        matrix[-3:, -3:], right[-3:] = self.state.floor.prior_equations()
-        reduced = []
-        for number, off in enumerate(self._private_off()):
-            equations = assemble(self.terms[number], len(self.state.bodies[number].root), UNKNOWNS, SHARED)
-            own = np.arange(PRIVATE)
-            equations.shared[own, own] += self._private_weights
-            equations.right_shared[own] -= self._private_weights * off
-            reduced.append(equations.reduce(damping))
-            index = self.shared_index(number)
-            matrix[np.ix_(index, index)] += reduced[-1].shared
-            right[index] += reduced[-1].right_shared
+        reduced = [self.reduce_person(number, damping) for number in range(len(self.people))]
+        matrix, right = shared_prior(self.people, self.state, self.sizes)
+        for number, equations in enumerate(reduced):
+            index = shared_index(number, len(reduced))
+            matrix[np.ix_(index, index)] += equations.shared
+            right[index] += equations.right_shared
         return reduced, matrix, right
+
+    def reduce_person(self, number: int, damping: float = 0.0) -> ReducedEquations:
+        """One person's equations, without the prior of the shared unknowns."""
+        frames = len(self.state.bodies[number].root)
+        return assemble(self.terms[number], frames, UNKNOWNS, SHARED).reduce(damping)
 
     def shared_covariances(self) -> list[Float[np.ndarray, "shared shared"]]:
         """Covariance of the shared unknowns of each person and of the floor (Laplace's approximation)."""
         covariance = np.linalg.inv(self.reduce()[1])
-        indices = [self.shared_index(number) for number in range(len(self.people))]
-        return [covariance[np.ix_(index, index)] for index in indices]
+        return person_blocks(covariance, len(self.people))
 
     def variances(
         self, shared_covariances: Sequence[Float[np.ndarray, "shared shared"]]
@@ -360,22 +358,50 @@ class Problem:
             results.append(variances + _variance(shared, shared_covariances[number]))
         return results
 
-    def shared_index(self, number: int) -> np.ndarray:
-        """Where a person's shared unknowns are among those of all people and the floor."""
-        first, floor = PRIVATE * number, PRIVATE * len(self.people)
-        return np.r_[first : first + PRIVATE, floor : floor + 3]
-
     def step(self, damping: float, *, fixed: bool) -> State:
         """The state after a step; ``fixed`` keeps the shared unknowns."""
         reduced, matrix, right = self.reduce(damping)
         shared = np.zeros(len(right)) if fixed else np.linalg.solve(matrix, right)
-        bodies, scales = [], self.state.scales.copy()
-        for number, body in enumerate(self.state.bodies):
-            own = shared[self.shared_index(number)]
-            by = self.derivatives[number]
-            bodies.append(body.moved(by.tangents, reduced[number].own(own), own[:KINDS]))
-            scales[number] += own[KINDS]
-        return State(tuple(bodies), scales, self.state.floor.moved(shared[-3:]))
+        bodies = []
+        for number, (body, by) in enumerate(zip(self.state.bodies, self.derivatives, strict=True)):
+            own = reduced[number].own(shared[shared_index(number, len(reduced))])
+            bodies.append(body.moved(by.tangents, own, np.zeros(KINDS)))
+        return replace(self.state, bodies=tuple(bodies)).with_shared_step(shared)
+
+
+def shared_index(number: int, people: int) -> np.ndarray:
+    """Where a person's shared unknowns are among those of all people and the floor."""
+    first, floor = PRIVATE * number, PRIVATE * people
+    return np.r_[first : first + PRIVATE, floor : floor + 3]
+
+
+def person_blocks(matrix: Float[np.ndarray, "all all"], people: int) -> list[np.ndarray]:
+    """The blocks of each person's and the floor's unknowns of a matrix of all shared unknowns."""
+    indices = [shared_index(number, people) for number in range(people)]
+    return [matrix[np.ix_(index, index)] for index in indices]
+
+
+def shared_prior(
+    people: Sequence[Observations], state: State, sizes: Deviations
+) -> tuple[Float[np.ndarray, "all all"], Float[np.ndarray, " all"]]:
+    """Matrix and right-hand side of the prior of lengths, scales and floor."""
+    off, weights = _private_off(people, state), _private_weights(sizes)
+    floor, floor_right = state.floor.prior_equations()
+    matrix = np.asarray(block_diag(*[np.diag(weights)] * len(people), floor))
+    return matrix, np.append(-(weights * off).ravel(), floor_right)
+
+
+def _private_off(people: Sequence[Observations], state: State) -> Float[np.ndarray, "people private"]:
+    """How far lengths and scales are from their prior."""
+    lengths = [
+        body.log_lengths - person.network.log_lengths
+        for person, body in zip(people, state.bodies, strict=True)
+    ]
+    return np.column_stack((lengths, state.scales))
+
+
+def _private_weights(sizes: Deviations) -> Float[np.ndarray, " private"]:
+    return np.array([sizes.length] * KINDS + [sizes.scale]) ** -2.0
 
 
 def solve(
@@ -384,7 +410,7 @@ def solve(
     sizes: Deviations,
     *,
     iterations: int = 20,
-    tolerance: float = 1e-5,
+    tolerance: float = TOLERANCE,
     fixed: bool = False,
 ) -> Problem:
     """Minimise the cost, from a state on.
@@ -403,7 +429,7 @@ def solve(
     best, damping = Problem(people, sizes, state), 1e-4
     for _ in range(iterations):
         trial = Problem(people, sizes, best.step(damping, fixed=fixed))
-        if trial.cost > best.cost:
+        if not trial.cost <= best.cost:  # nor is a cost that is no number
             damping *= 30
             continue
         gain, best, damping = best.cost - trial.cost, trial, damping / 10

@@ -85,16 +85,16 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
     nodes = [node_times(motion.timestamps) for motion in motions]
     people = [observations(motion, times, sizes) for motion, times in zip(motions, nodes, strict=True)]
     state = State(tuple(person.network for person in people), np.zeros(len(people)), _NO_FLOOR)
-    solution = solve_clip(people, state, [sizes])
+    solution = solve_clip(people, state, [sizes], rough=True)
     refined = _motions(motions, nodes, solution)
     together = concatenate_people(refined)
     up = _up(together)
     people = [
-        replace(person, stance=nearest_at(stances(observe(motion), up), motion.timestamps, times) * 1.0)
+        replace(person, stance=_stance(motion, person, times, up))
         for person, motion, times in zip(people, refined, nodes, strict=True)
     ]
     if not any(person.stance.any() for person in people):
-        return refined
+        return _motions(motions, nodes, solve_clip(people, solution.state, [sizes]))
     floor = _first_floor(together, up, people, solution.state)
     people = [
         replace(person, grounded=_grounded(person, body, floor))
@@ -112,6 +112,12 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
 
 
 _NO_FLOOR = Floor(np.array([0.0, -1.0, 0.0]), 0.0, np.eye(3), np.array([0.0, -1.0, 0.0]))
+
+
+def _stance(motion: Motion, person: Observations, nodes: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """1 at the nodes where an ankle (right, left) is seen and in stance, else 0."""
+    in_stance = nearest_at(stances(observe(motion), up), motion.timestamps, nodes)
+    return 1.0 * (in_stance & np.isfinite(person.variances[:, ANKLES]))
 
 
 def _up(motion: Motion) -> np.ndarray:
@@ -219,6 +225,9 @@ def _motions(
         body, scale = solution.state.bodies[number], np.exp(solution.state.scales[number])
         joints = CubicSpline(times, body.joints)(motion.timestamps) if len(times) > 1 else body.joints
         rigid = HUMAN36M.with_bone_lengths(torch.from_numpy(joints), torch.from_numpy(body.lengths)).numpy()
+        if not solution.variances:
+            results.append(replace(motion, joints=(scale * rigid).astype(np.float32)))
+            continue
         deviations = _SCALES * (scale * np.sqrt(solution.variances[number]) / 0.05) ** _POWERS
         results.append(
             replace(

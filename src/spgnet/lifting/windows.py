@@ -1,12 +1,13 @@
 """Solve the problem of :mod:`spgnet.lifting.guidance` for clips of any length, in bounded memory.
 
 Short clips are solved as a whole. In long ones the unknowns that all nodes share (lengths, scales and floor)
-are found from pieces that are spread over the clip, and kept; then the rest is solved window by window.
+are guessed from pieces that are spread over the clip. Then, in turns, the rest is solved window by window for
+given shared unknowns, and these take a step, for which the equations of all windows are added up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,14 +15,30 @@ import numpy as np
 from jaxtyping import Float
 
 from spgnet.lifting.body import Body
-from spgnet.lifting.guidance import Deviations, Observations, Problem, State, solve
+from spgnet.lifting.guidance import (
+    TOLERANCE,
+    Deviations,
+    Observations,
+    Problem,
+    State,
+    person_blocks,
+    shared_index,
+    shared_prior,
+    solve,
+)
 
 WHOLE = 512
 """The largest number of nodes, of all people together, that are solved as a whole."""
-PIECE = 64
-"""Nodes of each of the pieces from which the shared unknowns of long clips are found."""
+PIECE = 16
+"""Nodes of each of the pieces from which the shared unknowns of long clips are guessed."""
+SWEEPS = 2
+"""Steps of the shared unknowns of long clips, each after a pass through all windows."""
 OVERLAP = 32
 """Nodes by which a window is extended on both sides; those farther away have next to no influence."""
+
+
+ROUGH = 1e-3
+"""Relative change of the cost at which rough solutions end."""
 
 
 class Solution(NamedTuple):
@@ -29,7 +46,8 @@ class Solution(NamedTuple):
 
     Attributes:
         state: the unknowns.
-        variances: of each person's joints in square metres, as :meth:`Problem.variances` gives them.
+        variances: of each person's joints in square metres, as :meth:`Problem.variances` gives them; empty
+            for a rough solution.
     """
 
     state: State
@@ -37,7 +55,12 @@ class Solution(NamedTuple):
 
 
 def solve_clip(
-    people: Sequence[Observations], state: State, schedule: Sequence[Deviations], *, whole: int = WHOLE
+    people: Sequence[Observations],
+    state: State,
+    schedule: Sequence[Deviations],
+    *,
+    rough: bool = False,
+    whole: int = WHOLE,
 ) -> Solution:
     """Minimise the cost.
 
@@ -45,48 +68,132 @@ def solve_clip(
         people: what is known of each person.
         state: the first guess.
         schedule: standard deviations of the terms, one set after another, the final ones last.
+        rough: a rough solution without variances will do.
         whole: the largest number of nodes, of all people together, to solve at once.
     """
+    tolerance = ROUGH if rough else TOLERANCE
+    if sum(len(body.root) for body in state.bodies) <= whole:
+        problem = _solve_each(people, state, schedule, tolerance)
+        return Solution(problem.state, [] if rough else problem.variances(problem.shared_covariances()))
+    sizes, state = schedule[-1], _guess_shared(people, state, schedule, whole)
+    if rough:
+        return Solution(_solve_all_windows(people, state, sizes, whole, tolerance)[0], [])
+    state, matrix = _step_shared(people, state, sizes, whole)
+    covariances = person_blocks(np.linalg.inv(matrix), len(people))
+    return Solution(*_solve_all_windows(people, state, sizes, whole, tolerance, covariances))
+
+
+def _solve_each(
+    people: Sequence[Observations], state: State, schedule: Sequence[Deviations], tolerance: float
+) -> Problem:
+    for sizes in schedule[:-1]:
+        state = solve(people, state, sizes, tolerance=ROUGH).state
+    return solve(people, state, schedule[-1], tolerance=tolerance)
+
+
+def _guess_shared(
+    people: Sequence[Observations], state: State, schedule: Sequence[Deviations], whole: int
+) -> State:
+    """The state with shared unknowns from pieces that hold about ``whole`` nodes."""
     counts = [len(body.root) for body in state.bodies]
-    if sum(counts) <= whole:
-        problem = _solve_each(people, state, schedule)
-        return Solution(problem.state, problem.variances(problem.shared_covariances()))
     kept = [_spread_pieces(count, whole * count // sum(counts)) for count in counts]
     pieces = [person.select(nodes) for person, nodes in zip(people, kept, strict=True)]
-    bodies = [body.select(nodes) for body, nodes in zip(state.bodies, kept, strict=True)]
-    sampled = _solve_each(pieces, replace(state, bodies=tuple(bodies)), schedule)
-    solutions = []
-    for number, covariance in enumerate(sampled.shared_covariances()):
-        body = replace(state.bodies[number], log_lengths=sampled.state.bodies[number].log_lengths)
-        one = State((body,), sampled.state.scales[[number]], sampled.state.floor)
-        solutions.append(_solve_windows(people[number], one, schedule[-1], covariance, whole))
-    solved = replace(sampled.state, bodies=tuple(body for body, _ in solutions))
-    return Solution(solved, [variances for _, variances in solutions])
+    bodies = tuple(body.select(nodes) for body, nodes in zip(state.bodies, kept, strict=True))
+    sampled = _solve_each(pieces, replace(state, bodies=bodies), schedule, ROUGH).state
+    bodies = tuple(
+        replace(body, log_lengths=other.log_lengths)
+        for body, other in zip(state.bodies, sampled.bodies, strict=True)
+    )
+    return replace(sampled, bodies=bodies)
 
 
-def _solve_each(people: Sequence[Observations], state: State, schedule: Sequence[Deviations]) -> Problem:
-    for sizes in schedule[:-1]:
-        state = solve(people, state, sizes).state
-    return solve(people, state, schedule[-1])
+def _step_shared(
+    people: Sequence[Observations], state: State, sizes: Deviations, length: int
+) -> tuple[State, Float[np.ndarray, "all all"]]:
+    """The state after steps of the shared unknowns, and the matrix of their equations.
+
+    Before each, all windows are solved for the given ones, so that a step is a Gauss-Newton step of the cost
+    as a function of the shared unknowns alone.
+    """
+    matrix, right = shared_prior(people, state, sizes)
+    for _ in range(SWEEPS):
+        bodies = []
+        matrix, right = shared_prior(people, state, sizes)
+        for number, person in enumerate(people):
+            index, first, parts = shared_index(number, len(people)), 0, []
+            for window in _solve_windows(person, _alone(state, number), sizes, length, ROUGH):
+                body = window.inner_body
+                nodes = np.arange(first, first + len(body.root))
+                alone = replace(window.problem.state, bodies=(body,))
+                equations = Problem([person.select(nodes)], sizes, alone).reduce_person(0)
+                matrix[np.ix_(index, index)] += equations.shared
+                right[index] += equations.right_shared
+                parts.append(body)
+                first += len(nodes)
+            bodies.append(_join(parts))
+        state = replace(state, bodies=tuple(bodies)).with_shared_step(np.linalg.solve(matrix, right))
+    return state, matrix
+
+
+def _solve_all_windows(
+    people: Sequence[Observations],
+    state: State,
+    sizes: Deviations,
+    length: int,
+    tolerance: float,
+    covariances: Sequence[np.ndarray] = (),
+) -> tuple[State, list[Float[np.ndarray, "nodes 17"]]]:
+    """All motions for given shared unknowns; and, given these' covariances, all variances."""
+    bodies, variances = [], []
+    for number, person in enumerate(people):
+        parts, own = [], []
+        for window in _solve_windows(person, _alone(state, number), sizes, length, tolerance):
+            parts.append(window.inner_body)
+            if covariances:
+                own.append(window.problem.variances([covariances[number]])[0][window.inner])
+        bodies.append(_join(parts))
+        if covariances:
+            variances.append(np.concatenate(own))
+    return replace(state, bodies=tuple(bodies)), variances
+
+
+class _Window(NamedTuple):
+    """A window's solution, and which of its nodes are in no other window but for the overlap."""
+
+    problem: Problem
+    inner: slice
+
+    @property
+    def inner_body(self) -> Body:
+        return self.problem.state.bodies[0].select(self.inner)
 
 
 def _solve_windows(
-    person: Observations, state: State, sizes: Deviations, covariance: np.ndarray, length: int
-) -> tuple[Body, Float[np.ndarray, "nodes 17"]]:
-    """One person's motion and its variances, window by window, for given shared unknowns."""
+    person: Observations, state: State, sizes: Deviations, length: int, tolerance: float
+) -> Iterator[_Window]:
+    """One person's motion, window by window, for given shared unknowns."""
     (body,) = state.bodies
-    count, roots, directions, variances = len(body.root), [], [], []
+    count = len(body.root)
     for first in range(0, count, length):
         start, stop = max(first - OVERLAP, 0), min(first + length + OVERLAP, count)
         nodes = np.arange(start, stop)
         window = replace(state, bodies=(body.select(nodes),))
-        problem = solve([person.select(nodes)], window, sizes, fixed=True)
-        inner = slice(first - start, min(first + length, count) - start)
-        roots.append(problem.state.bodies[0].root[inner])
-        directions.append(problem.state.bodies[0].directions[inner])
-        variances.append(problem.variances([covariance])[0][inner])
-    solved = Body(np.concatenate(roots), np.concatenate(directions), body.log_lengths)
-    return solved, np.concatenate(variances)
+        problem = solve([person.select(nodes)], window, sizes, fixed=True, tolerance=tolerance)
+        yield _Window(problem, slice(first - start, min(first + length, count) - start))
+
+
+def _alone(state: State, number: int) -> State:
+    """The state of one person."""
+    return State((state.bodies[number],), state.scales[[number]], state.floor)
+
+
+def _join(parts: Sequence[Body]) -> Body:
+    """Parts of one body's motion, one after the other."""
+    return Body(
+        np.concatenate([part.root for part in parts]),
+        np.concatenate([part.directions for part in parts]),
+        parts[0].log_lengths,
+    )
 
 
 def _spread_pieces(count: int, wanted: int) -> np.ndarray:

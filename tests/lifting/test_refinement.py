@@ -6,13 +6,13 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from spgnet.lifting.refine import _node_times, refine
 
 from lifting.people import SIZE, camera
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.body import Body, body_of_joints
 from spgnet.lifting.motion import Motion
+from spgnet.lifting.refinement import node_times, refine
 from spgnet.synthetic.detector_joints import usual_offsets
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -140,11 +140,11 @@ def test_errors_do_not_depend_on_the_frame_rate(refined, chosen):
 
 
 def test_nodes_are_25_a_second_and_never_more_than_frames():
-    steps = {fps: np.diff(_node_times(np.arange(fps + 1) / fps)) for fps in (5, 30, 60, 240)}
+    steps = {fps: np.diff(node_times(np.arange(fps + 1) / fps)) for fps in (5, 30, 60, 240)}
     for fps, between in steps.items():
         np.testing.assert_allclose(between, max(0.04, 1 / fps))
-    assert len(_node_times(np.array([3.0]))) == 1
-    assert _node_times(np.array([3.0, 3.01])).tolist() == [3.0, 3.01]
+    assert len(node_times(np.array([3.0]))) == 1
+    assert node_times(np.array([3.0, 3.01])).tolist() == [3.0, 3.01]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
