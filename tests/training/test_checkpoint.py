@@ -226,7 +226,8 @@ def test_the_shipped_weights_are_loaded_to_the_last_one(path):
     ("metadata", "fault"),
     [
         ({}, "its metadata lack model"),
-        ({"model": "{"}, "model in its metadata is not JSON"),
+        ({"model": "{"}, "model in its metadata: not JSON"),
+        ({"model": "[" * 100}, "model in its metadata: nested more than 32 levels deep"),
         ({"model": "[]"}, "model in its metadata is not an object"),
         ({"model": '{"kind": "perceptron"}'}, "no network is called 'perceptron'; there are spgnet, "),
         ({"model": '{"kind": ["spgnet"]}'}, r"no network is called \['spgnet'\]"),
@@ -259,3 +260,11 @@ def test_a_checkpoint_that_does_not_say_how_far_training_got_is_refused(tmp_path
 @pytest.mark.parametrize("config", OLD_NAMES, ids=lambda config: model_name(type(config)))
 def test_a_described_model_is_the_same_again(config):
     assert model_config(json.loads(json.dumps(describe_model(config)))) == config
+
+
+@pytest.mark.parametrize("change", [True, "64", 2.0, 10**12])
+def test_a_number_of_a_configuration_that_is_of_another_kind_or_too_large_is_refused(change):
+    described = json.loads(json.dumps(describe_model(SPGNetConfig())))
+    name = next(key for key, value in described.items() if type(value) is int)
+    with pytest.raises(InputError, match=f"not a configuration of {described['kind']}: {name} is {change}"):
+        model_config(described | {name: change})

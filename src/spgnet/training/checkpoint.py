@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import nn
 from spgnet.errors import InputError
 from spgnet.files import whole_file
 from spgnet.models import MODEL_CONFIGS, LiftingNetwork, ModelConfig, build_model, model_name
+from spgnet.text import parse_json_text
 
 RENAMED_MODULES: tuple[tuple[str, str], ...] = (
     # TemporalEncoder and ResidualMLP
@@ -56,6 +58,10 @@ RENAMED_MODULES: tuple[tuple[str, str], ...] = (
 
 A pattern is matched against whole parts of a weight's dotted name, one pattern after the other. No pattern
 matches a present name."""
+
+
+_LARGEST_FIELD = 2**20
+"""The largest number in the configuration of a network."""
 
 
 @dataclass
@@ -184,6 +190,12 @@ def model_config(values: Any) -> ModelConfig:
         for name, value in values.items()
         if name != "kind"
     }
+    for known in dataclass_fields(MODEL_CONFIGS[kind]):
+        value, usual = fields.get(known.name), type(known.default)
+        if value is not None and usual in (bool, int, float, str):
+            given = float if usual is float and type(value) is int else type(value)
+            if given is not usual or (given in (int, float) and not abs(value) <= _LARGEST_FIELD):
+                raise InputError(f"not a configuration of {kind}: {known.name} is {str(value)[:40]}")
     try:
         return MODEL_CONFIGS[kind](**fields)
     except TypeError as error:  # an unknown field, or a value of a wrong type
@@ -210,11 +222,10 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 
 def _json_metadata(path: Path, metadata: dict[str, str], key: str) -> dict[str, Any]:
     try:
-        values = json.loads(metadata[key])
+        text = metadata[key]
     except KeyError:
         raise InputError(f"{path}: its metadata lack {key}; not a checkpoint of spgnet") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: {key} in its metadata is not JSON ({error})") from None
+    values = parse_json_text(text, f"{path}: {key} in its metadata: ")
     if not isinstance(values, dict):
         raise InputError(f"{path}: {key} in its metadata is not an object")
     return values
