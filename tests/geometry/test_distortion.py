@@ -139,6 +139,11 @@ def test_a_fisheyes_pixels_beyond_its_fold_or_beyond_84_degrees_have_no_ray() ->
     most = angle * (1 - 0.3 * angle**2)
     assert bool(undistort(0.99 * most * directions, folding, straight, "fisheye")[1].all())
     assert not bool(undistort(1.01 * most * directions, folding, straight, "fisheye")[1].any())
+    again = _double(
+        -(1 / 0.36 + 1 / 0.6) / 3, 1 / (5 * 0.36 * 0.6), 0, 0
+    )  # falls from 0.6, rises from 0.77 on
+    assert bool(undistort(0.34 * directions, again, straight, "fisheye")[1].all())
+    assert not bool(undistort(1.0 * directions, again, straight, "fisheye")[1].any())
     equidistant = torch.zeros(4, dtype=torch.float64)
     for degrees, has_ray in ((83, True), (86, False), (100, False)):
         distorted = math.radians(degrees) * directions

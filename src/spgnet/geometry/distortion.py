@@ -167,14 +167,10 @@ def undistort(
                 break
         matrix = jacobian(xy)
         # Beyond a fold, where the determinant has changed its sign on the way from the centre, is no inverse.
-        # So it is beyond a pole of the rational model, where its denominator has.
+        # So it is beyond a pole of the rational model.
         upright = torch.ones(xy.shape[:-1], dtype=torch.bool, device=xy.device)
         for part in range(1, 17):
-            between = xy * (part / 16)
-            upright &= _determinant(jacobian(between)) > 0
-            if radial.shape[-1] > 3:
-                r2 = (between**2).sum(dim=-1, keepdim=True)
-                upright &= (radial_factor(r2, radial[..., 3:]) > 0).squeeze(-1)
+            upright &= _determinant(jacobian(xy * (part / 16))) > 0
     rest = residual(xy)
     converged = (rest.detach().norm(dim=-1) < tolerance) & (xy.norm(dim=-1) < _WIDEST) & upright
     return xy - _solve_2x2(matrix, rest), converged
