@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import spgnet as public
 from capture.conftest import SimulatedDetector
@@ -14,9 +15,10 @@ from spgnet.camera_files import find_camera
 from spgnet.capture.config import check_options
 from spgnet.errors import InputError
 from spgnet.geometry.image_rotation import rotated_camera
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.lifting import Motion, load_motion
-from spgnet.lifting.bone_lengths import fit_constant_bones, scale_to_height
+from spgnet.lifting.bone_lengths import estimate_height, fit_constant_bones, scale_to_height
 from spgnet.lifting.floor import align_to_gravity
 from spgnet.video import files
 
@@ -47,6 +49,28 @@ def test_the_command_gives_the_motion_of_the_function(spgnet, clip):
     np.testing.assert_allclose(motion.joints, written.joints, atol=1e-6)
     np.testing.assert_allclose(motion.world, written.world, atol=1e-6)
     assert motion.camera_source == written.camera_source
+
+
+def test_motions_are_refined_unless_one_says_otherwise(spgnet, clip):
+    (refined,), (network,) = lift(clip), lift(clip, refine=False)
+    assert refined.uncertainty is not None
+    assert network.uncertainty is None
+    deviations = [HUMAN36M.bone_lengths(torch.from_numpy(m.joints)).std(dim=0) for m in (refined, network)]
+    assert deviations[0].max() < 1e-5 < deviations[1].max()
+    for options, expected in (([], refined), (["--no-refine"], network)):
+        assert spgnet("lift", "walk.npz", *options)[0] is None
+        np.testing.assert_allclose(load_motion("out/motion.npz").joints, expected.joints, atol=1e-6)
+
+
+@pytest.mark.parametrize("refine", [True, False])
+def test_a_motion_that_is_not_aligned_has_arbitrary_extrinsics(clip, refine):
+    (motion,) = lift(clip, refine=refine, align_to_gravity=False)
+    assert motion.camera.extrinsics == "arbitrary"
+
+
+def test_a_refined_motion_has_the_height_that_is_given(clip):
+    (motion,) = lift(clip, height=1.9)
+    assert estimate_height(motion) == pytest.approx(1.9, abs=1e-3)
 
 
 def test_a_focal_length_in_the_video_s_metadata_reaches_function_and_command(spgnet, video, monkeypatch):
