@@ -24,8 +24,8 @@ _OUTSIDE = 0.3
 _FARTHEST = {"face": 0.25, "hand": 0.2, "foot": 0.3, "head": 0.3, "middle": 0.12, "spine": 0.2}
 """Largest distances of keypoints from where they belong (:func:`_nearby`), in units of the person's size.
 
-Of simulated video of 270 clips of people who stand, walk, lie, roll and turn over, 99.9 % are below 0.11 (hand),
-0.18 (foot), 0.18 (head), 0.08 (middle) and 0.14 (spine). The limit for the face, from the nose, was not measured.
+Of simulated video of 270 clips of people who stand, walk, lie, roll and turn over, 99.9 % are below 0.11
+(hand), 0.18 (foot), 0.18 (head), 0.08 (middle) and 0.14 (spine). That of the face was not measured.
 """
 _SHORTEST = {"elbow": 0.03, "wrist": 0.03, "knee": 0.1, "ankle": 0.08, "trunk": 0.12}
 """Shortest lengths that limbs (by the joint at the far end) and the trunk reach in a tenth of the frames;
