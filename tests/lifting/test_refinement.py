@@ -185,3 +185,10 @@ def test_several_people_get_one_camera():
     assert one.camera is other.camera or torch.equal(one.camera.rotation, other.camera.rotation)
     assert torch.equal(one.camera.position, other.camera.position)
     assert [one.track, other.track] == [1, 2]
+
+
+def test_a_pause_in_the_timestamps_leaves_the_nodes_as_close_as_the_frames():
+    moving = np.arange(100) / 25
+    nodes = node_times(np.append(moving, 20.0))
+    assert np.diff(nodes).max() < 0.05
+    assert len(node_times(np.append(moving, 1e6))) == 10 * 101

@@ -164,10 +164,15 @@ def _grounded(person: Observations, body: Body, floor: Floor) -> np.ndarray:
 
 
 def node_times(timestamps: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " nodes"]:
-    """Times of the nodes: equally spaced, as many as fit at :data:`NODE_SECONDS`, at most one a frame."""
-    span = float(timestamps[-1] - timestamps[0])
-    count = min(len(timestamps), max(2, round(span / NODE_SECONDS) + 1))
-    return np.linspace(timestamps[0], timestamps[-1], count)
+    """Times of the nodes: :data:`NODE_SECONDS` apart, or as far as the frames if these are farther apart.
+
+    A pause in the timestamps has nodes, too, but no clip has more than ten times as many as frames.
+    """
+    if len(timestamps) == 1:
+        return timestamps.astype(np.float64)
+    step = max(NODE_SECONDS, float(np.median(np.diff(timestamps))))
+    count = round(float(timestamps[-1] - timestamps[0]) / step) + 1
+    return np.linspace(timestamps[0], timestamps[-1], min(max(2, count), 10 * len(timestamps)))
 
 
 def observations(motion: Motion, nodes: Float[np.ndarray, " nodes"], sizes: Deviations) -> Observations:
