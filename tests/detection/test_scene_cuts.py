@@ -49,3 +49,7 @@ def test_a_picture_of_few_pixels_has_its_colours():
     dark, bright = np.zeros((3, 2, 3), np.uint8), np.full((3, 2, 3), 255, np.uint8)
     bright[0] = 0
     assert cuts([dark, dark, bright]) == [2]
+
+
+def test_plain_pictures_that_grow_lighter_are_one_scene():
+    assert cuts([np.full((120, 160, 3), shade, np.uint8) for shade in (0, 60, 120)]) == []

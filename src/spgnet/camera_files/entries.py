@@ -46,10 +46,10 @@ def xml_entries(text: str) -> dict[str, Any]:
     depth, root = 0, None
     try:
         parser.feed(text)
-        for event, node in parser.read_events():
-            if root is None and isinstance(node, ElementTree.Element):
-                root = node
-            depth += 1 if event == "start" else -1
+        for found in parser.read_events():
+            if root is None and len(found) == 2 and isinstance(found[1], ElementTree.Element):
+                root = found[1]
+            depth += 1 if found[0] == "start" else -1
             if depth > _MAX_DEPTH:
                 raise InputError(f"not readable XML (more than {_MAX_DEPTH} levels are not supported)")
         parser.close()

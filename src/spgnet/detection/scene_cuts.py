@@ -40,12 +40,15 @@ def _colour_grid(image: np.ndarray) -> Float[np.ndarray, "rows columns 3"]:
     some = image[::step, ::step].astype(np.float32) / 255
     rows, columns = (np.linspace(0, side, min(BLOCKS, side) + 1).astype(int)[:-1] for side in some.shape[:2])
     sums = np.add.reduceat(np.add.reduceat(some, rows, axis=0), columns, axis=1)
-    counts = np.diff(np.append(rows, some.shape[0]))[:, None] * np.diff(np.append(columns, some.shape[1]))
-    return sums / counts[..., None]
+    heights = np.diff(np.append(rows, some.shape[0]).astype(np.float64))
+    widths = np.diff(np.append(columns, some.shape[1]).astype(np.float64))
+    return sums / (heights[:, None] * widths)[..., None]
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Of the colours about their mean; 0 if one of the pictures has a single colour."""
+    """Of the colours about their mean; 0 if one of the pictures has a single grey, 1 if both have."""
     one, other = one - one.mean(), other - other.mean()
-    scale = float(np.sqrt((one**2).sum() * (other**2).sum()))
-    return float((one * other).sum()) / scale if scale > 1e-6 else 0.0
+    flat = [float((each**2).sum()) < 1e-6 for each in (one, other)]
+    if any(flat):
+        return float(all(flat))
+    return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum()))

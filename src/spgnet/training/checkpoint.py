@@ -194,7 +194,7 @@ def model_config(values: Any) -> ModelConfig:
         value, usual = fields.get(known.name), type(known.default)
         if value is not None and usual in (bool, int, float, str):
             given = float if usual is float and type(value) is int else type(value)
-            if given is not usual or (given in (int, float) and not abs(value) <= _LARGEST_FIELD):
+            if given is not usual or (isinstance(value, int | float) and not abs(value) <= _LARGEST_FIELD):
                 raise InputError(f"not a configuration of {kind}: {known.name} is {str(value)[:40]}")
     try:
         return MODEL_CONFIGS[kind](**fields)
