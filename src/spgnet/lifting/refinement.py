@@ -34,7 +34,7 @@ from spgnet.lifting.guidance import (
     Observations,
     State,
 )
-from spgnet.lifting.inputs import network_input
+from spgnet.lifting.inputs import FRAMES_AT_ONCE, network_input
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.windows import Solution, solve_clip
 from spgnet.synthetic.detector_joints import usual_offsets
@@ -179,8 +179,7 @@ def observations(motion: Motion, nodes: Float[np.ndarray, " nodes"], sizes: Devi
     """What is known of a person at the nodes: means of the detections around them."""
     network = interpolate_at(motion.joints.astype(np.float64), motion.timestamps, nodes)
     expected = network[..., :2] / network[..., 2:].clip(0.1)
-    detected = network_input(motion.pixels, motion.confidence > 0, motion.camera)[..., :2].double().numpy()
-    rays, confidence = _means_at(detected, motion.confidence.astype(np.float64), motion.timestamps, nodes)
+    rays, confidence = _detections_at(motion, nodes)
     size = person_size(torch.from_numpy(expected)).numpy()
     deviations = np.array(sizes.detection) * size[:, None]
     with np.errstate(divide="ignore"):
@@ -197,28 +196,29 @@ def observations(motion: Motion, nodes: Float[np.ndarray, " nodes"], sizes: Devi
     )
 
 
-def _means_at(
-    values: Float[np.ndarray, "frames 17 2"],
-    weights: Float[np.ndarray, "frames 17"],
-    times: Float[np.ndarray, " frames"],
-    nodes: Float[np.ndarray, " nodes"],
+def _detections_at(
+    motion: Motion, nodes: Float[np.ndarray, " nodes"]
 ) -> tuple[Float[np.ndarray, "nodes 17 2"], Float[np.ndarray, "nodes 17"]]:
-    """Weighted means of the frames around each node, and the mean weight of these frames.
+    """Means of the detected rays around each node, weighted by confidence, and the mean confidence.
 
     A frame counts for the two nodes around it, the more the nearer: the adjoint of linear interpolation.
     """
     last = len(nodes) - 1
-    position = np.interp(times, nodes, np.arange(len(nodes)))
-    before = np.floor(position).astype(int)
-    near = (position - before)[:, None]
     total, mass = np.zeros((len(nodes), 17, 3)), np.zeros((len(nodes), 1))
-    weighted = np.concatenate((values, np.ones((*weights.shape, 1))), axis=-1) * weights[..., None]
-    for node, share in ((before, 1 - near), (np.minimum(before + 1, last), near)):
-        np.add.at(total, node, share[..., None] * weighted)
-        np.add.at(mass, node, share)
+    for start in range(0, len(motion), FRAMES_AT_ONCE):
+        part = slice(start, start + FRAMES_AT_ONCE)
+        seen = motion.confidence[part] > 0
+        weighted = network_input(motion.pixels[part], seen, motion.camera).double().numpy()
+        weighted[..., 2] = 1
+        weighted *= motion.confidence[part, :, None]
+        position = np.interp(motion.timestamps[part], nodes, np.arange(len(nodes)))
+        before = np.floor(position).astype(int)
+        near = (position - before)[:, None]
+        for node, share in ((before, 1 - near), (np.minimum(before + 1, last), near)):
+            np.add.at(total, node, share[..., None] * weighted)
+            np.add.at(mass, node, share)
     weight = total[..., 2]
-    means = total[..., :2] / np.where(weight > 0, weight, 1)[..., None]
-    return means, weight / np.where(mass > 0, mass, 1)
+    return total[..., :2] / np.where(weight > 0, weight, 1)[..., None], weight / np.where(mass > 0, mass, 1)
 
 
 def _motions(
@@ -227,18 +227,34 @@ def _motions(
     """The motions of a solution, in their frames: cubic splines through the nodes."""
     results = []
     for number, (motion, times) in enumerate(zip(motions, nodes, strict=True)):
-        body, scale = solution.state.bodies[number], np.exp(solution.state.scales[number])
-        joints = CubicSpline(times, body.joints)(motion.timestamps) if len(times) > 1 else body.joints
-        rigid = HUMAN36M.with_bone_lengths(torch.from_numpy(joints), torch.from_numpy(body.lengths)).numpy()
+        body, scale = solution.state.bodies[number], math.exp(solution.state.scales[number])
+        joints = scale * _joints_at(body, times, motion.timestamps)
         if not solution.variances:
-            results.append(replace(motion, joints=(scale * rigid).astype(np.float32)))
+            results.append(replace(motion, joints=joints))
             continue
         deviations = _SCALES * (scale * np.sqrt(solution.variances[number]) / 0.05) ** _POWERS
         results.append(
             replace(
                 motion,
-                joints=(scale * rigid).astype(np.float32),
+                joints=joints,
                 uncertainty=interpolate_at(deviations, times, motion.timestamps).astype(np.float32),
             )
         )
     return results
+
+
+def _joints_at(
+    body: Body, nodes: Float[np.ndarray, " nodes"], times: Float[np.ndarray, " frames"]
+) -> Float[np.ndarray, "frames 17 3"]:
+    """A body's joints at other times than its nodes', in single precision: its bones keep their lengths."""
+    joints = body.joints
+    if len(nodes) == 1:
+        return joints.astype(np.float32)
+    result = np.empty((len(times), *joints.shape[1:]), np.float32)
+    for joint in range(joints.shape[1]):
+        result[:, joint] = CubicSpline(nodes, joints[:, joint])(times)
+    lengths = torch.from_numpy(body.lengths)
+    for start in range(0, len(times), FRAMES_AT_ONCE):
+        part = slice(start, start + FRAMES_AT_ONCE)
+        result[part] = HUMAN36M.with_bone_lengths(torch.from_numpy(result[part]).double(), lengths).numpy()
+    return result
