@@ -11,6 +11,7 @@ import torch
 
 import spgnet
 from capture.conftest import SimulatedDetector
+from lifting.people import detected_as, filmed
 from spgnet.capture import people
 from spgnet.data import sources
 from spgnet.lifting import load_motion
@@ -72,8 +73,7 @@ def test_lift_a_video(run, monkeypatch):
 
 
 def test_lift_the_keypoints_of_one_s_own_detector(run):
-    points = np.random.default_rng(0).uniform(300, 700, size=(1, 17, 3)).astype(np.float32).repeat(9, 0)
-    points[..., 2] = 0.9
+    points = detected_as(filmed(9)[0].points[..., :2], "coco17").points
     points[:, 9, 2] = 0
     np.save("keypoints.npy", points)
     assert "9 frames" in run("02_your_own_detector.py", "keypoints.npy", "walk.bvh")
