@@ -45,7 +45,8 @@ HELD_OUT = {
     "cmu_sports.npz": None,
     "cmu_misc.npz": None,
 }
-"""Archives, and the subjects of each that the videos show (None: all); none of them is trained on."""
+"""Archives, and the subjects of each that the videos show (None: all). The package's weights were trained on
+none of them; today's recipe trains on some (s10, and most of CMU's everyday movement, sports and misc)."""
 SECONDS = 8.0
 HIDDEN, HIDDEN_SECONDS = 0.08, 0.6
 """Share of the time in which the end of a limb is not seen, and how long that lasts on average."""
