@@ -218,7 +218,7 @@ def solved(pair: Pair, *, tolerance: float = 1e-5, perturbed: bool = False) -> f
     person = observations(pair.network, nodes, Deviations())
     start = perturb(person.network) if perturbed else person.network
     up = np.array([0.0, -1.0, 0.0])
-    state = State((start,), np.zeros(1), Floor(up, -1.0, np.eye(3), up))
+    state = State((start,), np.zeros(1), Floor(up, -1.0))
     body = solve([person], state, Deviations(), tolerance=tolerance, iterations=60).state.bodies[0]
     frames = np.searchsorted(pair.network.timestamps, nodes - 1e-6).clip(0, len(pair.joints) - 1)
     return score(body.joints, pair.joints[frames])[0]

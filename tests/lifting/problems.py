@@ -13,7 +13,7 @@ from spgnet.synthetic.procedural import procedural_clips
 
 UP = camera().rotation.double().numpy()[:, 2]
 CAMERA_HEIGHT = 1.2
-EXACT_FLOOR = Floor(UP, 0.08 - CAMERA_HEIGHT, np.eye(3) / 0.05, UP / 0.05, prior_height=0.08 - CAMERA_HEIGHT)
+EXACT_FLOOR = Floor(UP, 0.08 - CAMERA_HEIGHT, prior_height=0.08 - CAMERA_HEIGHT)
 
 
 def true_joints(nodes: int, seed: int = 0, *, aside: float = 0.0) -> np.ndarray:

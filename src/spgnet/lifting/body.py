@@ -96,18 +96,12 @@ class Body:
         return Derivatives(tangents, joints, bones)
 
     def moved(
-        self,
-        tangents: Float[np.ndarray, "frames 16 3 2"],
-        step: Float[np.ndarray, "frames 35"],
-        log_lengths: Float[np.ndarray, " kinds"],
+        self, tangents: Float[np.ndarray, "frames 16 3 2"], step: Float[np.ndarray, "frames 35"]
     ) -> Body:
-        """The body after a step in its unknowns."""
+        """The body after a step in the unknowns of its frames."""
         turned = self.directions + (tangents @ step[:, 3:].reshape(-1, BONES, 2, 1))[..., 0]
-        return Body(
-            self.root + step[:, :3],
-            turned / np.linalg.norm(turned, axis=-1, keepdims=True),
-            self.log_lengths + log_lengths,
-        )
+        directions = turned / np.linalg.norm(turned, axis=-1, keepdims=True)
+        return Body(self.root + step[:, :3], directions, self.log_lengths)
 
 
 def body_of_joints(joints: Float[np.ndarray, "frames 17 3"]) -> Body:

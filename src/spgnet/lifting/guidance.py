@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import block_diag
 
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.body import BONES, CHILDREN, KINDS, UNKNOWNS, Body, Derivatives
@@ -30,8 +29,8 @@ TOLERANCE = 1e-5
 """Relative change of the cost by a step at which a solution has converged."""
 PRIVATE = KINDS + 1
 """Shared unknowns of a person's nodes alone: the logarithms of the lengths and of the scale."""
-SHARED = PRIVATE + 3
-"""With those of the floor: two angles of up, and the height."""
+SHARED = PRIVATE + 1
+"""With that of the floor: its height."""
 
 
 def _per_kind(**values: float) -> tuple[float, ...]:
@@ -73,53 +72,31 @@ class Deviations:
     stance: float = 0.05
     """Speed of an ankle in stance, in metres per second."""
     floor: float = 0.01
-    """Height of an ankle in stance above that of others, in metres: of captured people 8 mm, bar steps."""
+    """Height of an ankle in stance above the floor of the others, in metres; 8 mm in motion capture."""
     contact_robust: float = 2.0
     """Distance in standard deviations from which ankles count less as in stance."""
 
 
 @dataclass(frozen=True)
 class Floor:
-    """The plane in which the ankles of standing feet lie, in the camera frame, and its prior.
+    """The plane in which the ankles of standing feet lie, in the camera frame. Its height is an unknown.
 
     Args:
-        up: unit vector against gravity.
+        up: unit vector against gravity, which is given.
         height: of the plane above the camera, in metres; negative, as cameras are above the floor.
-        up_rows: the matrix M of the prior of up, whose residual is M up - target.
-        up_target: its target.
         prior_height: mean of the prior of the height, in metres.
-        height_deviation: standard deviation of the prior of the height, in metres.
+        deviation: standard deviation of the prior of the height, in metres.
     """
 
     up: Float[np.ndarray, " 3"]
     height: float
-    up_rows: Float[np.ndarray, "rows 3"]
-    up_target: Float[np.ndarray, " rows"]
     prior_height: float = 0.0
-    height_deviation: float = 100.0
+    deviation: float = 100.0
 
     @property
-    def tangents(self) -> Float[np.ndarray, "3 2"]:
-        """Two unit vectors square to up, as columns."""
-        return np.linalg.svd(self.up[None])[2][1:].T
-
-    def moved(self, step: Float[np.ndarray, " 3"]) -> Floor:
-        """The floor after a step in its unknowns."""
-        up = self.up + self.tangents @ step[:2]
-        return replace(self, up=up / np.linalg.norm(up), height=self.height + float(step[2]))
-
-    def prior_cost(self) -> float:
-        """Cost of the prior."""
-        off = self.up_rows @ self.up - self.up_target
-        return float(off @ off) + ((self.height - self.prior_height) / self.height_deviation) ** 2
-
-    def prior_equations(self) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
-        """Matrix and right-hand side of the prior's normal equations."""
-        rows, weight = self.up_rows @ self.tangents, self.height_deviation**-2
-        matrix = np.zeros((3, 3))
-        matrix[:2, :2], matrix[2, 2] = rows.T @ rows, weight
-        off = self.up_rows @ self.up - self.up_target
-        return matrix, np.append(-rows.T @ off, weight * (self.prior_height - self.height))
+    def off(self) -> float:
+        """How far the height is from its prior, in standard deviations."""
+        return (self.height - self.prior_height) / self.deviation
 
 
 @dataclass(frozen=True)
@@ -160,7 +137,9 @@ class Observations:
             grounded=self.grounded[nodes],
         )
 
-    def terms(self, body: Body, scale: float, floor: Floor, sizes: Deviations, by: Derivatives) -> list[Term]:
+    def terms(
+        self, body: Body, scale: float, floor: Floor, sizes: Deviations, derivatives: Derivatives
+    ) -> list[Term]:
         """The terms at a state, with derivatives.
 
         Args:
@@ -168,22 +147,26 @@ class Observations:
             scale: logarithm of the person's scale.
             floor: the common floor.
             sizes: the terms' standard deviations.
-            by: the body's derivatives.
+            derivatives: of the body by its unknowns.
         """
-        terms = [self._projection(body, sizes, by), *self._prior(body, sizes, by)]
-        terms.append(self._acceleration(body, sizes, by))
+        terms = [self._projection(body, sizes, derivatives), *self._prior(body, sizes, derivatives)]
+        terms.append(self._acceleration(body, sizes, derivatives))
         if self.stance.any():
-            terms += [self._stance(body, sizes, by), self._floor(body, scale, floor, sizes, by)]
+            terms += [
+                self._stance(body, sizes, derivatives),
+                self._floor(body, scale, floor, sizes, derivatives),
+            ]
         return [replace(term, share=self.step / NODE_SECONDS) for term in terms]
 
-    def _projection(self, body: Body, sizes: Deviations, by: Derivatives) -> Term:
+    def _projection(self, body: Body, sizes: Deviations, derivatives: Derivatives) -> Term:
         seen = body.joints + self.offsets
         depth = seen[..., 2:].clip(0.1)
         rays = seen[..., :2] / depth
-        derivatives = (by.joints[..., :2, :] - rays[..., None] * by.joints[..., 2:, :]) / depth[..., None]
-        return Term(rays - self.rays, *_split(derivatives), 1 / self.variances, robust=sizes.detection_robust)
+        across, ahead = derivatives.joints[..., :2, :], derivatives.joints[..., 2:, :]
+        of_rays = (across - rays[..., None] * ahead) / depth[..., None]
+        return Term(rays - self.rays, *_split(of_rays), 1 / self.variances, robust=sizes.detection_robust)
 
-    def _prior(self, body: Body, sizes: Deviations, by: Derivatives) -> list[Term]:
+    def _prior(self, body: Body, sizes: Deviations, derivatives: Derivatives) -> list[Term]:
         network = self.network
         rays = network.joints / np.linalg.norm(network.joints, axis=-1, keepdims=True)
         of_bones = _whitening(rays[:, CHILDREN], *sizes.direction)
@@ -191,41 +174,42 @@ class Observations:
         of_root /= np.linalg.norm(network.root, axis=-1)[:, None, None]
         turned = of_bones @ (body.directions - network.directions)[..., None]
         moved = of_root @ (body.root - network.root)[..., None]
-        turning = by.bones[..., :UNKNOWNS] / body.lengths[:, None, None]
+        turning = derivatives.bones[..., :UNKNOWNS] / body.lengths[:, None, None]
         return [
             Term(turned[..., 0], of_bones @ turning, _none(turning), np.ones((1, 1))),
             Term(
                 moved.mT,
-                of_root[:, None] @ by.joints[:, :1, :, :UNKNOWNS],
+                of_root[:, None] @ derivatives.joints[:, :1, :, :UNKNOWNS],
                 _none(turning[:, :1]),
                 np.ones((1, 1)),
             ),
         ]
 
-    def _acceleration(self, body: Body, sizes: Deviations, by: Derivatives) -> Term:
+    def _acceleration(self, body: Body, sizes: Deviations, derivatives: Derivatives) -> Term:
         values = np.concatenate((body.root[:, None], body.bones), axis=1)
-        derivatives = np.concatenate((by.joints[:, :1], by.bones), axis=1)
+        of_values = np.concatenate((derivatives.joints[:, :1], derivatives.bones), axis=1)
         root, bone = sizes.acceleration
         deviations = np.array([root] + [bone] * BONES) * self.step**2
         joined = (self.joined[1:-1] * self.joined[2:])[:, None]
-        return Term(values, *_split(derivatives), joined / deviations**2, stencil=(1.0, -2.0, 1.0))
+        return Term(values, *_split(of_values), joined / deviations**2, stencil=(1.0, -2.0, 1.0))
 
-    def _stance(self, body: Body, sizes: Deviations, by: Derivatives) -> Term:
+    def _stance(self, body: Body, sizes: Deviations, derivatives: Derivatives) -> Term:
         both = self.stance[1:] * self.stance[:-1] * self.joined[1:, None]
         return Term(
             body.joints[:, ANKLES],
-            *_split(by.joints[:, ANKLES]),
+            *_split(derivatives.joints[:, ANKLES]),
             both / (sizes.stance * self.step) ** 2,
             stencil=(-1.0, 1.0),
             robust=sizes.contact_robust,
         )
 
-    def _floor(self, body: Body, scale: float, floor: Floor, sizes: Deviations, by: Derivatives) -> Term:
+    def _floor(
+        self, body: Body, scale: float, floor: Floor, sizes: Deviations, derivatives: Derivatives
+    ) -> Term:
         """Heights of ankles above the floor, which is scaled into the network's scale."""
         ankles, height = body.joints[:, ANKLES], floor.height * np.exp(-scale)
-        own, shared = _split(np.einsum("x,naxu->nau", floor.up, by.joints[:, ANKLES])[..., None, :])
+        own, shared = _split(np.einsum("x,naxu->nau", floor.up, derivatives.joints[:, ANKLES])[..., None, :])
         shared[..., KINDS] = height
-        shared[..., 0, PRIVATE:-1] = ankles @ floor.tangents
         shared[..., -1] = -np.exp(-scale)
         return Term(
             (ankles @ floor.up - height)[..., None],
@@ -276,12 +260,13 @@ class State:
 
     def with_shared_step(self, step: Float[np.ndarray, " all"]) -> State:
         """The state after a step in the shared unknowns: each person's lengths and scale, then the floor."""
-        private = step[:-3].reshape(len(self.bodies), PRIVATE)
+        private = step[:-1].reshape(len(self.bodies), PRIVATE)
         bodies = tuple(
             replace(body, log_lengths=body.log_lengths + own[:KINDS])
             for body, own in zip(self.bodies, private, strict=True)
         )
-        return State(bodies, self.scales + private[:, KINDS], self.floor.moved(step[-3:]))
+        floor = replace(self.floor, height=self.floor.height + float(step[-1]))
+        return State(bodies, self.scales + private[:, KINDS], floor)
 
 
 @dataclass(frozen=True)
@@ -304,13 +289,13 @@ class Problem:
     def __post_init__(self) -> None:
         state, derivatives = self.state, [body.derivatives() for body in self.state.bodies]
         terms = [
-            person.terms(body, float(scale), state.floor, self.sizes, by)
-            for person, body, scale, by in zip(
+            person.terms(body, float(scale), state.floor, self.sizes, each)
+            for person, body, scale, each in zip(
                 self.people, state.bodies, state.scales, derivatives, strict=True
             )
         ]
         off = _private_off(self.people, state)
-        cost = state.floor.prior_cost() + float((off**2 * _private_weights(self.sizes)).sum())
+        cost = state.floor.off**2 + float((off**2 * _private_weights(self.sizes)).sum())
         cost += sum(term.cost() for each in terms for term in each)
         for name, value in {"derivatives": derivatives, "terms": terms, "cost": cost}.items():
             object.__setattr__(self, name, value)
@@ -363,16 +348,15 @@ class Problem:
         reduced, matrix, right = self.reduce(damping)
         shared = np.zeros(len(right)) if fixed else np.linalg.solve(matrix, right)
         bodies = []
-        for number, (body, by) in enumerate(zip(self.state.bodies, self.derivatives, strict=True)):
+        for number, (body, derivatives) in enumerate(zip(self.state.bodies, self.derivatives, strict=True)):
             own = reduced[number].own(shared[shared_index(number, len(reduced))])
-            bodies.append(body.moved(by.tangents, own, np.zeros(KINDS)))
+            bodies.append(body.moved(derivatives.tangents, own))
         return replace(self.state, bodies=tuple(bodies)).with_shared_step(shared)
 
 
 def shared_index(number: int, people: int) -> np.ndarray:
     """Where a person's shared unknowns are among those of all people and the floor."""
-    first, floor = PRIVATE * number, PRIVATE * people
-    return np.r_[first : first + PRIVATE, floor : floor + 3]
+    return np.r_[PRIVATE * number : PRIVATE * (number + 1), PRIVATE * people]
 
 
 def person_blocks(matrix: Float[np.ndarray, "all all"], people: int) -> list[np.ndarray]:
@@ -386,9 +370,9 @@ def shared_prior(
 ) -> tuple[Float[np.ndarray, "all all"], Float[np.ndarray, " all"]]:
     """Matrix and right-hand side of the prior of lengths, scales and floor."""
     off, weights = _private_off(people, state), _private_weights(sizes)
-    floor, floor_right = state.floor.prior_equations()
-    matrix = np.asarray(block_diag(*[np.diag(weights)] * len(people), floor))
-    return matrix, np.append(-(weights * off).ravel(), floor_right)
+    floor = state.floor
+    matrix = np.diag(np.append(np.tile(weights, len(people)), floor.deviation**-2))
+    return matrix, np.append(-(weights * off).ravel(), -floor.off / floor.deviation)
 
 
 def _private_off(people: Sequence[Observations], state: State) -> Float[np.ndarray, "people private"]:

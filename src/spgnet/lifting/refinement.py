@@ -18,7 +18,6 @@ from spgnet.geometry.interpolate import interpolate_at, nearest_at
 from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M
 from spgnet.lifting.body import Body, body_of_joints
 from spgnet.lifting.floor import (
-    UpPrior,
     concatenate_people,
     estimate_up,
     observe,
@@ -44,9 +43,6 @@ _ANNEALED_FLOOR = (0.2, 0.05)
 """Standard deviations in metres with which people are brought to the common floor, before the final one."""
 _SCALE_DIFFERENCE = 0.35
 """Logarithm of the largest ratio of two people's scales by which the network is wrong."""
-_UP = 0.005
-"""Standard deviation of up in radians. Up is calibrated, or estimated before by ``floor.estimate_up``, where
-each period of stance counts once: nodes are many, and their errors too alike to tell it."""
 _CALIBRATED_HEIGHT = 0.03
 """Standard deviation of a calibrated floor's height, in metres."""
 _CALIBRATION = {
@@ -111,7 +107,7 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
     return [replace(motion, camera=camera) for motion in refined]
 
 
-_NO_FLOOR = Floor(np.array([0.0, -1.0, 0.0]), 0.0, np.eye(3), np.array([0.0, -1.0, 0.0]))
+_NO_FLOOR = Floor(np.array([0.0, -1.0, 0.0]), 0.0)
 
 
 def _stance(motion: Motion, person: Observations, nodes: np.ndarray, up: np.ndarray) -> np.ndarray:
@@ -129,10 +125,9 @@ def _up(motion: Motion) -> np.ndarray:
 
 def _first_floor(together: Motion, up: np.ndarray, people: Sequence[Observations], state: State) -> Floor:
     """The floor on which most people stand, of several such levels the lowest, and what is known of it."""
-    prior = UpPrior(np.eye(3) / _UP, up / _UP)
     if together.camera.extrinsics != "arbitrary":
         height = ANKLE_HEIGHT - float(together.camera.position[2])
-        return Floor(up, height, *prior, prior_height=height, height_deviation=_CALIBRATED_HEIGHT)
+        return Floor(up, height, prior_height=height, deviation=_CALIBRATED_HEIGHT)
     standing = [
         _standing_height(person, body, up)
         for person, body in zip(people, state.bodies, strict=True)
@@ -140,7 +135,7 @@ def _first_floor(together: Motion, up: np.ndarray, people: Sequence[Observations
     ]
     levels = [[other for other in standing if _same_level(other, height)] for height in standing]
     level = max(levels, key=lambda heights: (len(heights), -min(heights)))
-    return Floor(up, float(np.median(level)), *prior)
+    return Floor(up, float(np.median(level)))
 
 
 def _standing_height(person: Observations, body: Body, up: np.ndarray) -> float:

@@ -35,8 +35,6 @@ SWEEPS = 2
 """Steps of the shared unknowns of long clips, each after a pass through all windows."""
 OVERLAP = 32
 """Nodes by which a window is extended on both sides; those farther away have next to no influence."""
-
-
 ROUGH = 1e-3
 """Relative change of the cost at which rough solutions end."""
 
@@ -78,6 +76,8 @@ def solve_clip(
     sizes, state = schedule[-1], _guess_shared(people, state, schedule, whole)
     if rough:
         return Solution(_solve_all_windows(people, state, sizes, whole, tolerance)[0], [])
+    for _ in range(SWEEPS - 1):
+        state, _ = _step_shared(people, state, sizes, whole)
     state, matrix = _step_shared(people, state, sizes, whole)
     covariances = person_blocks(np.linalg.inv(matrix), len(people))
     return Solution(*_solve_all_windows(people, state, sizes, whole, tolerance, covariances))
@@ -110,29 +110,25 @@ def _guess_shared(
 def _step_shared(
     people: Sequence[Observations], state: State, sizes: Deviations, length: int
 ) -> tuple[State, Float[np.ndarray, "all all"]]:
-    """The state after steps of the shared unknowns, and the matrix of their equations.
+    """The state after a step of the shared unknowns, and the matrix of its equations.
 
-    Before each, all windows are solved for the given ones, so that a step is a Gauss-Newton step of the cost
-    as a function of the shared unknowns alone.
+    All windows are solved for the given ones first, so that it is a Gauss-Newton step of the cost as a
+    function of the shared unknowns alone.
     """
-    matrix, right = shared_prior(people, state, sizes)
-    for _ in range(SWEEPS):
-        bodies = []
-        matrix, right = shared_prior(people, state, sizes)
-        for number, person in enumerate(people):
-            index, first, parts = shared_index(number, len(people)), 0, []
-            for window in _solve_windows(person, _alone(state, number), sizes, length, ROUGH):
-                body = window.inner_body
-                nodes = np.arange(first, first + len(body.root))
-                alone = replace(window.problem.state, bodies=(body,))
-                equations = Problem([person.select(nodes)], sizes, alone).reduce_person(0)
-                matrix[np.ix_(index, index)] += equations.shared
-                right[index] += equations.right_shared
-                parts.append(body)
-                first += len(nodes)
-            bodies.append(_join(parts))
-        state = replace(state, bodies=tuple(bodies)).with_shared_step(np.linalg.solve(matrix, right))
-    return state, matrix
+    bodies, (matrix, right) = [], shared_prior(people, state, sizes)
+    for number, person in enumerate(people):
+        index, first, parts = shared_index(number, len(people)), 0, []
+        for window in _solve_windows(person, _alone(state, number), sizes, length, ROUGH):
+            body = window.inner_body
+            nodes = np.arange(first, first + len(body.root))
+            alone = replace(window.problem.state, bodies=(body,))
+            equations = Problem([person.select(nodes)], sizes, alone).reduce_person(0)
+            matrix[np.ix_(index, index)] += equations.shared
+            right[index] += equations.right_shared
+            parts.append(body)
+            first += len(nodes)
+        bodies.append(_join(parts))
+    return replace(state, bodies=tuple(bodies)).with_shared_step(np.linalg.solve(matrix, right)), matrix
 
 
 def _solve_all_windows(
