@@ -18,16 +18,16 @@ from spgnet.datasets.movements import (
     ADDED_ARCHIVES,
     GENERATED_KINDS,
     GENERATED_WEIGHTS,
-    check_added_archives,
     has_added_archives,
     training_groups,
     validation_clips,
 )
 from spgnet.datasets.open_benchmark import (
     benchmark_clips,
-    check_open_benchmark,
+    check_archives,
     free_clips,
     is_open_benchmark,
+    open_benchmark_facts,
 )
 from spgnet.datasets.takes import DatasetReport, Split
 from spgnet.errors import InputError
@@ -132,9 +132,9 @@ def check_data(path: Path) -> tuple[str, DatasetReport]:
         InputError: there is nothing, or nothing that is known.
     """
     if path.is_dir() and is_open_benchmark(path):
-        checked, added = check_open_benchmark(path), check_added_archives(path)
-        report = DatasetReport([*checked.facts, *added.facts], [*checked.errors, *added.errors])
-        return "the open benchmark's motion archives", report
+        added = {name: sha256 for name, sha256 in ADDED_ARCHIVES.items() if (path / name).exists()}
+        sums = open_benchmark_facts()["archives"] | added
+        return "the open benchmark's motion archives", check_archives(path, sums)
     if is_mocap_folder(path) and not any(known.recognises(path) for known in FORMATS):
         return "motion capture", check_mocap_folder(path)
     known = find_format(path)

@@ -22,8 +22,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.datasets.open_benchmark import load_pinned_archive, open_benchmark_facts
-from spgnet.datasets.takes import DatasetReport
-from spgnet.errors import InputError
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.geometry.skeleton import HUMAN36M
 
@@ -193,21 +191,6 @@ def validation_clips(motion: Path) -> dict[str, list[MotionClip]]:
     for group, clips in _load_groups(motion, VALIDATION_GROUPS, held_out=True):
         kinds.setdefault(group.kind, []).extend(clips)
     return kinds
-
-
-def check_added_archives(motion: Path) -> DatasetReport:
-    """Which of the archives beyond the open benchmark's are there, and what is wrong with them."""
-    facts, errors = [], []
-    for name, sha256 in ADDED_ARCHIVES.items():
-        if not (motion / name).exists():
-            continue
-        try:
-            clips = load_pinned_archive(motion / name, sha256)
-        except InputError as error:
-            errors.append(str(error))
-        else:
-            facts.append(f"{name}: {len(clips)} clips, {sum(map(len, clips))} frames")
-    return DatasetReport(facts, errors)
 
 
 def _with_common_necks(archive: str, clips: list[MotionClip]) -> list[MotionClip]:

@@ -10,6 +10,7 @@ under domain randomisation, as for the weights in the package, draws on the CMU 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -56,10 +57,10 @@ def benchmark_clips(motion: Path, split: Split, *, trained_randomized: bool = Fa
     return _captured(motion, groups)
 
 
-def check_open_benchmark(motion: Path) -> DatasetReport:
-    """Which archives are there, and which are missing or not the benchmark's."""
+def check_archives(motion: Path, sums: Mapping[str, str]) -> DatasetReport:
+    """Which archives are there, and which are missing or not those of their SHA-256."""
     facts, errors = [], []
-    for name, sha256 in open_benchmark_facts()["archives"].items():
+    for name, sha256 in sums.items():
         try:
             clips = load_pinned_archive(motion / name, sha256)
         except InputError as error:
