@@ -1,7 +1,7 @@
 """How often is a good motion flagged, and how often a fault found? Figures and faults on simulated video.
 
-Motion capture is filmed by random cameras through the package's simulated detector and lifted, as it is and
-with faults made on purpose. The limits in ``lifting/assessment.py`` are to be read off the first table:
+Motion capture is filmed as in ``simulated_video.py`` and lifted, as it is and with faults made on purpose.
+The limits in ``lifting/assessment.py`` are to be read off the first table:
 
     python benchmarks/quality.py ARCHIVE...               # such as bandai.npz hdm05_cuts.npz cmu_jump.npz
     python benchmarks/quality.py ARCHIVE... --clips 50 --no-refine
@@ -15,20 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 import tyro
+from simulated_video import film
 
 from spgnet import Keypoints, Lifter, lift
 from spgnet.datasets.archive import load_motion_archive
 from spgnet.evaluation import markdown_table
-from spgnet.geometry.camera import opencv_camera
-from spgnet.geometry.motion_clip import MotionClip
-from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.quality import Quality
-from spgnet.synthetic.detector_noise import DetectorNoise, simulate_detections
 
-SIZE, FOCAL, FPS, SECONDS = (720, 1280), 1150.0, 30.0, 3.0
 FIGURES = ("reprojection", "worst_reprojection", "rejected", "proportions", "trunk_twist")
 PERCENTILES = (50, 95, 99, 100)
 SIDES, PARTS = ("left", "right"), ("hip", "knee", "ankle")
@@ -51,12 +46,12 @@ class Options:
 
 
 def main(options: Options) -> None:
-    lifter, generator = Lifter.from_pretrained(), torch.Generator().manual_seed(options.seed)
+    lifter, rng = Lifter.from_pretrained(), np.random.default_rng(options.seed)
     found: dict[str, list[Quality]] = {}
     for path in options.archives:
         clips = [clip for clip in load_motion_archive(path) if len(clip) >= clip.fps]
-        for index in torch.randperm(len(clips), generator=generator)[: options.clips].tolist():
-            good = filmed(clips[index], generator)
+        for index in rng.permutation(len(clips))[: options.clips]:
+            good = film(clips[index], rng).keypoints
             for name, change in {path.stem: lambda same: same, **FAULTS}.items():
                 (motion,) = lift(change(good), weights=lifter, refine=options.refine, force=True)
                 assert motion.quality is not None
@@ -66,31 +61,6 @@ def main(options: Options) -> None:
     print(markdown_table(["good motion", *(f"{p} %" for p in PERCENTILES)], rows, text=(0,)), end="\n\n")
     lines = [[name, str(len(those)), flagged(those)] for name, those in found.items()]
     print(markdown_table(["clips", "number", "flagged as"], lines, text=(0, 2)))
-
-
-def filmed(clip: MotionClip, generator: torch.Generator) -> Keypoints:
-    """Keypoints of Human3.6M's joints of a part of the clip, filmed from somewhere around it."""
-    clip = clip.resampled(FPS)
-    frames = round(SECONDS * FPS)
-    start = int(torch.randint(max(1, len(clip) - frames), (), generator=generator))
-    world = clip.joints[start : start + frames].float()
-    angle, height, distance = torch.rand(3, generator=generator).tolist()
-    middle = world.mean(dim=(0, 1))
-    far = max(3.0 + 4.0 * distance, float((world.amax((0, 1)) - world.amin((0, 1))).norm()) * FOCAL / SIZE[0])
-    around = torch.tensor([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle), 0.0], dtype=torch.float32)
-    position = middle + far * around
-    position[2] = 0.3 + 2.2 * height
-    camera = opencv_camera(
-        [[FOCAL, 0, SIZE[0] / 2], [0, FOCAL, SIZE[1] / 2], [0, 0, 1]],
-        None,
-        SIZE,
-        rotation=look_at(position, middle),
-        position=position,
-    )
-    exact = camera.world_to_image(world)
-    pixels = simulate_detections(exact[None], DetectorNoise(), fps=FPS, generator=generator)[0].numpy()
-    points = np.concatenate((pixels, np.full((*pixels.shape[:2], 1), 0.9)), axis=-1)
-    return Keypoints(points, "human36m17", np.arange(len(points)) / FPS, SIZE)
 
 
 def legs_exchanged(keypoints: Keypoints) -> Keypoints:

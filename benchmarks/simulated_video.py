@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,12 +90,18 @@ def simulated_videos(
     archives = {name: _held_out_clips(motion, name) for name in HELD_OUT}
     for number in range(count):
         name = list(archives)[number % len(archives)]
-        clip = archives[name][rng.integers(len(archives[name]))].resampled(fps)
-        length = min(len(clip), round(SECONDS * fps))
-        first = int(rng.integers(len(clip) - length + 1))
-        with torch.random.fork_rng():
-            torch.manual_seed(int(rng.integers(2**31)))
-            yield _filmed(f"{name} {clip.name}", clip.joints[first : first + length], fps, rng)
+        clip = archives[name][rng.integers(len(archives[name]))]
+        yield film(replace(clip, name=f"{name} {clip.name}"), rng, fps=fps)
+
+
+def film(clip: MotionClip, rng: np.random.Generator, *, fps: float = 50.0) -> SimulatedVideo:
+    """A random piece of a clip, of up to :data:`SECONDS`, filmed by a random phone."""
+    clip = clip.resampled(fps)
+    length = min(len(clip), round(SECONDS * fps))
+    first = int(rng.integers(len(clip) - length + 1))
+    with torch.random.fork_rng():
+        torch.manual_seed(int(rng.integers(2**31)))
+        return _detected(clip.name, clip.joints[first : first + length], fps, rng)
 
 
 def _held_out_clips(motion: Path, name: str) -> list[MotionClip]:
@@ -104,21 +110,19 @@ def _held_out_clips(motion: Path, name: str) -> list[MotionClip]:
     return [clip for clip in clips if (subjects is None or clip.subject in subjects) and len(clip) >= 100]
 
 
-def _filmed(name: str, world: torch.Tensor, fps: float, rng: np.random.Generator) -> SimulatedVideo:
-    """A person in the world, filmed by a random phone."""
+def _detected(name: str, world: torch.Tensor, fps: float, rng: np.random.Generator) -> SimulatedVideo:
+    """A person's joints in the world, in metres, as they are detected in the video of a random phone."""
     size = (720, 1280) if rng.random() < 0.5 else (1280, 720)
     camera = _phone(world, size, rng)
     joints = camera.world_to_camera(world)
     noise = DetectorNoise(dropout_fraction=0.0)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    exact = camera.camera_to_image(
-        detector_joints(joints[None], OFFSET, hip_spread=0.01, hip_widening=WIDENING)[0]
-    )
+    marked = detector_joints(joints[None], OFFSET, hip_spread=0.01, hip_widening=WIDENING)[0]
+    exact = camera.camera_to_image(marked)
     pixels = simulate_detections(exact, noise, fps=fps, generator=generator, scale=torch.tensor(ERRORS))
     for middle, sides in MIDPOINTS.items():
-        pixels[:, HUMAN36M.names.index(middle)] = pixels[:, list(map(HUMAN36M.names.index, sides))].mean(
-            dim=1
-        )
+        pair = pixels[:, list(map(HUMAN36M.names.index, sides))]
+        pixels[:, HUMAN36M.names.index(middle)] = pair.mean(dim=1)
     score = np.where(_hidden(len(world), fps, generator), 0.0, 0.9)[..., None]
     points = np.concatenate((pixels.numpy(), score), axis=-1).astype(np.float32)
     return SimulatedVideo(
@@ -138,8 +142,8 @@ def _hidden(frames: int, fps: float, generator: torch.Generator) -> np.ndarray:
 
 
 def _phone(world: torch.Tensor, size: tuple[int, int], rng: np.random.Generator) -> Camera:
-    """A camera that stands and keeps the person in the picture: 0.8 to 1.8 m high, 15 degrees of roll in six
-    standard deviations, focal length 0.7 to 1.1 of the longer side."""
+    """A camera that stands and keeps the person in the picture: 0.8 to 1.8 m high, rolled by 2.5 degrees
+    (standard deviation), with a focal length of 0.7 to 1.1 longer sides of the image."""
     focal = max(size) * rng.uniform(0.7, 1.1)
     middle = (world.amin(dim=(0, 1)) + world.amax(dim=(0, 1))) / 2
     extent = (world.amax(dim=(0, 1)) - world.amin(dim=(0, 1))).norm()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.keypoints.keypoints import KEYPOINT_NAMES
 from spgnet.synthetic.detector_noise import DetectorNoise, box_size, per_joint, simulate_detections
 
 Array = NDArray[np.float64]
@@ -320,6 +321,20 @@ def report_comparison(found: Fit) -> None:
     table([*header, "acceleration: median", "90 %", "99 %", "outliers found, %"], rows)
 
 
+def report_heads(folder: Path) -> None:
+    """How far Halpe-26's neck and head are above the middle of the shoulders, in lengths of the trunk."""
+    names, rows = KEYPOINT_NAMES["halpe26"], []
+    for name in ("squat", "walk"):
+        points = np.load(folder / f"opencap_{name}.npz")["keypoints"][..., :2].astype(float)
+        at = dict(zip(names, np.moveaxis(points, 1, 0), strict=True))
+        shoulders = (at["left_shoulder"] + at["right_shoulder"]) / 2
+        trunk = shoulders - (at["left_hip"] + at["right_hip"]) / 2
+        squared = (trunk**2).sum(-1)
+        heights = [((at[end] - shoulders) * trunk).sum(-1) / squared for end in ("neck", "head")]
+        rows.append([f"opencap_{name}", *(f"{np.median(height):.2f}" for height in heights)])
+    table(["above the shoulders, in trunks", "neck", "head"], rows)
+
+
 def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
@@ -329,6 +344,7 @@ def main() -> None:
     report_sources(found)
     report_scalars(found)
     report_comparison(found)
+    report_heads(Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -245,9 +245,8 @@ SOURCES: dict[KeypointSetName, dict[str, tuple[str, ...]]] = {
 """For every set, the keypoints whose mean is each joint of Human3.6M; empty if the set has no such keypoint.
 
 Except in human36m17, ``spine`` is derived: the midpoint of pelvis and thorax, without information of its own.
-Neck and head of Halpe-26 are not used: in detections of two people its neck is 14 % of the trunk's length
-above the middle of the shoulders and its head 65 to 73 %, while in motion capture thorax is 0 to 5 % above it
-and head_top 30 to 65 %.
+Neck and head of Halpe-26 are not used: they are higher than thorax and head_top in most motion capture
+(docs/keypoints.md).
 """
 
 

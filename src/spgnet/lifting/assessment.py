@@ -17,8 +17,8 @@ from spgnet.lifting.motion import Motion
 from spgnet.lifting.quality import Fault, Quality
 
 POOR_REPROJECTION, POOR_JOINT = 0.06, 0.2
-"""Median re-projection error, of all seen joints and of the worst joint, from which no human pose fits. Of 24
-refined motions of simulated video (``benchmarks/quality.py``) the largest are 0.017 and 0.083."""
+"""Median re-projection error, of all seen joints and of the worst joint, from which no human pose fits. Of 30
+refined motions of simulated video (``benchmarks/quality.py``) the largest are 0.019 and 0.079."""
 HIPS_SEEN = 0.05
 """Share of the frames in which the hips must be seen."""
 MANY_REJECTED = 0.15
