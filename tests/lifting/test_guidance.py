@@ -314,3 +314,18 @@ def test_people_of_wrong_scales_come_onto_the_one_floor(walks):
     assert np.abs(levels(state)).max() < 0.01
     first, second = state.scales
     assert np.exp(first - second) == pytest.approx(0.95 / 1.05, abs=0.015)
+
+
+def test_a_step_that_would_raise_the_cost_is_tried_again_with_more_damping(walks, monkeypatch):
+    start, step, dampings = first_state(walks[:1]), Problem.step, []
+    far = replace(start, bodies=(disturbed(walks[0].network, 3, degrees=70, metres=1.0),))
+    expected = solve(walks[:1], start, SIZES)
+
+    def misled(problem: Problem, damping: float, *, fixed: bool) -> State:
+        dampings.append(damping)
+        return far if damping < 1e-3 else step(problem, damping, fixed=fixed)
+
+    monkeypatch.setattr(Problem, "step", misled)
+    end = solve(walks[:1], start, SIZES, iterations=40)
+    assert min(dampings) < 1e-3 < max(dampings)
+    assert end.cost == pytest.approx(expected.cost, rel=0.01)

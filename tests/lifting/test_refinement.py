@@ -10,9 +10,11 @@ import torch
 from lifting.people import SIZE, camera
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.lifting import refinement
 from spgnet.lifting.body import Body, body_of_joints
+from spgnet.lifting.guidance import Deviations, Floor
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.refinement import node_times, refine
+from spgnet.lifting.refinement import calibrate, node_times, observations, refine
 from spgnet.synthetic.detector_joints import usual_offsets
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -192,3 +194,81 @@ def test_a_pause_in_the_timestamps_leaves_the_nodes_as_close_as_the_frames():
     nodes = node_times(np.append(moving, 20.0))
     assert np.diff(nodes).max() < 0.05
     assert len(node_times(np.append(moving, 1e6))) == 10 * 101
+
+
+UP = camera().rotation.double().numpy()[:, 2]
+HIPS, ANKLES = [1, 4], [3, 6]
+
+
+def scaled(motion: Motion, factor: float) -> Motion:
+    """The same picture of somebody larger and farther away."""
+    return replace(motion, joints=motion.joints * np.float32(factor))
+
+
+def on_a_box(height: float) -> Motion:
+    """The walk of the others, on a box of a height in metres, as an exact network lifts it."""
+    motion, truth = filmed()
+    raised = torch.from_numpy(truth) + height * camera().rotation.double()[:, 2]
+    pixels = camera().to(torch.float64).camera_to_image(raised + usual_offsets(raised)).numpy()
+    raised_motion = replace(
+        motion, joints=raised.numpy().astype(np.float32), pixels=pixels.astype(np.float32)
+    )
+    return frames(raised_motion, slice(None, None, 4))
+
+
+def feet(motion: Motion) -> float:
+    """Median height in metres of the lower ankle above the floor."""
+    return float(np.median(motion.world[:, ANKLES, 2].min(axis=1)))
+
+
+@pytest.mark.parametrize(("one", "other", "left"), [(0.93, 1.07, 0.02), (0.88, 1.14, 0.07)])
+def test_people_of_wrong_scales_come_onto_one_floor(one, other, left):
+    """Very different scales are brought together but for a part; the feet of both stand on the floor."""
+    small, large = refine([scaled(on_a_box(0.0), one), scaled(on_a_box(0.0), other)])
+    assert torch.equal(small.camera.position, large.camera.position)
+    for motion in (small, large):
+        assert feet(motion) == pytest.approx(0.08, abs=0.015)
+    np.testing.assert_allclose(small.joints[:, 0, 2] / large.joints[:, 0, 2], 1, atol=left)
+
+
+def test_whoever_stands_far_above_the_others_stays_there_and_the_lower_level_is_the_floor():
+    for people in ((0.0, 0.9), (0.9, 0.0)):
+        heights = [feet(motion) for motion in refine([on_a_box(height) for height in people])]
+        np.testing.assert_allclose(heights, np.array(people) + 0.08, atol=0.05)
+
+
+@pytest.mark.parametrize("step", [0.04, 0.08])
+def test_each_period_of_stance_counts_as_one_however_long_it_is(step):
+    motion = on_a_box(0.0)
+    person = observations(motion, np.arange(0, 1, step), Deviations())
+    stance = np.zeros_like(person.stance)
+    stance[:2, 0] = stance[5:12, 0] = 1
+    person = replace(person, stance=stance)
+    floor = Floor(UP, refinement._standing_height(person, person.network, UP))
+    weights = refinement._grounded(person, person.network, floor) * step / 0.04
+    assert weights[:2].sum() == pytest.approx(1)
+    assert weights[5:12].sum() == pytest.approx(1)
+    assert weights.sum() == pytest.approx(2)
+
+
+def test_feet_that_are_never_seen_do_not_stand():
+    motion, _ = filmed()
+    motion = frames(motion, slice(None, None, 4))
+    confidence = motion.confidence.copy()
+    confidence[:, ANKLES] = 0
+    (refined,) = refine([replace(motion, confidence=confidence)])
+    assert refined.camera.extrinsics == "arbitrary"
+
+
+def test_hips_do_not_move_to_where_detectors_see_them():
+    """Detectors see them three centimetres up the trunk; an exact network's hips stay, in the camera's y."""
+    (refined,) = refine([on_a_box(0.0)])
+    off = (refined.joints - filmed()[1][::4])[:, [0, *HIPS], 1].mean(axis=0)
+    assert np.abs(off).max() < 0.003
+
+
+def test_uncertainty_is_calibrated_joint_by_joint():
+    five, ten = calibrate(np.full((1, 17), 0.05)), calibrate(np.full((1, 17), 0.1))
+    assert five[0, WRIST] == pytest.approx(0.160)
+    assert ten[0, WRIST] == pytest.approx(0.160 * 2**1.5)
+    assert five[0, 0] == pytest.approx(0.176)

@@ -43,7 +43,7 @@ def test_the_shared_unknowns_of_windows_are_those_of_the_whole():
     """Of two people on one floor, each known by many nodes; in metres."""
     people = [walk(160, 0), walk(110, 3)]
     together = solve(people, first_state(people), SIZES).state
-    apart = solve_clip(people, first_state(people), [SIZES], whole=64).state
+    apart = solve_clip(people, first_state(people), SIZES, whole=64).state
     np.testing.assert_allclose(apart.scales, together.scales, atol=1e-3)
     for one, other in zip(apart.bodies, together.bodies, strict=True):
         np.testing.assert_allclose(one.lengths, other.lengths, atol=5e-4)
@@ -62,7 +62,7 @@ def test_no_solution_of_a_long_clip_is_of_more_than_a_window_and_its_overlaps(wh
         return solve(people, state, sizes, iterations=2, **settings)
 
     monkeypatch.setattr(windows, "solve", recorded)
-    solution = solve_clip(whole.people, first_state(whole.people), [SIZES], whole=WHOLE)
+    solution = solve_clip(whole.people, first_state(whole.people), SIZES, whole=WHOLE)
     sweep = [WHOLE + OVERLAP, 90 - WHOLE + OVERLAP, 10 + OVERLAP]
     assert handled == [WHOLE // PIECE * PIECE, *(1 + SWEEPS) * sweep]
     assert solution.state.bodies[0].joints.shape == (90, 17, 3)
@@ -71,7 +71,7 @@ def test_no_solution_of_a_long_clip_is_of_more_than_a_window_and_its_overlaps(wh
 
 def test_short_clips_are_solved_as_a_whole():
     people = [walk(20)]
-    state = solve_clip(people, first_state(people), [SIZES], whole=20).state
+    state = solve_clip(people, first_state(people), SIZES, whole=20).state
     direct = solve(people, first_state(people), SIZES).state
     np.testing.assert_array_equal(state.bodies[0].joints, direct.bodies[0].joints)
 

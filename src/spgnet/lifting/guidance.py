@@ -322,7 +322,7 @@ class Problem:
 
     def variances(
         self, shared_covariances: Sequence[Float[np.ndarray, "shared shared"]]
-    ) -> list[Float[np.ndarray, "nodes 17"]]:
+    ) -> list[Float[np.ndarray, "_ 17"]]:
         """Variance of each person's joints in square metres, summed over x, y and z.
 
         It is that of the joint's position relative to the pelvis, and for the pelvis relative to the camera,

@@ -39,8 +39,6 @@ from spgnet.lifting.windows import Solution, solve_clip
 from spgnet.synthetic.detector_joints import usual_offsets
 from spgnet.synthetic.detector_noise import person_size
 
-_ANNEALED_FLOOR = (0.2, 0.05)
-"""Standard deviations in metres with which people are brought to the common floor, before the final one."""
 _SCALE_DIFFERENCE = 0.35
 """Logarithm of the largest ratio of two people's scales by which the network is wrong."""
 _CALIBRATED_HEIGHT = 0.03
@@ -66,6 +64,11 @@ and the detector are correlated in time. Fitted by ``benchmarks/refinement.py --
 _SCALES, _POWERS = (np.array([_CALIBRATION[kind][part] for kind in HUMAN36M.joint_types]) for part in (0, 1))
 
 
+def calibrate(deviations: Float[np.ndarray, "*nodes 17"]) -> Float[np.ndarray, "*nodes 17"]:
+    """Uncertainties in metres from the joints' standard deviations by the least-squares problem."""
+    return _SCALES * (deviations / 0.05) ** _POWERS
+
+
 def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> list[Motion]:
     """Refine motions so that they project onto their detections, keep their bones, and stand on one floor.
 
@@ -81,7 +84,7 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
     nodes = [node_times(motion.timestamps) for motion in motions]
     people = [observations(motion, times, sizes) for motion, times in zip(motions, nodes, strict=True)]
     state = State(tuple(person.network for person in people), np.zeros(len(people)), _NO_FLOOR)
-    solution = solve_clip(people, state, [sizes], rough=True)
+    solution = solve_clip(people, state, sizes, rough=True)
     refined = _motions(motions, nodes, solution)
     together = concatenate_people(refined)
     up = _up(together)
@@ -90,15 +93,14 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
         for person, motion, times in zip(people, refined, nodes, strict=True)
     ]
     if not any(person.stance.any() for person in people):
-        return _motions(motions, nodes, solve_clip(people, solution.state, [sizes]))
+        return _motions(motions, nodes, solve_clip(people, solution.state, sizes))
     floor = _first_floor(together, up, people, solution.state)
     people = [
         replace(person, grounded=_grounded(person, body, floor))
         for person, body in zip(people, solution.state.bodies, strict=True)
     ]
     state = replace(solution.state, floor=floor)
-    schedule = [replace(sizes, floor=deviation) for deviation in (*_ANNEALED_FLOOR, sizes.floor)]
-    solution = solve_clip(people, state, schedule)
+    solution = solve_clip(people, state, sizes)
     refined = _motions(motions, nodes, solution)
     if refined[0].camera.extrinsics != "arbitrary":
         return refined
@@ -217,7 +219,7 @@ def _detections_at(
 
 
 def _motions(
-    motions: Sequence[Motion], nodes: Sequence[Float[np.ndarray, " nodes"]], solution: Solution
+    motions: Sequence[Motion], nodes: Sequence[Float[np.ndarray, " _"]], solution: Solution
 ) -> list[Motion]:
     """The motions of a solution, in their frames: cubic splines through the nodes."""
     results = []
@@ -227,7 +229,7 @@ def _motions(
         if not solution.variances:
             results.append(replace(motion, joints=joints))
             continue
-        deviations = _SCALES * (scale * np.sqrt(solution.variances[number]) / 0.05) ** _POWERS
+        deviations = calibrate(scale * np.sqrt(solution.variances[number]))
         results.append(
             replace(
                 motion,

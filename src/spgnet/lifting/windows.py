@@ -49,13 +49,13 @@ class Solution(NamedTuple):
     """
 
     state: State
-    variances: list[Float[np.ndarray, "nodes 17"]]
+    variances: list[Float[np.ndarray, "_ 17"]]
 
 
 def solve_clip(
     people: Sequence[Observations],
     state: State,
-    schedule: Sequence[Deviations],
+    sizes: Deviations,
     *,
     rough: bool = False,
     whole: int = WHOLE,
@@ -65,15 +65,15 @@ def solve_clip(
     Args:
         people: what is known of each person.
         state: the first guess.
-        schedule: standard deviations of the terms, one set after another, the final ones last.
+        sizes: the terms' standard deviations.
         rough: a rough solution without variances will do.
         whole: the largest number of nodes, of all people together, to solve at once.
     """
     tolerance = ROUGH if rough else TOLERANCE
     if sum(len(body.root) for body in state.bodies) <= whole:
-        problem = _solve_each(people, state, schedule, tolerance)
+        problem = solve(people, state, sizes, tolerance=tolerance)
         return Solution(problem.state, [] if rough else problem.variances(problem.shared_covariances()))
-    sizes, state = schedule[-1], _guess_shared(people, state, schedule, whole)
+    state = _guess_shared(people, state, sizes, whole)
     if rough:
         return Solution(_solve_all_windows(people, state, sizes, whole, tolerance)[0], [])
     for _ in range(SWEEPS - 1):
@@ -83,23 +83,13 @@ def solve_clip(
     return Solution(*_solve_all_windows(people, state, sizes, whole, tolerance, covariances))
 
 
-def _solve_each(
-    people: Sequence[Observations], state: State, schedule: Sequence[Deviations], tolerance: float
-) -> Problem:
-    for sizes in schedule[:-1]:
-        state = solve(people, state, sizes, tolerance=ROUGH).state
-    return solve(people, state, schedule[-1], tolerance=tolerance)
-
-
-def _guess_shared(
-    people: Sequence[Observations], state: State, schedule: Sequence[Deviations], whole: int
-) -> State:
+def _guess_shared(people: Sequence[Observations], state: State, sizes: Deviations, whole: int) -> State:
     """The state with shared unknowns from pieces that hold about ``whole`` nodes."""
     counts = [len(body.root) for body in state.bodies]
     kept = [_spread_pieces(count, whole * count // sum(counts)) for count in counts]
     pieces = [person.select(nodes) for person, nodes in zip(people, kept, strict=True)]
     bodies = tuple(body.select(nodes) for body, nodes in zip(state.bodies, kept, strict=True))
-    sampled = _solve_each(pieces, replace(state, bodies=bodies), schedule, ROUGH).state
+    sampled = solve(pieces, replace(state, bodies=bodies), sizes, tolerance=ROUGH).state
     bodies = tuple(
         replace(body, log_lengths=other.log_lengths)
         for body, other in zip(state.bodies, sampled.bodies, strict=True)
@@ -138,7 +128,7 @@ def _solve_all_windows(
     length: int,
     tolerance: float,
     covariances: Sequence[np.ndarray] = (),
-) -> tuple[State, list[Float[np.ndarray, "nodes 17"]]]:
+) -> tuple[State, list[Float[np.ndarray, "_ 17"]]]:
     """All motions for given shared unknowns; and, given these' covariances, all variances."""
     bodies, variances = [], []
     for number, person in enumerate(people):
