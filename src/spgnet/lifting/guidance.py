@@ -72,7 +72,7 @@ class Deviations:
     stance: float = 0.05
     """Speed of an ankle in stance, in metres per second."""
     floor: float = 0.01
-    """Height of an ankle in stance above the floor of the others, in metres; 8 mm in motion capture."""
+    """Height of an ankle in stance above the floor of the others, in metres; 7 mm in motion capture."""
     contact_robust: float = 2.0
     """Distance in standard deviations from which ankles count less as in stance."""
 
