@@ -28,7 +28,7 @@ from spgnet.training import loop as training
 from spgnet.training.loop import Machine, epoch_order, step_seed, train
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 from spgnet.training.recipes import BASELINE_LOSS, RECIPES, SPGNET_LOSS, TrainConfig
-from spgnet.training.runs import read_log
+from spgnet.training.runs import read_config, read_log
 
 CONFIG = TrainConfig(
     model=SPGNetConfig(filter_widths=(3, 3), channels=16, trajectory_channels=8, dropout=0.2),
@@ -148,6 +148,24 @@ def test_the_first_epoch_has_the_given_rate_and_each_later_one_decay_times_that_
         assert [entry["rate"] for entry in logs[decay]] == [4e-3, 4e-3 * decay, 4e-3 * decay**2]
     assert logs[0.5][0] == logs[1.0][0]
     assert logs[0.5][1]["loss"] != logs[1.0][1]["loss"]  # the optimizer's rate, not the log's alone
+
+
+def test_in_the_cooldown_the_rate_besides_falls_in_equal_steps_towards_zero():
+    config = replace(CONFIG, epochs=5, cooldown=3, learning_rate=1.0, decay=1.0)
+    assert [config.rate_in_epoch(epoch) for epoch in range(5)] == [1, 1, 3 / 4, 2 / 4, 1 / 4]
+    steady = replace(config, decay=0.5, cooldown=0)
+    assert [steady.rate_in_epoch(epoch) for epoch in range(5)] == [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16]
+
+
+def test_a_run_made_longer_on_resumption_equals_one_that_was_so_from_the_start(dataset, tmp_path):
+    data = TrainingData(dataset)
+    longer = replace(CONFIG, epochs=CONFIG.epochs + 2, cooldown=1, decay=0.5)
+    train(longer, tmp_path / "longer", data, dataset)
+    train(replace(CONFIG, decay=0.5), tmp_path / "run", data, dataset)
+    assert train(longer, tmp_path / "run", data, dataset, resume=True)
+    assert same_weights(tmp_path / "longer", tmp_path / "run")
+    assert history(tmp_path / "longer") == history(tmp_path / "run")
+    assert read_config(tmp_path / "run") == longer
 
 
 def test_a_random_half_of_the_samples_is_mirrored_by_default(dataset, halves, tmp_path, monkeypatch):

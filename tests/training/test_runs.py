@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spgnet.data.config import DataConfig
+from spgnet.errors import InputError
 from spgnet.files import read_json
 from spgnet.synthetic.domain_randomization import DomainRandomization
 from spgnet.training.losses import LossWeights
@@ -22,6 +23,7 @@ from spgnet.training.recipes import (
 from spgnet.training.runs import (
     check_free,
     check_resumable,
+    check_same_config,
     config_from_json,
     config_to_json,
     create_run,
@@ -29,6 +31,7 @@ from spgnet.training.runs import (
     read_config,
     read_log,
     record_resumption,
+    write_log,
 )
 
 
@@ -55,8 +58,8 @@ RECIPE_DIGESTS = {
     "small-27": "6fb94e29e27d2af9",
     "transformer": "e71c9f6a4946173e",
     "demo": "9907b664c2361c56",
-    "randomized": "72a530b66efa5be7",
-    "randomized-live": "684cc0e555e31097",
+    "randomized": "74042c5c13cd154a",
+    "randomized-live": "f5b17484f6907452",
     "randomized-gpu": "94500c5398460cbc",
     "martinez": "1725caa09157002e",
     "videopose3d-243": "432880954d8330c0",
@@ -64,7 +67,7 @@ RECIPE_DIGESTS = {
 """Of what a run of each recipe writes into its config.json, so that stored runs can be resumed."""
 
 
-ADDITIONS = {"weight_average": None, "steps_per_draw": 1}
+ADDITIONS = {"weight_average": None, "steps_per_draw": 1, "cooldown": 0}
 ADDITIONS_TO_DATA = {"by_movement": False}
 ADDITIONS_TO_RANDOMIZATION = {
     "proportions": 0.0,
@@ -194,6 +197,24 @@ def test_a_run_folder_is_not_overwritten_and_resumes_its_own_configuration_only(
         check_resumable(tmp_path, replace(config, seed=1))
 
 
+def test_a_run_may_become_longer_or_cool_down_but_not_change_the_rate_of_an_epoch_that_has_begun(tmp_path):
+    config = replace(RECIPES["demo"], epochs=10)
+    create_run(tmp_path, config)
+    write_log(tmp_path, [{"step": step} for step in (400, 800, 1200)])  # the fourth epoch has begun
+    cooled = replace(config, epochs=6, cooldown=2)
+    for other in (replace(config, epochs=20), replace(config, epochs=4), cooled):
+        check_resumable(tmp_path, other)
+        with pytest.raises(InputError, match="a run of another configuration: epochs is 10, now"):
+            check_same_config(tmp_path, other)
+    for other in (replace(config, epochs=3), replace(config, epochs=5, cooldown=2)):
+        with pytest.raises(InputError, match="a run of another configuration: epochs is 10, now"):
+            check_resumable(tmp_path, other)
+    with pytest.raises(InputError, match="seed is 0, now 1"):
+        check_resumable(tmp_path, replace(cooled, seed=1))
+    record_resumption(tmp_path, cooled, 1200)
+    assert read_config(tmp_path) == cooled
+
+
 def test_a_run_may_find_its_motion_elsewhere_but_not_other_motion(tmp_path):
     config = RECIPES["demo"]
     here, there = (replace(config, data=DataConfig(motion=Path(place))) for place in ("here", "there"))
@@ -241,7 +262,7 @@ def test_a_run_says_when_and_by_which_commit_it_was_resumed(tmp_path):
     create_run(tmp_path, RECIPES["demo"])
     started = read_json(tmp_path / "environment.json")
     for step in (100, 250):
-        record_resumption(tmp_path, step)
+        record_resumption(tmp_path, RECIPES["demo"], step)
     environment = read_json(tmp_path / "environment.json")
     assert [entry["step"] for entry in environment.pop("resumed")] == [100, 250]
     assert environment == started

@@ -24,7 +24,7 @@ from spgnet.evaluation import evaluate
 from spgnet.files import read_json, write_json
 from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
 from spgnet.training.recipes import TrainConfig
-from spgnet.training.runs import check_resumable, git_commit, load_run, read_log
+from spgnet.training.runs import check_same_config, git_commit, load_run, read_log
 
 RunCallback = Callable[[str, dict[str, Any]], None]
 
@@ -158,7 +158,7 @@ def train_and_evaluate(
     """
     done = run_dir / "evaluation.json"
     if (run_dir / "config.json").exists():
-        check_resumable(run_dir, recipe)
+        check_same_config(run_dir, recipe)
     if done.exists():
         return read_json(done)
     if len(read_log(run_dir)) < recipe.epochs:

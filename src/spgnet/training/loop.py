@@ -76,7 +76,8 @@ def train(
         train_data: what to train on (``spgnet.data.sources.load_training_data``).
         validation_data: dataset whose MPJPE chooses the weights in ``best.safetensors``; without
             one, the last epoch's are kept.
-        resume: go on with the run in the folder.
+        resume: go on with the run in the folder; ``epochs`` and ``cooldown`` may be others than those that
+            it was started with, if all epochs begun so far have the same rate with them.
         machine: where to train.
         on_step: called after every step with its number and losses.
         on_epoch: called after every epoch with its line of the log.
@@ -147,7 +148,7 @@ def _train(
         log = [entry for entry in read_log(run_dir) if entry["step"] <= progress.step]
     if fabric.is_global_zero:
         if resume:
-            record_resumption(run_dir, progress.step)
+            record_resumption(run_dir, config, progress.step)
         else:
             create_run(run_dir, config)
 
@@ -166,7 +167,7 @@ def _train(
         for epoch in range(progress.step // steps, config.epochs):
             began = time.monotonic()
             order = epoch_order(len(sampler), config.seed, epoch)
-            learning_rate = config.learning_rate * config.decay**epoch
+            learning_rate = config.rate_in_epoch(epoch)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
             model.train()

@@ -47,6 +47,8 @@ class TrainConfig:
     """Adam's rate in the first epoch."""
     decay: float = 0.95
     """Factor of the rate from epoch to epoch."""
+    cooldown: int = 0
+    """Last epochs, in which the rate besides falls in equal steps towards zero."""
     weight_average: float | None = None
     """Decay, from step to step, of a running average of the weights, which is what is validated and kept;
     without it, the weights themselves are."""
@@ -83,6 +85,8 @@ class TrainConfig:
             errors.append(
                 f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
             )
+        if not 0 <= self.cooldown <= self.epochs:
+            errors.append(f"cooldown must be between 0 and epochs, {self.epochs}, got {self.cooldown}")
         if self.weight_average is not None and not 0 < self.weight_average < 1:
             errors.append(f"weight_average must be between 0 and 1, got {self.weight_average}")
         if self.max_grad_norm is not None and not self.max_grad_norm > 0:
@@ -97,6 +101,11 @@ class TrainConfig:
             )
         if errors:
             raise InputError("; ".join(errors))
+
+    def rate_in_epoch(self, epoch: int) -> float:
+        """Adam's rate in an epoch, counted from 0."""
+        remaining = min(1.0, (self.epochs - epoch) / (self.cooldown + 1))
+        return self.learning_rate * self.decay**epoch * remaining
 
     def steps_in_epoch(self, frames: int) -> int:
         """Steps in an epoch over data of so many frames."""
@@ -120,11 +129,12 @@ _RANDOMIZED = TrainConfig(
     model=RayNetConfig(filter_widths=(3, 3, 3), channels=512, trajectory_channels=128, dropout=0.0),
     loss=replace(SPGNET_LOSS, kinematic=2.0),
     data=DataConfig(input="randomized", by_movement=True, randomization=REALISTIC),
-    epochs=72,
+    epochs=40,
     steps_per_epoch=5000,
     batch_size=256,
     frames_per_sample=4,
     decay=0.95,
+    cooldown=8,
     weight_average=0.9995,
     steps_per_draw=8,
     max_grad_norm=1.0,
@@ -160,6 +170,7 @@ RECIPES: dict[str, TrainConfig] = {
         steps_per_epoch=1000,
         batch_size=4096,
         decay=0.93,
+        cooldown=0,
         weight_average=0.999,
         steps_per_draw=4,
     ),

@@ -11,7 +11,7 @@ import json
 import platform
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -111,16 +111,25 @@ def create_run(run_dir: Path, config: TrainConfig) -> None:
     write_json(run_dir / "config.json", config_to_json(config))
 
 
-def record_resumption(run_dir: Path, step: int) -> None:
-    """Note in a run's ``environment.json`` after which step it is resumed, when, and by which commit."""
+def record_resumption(run_dir: Path, config: TrainConfig, step: int) -> None:
+    """Note in a run's ``environment.json`` after which step it is resumed, when, and by which commit.
+
+    Its length and cooldown become those of the configuration that it is resumed with.
+    """
     path = run_dir / "environment.json"
     environment = read_json(path) if path.exists() else {}
     now = {key: value for key, value in _environment().items() if key in ("started", "commit")}
     resumed = [*environment.get("resumed", []), {"step": step, **now}]
     write_json(path, environment | {"resumed": resumed})
+    values, schedule = (
+        read_json(run_dir / "config.json"),
+        {"epochs": config.epochs, "cooldown": config.cooldown},
+    )
+    if values != values | schedule:
+        write_json(run_dir / "config.json", values | schedule)
 
 
-def check_resumable(run_dir: Path, config: TrainConfig) -> None:
+def check_same_config(run_dir: Path, config: TrainConfig) -> None:
     """Make sure that a run folder belongs to a configuration; only the paths of its data may differ.
 
     Raises:
@@ -135,6 +144,24 @@ def check_resumable(run_dir: Path, config: TrainConfig) -> None:
     ]
     if changes:
         raise InputError(f"{run_dir}: a run of another configuration: {'; '.join(changes)}")
+
+
+def check_resumable(run_dir: Path, config: TrainConfig) -> None:
+    """Make sure that a run can be gone on with by a configuration.
+
+    It may be longer or shorter than the run's own, or cool down elsewhere, as long as every epoch that has
+    begun has the same rate: then the result is that of a run which was so from the start.
+
+    Raises:
+        InputError: the folder holds no run, or one of another configuration.
+    """
+    own = read_config(run_dir)
+    begun = min(len(read_log(run_dir)) + 1, own.epochs)
+    if begun <= config.epochs and all(
+        own.rate_in_epoch(epoch) == config.rate_in_epoch(epoch) for epoch in range(begun)
+    ):
+        config = replace(config, epochs=own.epochs, cooldown=own.cooldown)
+    check_same_config(run_dir, config)
 
 
 def read_config(run_dir: Path) -> TrainConfig:
