@@ -390,7 +390,7 @@ def test_kalibrs_cameras_are_chosen_by_name(tmp_path):
     fisheye = load_camera(path, name="cam1")
     assert fisheye.convention == "fisheye"
     torch.testing.assert_close(fisheye.radial, torch.tensor([0.08, -0.02, 0.004, -0.001]))
-    with pytest.raises(InputError, match=r"which camera\? the file holds cam0, cam1"):
+    with pytest.raises(InputError, match=r"which camera \(--camera-name\)\? the file holds cam0, cam1"):
         load_camera(path)
     with pytest.raises(InputError, match="the camera model 'omni' of Kalibr is not known"):
         load_camera(write(path, KALIBR.replace("pinhole", "omni")), name="cam1")

@@ -33,6 +33,7 @@ class Calibration:
         extrinsics: where rotation and position come from, if they are stated.
         name: the camera's name in a file of several cameras; else empty.
         fisheye: whether the lens model is that of ``cv2.fisheye``.
+        pose_left_out: whether the file states a pose that is not used: its world is not in metres with z up.
     """
 
     matrix: Any
@@ -43,6 +44,7 @@ class Calibration:
     extrinsics: Extrinsics = "calibrated"
     name: str = ""
     fisheye: bool = False
+    pose_left_out: bool = False
 
 
 def stored_extrinsics(values: Mapping[str, Any]) -> Extrinsics:

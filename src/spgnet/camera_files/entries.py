@@ -34,8 +34,8 @@ def json_entries(text: str) -> dict[str, Any]:
     return values
 
 
-def xml_entries(text: str) -> dict[str, Any]:
-    """The entries of OpenCV's XML.
+def parse_xml(text: str) -> ElementTree.Element:
+    """The root of XML.
 
     Raises:
         InputError: it is not XML, declares entities, or has more than :data:`_MAX_DEPTH` levels.
@@ -57,11 +57,11 @@ def xml_entries(text: str) -> dict[str, Any]:
         raise InputError(f"not readable XML{_place(error)}") from None
     if root is None:
         raise InputError("not readable XML (it is empty)")
-    if root.tag == "calibration" and root.find("cameras/camera") is not None:
-        raise InputError(
-            "a calibration of Qualisys, which is not read: convert it to TOML with calib_qca_to_toml of "
-            "Pose2Sim"
-        )
+    return root
+
+
+def xml_entries(root: ElementTree.Element) -> dict[str, Any]:
+    """The entries of OpenCV's XML."""
     return {
         node.tag: {part.tag: _scalar(part.text or "") for part in node}
         if node.get("type_id") == "opencv-matrix"

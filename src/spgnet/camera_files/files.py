@@ -11,8 +11,9 @@ from torch import Tensor
 
 from spgnet.camera_files.calibration import Calibration, build_camera
 from spgnet.camera_files.colmap import binary_cameras, is_colmap_text, text_cameras
-from spgnet.camera_files.entries import json_entries, toml_entries, xml_entries, yaml_entries
+from spgnet.camera_files.entries import json_entries, parse_xml, toml_entries, xml_entries, yaml_entries
 from spgnet.camera_files.layouts import calibration_from_keys, choose_calibration, find_calibration
+from spgnet.camera_files.qualisys import is_qualisys, qualisys_cameras
 from spgnet.camera_files.sources import (
     DEFAULT_FIELD_OF_VIEW,
     FoundCamera,
@@ -29,7 +30,7 @@ from spgnet.text import read_text
 _LARGEST_TEXT = 10_000_000
 _KNOWN = (
     "JSON, YAML or XML of OpenCV, YAML of ROS, Kalibr or EasyMocap, TOML of Pose2Sim, Caliscope or Anipose, "
-    "COLMAP's cameras, or .npz"
+    "Qualisys's .qca.txt, COLMAP's cameras, or .npz"
 )
 _LONGEST_MESSAGE = 280
 """Characters of a message without the file's path."""
@@ -61,15 +62,15 @@ def load_camera(
 
 def read_camera(
     path: Path, name: str | None, image_size: tuple[int, int] | None, rotate: ImageRotation = 0
-) -> tuple[Camera, str]:
-    """The camera as :func:`load_camera`, and its name in a file of several, else an empty string.
+) -> tuple[Camera, Calibration]:
+    """The camera as :func:`load_camera`, and what its file states.
 
     ``rotate`` is that of :func:`find_camera`.
     """
     with prefix_errors(path, longest=_LONGEST_MESSAGE):
         calibration = _read(path, name)
         camera = build_camera(calibration, image_size and rotated_size(image_size, rotate))
-        return (_fit(camera, image_size, rotate) if image_size else camera), calibration.name
+        return (_fit(camera, image_size, rotate) if image_size else camera), calibration
 
 
 def _fit(camera: Camera, image_size: tuple[int, int], rotate: ImageRotation) -> Camera:
@@ -143,7 +144,10 @@ def _parse(text: str, name: str | None, path: Path) -> Calibration:
     if text.lstrip().startswith("{"):
         return find_calibration(json_entries(text), name)
     if text.lstrip().startswith("<"):
-        return find_calibration(xml_entries(text), name)
+        root = parse_xml(text)
+        if is_qualisys(root):
+            return choose_calibration(qualisys_cameras(root), name)
+        return find_calibration(xml_entries(root), name)
     if is_colmap_text(text):
         return choose_calibration(text_cameras(text), name)
     if text.startswith("%YAML") or re.search(r"^[\"']?[A-Za-z_]\w*[\"']?:(\s|$)", text, re.MULTILINE):
@@ -195,8 +199,10 @@ def find_camera(
             OpenCV's convention, for an image of another shape, or out of range.
     """
     if isinstance(camera, Path | str):
-        read, chosen = read_camera(Path(camera), name, image_size, rotate)
-        description = f"camera file {Path(camera).name}" + (f" ({chosen})" if chosen else "")
+        read, stated = read_camera(Path(camera), name, image_size, rotate)
+        description = f"camera file {Path(camera).name}" + (f" ({stated.name})" if stated.name else "")
+        if stated.pose_left_out:
+            description += ", without its place in the room: the file's world is not in metres with z up"
         return FoundCamera(read, IntrinsicsSource.CALIBRATION_FILE, description)
     if name is not None:
         raise InputError(f"the camera {name!r} is named, but no camera file is given")

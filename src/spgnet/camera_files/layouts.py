@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from spgnet.camera_files.anipose import is_anipose, usable_poses
 from spgnet.camera_files.calibration import Calibration, stored_extrinsics
 from spgnet.camera_files.entries import excerpt, numbers_or_raise, opencv_matrix
 from spgnet.errors import InputError
@@ -54,6 +55,8 @@ def find_calibration(entries: Mapping[str, Any], name: str | None) -> Calibratio
     several = _easymocap_cameras(entries)
     if not several and (_has_matrix(entries) or not any(isinstance(each, dict) for each in entries.values())):
         return calibration_from_keys(entries)
+    if is_anipose(entries):
+        return choose_calibration(usable_poses(entries), name)
     return choose_calibration(several or _sections(entries), name)
 
 
@@ -121,11 +124,12 @@ def _choose(cameras: Mapping[str, Mapping[str, Any]], name: str | None) -> str:
     Raises:
         InputError: no section or several match.
     """
-    listed = f"the file holds {', '.join(list(cameras)[:20])}"
+    used = [key for key, section in cameras.items() if section.get("ignore") is not True]
+    listed = f"the file holds {', '.join((used or list(cameras))[:20])}"
     if name is None:
-        if len(cameras) > 1:
-            raise InputError(f"which camera? {listed}")
-        return next(iter(cameras))
+        if len(used or cameras) > 1:
+            raise InputError(f"which camera (--camera-name)? {listed}")
+        return (used or list(cameras))[0]
     names_of = {key: {key.lower(), str(section.get("name", key)).lower()} for key, section in cameras.items()}
     for key, names in names_of.items():
         if key.isdigit():  # Caliscope and COLMAP number cameras
@@ -166,7 +170,15 @@ def calibration_from_keys(values: Mapping[str, Any], name: str = "") -> Calibrat
     if (rotation is None) != (position is None):
         raise InputError("rotation (world to camera) and position (the camera's centre) belong together")
     return Calibration(
-        matrix, distortion, _size(values), rotation, position, stored_extrinsics(values), name, fisheye
+        matrix,
+        distortion,
+        _size(values),
+        rotation,
+        position,
+        stored_extrinsics(values),
+        name,
+        fisheye,
+        pose_left_out=values.get("pose_left_out") is True,
     )
 
 

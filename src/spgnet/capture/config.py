@@ -58,7 +58,8 @@ class CaptureConfig:
     down or on their side."""
 
     camera: Path | None = None
-    """Camera file: JSON, OpenCV YAML or XML, Pose2Sim or Caliscope TOML, OpenCap npz or JSON."""
+    """Camera file, of OpenCV, ROS, Pose2Sim, Caliscope, Anipose, FreeMoCap, Qualisys, Kalibr, EasyMocap,
+    COLMAP or OpenCap, or one of this package (docs/cameras.md)."""
     camera_name: str | None = None
     """Which of the file's cameras."""
     field_of_view: float | None = None
