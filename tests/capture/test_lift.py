@@ -240,6 +240,22 @@ def test_one_person_who_cannot_be_believed_does_not_keep_the_others_from_being_l
     assert motions[1].quality.believable
 
 
+def test_the_remarks_on_the_input_are_in_the_motion_and_in_its_file(tmp_path):
+    keypoints, _ = filmed(10)
+    told = ("column 'comment' is left out",)
+    known = Keypoints(
+        keypoints.points, "human36m17", keypoints.timestamps, keypoints.image_size, remarks=told
+    )
+    (motion,) = lift(known, weights=lifter(), refine=False)
+    assert motion.remarks == told
+    motion.save(tmp_path / "motion.npz")
+    assert load_motion(tmp_path / "motion.npz").remarks == told
+    values = dict(np.load(tmp_path / "motion.npz"))
+    np.savez(tmp_path / "motion.npz", **values | {"remarks": np.zeros(3)})
+    with pytest.raises(InputError, match="remarks holds no list of texts"):
+        load_motion(tmp_path / "motion.npz")
+
+
 def test_a_lifted_motion_has_its_quality(clip):
     (motion,) = lift(clip)
     assert motion.quality is not None

@@ -1,5 +1,6 @@
 """``spgnet lift --live``: the poses of the whole clip, one after the other, and what is kept of them."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from spgnet.capture.live_source import (
     in_real_time,
 )
 from spgnet.detection import TrackedPerson
+from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, load_keypoints, save_keypoints
 from spgnet.lifting import load_motion
 from spgnet.lifting.streaming import LivePose, lift_live
@@ -110,6 +112,36 @@ def test_the_world_of_a_recording_is_levelled_like_that_of_a_clip(walk):
     assert motion.camera.position[2] != 0
     assert plain.camera.position.tolist() == [0, 0, 0]
     assert "default field of view" in plain.camera_source
+
+
+def test_remarks_on_keypoints_and_camera_are_said_and_kept_in_the_motion(walk):
+    Path("pose").mkdir()
+    for frame, pose in enumerate(np.nan_to_num(walk.points[:20]).tolist()):
+        twice = [{"pose_keypoints_2d": [number for point in pose for number in point]}] * 2
+        Path(f"pose/cam01_{frame:06d}.json").write_text(json.dumps({"people": twice}))
+    options = {"keypoint_set": "human36m17", "fps": 60.0, "image_size": walk.image_size}
+    files, _, said = run(input="pose", **options)
+    told = "people are detected twice in 20 frames; the less sure detection is merged"
+    assert told in said
+    assert any(line.startswith("distances scale with the focal length") for line in said)
+    assert load_motion(files["motion"]).remarks == (told,)
+
+
+def test_a_recording_is_assessed_like_a_clip(walk):
+    points = np.where(np.isin(np.arange(17), [0, 1, 4])[:, None], np.nan, walk.points)
+    save_keypoints(Path("upper.npz"), replace(walk, points=points))
+    files, _, said = run(input="upper.npz")
+    assert "hips_never_seen" in load_motion(files["motion"]).quality.faults
+    assert any(line.startswith("warning: person 1: the hips are never seen") for line in said)
+
+
+def test_keypoints_that_cannot_be_believed_are_refused_before_anything_is_shown_unless_forced(walk):
+    shares = walk.points / [*walk.image_size, 1]
+    save_keypoints(Path("shares.npz"), replace(walk, points=shares))
+    with pytest.raises(InputError, match=r"shares.npz: the keypoints are not image coordinates .*--force"):
+        run_live(CaptureConfig(input="shares.npz"), print, display=Page())
+    files, _, _ = run(input="shares.npz", force=True)
+    assert "not_image_coordinates" in load_motion(files["motion"]).quality.faults
 
 
 def test_ctrl_c_keeps_the_frames_so_far(walk):

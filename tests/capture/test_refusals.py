@@ -63,6 +63,18 @@ def test_keypoints_that_are_not_numbers_everywhere(spgnet, tmp_path):
     refused(spgnet("lift", "nan.npz"), "nan.npz")
 
 
+def test_force_overrides_no_reader_s_refusal(spgnet):
+    """What is no file of 2D keypoints is none by force, either."""
+    pose = np.random.default_rng(0).uniform(-0.5, 0.5, (33, 2))
+    pose[23:25] = [[0.1, 0.0], [-0.1, 0.0]]
+    world = [[{"x": x, "y": y, "visibility": 0.9} for x, y in pose.tolist()]] * 3
+    Path("world.json").write_text(json.dumps(world))
+    Path("other.json").write_text('{"a": 1}')
+    options = ("--fps", "30", "--image-size", "720", "1280", "--force")
+    refused(spgnet("lift", "world.json", *options), "world.json", "centred on the hips", "pose_landmarks")
+    refused(spgnet("lift", "other.json", *options), "other.json", "no known format")
+
+
 def test_what_a_file_does_not_say_is_asked_for_by_option(spgnet):
     frames = [[{"x": 0.5, "y": 0.5, "visibility": 1.0}] * 33] * 3
     Path("mp.json").write_text(json.dumps(frames))

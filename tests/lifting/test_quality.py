@@ -213,6 +213,19 @@ def test_a_set_that_begins_with_another_may_be_read_as_it(pair):
     assert find_input_faults(detected_as(filmed(30)[0].points, *pair)) == ()
 
 
+@pytest.mark.parametrize("name", ["mediapipe33", "halpe26"])
+def test_keypoints_that_repeat_another_are_no_sign_of_another_set(name):
+    keypoints = detected_as(filmed(30)[0].points, name)
+    points = keypoints.points.copy()
+    ends = ("pinky", "index", "thumb", "toe", "heel")
+    points[:, [index for index, each in enumerate(KEYPOINT_NAMES[name]) if each.endswith(ends)]] = points[
+        :, :1
+    ]
+    assert find_input_faults(replace(keypoints, points=points)) == ()
+    points[..., :2] += np.where(points[..., :1] == points[:, :1, :1], np.arange(points.shape[1])[:, None], 0)
+    assert find_input_faults(replace(keypoints, points=points)) == ("wrong_keypoint_set",)
+
+
 @pytest.mark.parametrize("parts", [("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")])
 def test_legs_or_arms_with_left_and_right_exchanged_are_found(parts):
     keypoints = detected_as(front(filmed(30)[0].points), "coco17")

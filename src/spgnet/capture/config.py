@@ -89,7 +89,8 @@ class CaptureConfig:
     overlay: Path | None = None
     """Video to write, with the motion drawn over it."""
     force: bool = False
-    """Lift even if nothing in the motion can be believed, for example keypoints of another set."""
+    """Lift 2D keypoints that cannot be believed: no image coordinates, or those of another keypoint set. What
+    cannot be read as 2D keypoints is refused all the same."""
     live: bool = False
     """Lift frame by frame and show it as it comes."""
     port: int = 8080

@@ -93,7 +93,9 @@ def lift(
             the camera is.
         smoothing: standard deviation in seconds of the filter against the detector's jitter; 0 turns it off.
         flip: average with the result for the mirrored input (twice the time, a little more accurate).
-        force: lift even if nothing in the motion can be believed; what is wrong is in its ``quality``.
+        force: lift 2D keypoints with which nothing in the motion can be believed: those that are no image
+            coordinates or of another keypoint set. What is wrong is in the motion's ``quality``. A source
+            that cannot be read as 2D keypoints is refused in any case.
         detect_every: detect 2D keypoints in every n-th frame of a video only.
         detector: finds 2D keypoints in pictures; by default the package's, which is fetched once. A path is
             the folder of the two ONNX files of the latter.
@@ -104,7 +106,8 @@ def lift(
             keypoints.
 
     Returns:
-        A motion for each person, the largest first, all in one world, with its ``quality``.
+        A motion for each person, the largest first, all in one world, with its ``quality`` and the
+        ``remarks`` on its input.
 
     Raises:
         InputError: the source, the camera or the weights cannot be used, options do not go together,
@@ -143,7 +146,7 @@ def lift(
     people, motions = found.select(person).people, []
     faults = [find_input_faults(keypoints) for keypoints in people]
     if not force:
-        _refuse_unbelievable(source, faults)
+        refuse_unbelievable(source, faults)
     for keypoints in people:
         stage = "lifting" if len(people) == 1 else f"lifting person {keypoints.track}"
         motions.append(
@@ -159,12 +162,12 @@ def lift(
         motions, refined=refine, constant_bones=constant_bones, height=height, align=align_to_gravity
     )
     return [
-        replace(motion, quality=assess_quality(motion, known))
-        for motion, known in zip(motions, faults, strict=True)
+        replace(motion, quality=assess_quality(motion, known), remarks=found.remarks_on(keypoints))
+        for motion, known, keypoints in zip(motions, faults, people, strict=True)
     ]
 
 
-def _refuse_unbelievable(source: LiftSource, faults: Sequence[Sequence[Fault]]) -> None:
+def refuse_unbelievable(source: LiftSource, faults: Sequence[Sequence[Fault]]) -> None:
     """Refuse 2D keypoints if those of every person have a fault with which nothing can be believed.
 
     Raises:

@@ -19,13 +19,16 @@ import torch
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.live_source import FramesAtTimes, LiveFrame, LiveSource, open_live_source
 from spgnet.capture.outputs import check_outputs, output_folder, save_detected_keypoints, write_outputs
-from spgnet.capture.people import DetectedPeople, ProgressCallback
+from spgnet.capture.people import DetectedPeople, ProgressCallback, camera_remarks
+from spgnet.capture.run import quality_warnings
 from spgnet.detection import Detector
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
+from spgnet.lifting.assessment import assess_quality
+from spgnet.lifting.input_checks import find_input_faults
 from spgnet.lifting.postprocess import postprocess
 from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_from_poses
 from spgnet.lifting.weights import read_manifest
@@ -80,6 +83,8 @@ def run_live(
         with closing(source.frames), display(config.port) as page:
             say(describe_delay(recording, source.fps))
             say(f"showing {config.input} at {page.url} - stop with Ctrl-C")
+            for line in (*source.remarks, *camera_remarks(source.camera)):
+                say(line)
             try:
                 show_frames(source.frames, recording, page, meter)
             except KeyboardInterrupt:
@@ -242,6 +247,12 @@ def write_recording(
         raise InputError(f"nobody was seen in {config.input} ({len(recording.times)} frames looked at)")
     motion, keypoints = recording.finish()
     (motion,) = postprocess([motion], height=config.height, align=config.align_to_gravity)
+    quality = assess_quality(motion, find_input_faults(keypoints))
+    motion = replace(
+        motion, quality=quality, remarks=(*source.remarks, *(source.video.warnings if source.video else ()))
+    )
+    for line in quality_warnings(motion):
+        say(line)
     rereadable = None if source.video is None or source.video.is_live else source.video
     video = None if rereadable is None else FramesAtTimes(rereadable, motion.timestamps)
     files = write_outputs([motion], video, config, announce_stages(say))

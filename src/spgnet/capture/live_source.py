@@ -12,12 +12,14 @@ import numpy as np
 
 from spgnet.camera_files import FoundCamera
 from spgnet.capture.config import CaptureConfig
+from spgnet.capture.lift import refuse_unbelievable
 from spgnet.capture.people import find_people, find_video_camera, is_keypoints, open_video
 from spgnet.detection import Detector, RtmDetector, TrackedPerson, Tracker, TrackingConfig
 from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
 from spgnet.keypoints.similarity import box_area, keypoint_box
+from spgnet.lifting.input_checks import find_input_faults
 from spgnet.video import Frame, FrameSource
 from spgnet.view.drawing import resize
 
@@ -58,6 +60,7 @@ class LiveSource:
         camera: what films.
         video: what the frames are read from, unless a keypoint file.
         track: the person's number.
+        remarks: what was assumed about the input; see :meth:`spgnet.capture.people.DetectedPeople.remarks`.
     """
 
     frames: Generator[LiveFrame, None, None]
@@ -67,13 +70,15 @@ class LiveSource:
     camera: FoundCamera
     video: FrameSource | None = None
     track: int = 1
+    remarks: tuple[str, ...] = ()
 
 
 def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSource:
     """The frames of a webcam, a video, a folder of images, or a keypoint file.
 
     Raises:
-        InputError: it cannot be read, or nobody of the number is in a keypoint file.
+        InputError: it cannot be read, nobody of the number is in a keypoint file, or nothing can be believed
+            of its keypoints.
     """
     assert config.person != "all"
     if is_keypoints(Path(config.input)):
@@ -89,6 +94,8 @@ def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSo
             rotate=config.rotate,
         ).select(config.person)
         keypoints = found.people[0]
+        if not config.force:
+            refuse_unbelievable(config.input, [find_input_faults(keypoints)])
         return LiveSource(
             in_real_time(keypoint_frames(keypoints)),
             keypoints.keypoint_set,
@@ -96,6 +103,7 @@ def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSo
             keypoints.fps,
             found.camera,
             track=keypoints.track,
+            remarks=found.remarks_on(keypoints),
         )
     if isinstance(config.person, str) and config.person != "largest":
         raise InputError(

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Real
 
-from spgnet.camera_files import FoundCamera, find_camera
+from spgnet.camera_files import FoundCamera, IntrinsicsSource, find_camera
 from spgnet.detection import Detector, RtmDetector, TrackedPerson, detect_video, select_people
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
@@ -57,9 +57,20 @@ class DetectedPeople(NamedTuple):
         return self._replace(people=kept)
 
     def remarks(self) -> list[str]:
-        """What the user should know of the input: the video's warnings, and the keypoint reader's remarks."""
-        told = [remark for one in self.people for remark in one.remarks]
-        return [*(self.video.warnings if self.video else ()), *dict.fromkeys(told)]
+        """What the user should know of the input: :meth:`remarks_on` of everybody, each remark once."""
+        return list(dict.fromkeys(remark for one in self.people for remark in self.remarks_on(one)))
+
+    def remarks_on(self, person: Keypoints) -> tuple[str, ...]:
+        """The video's warnings, and the remarks of the reader of a person's keypoints."""
+        return (*(self.video.warnings if self.video else ()), *person.remarks)
+
+
+def camera_remarks(camera: FoundCamera) -> list[str]:
+    """What filmed, and what follows if that was assumed, a line each."""
+    lines = [f"camera: {camera.description}"]
+    if camera.source is IntrinsicsSource.ASSUMED:
+        lines.append("distances scale with the focal length, which was assumed: give --camera, or --height")
+    return lines
 
 
 def find_people(

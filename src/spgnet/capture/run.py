@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spgnet.camera_files import IntrinsicsSource
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.lift import lift
 from spgnet.capture.outputs import check_outputs, output_folder, save_detected_keypoints, write_outputs
-from spgnet.capture.people import DetectedPeople, ProgressCallback, ignore_progress
+from spgnet.capture.people import DetectedPeople, ProgressCallback, camera_remarks, ignore_progress
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.linking import person_numbers
 from spgnet.lifting import Motion
@@ -98,10 +97,7 @@ def run_capture(config: CaptureConfig, report: ProgressCallback = ignore_progres
 
 def remarks(found: DetectedPeople, motions: list[Motion], config: CaptureConfig) -> list[str]:
     """What the user should know about the result."""
-    lines = found.remarks()
-    lines.append(f"camera: {motions[0].camera_source}")
-    if motions[0].intrinsics_source is IntrinsicsSource.ASSUMED:
-        lines.append("distances scale with the focal length, which was assumed: give --camera, or --height")
+    lines = found.remarks() + camera_remarks(found.camera)
     if found.camera.camera.extrinsics != "arbitrary" and config.height is not None:
         floor = (
             "camera is moved up or down to have the feet on"

@@ -161,7 +161,9 @@ def _camera_matrix(value: Any, what: str) -> np.ndarray:
 def _distortion(value: Any, what: str) -> np.ndarray:
     """k1, k2, p1, p2 and perhaps k3 and k4, k5, k6; of a fisheye k1 to k4."""
     values = number_array(value, what, ("coefficients",))
-    if len(values) not in (4, 5, 8) or not np.isfinite(values).all():
+    if not np.isfinite(values).all():
+        raise InputError(f"{what} holds NaN or infinity")
+    if len(values) not in (4, 5, 8):
         raise InputError(f"{what} has {len(values)} numbers, expected k1, k2, p1, p2, k3")
     return values
 

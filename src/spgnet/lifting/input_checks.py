@@ -91,10 +91,19 @@ class _Body:
             _typical(np.linalg.norm(self.at(name) - self.at(*near), axis=-1) / self.sizes, 50.0, 0.0)
             > _FARTHEST[kind]
             for name, kind, near in _nearby(self.names)
+            if not self._repeats_another(name)
         )
         return (
             any(far) or any(self._length(*ends) < _SHORTEST[ends[1]] for ends in _LIMBS) or self._no_trunk()
         )
+
+    def _repeats_another(self, name: str) -> bool:
+        """Whether a keypoint is exactly where another one is: files that lack one repeat another instead."""
+        index = self.names.index(name)
+        pixels = self.pixels[np.isfinite(self.pixels[:, index]).all(axis=-1)]
+        others = np.delete(pixels, index, axis=1)
+        repeated = (others == pixels[:, index, None]).all(axis=-1).any(axis=1)
+        return bool(repeated.sum() > 0.9 * len(repeated))
 
     def _length(self, start: str, end: str) -> float:
         """A limb's length in a tenth of the frames; that of the side on which it is longer."""

@@ -61,6 +61,7 @@ class Motion:
             as the pelvis's entry, of the pelvis's position relative to the camera; None if not estimated.
         rejected: joints that were detected but cannot be right; their confidence is 0. None if not checked.
         quality: measured figures and what is wrong with the motion; None if not assessed.
+        remarks: what was assumed about the input, and what of it was not understood, a sentence each.
 
     Raises:
         InputError: shapes do not fit each other, there is no frame, time does not increase, or the camera is
@@ -79,6 +80,7 @@ class Motion:
     uncertainty: Float[np.ndarray, "frames 17"] | None = None
     rejected: Bool[np.ndarray, "frames 17"] | None = None
     quality: Quality | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         frames = len(self.joints) if self.joints.ndim else 0
@@ -190,6 +192,7 @@ def save_motion(path: Path | str, motion: Motion) -> None:
         path,
         **{name: value for name, value in optional.items() if value is not None},
         **({} if motion.quality is None else quality_entries(motion.quality)),
+        **({"remarks": np.array(motion.remarks, dtype=str)} if motion.remarks else {}),
         version=VERSION,
         joints=motion.joints.astype(np.float32),
         confidence=motion.confidence.astype(np.float32),
@@ -268,6 +271,9 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         for name in numbers
         if name in values and values[name].dtype.kind not in "bfiu"
     ]
+    remarks = values.get("remarks", np.array([], dtype=str))
+    if remarks.dtype.kind != "U" or remarks.ndim != 1:
+        errors.append("remarks holds no list of texts")
     source = str(values.get("intrinsics_source", early_source(str(values["camera_source"]))))
     if source not in list(IntrinsicsSource):
         errors.append(f"intrinsics_source is {source}, expected {' or '.join(IntrinsicsSource)}")
@@ -288,6 +294,7 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         uncertainty=values["uncertainty"].astype(np.float32) if "uncertainty" in values else None,
         rejected=values["rejected"].astype(bool) if "rejected" in values else None,
         quality=parse_quality(values),
+        remarks=tuple(remarks.tolist()),
     )
 
 
