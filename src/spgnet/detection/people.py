@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from spgnet.detection.detector import Detector
+from spgnet.detection.frame_choice import AsMotionNeeds, DetectEvery, EveryNth, check_detect_every
 from spgnet.detection.scene_cuts import SceneCuts
 from spgnet.detection.tracking import TrackedPerson, Tracker, TrackingConfig
 from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, KeypointSetName, select_person
 from spgnet.keypoints.similarity import mean_confidence
 from spgnet.video import Frame, FrameSource, open_frames
+from spgnet.video.ahead import frames_ahead, make_ahead
 
 OnFrame = Callable[[Frame, Sequence[TrackedPerson]], None]
 """Called with each frame and the people in it, for progress bars and previews."""
@@ -29,10 +33,13 @@ def detect_video(
     detector: Detector,
     *,
     config: TrackingConfig | None = None,
-    detect_every: int = 1,
+    detect_every: DetectEvery = 1,
     on_frame: OnFrame | None = None,
 ) -> list[Keypoints]:
     """Detect and track the people in a video.
+
+    Frames are read in a thread, and if the detector is ``concurrent``, the person detector looks at later
+    frames in another one. The result is that of :func:`track_people`.
 
     Args:
         source: as for :func:`spgnet.video.open_frames`, or a source that is already open.
@@ -44,7 +51,9 @@ def detect_video(
     Raises:
         InputError: the source cannot be read, or no person is found in it.
     """
+    check_detect_every(detect_every)
     frames = source if isinstance(source, FrameSource) else open_frames(source)
+    config = config or TrackingConfig()
     frame_count = 0
 
     def count(frame: Frame, people: Sequence[TrackedPerson]) -> None:
@@ -54,9 +63,11 @@ def detect_video(
             on_frame(frame, people)
 
     cuts: list[float] = []
-    people = track_people(
-        frames, detector, config=config, detect_every=detect_every, on_frame=count, on_cut=cuts.append
-    )
+    with _read_ahead(frames) as read:
+        looked = _with_boxes(read, detector, config, detect_every)
+        if getattr(detector, "concurrent", False) and not frames.is_live:
+            looked = make_ahead(looked, frames_ahead(frames.image_size))
+        people = _track(looked, detector, config, detect_every, count, cuts.append)
     if not people:
         faults = "".join(f"; {warning}" for warning in frames.warnings)
         raise InputError(f"no person found in {frames.name} ({frame_count} frames looked at){faults}")
@@ -73,19 +84,22 @@ def track_people(
     detector: Detector,
     *,
     config: TrackingConfig | None = None,
-    detect_every: int = 1,
+    detect_every: DetectEvery = 1,
     on_frame: OnFrame | None = None,
     on_cut: Callable[[float], None] | None = None,
 ) -> list[Keypoints]:
-    """Detect and track the people in a clip; frames are not kept in memory.
+    """Detect and track the people in a clip, frame after frame; frames are not kept in memory.
 
     Args:
         frames: of one size, with increasing times.
         detector: detects people and their keypoints.
         config: settings of the tracker; the defaults if None.
-        detect_every: process every n-th frame only; all people are missing in the others.
-        on_frame: called with every processed frame and the people in it. Their `track` is that of the result,
-            or 0 until they have been tracked for `min_duration`.
+        detect_every: look at every n-th frame only; all people are missing in the others. ``"auto"`` looks at
+            as many frames as the motion needs (:class:`AsMotionNeeds`), and at those in which the person
+            detector's turn has come (:attr:`TrackingConfig.boxes_interval`); keypoints are interpolated
+            between two looks at a person.
+        on_frame: called with every frame that was looked at and the people in it. Their `track` is that of
+            the result, or 0 until they have been tracked for `min_duration`.
         on_cut: called with the time in seconds of each frame that begins another scene. Tracks end there.
 
     Returns:
@@ -94,25 +108,72 @@ def track_people(
         clip, with scores of 0 in frames without the person. Empty if there are none.
 
     Raises:
-        InputError: `detect_every` is not positive.
+        InputError: `detect_every` is neither positive nor ``"auto"``.
     """
-    if detect_every < 1:
-        raise InputError(f"detect_every must be 1 or more, got {detect_every}")
-    tracker, clip, scenes = Tracker(detector, config), _ClipTracks(detector.keypoint_set), SceneCuts()
+    check_detect_every(detect_every)
+    config = config or TrackingConfig()
+    looked = _with_boxes(frames, detector, config, detect_every)
+    return _track(looked, detector, config, detect_every, on_frame, on_cut)
+
+
+@contextmanager
+def _read_ahead(frames: FrameSource) -> Iterator[Iterable[Frame]]:
+    """The frames, read in a thread; those of a webcam as they come, since its newest frame is wanted."""
+    if frames.is_live:
+        yield frames
+        return
+    with closing(make_ahead(frames, frames_ahead(frames.image_size))) as read:
+        yield read
+
+
+_Look = tuple[Frame, Float[np.ndarray, "people 4"] | None]
+"""A frame, and the boxes of the person detector if its turn has come."""
+
+
+def _with_boxes(
+    frames: Iterable[Frame], detector: Detector, config: TrackingConfig, detect_every: DetectEvery
+) -> Generator[_Look, None, None]:
+    """Every frame, with the boxes of the person detector where its turn comes whoever is there."""
+    last = -np.inf
     for index, frame in enumerate(frames):
-        clip.times.append(frame.time)
-        clip.image_size = (frame.image.shape[1], frame.image.shape[0])
-        if scenes.is_cut(frame.image):
-            tracker.start_scene()
-            if on_cut:
-                on_cut(frame.time)
-        if index % detect_every:
-            continue
-        people = tracker.update(frame.image, frame.time)
-        clip.add(index, people)
-        if on_frame:
-            on_frame(frame, people)
-    return clip.people(tracker.config.min_duration)
+        if detect_every == "auto":
+            turn = frame.time - last > config.boxes_interval - 1e-4
+        else:
+            turn = config.boxes_every is not None and index % (detect_every * config.boxes_every) == 0
+        last = frame.time if turn else last
+        yield frame, detector.boxes(frame.image) if turn else None
+
+
+def _track(
+    looked: Generator[_Look, None, None],
+    detector: Detector,
+    config: TrackingConfig,
+    detect_every: DetectEvery,
+    on_frame: OnFrame | None,
+    on_cut: Callable[[float], None] | None,
+) -> list[Keypoints]:
+    """:func:`track_people` of frames with boxes."""
+    choice = AsMotionNeeds() if detect_every == "auto" else EveryNth(detect_every)
+    # When the person detector's turn comes is decided by `_with_boxes`.
+    tracker = Tracker(detector, replace(config, boxes_every=None))
+    clip, scenes = _ClipTracks(detector.keypoint_set), SceneCuts()
+    with closing(looked):
+        for index, (frame, boxes) in enumerate(looked):
+            clip.times.append(frame.time)
+            clip.image_size = (frame.image.shape[1], frame.image.shape[0])
+            due = choice.is_due(frame.time)
+            if scenes.is_cut(frame.image):
+                tracker.start_scene()
+                if on_cut:
+                    on_cut(frame.time)
+            if not due and boxes is None:
+                continue
+            people = tracker.update(frame.image, frame.time, boxes)
+            choice.add(people, frame.time)
+            clip.add(index, people)
+            if on_frame:
+                on_frame(frame, people)
+    return clip.people(config.min_duration, interpolated=detect_every == "auto")
 
 
 def select_people(
@@ -133,6 +194,7 @@ class _ClipTracks:
     Args:
         keypoint_set: the detector's keypoint set.
         times: of every frame of the clip, in seconds.
+        looks: the frames that were looked at.
         image_size: width and height in pixels.
         points: keypoints [joints, 3] by serial and frame.
         tracks: track number by serial; 0 for those without one so far.
@@ -140,18 +202,25 @@ class _ClipTracks:
 
     keypoint_set: KeypointSetName
     times: list[float] = field(default_factory=list)
+    looks: list[int] = field(default_factory=list)
     image_size: tuple[int, int] = (1, 1)
     points: dict[int, dict[int, np.ndarray]] = field(default_factory=dict)
     tracks: dict[int, int] = field(default_factory=dict)
 
     def add(self, index: int, people: Sequence[TrackedPerson]) -> None:
-        """Add the people of a frame."""
+        """Add the people of a frame that was looked at."""
+        self.looks.append(index)
         for person in people:
             self.points.setdefault(person.serial, {})[index] = person.keypoints.astype(np.float32)
             self.tracks[person.serial] = person.track
 
-    def people(self, min_duration: float) -> list[Keypoints]:
-        """The people tracked for `min_duration` seconds, or for half of the clip if that is shorter."""
+    def people(self, min_duration: float, *, interpolated: bool) -> list[Keypoints]:
+        """The people tracked for `min_duration` seconds, or for half of the clip if that is shorter.
+
+        Args:
+            min_duration: in seconds.
+            interpolated: whether the frames between two looks at a person are interpolated.
+        """
         if self.times:
             min_duration = min(min_duration, (self.times[-1] - self.times[0]) / 2)
         for serial, frames in self.points.items():
@@ -159,6 +228,11 @@ class _ClipTracks:
             if not self.tracks[serial] and lasted >= min_duration:
                 self.tracks[serial] = max(self.tracks.values()) + 1
         tracks = {track: self._all_frames(serial) for serial, track in self.tracks.items() if track}
+        if interpolated:
+            looks, times = np.array(self.looks), np.array(self.times)
+            tracks = {
+                track: interpolate_between_looks(points, looks, times) for track, points in tracks.items()
+            }
         return [
             Keypoints(points, self.keypoint_set, np.array(self.times), self.image_size, track=track)
             for track, points in sorted(tracks.items())
@@ -170,3 +244,33 @@ class _ClipTracks:
         frames = self.points[serial]
         missing = np.zeros_like(next(iter(frames.values())))
         return np.stack([frames.get(index, missing) for index in range(len(self.times))])
+
+
+def interpolate_between_looks(
+    points: Float[np.ndarray, "frames joints 3"],
+    looks: Int[np.ndarray, " looks"],
+    times: Float[np.ndarray, " frames"],
+) -> Float[np.ndarray, "frames joints 3"]:
+    """One person's keypoints, those of frames between two looks at the person interpolated linearly in time.
+
+    A keypoint is interpolated between two successive looks if it has a score in both; its score is the lower
+    one. All other frames are unchanged.
+
+    Args:
+        points: x, y and score.
+        looks: the frames that were looked at, increasing.
+        times: of all frames, increasing.
+    """
+    frames = np.arange(len(points))
+    if len(looks) < 2:
+        return points
+    before = np.searchsorted(looks, frames, side="right") - 1
+    between = (before >= 0) & (before < len(looks) - 1)
+    between[looks] = False
+    start, end = looks[before[between]], looks[before[between] + 1]
+    share = ((times[between] - times[start]) / (times[end] - times[start]))[:, None, None]
+    mixed = points[start] + share * (points[end] - points[start])
+    mixed[..., 2] = np.minimum(points[start, :, 2], points[end, :, 2])
+    filled = points.copy()
+    filled[between] = np.where(mixed[..., 2:] > 0, mixed, 0)
+    return filled

@@ -42,8 +42,10 @@ class TrackingConfig:
 
     Args:
         boxes_every: run the person detector in every n-th frame, and in every frame while nobody is tracked
-            or a tracked person is missing or of low confidence. The keypoints of tracked people are detected
-            in every frame in any case.
+            or a tracked person is missing or of low confidence; None: only in the latter. The keypoints of
+            tracked people are detected in every frame in any case.
+        boxes_interval: seconds from one turn of the person detector to the next, instead of `boxes_every`,
+            where only as many frames are looked at as the motion needs.
         max_age: seconds for which a person may be missing and keep the number.
         min_duration: seconds for which a person must be tracked to get a number.
         start_confidence: minimum confidence of a new person.
@@ -52,10 +54,11 @@ class TrackingConfig:
         oks_threshold: object keypoint similarity above which two poses are detections of the same person.
 
     Raises:
-        InputError: `boxes_every` is not positive.
+        InputError: `boxes_every` or `boxes_interval` is not positive.
     """
 
-    boxes_every: int = 5
+    boxes_every: int | None = 5
+    boxes_interval: float = 0.25
     max_age: float = 1.0
     min_duration: float = 0.3
     start_confidence: float = 0.5
@@ -64,8 +67,10 @@ class TrackingConfig:
     oks_threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.boxes_every < 1:
+        if self.boxes_every is not None and self.boxes_every < 1:
             raise InputError(f"boxes_every must be 1 or more, got {self.boxes_every}")
+        if not self.boxes_interval > 0:
+            raise InputError(f"boxes_interval must be positive, got {self.boxes_interval}")
 
 
 @dataclass(frozen=True)
@@ -157,31 +162,39 @@ class Tracker:
         """Forget everybody: the next frame is of another scene, and whoever is in it gets a new number."""
         self._tracks = []
 
-    def update(self, image: UInt8[np.ndarray, "height width 3"], time: float) -> list[TrackedPerson]:
+    def update(
+        self,
+        image: UInt8[np.ndarray, "height width 3"],
+        time: float,
+        boxes: Float[np.ndarray, "people 4"] | None = None,
+    ) -> list[TrackedPerson]:
         """The people in the next frame.
 
         Args:
             image: RGB.
             time: in seconds, later than that of the previous frame.
+            boxes: what the person detector finds in the image; if None, it is run where it is needed.
         """
         self._tracks = [track for track in self._tracks if time - track.last <= self.config.max_age]
         all_clear = self._tracks and all(self._is_clear(track) for track in self._tracks)
-        detect = not all_clear or self._frame_count % self.config.boxes_every == 0
+        turn = self.config.boxes_every is not None and self._frame_count % self.config.boxes_every == 0
         self._frame_count += 1
-        points, confirmed = self._candidates(image, time, detect)
+        if boxes is None and (turn or not all_clear):
+            boxes = self.detector.boxes(image)
+        points, confirmed = self._candidates(image, time, boxes)
         colours = [appearance(image, person, self.detector.keypoint_set) for person in points]
         pairs = best_assignment(self._gains(points, colours, time))
-        boxes = [keypoint_box(person) for person in points]
+        own = [keypoint_box(person) for person in points]
         for row, column in pairs:
             track = self._tracks[row]
             # Where people overlap, the colours may be those of the person in front.
-            alone = sum(iou(boxes[column][None], np.array(boxes))[0] > 0.1) == 1
+            alone = sum(iou(own[column][None], np.array(own))[0] > 0.1) == 1
             track.update(points[column], time, colours[column] if alone else None)
             sure = mean_confidence(points[column][None])[0] > self.config.sure_confidence
-            if confirmed[column] or not detect or sure:
+            if confirmed[column] or boxes is None or sure:
                 track.last_confirmed = time
         new = set(range(len(points))) - {column for _, column in pairs}
-        for column in sorted(new, key=lambda column: -diagonal(boxes[column])):
+        for column in sorted(new, key=lambda column: -diagonal(own[column])):
             if confirmed[column]:
                 self._start(points[column], colours[column], time)
         self._time = time
@@ -191,8 +204,10 @@ class Tracker:
         self._tracks = [track for track in self._tracks if time - track.last_confirmed <= longest]
         return self._present(time)
 
-    def _candidates(self, image: np.ndarray, time: float, detect: bool) -> tuple[np.ndarray, list[bool]]:
-        """Poses [n, joints, 3] without duplicates, and whether the person detector confirms each.
+    def _candidates(
+        self, image: np.ndarray, time: float, boxes: np.ndarray | None
+    ) -> tuple[np.ndarray, list[bool]]:
+        """Poses [n, joints, 3] without duplicates, and whether the person detector's boxes confirm each.
 
         The box around a person's predicted keypoints gives better keypoints than the person detector's box,
         which is therefore used only for people who are new, missing or of low confidence.
@@ -200,7 +215,7 @@ class Tracker:
         near = [track for track in self._tracks if time - track.last <= 0.25 * self.config.max_age]
         expected = np.array([track.predict(time) for track in near]).reshape(len(near), self._joints, 3)
         expected_boxes = np.array([enlarge(keypoint_box(points), 0.05) for points in expected]).reshape(-1, 4)
-        boxes = self.detector.boxes(image) if detect else np.zeros((0, 4))
+        boxes = np.zeros((0, 4)) if boxes is None else boxes
         shared = iou(expected_boxes, boxes)
         box_of = dict(best_assignment(np.where(shared > 0.4, shared, 0.0)))
         known = {box for row, box in box_of.items() if self._is_clear(near[row])}
