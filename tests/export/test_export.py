@@ -113,7 +113,7 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path, motion, 
     export(motion, path)
     before = path.read_bytes()
 
-    def fail(motions):
+    def fail(motions, rig):
         raise RuntimeError("half way")
 
     monkeypatch.setattr(spgnet.export, "glb_bytes", fail)
@@ -121,3 +121,26 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path, motion, 
         export(motion, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "refused"),
+    [
+        ("c3d", {"rig": "mixamo"}, r"no choice of rig; \.bvh, \.glb, \.gltf have"),
+        ("bvh", {"markers": "opensim"}, r"no choice of markers; \.trc, \.c3d have"),
+        ("glb", {"unseen": "missing"}, r"no choice of unseen"),
+    ],
+)
+def test_an_option_that_a_format_does_not_have_is_refused(tmp_path, motion, name, option, refused):
+    with pytest.raises(InputError, match=refused):
+        export(motion, tmp_path / f"motion.{name}", **option)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_motion_s_own_export_has_the_same_options(tmp_path, motion):
+    motion.export(tmp_path / "own.bvh", rig="mixamo")
+    export(motion, tmp_path / "other.bvh", rig="mixamo")
+    assert (tmp_path / "own.bvh").read_bytes() == (tmp_path / "other.bvh").read_bytes()
+    motion.export(tmp_path / "own.c3d", markers="pose2sim", unseen="missing")
+    export(motion, tmp_path / "other.c3d", markers="pose2sim", unseen="missing")
+    assert (tmp_path / "own.c3d").read_bytes() == (tmp_path / "other.c3d").read_bytes()

@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ import torch
 from axes import y_up_to_z_up
 
 from spgnet.export import export
-from spgnet.export.armature import NODES
+from spgnet.export.rigs import RIG_NAMES, RIGS
 from spgnet.geometry.skeleton import HUMAN36M
 
-COMPONENTS = {5121: "u1", 5126: "<f4"}
+COMPONENTS = {5121: "u1", 5123: "<u2", 5126: "<f4"}
 SIZES = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
@@ -34,10 +35,12 @@ class Scene:
         return np.frombuffer(self.binary, kind, count, start).reshape(-1, size)
 
     def key(self, key):
-        """Global transforms [4, 4] of all nodes, by name, at one key of each channel."""
+        """Global transforms [4, 4] of all nodes, by index, at one key of each channel or at rest (None)."""
         animation = self.document["animations"][0]
         local = [dict(node) for node in self.document["nodes"]]
         for channel in animation["channels"]:
+            if key is None:  # the rest pose
+                break
             values = self.array(animation["samplers"][channel["sampler"]]["output"])
             local[channel["target"]["node"]][channel["target"]["path"]] = values[key]
         found = {}
@@ -89,35 +92,132 @@ def test_the_nodes_stand_at_the_joints(tmp_path, motion, suffix, read):
         np.testing.assert_allclose(y_up_to_z_up(found), motion.world[key], rtol=0, atol=1e-5)
 
 
-def test_the_skin_follows_the_bones(tmp_path, motion):
-    export(motion, tmp_path / "motion.glb")
-    scene = read_glb(tmp_path / "motion.glb")
-    skin, nodes = scene.document["skins"][0], scene.key(30)
-    attributes = scene.document["meshes"][0]["primitives"][0]["attributes"]
-    vertices, joints = (scene.array(attributes[name]) for name in ("POSITION", "JOINTS_0"))
-    np.testing.assert_array_equal(scene.array(attributes["WEIGHTS_0"])[:, 0], 1)
+def skin_matrices(scene, key):
+    """Matrix [bones, 4, 4] that carries vertices along with each bone, at a key or at rest (None)."""
+    skin, nodes = scene.document["skins"][0], scene.key(key)
     inverse = scene.array(skin["inverseBindMatrices"]).reshape(-1, 4, 4).swapaxes(1, 2)
-    carried = np.stack([nodes[skin["joints"][joint]] @ inverse[joint] for joint in joints[:, 0]])
-    moved = (carried @ np.concatenate([vertices, np.ones((len(vertices), 1))], axis=1)[..., None])[:, :3, 0]
-    spindles = moved.reshape(16, 8, 3, 3)
-    ends = [HUMAN36M.names.index(node.end) for node in NODES if node.end]
-    starts = [HUMAN36M.names.index(node.joint) for node in NODES if node.end]
+    return np.stack([nodes[joint] @ bind for joint, bind in zip(skin["joints"], inverse, strict=True)])
+
+
+def vertices_at(scene, key):
+    """The figure's vertices [vertices, 3], carried by linear blend skinning."""
+    names = ("POSITION", "JOINTS_0", "WEIGHTS_0")
+    attributes = scene.document["meshes"][0]["primitives"][0]["attributes"]
+    points, bones, weights = (scene.array(attributes[name]) for name in names)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
+    points = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    moved = skin_matrices(scene, key)[bones] @ points[:, None, :, None]
+    return (weights[..., None] * moved[..., 0]).sum(axis=1)[:, :3]
+
+
+@pytest.mark.parametrize("rig", RIG_NAMES)
+def test_the_figure_is_at_rest_as_it_is_stored_and_then_follows_the_bones(tmp_path, motion, rig):
+    export(motion, tmp_path / "motion.glb", rig=rig)
+    scene = read_glb(tmp_path / "motion.glb")
+    np.testing.assert_allclose(
+        skin_matrices(scene, None), np.tile(np.eye(4), (len(RIGS[rig].nodes), 1, 1)), atol=1e-6
+    )
     world = motion.world[30]
-    np.testing.assert_allclose(y_up_to_z_up(spindles[:, 0, 2]), world[ends], rtol=0, atol=1e-5)
-    np.testing.assert_allclose(y_up_to_z_up(spindles[:, 4, 2]), world[starts], rtol=0, atol=1e-5)
+    reach = np.linalg.norm(y_up_to_z_up(vertices_at(scene, 30))[:, None] - world, axis=-1).min(axis=0)
+    # Every joint lies within the figure: hips are the deepest, and the head of a rig is its own.
+    assert (reach < 0.15).all()
+    hand = np.linalg.norm(
+        y_up_to_z_up(vertices_at(scene, 30)) - world[HUMAN36M.names.index("left_wrist")], axis=1
+    )
+    assert hand.min() < 0.03
 
 
-def test_the_mesh_is_closed_and_its_normals_point_outward(tmp_path, motion):
+@pytest.mark.parametrize("rig", RIG_NAMES)
+def test_at_rest_the_person_stands_on_the_floor_facing_z(tmp_path, motion, rig):
+    export(motion, tmp_path / "motion.glb", rig=rig)
+    points = vertices_at(read_glb(tmp_path / "motion.glb"), None)
+    low, high = points.min(axis=0), points.max(axis=0)
+    assert low[1] == pytest.approx(0, abs=0.01)
+    assert 1.4 < high[1] < 2.1
+    np.testing.assert_allclose(low[0], -high[0], atol=1e-3)
+    feet = points[points[:, 1] < 0.05]
+    assert feet[:, 2].max() > 0.12 > -feet[:, 2].min()
+
+
+def test_each_surface_of_the_figure_is_closed_and_its_normals_point_outward(tmp_path, motion):
     export(motion, tmp_path / "motion.glb")
     scene = read_glb(tmp_path / "motion.glb")
-    attributes = scene.document["meshes"][0]["primitives"][0]["attributes"]
-    spindles = scene.array(attributes["POSITION"]).reshape(16, 8, 3, 3)
-    normals = scene.array(attributes["NORMAL"]).reshape(16, 8, 3, 3)
-    outward = spindles.mean(axis=2) - spindles.mean(axis=(1, 2))[:, None]
-    assert ((outward * normals[:, :, 0]).sum(axis=-1) > 0).all()
-    winding = np.cross(spindles[:, :, 1] - spindles[:, :, 0], spindles[:, :, 2] - spindles[:, :, 0])
-    assert ((winding * normals[:, :, 0]).sum(axis=-1) > 0).all()
-    np.testing.assert_allclose(np.linalg.norm(normals, axis=-1), 1, rtol=1e-5)
+    for primitive in scene.document["meshes"][0]["primitives"]:
+        triangles = scene.array(primitive["indices"]).reshape(-1, 3).astype(int)
+        edges = [tuple(pair) for pair in triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).tolist()]
+        assert len(set(edges)) == len(edges)
+        assert {(b, a) for a, b in edges} == set(edges), "every edge has a triangle on both sides"
+        points, normals = (scene.array(primitive["attributes"][name]) for name in ("POSITION", "NORMAL"))
+        a, b, c = (points[triangles[:, corner]] for corner in range(3))
+        assert (a * np.cross(b, c)).sum() > 0, "it faces outward"
+        faces = np.cross(b - a, c - a)
+        for corner in range(3):
+            inward = (faces * normals[triangles[:, corner]]).sum(axis=1) < 0
+            assert inward.mean() < 0.02
+        np.testing.assert_allclose(np.linalg.norm(normals, axis=-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rig", RIG_NAMES)
+def test_the_y_axis_of_each_bone_points_at_its_child(tmp_path, motion, rig):
+    export(motion, tmp_path / "motion.glb", rig=rig)
+    scene = read_glb(tmp_path / "motion.glb")
+    for key in (None, 40):
+        nodes = scene.key(key)
+        for index in scene.document["skins"][0]["joints"]:
+            children = scene.document["nodes"][index].get("children", [])
+            bones = [nodes[child][:3, 3] - nodes[index][:3, 3] for child in children]
+            bone = next((bone for bone in bones if np.linalg.norm(bone) > 1e-6), None)
+            if bone is not None and scene.document["nodes"][index]["name"] != "root":
+                cosine = nodes[index][:3, 1] @ bone / np.linalg.norm(bone)
+                assert cosine > 1 - 1e-6, scene.document["nodes"][index]["name"]
+
+
+def test_each_person_has_a_node_of_their_own_above_the_skeleton(tmp_path, motion, late):
+    export([motion, late], tmp_path / "people.glb", rig="mixamo")
+    document = read_glb(tmp_path / "people.glb").document
+    roots = [document["nodes"][index] for index in document["scenes"][0]["nodes"]]
+    people = [root for root in roots if root["name"] in ("person1", "person4")]
+    assert [document["nodes"][person["children"][0]]["name"] for person in people] == ["mixamorig:Hips"] * 2
+    assert [skin["skeleton"] for skin in document["skins"]] == [person["children"][0] for person in people]
+
+
+def test_the_camera_sees_the_joints_at_the_pixels(tmp_path, motion):
+    """With the principal point in the middle and no distortion, as glTF has it."""
+    camera = replace(
+        motion.camera,
+        center=motion.camera.image_size.to(motion.camera.center) / 2,
+        radial=torch.zeros_like(motion.camera.radial),
+        tangential=torch.zeros_like(motion.camera.tangential),
+    )
+    plain = replace(motion, camera=camera)
+    export(plain, tmp_path / "motion.glb")
+    scene = read_glb(tmp_path / "motion.glb")
+    node = scene.document["nodes"][scene.node("camera")]
+    lens = scene.document["cameras"][node["camera"]]["perspective"]
+    matrix = scene.key(0)[scene.node("camera")]
+    joints = np.stack([scene.key(0)[scene.node(name)][:3, 3] for name in HUMAN36M.names])
+    x, y, z = ((joints - matrix[:3, 3]) @ matrix[:3, :3]).T
+    high = np.tan(lens["yfov"] / 2)
+    width, height = camera.image_size.tolist()
+    pixels = np.stack(
+        [width * (1 - x / z / high / lens["aspectRatio"]) / 2, height * (1 + y / z / high) / 2], axis=1
+    )
+    true = camera.to(torch.float64).camera_to_image(torch.from_numpy(plain.joints[0]).double()).numpy()
+    np.testing.assert_allclose(pixels, true, atol=0.01)
+
+
+def test_a_vrm_animation_names_its_humanoid_bones(tmp_path, motion, late):
+    export(motion, tmp_path / "motion.glb", rig="vrm")
+    document = read_glb(tmp_path / "motion.glb").document
+    bones = document["extensions"]["VRMC_vrm_animation"]["humanoid"]["humanBones"]
+    assert document["extensionsUsed"] == ["VRMC_vrm_animation"]
+    assert {name: document["nodes"][bone["node"]]["name"] for name, bone in bones.items()} == {
+        name: name for name in bones
+    }
+    required = "hips spine head leftUpperLeg leftLowerLeg leftFoot leftUpperArm leftLowerArm leftHand"
+    assert set(required.split()) <= set(bones)
+    export([motion, late], tmp_path / "people.glb", rig="vrm")
+    assert not read_glb(tmp_path / "people.glb").document.get("extensions")
 
 
 def test_the_structure_is_what_the_specification_asks_for(tmp_path, motion):

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from spgnet.export.armature import (
     NODES,
-    PARENTS,
     joint_quaternions,
-    joint_rotations,
-    node_offsets,
     rest_directions,
     symmetric_bone_lengths,
 )
+from spgnet.export.posing import pose_rig
+from spgnet.export.rigs import RIGS
 from spgnet.export.sampling import z_up_to_y_up
 from spgnet.geometry.kinematics import forward_kinematics
 from spgnet.geometry.skeleton import HUMAN36M
@@ -31,6 +30,11 @@ def y_up(motion):
     return torch.from_numpy(z_up_to_y_up(motion.world)).double()
 
 
+def joint_rotations(joints):
+    """Rotations [frames, nodes, 3, 3] of the nodes relative to their parents."""
+    return pose_rig(RIGS["spgnet"], joints, "world").rotations[:, : len(NODES)]
+
+
 def t_pose():
     joints = torch.zeros(17, 3, dtype=torch.float64)
     for bone, (parent, child) in enumerate(HUMAN36M.bones):
@@ -40,9 +44,9 @@ def t_pose():
 
 def node_positions(rotations, joints):
     """Where the nodes are under rotations, with the bone lengths and the root of joints."""
-    offsets = node_offsets(symmetric_bone_lengths(joints)).repeat(len(joints), 1, 1)
+    offsets = pose_rig(RIGS["spgnet"], joints, "world").offsets[: len(NODES)].repeat(len(joints), 1, 1)
     offsets[:, 0] = joints[:, 0]
-    return forward_kinematics(rotations, offsets, PARENTS)[0]
+    return forward_kinematics(rotations, offsets, RIGS["spgnet"].parents[: len(NODES)])[0]
 
 
 def bent_leg(degrees, *, about=(1.0, 0.0, 0.0)):
@@ -56,7 +60,7 @@ def bent_leg(degrees, *, about=(1.0, 0.0, 0.0)):
 
 
 def test_nodes_come_after_their_parents_and_name_every_joint_once():
-    assert all(parent < node for node, parent in enumerate(PARENTS))
+    assert all(NAMES.index(node.parent) < index for index, node in enumerate(NODES) if node.parent)
     assert set(HUMAN36M.names) <= set(NAMES)
     assert len(set(NAMES)) == len(NAMES)
     assert sorted(node.end for node in NODES if node.end) == sorted(HUMAN36M.bone_names)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from axes import y_up_to_z_up
 
-import spgnet.export.positions
+import spgnet.export.c3d
 from spgnet.export import export
-from spgnet.export.positions import format_rows
+from spgnet.export.sampling import format_rows
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 
@@ -223,7 +223,7 @@ def test_the_points_of_a_person_who_is_not_there_are_missing(tmp_path, motion, l
 
 
 def test_a_motion_too_long_for_the_format_is_refused(tmp_path, motion, monkeypatch):
-    monkeypatch.setattr(spgnet.export.positions, "MAX_FRAMES", 99)
+    monkeypatch.setattr(spgnet.export.c3d, "MAX_FRAMES", 99)
     with pytest.raises(ValueError, match="at most 99 frames and this motion has 100"):
         export(motion, tmp_path / "motion.c3d")
     assert list(tmp_path.iterdir()) == []

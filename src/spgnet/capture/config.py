@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 
 from spgnet.errors import InputError
+from spgnet.export import MarkerNames, RigName, Unseen
 from spgnet.geometry.image_rotation import ImageRotation, check_image_rotation
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.linking import person_numbers
@@ -84,6 +85,13 @@ class CaptureConfig:
 
     export: tuple[Format, ...] = ()
     """More formats to write the motion in."""
+    rig: RigName = "spgnet"
+    """Skeleton of exported .bvh, .glb and .gltf files: names, hierarchy and rest pose."""
+    markers: MarkerNames = "spgnet"
+    """Names of the markers of exported .trc and .c3d files."""
+    unseen: Unseen = "keep"
+    """Whether exported .trc and .c3d files keep joints that were not detected, which are estimates, or have
+    them missing."""
     html: Path | None = None
     """Web page to write, in one file that works offline."""
     overlay: Path | None = None

@@ -16,7 +16,8 @@ from spgnet.camera_files import IntrinsicsSource
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import DetectedPeople, ProgressCallback
 from spgnet.errors import InputError
-from spgnet.export import SINGLE_PERSON_FORMATS, export
+from spgnet.export import FORMATS as EXPORT_FORMATS
+from spgnet.export import OPTIONS, SINGLE_PERSON_FORMATS, export, format_options
 from spgnet.extras import how_to_install
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Motion, save_motion
@@ -70,6 +71,10 @@ def check_outputs(config: CaptureConfig) -> None:
     errors += [
         f"{path}: would overwrite what is read" for path in targets if path and path.resolve() in sources
     ]
+    for option, choices in OPTIONS.items():
+        having = [name for name in EXPORT_FORMATS if option in format_options(name)]
+        if getattr(config, option) != choices[0] and not set(having) & set(config.export):
+            errors.append(f"--{option} is of {', '.join(having)} files; --export names none of them")
     needed = [NEEDED[suffix] for suffix in config.export if suffix in NEEDED]
     needed += [("cv2", "video"), ("av", "video")] if config.overlay else []
     errors += [
@@ -134,7 +139,7 @@ def write_outputs(
         files[f"motion{person}"] = config.out / f"motion{person}.npz"
         save_motion(files[f"motion{person}"], motion)
     for suffix in config.export:
-        files |= export_files(motions, config.out, suffix)
+        files |= export_files(motions, config.out, suffix, config)
     if config.html is not None:
         title = Path(config.input).name
         write_page(config.html, motions, title=title, images=timed_images(video, motions, report))
@@ -146,15 +151,18 @@ def write_outputs(
     return files
 
 
-def export_files(motions: Sequence[Motion], folder: Path, suffix: str) -> dict[str, Path]:
+def export_files(
+    motions: Sequence[Motion], folder: Path, suffix: str, config: CaptureConfig
+) -> dict[str, Path]:
     """The motions in another format: in one file if the format can hold several people."""
+    options = {name: getattr(config, name) for name in format_options(suffix)}
     if suffix not in SINGLE_PERSON_FORMATS or len(motions) == 1:
         path = folder / f"motion.{suffix}"
-        export(motions, path)
+        export(motions, path, **options)
         return {suffix: path}
     paths = {f"{suffix}-{motion.track}": folder / f"motion-{motion.track}.{suffix}" for motion in motions}
     for motion, path in zip(motions, paths.values(), strict=True):
-        export(motion, path)
+        export(motion, path, **options)
     return paths
 
 

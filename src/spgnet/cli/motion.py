@@ -17,7 +17,9 @@ from spgnet.capture.run import path_length
 from spgnet.cli.console import console, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
 from spgnet.errors import InputError
-from spgnet.export import export
+from spgnet.export import MarkerNames, RigName, Unseen, export
+from spgnet.export.markers import marker_set_text
+from spgnet.files import whole_file
 from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.lifting import Motion, load_motion
 from spgnet.video import open_frames
@@ -61,6 +63,15 @@ class ExportOptions:
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Motion files (several people of one clip for formats that can hold them), and then the file to write:
     .bvh, .trc, .c3d, .glb, .gltf, .csv or .json."""
+    rig: RigName = "spgnet"
+    """Skeleton of .bvh, .glb and .gltf files: names, hierarchy and rest pose."""
+    markers: MarkerNames = "spgnet"
+    """Names of the markers of .trc and .c3d files."""
+    unseen: Unseen = "keep"
+    """Whether .trc and .c3d files keep joints that were not detected, which are estimates, or have them
+    missing."""
+    marker_set: Path | None = None
+    """Write an OpenSim marker set too, with the places of these markers on Pose2Sim's model (.xml)."""
 
 
 def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
@@ -70,8 +81,22 @@ def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
     *sources, target = options.files
     if target.resolve() in [source.resolve() for source in sources]:
         raise InputError(f"{target}: would overwrite the motion file")
-    export(load_motions(sources), target)
+    if options.marker_set is not None and (
+        errors := path_errors("--marker-set", options.marker_set, (".xml",))
+    ):
+        raise InputError("; ".join(errors))
+    export(
+        load_motions(sources),
+        target,
+        rig=options.rig,
+        markers=options.markers,
+        unseen=options.unseen,
+    )
     say(f"written: {target}")
+    if options.marker_set is not None:
+        with whole_file(options.marker_set, ".xml") as temporary:
+            temporary.write_text(marker_set_text(options.markers))
+        say(f"written: {options.marker_set}")
 
 
 def load_motions(paths: Sequence[Path]) -> list[Motion]:

@@ -19,9 +19,13 @@ from types import ModuleType
 
 from spgnet.errors import InputError
 from spgnet.export.bvh import bvh_text
+from spgnet.export.c3d import write_c3d
+from spgnet.export.csv_text import csv_text
 from spgnet.export.gltf import glb_bytes, gltf_text
 from spgnet.export.json_text import json_text
-from spgnet.export.positions import csv_text, trc_text, write_c3d
+from spgnet.export.markers import MARKER_NAMES, UNSEEN, MarkerNames, Unseen
+from spgnet.export.rigs import RIG_NAMES, RigName
+from spgnet.export.trc import trc_text
 from spgnet.files import whole_file
 from spgnet.lifting.motion import FloatArray, Motion, save_motion
 
@@ -29,40 +33,70 @@ _Motions = Sequence[Motion]
 
 
 @dataclass(frozen=True)
+class _Options:
+    """What a user can choose of a file's content, as in :func:`export`."""
+
+    rig: RigName = "spgnet"
+    markers: MarkerNames = "spgnet"
+    unseen: Unseen = "keep"
+
+
+@dataclass(frozen=True)
 class _Format:
     """A file format.
 
     Args:
-        write: writes motions to a path, for a file that will have the given name.
+        write: writes motions to a path, for a file that will have the given name, with options.
         several_people: whether a file can hold several people.
         finite: the arrays of a motion in which it cannot hold NaN and infinity.
+        options: names of the options that it has.
     """
 
-    write: Callable[[_Motions, Path, str], object]
+    write: Callable[[_Motions, Path, str, _Options], object]
     several_people: bool = True
     finite: tuple[FloatArray, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 def _write_text(path: Path, content: str) -> None:
     path.write_bytes(content.encode())  # the same bytes on every system
 
 
+_SKELETON: tuple[str, ...] = ("rig",)
+_MARKERS: tuple[str, ...] = ("markers", "unseen")
 _FORMATS = {
-    "npz": _Format(lambda motions, path, _: save_motion(path, motions[0]), several_people=False),
+    "npz": _Format(lambda motions, path, _, __: save_motion(path, motions[0]), several_people=False),
     "json": _Format(
-        lambda motions, path, _: _write_text(path, json_text(motions)),
+        lambda motions, path, _, __: _write_text(path, json_text(motions)),
         finite=("joints", "confidence", "pixels", "uncertainty"),
     ),
-    "csv": _Format(lambda motions, path, _: _write_text(path, csv_text(motions))),
+    "csv": _Format(lambda motions, path, _, __: _write_text(path, csv_text(motions))),
     "bvh": _Format(
-        lambda motions, path, _: _write_text(path, bvh_text(motions[0])),
+        lambda motions, path, _, chosen: _write_text(path, bvh_text(motions[0], chosen.rig)),
         several_people=False,
         finite=("joints",),
+        options=_SKELETON,
     ),
-    "trc": _Format(lambda motions, path, name: _write_text(path, trc_text(motions, name))),
-    "c3d": _Format(lambda motions, path, _: write_c3d(motions, path)),
-    "glb": _Format(lambda motions, path, _: path.write_bytes(glb_bytes(motions)), finite=("joints",)),
-    "gltf": _Format(lambda motions, path, _: _write_text(path, gltf_text(motions)), finite=("joints",)),
+    "trc": _Format(
+        lambda motions, path, name, chosen: _write_text(
+            path, trc_text(motions, name, chosen.markers, chosen.unseen)
+        ),
+        options=_MARKERS,
+    ),
+    "c3d": _Format(
+        lambda motions, path, _, chosen: write_c3d(motions, path, chosen.markers, chosen.unseen),
+        options=_MARKERS,
+    ),
+    "glb": _Format(
+        lambda motions, path, _, chosen: path.write_bytes(glb_bytes(motions, chosen.rig)),
+        finite=("joints",),
+        options=_SKELETON,
+    ),
+    "gltf": _Format(
+        lambda motions, path, _, chosen: _write_text(path, gltf_text(motions, chosen.rig)),
+        finite=("joints",),
+        options=_SKELETON,
+    ),
 }
 
 FORMATS: tuple[str, ...] = tuple(_FORMATS)
@@ -71,10 +105,31 @@ SINGLE_PERSON_FORMATS = tuple(name for name, format in _FORMATS.items() if not f
 """Those of which a file holds one person."""
 
 
-def export(motions: Motion | Sequence[Motion], path: Path | str, *, format: str | None = None) -> None:
+OPTIONS: dict[str, tuple[str, ...]] = {"rig": RIG_NAMES, "markers": MARKER_NAMES, "unseen": UNSEEN}
+"""The options of :func:`export` that only some formats have, and their choices, the default first."""
+
+
+def format_options(format: str) -> tuple[str, ...]:
+    """Names of the ``OPTIONS`` that a format has.
+
+    >>> format_options("glb")
+    ('rig',)
+    """
+    return _FORMATS[format].options
+
+
+def export(
+    motions: Motion | Sequence[Motion],
+    path: Path | str,
+    *,
+    format: str | None = None,
+    rig: RigName = "spgnet",
+    markers: MarkerNames = "spgnet",
+    unseen: Unseen = "keep",
+) -> None:
     """Write motions to one file, whole or not at all, in the format of its suffix.
 
-    >>> export(load_motion("motion.npz"), "walk.glb")
+    >>> export(load_motion("motion.npz"), "walk.glb", rig="mixamo")
 
     Several people share a clock: each is there from its own first to its own last timestamp.
 
@@ -83,11 +138,14 @@ def export(motions: Motion | Sequence[Motion], path: Path | str, *, format: str 
             those in the world, ``motion.world``; each format has its own axes and units (docs/export.md).
         path: the file; one that is there is replaced.
         format: one of ``FORMATS``, if the suffix does not tell.
+        rig: skeleton of .bvh, .glb and .gltf files: ``spgnet``, ``mixamo``, ``vrm`` or ``unreal``.
+        markers: names of the markers of .trc and .c3d files: ``spgnet``, ``pose2sim`` or ``opensim``.
+        unseen: whether .trc and .c3d files ``keep`` joints whose confidence is 0, or have them ``missing``.
 
     Raises:
         InputError: the format is unknown or cannot hold the motions (several people, NaN, or more frames than
-            it can count), its library is missing, the folder does not exist, there is no motion, or two have
-            the same track.
+            it can count) or has no such option, its library is missing, the folder does not exist, there is
+            no motion, or two have the same track.
         OSError: the file cannot be written.
     """
     people, path = [motions] if isinstance(motions, Motion) else list(motions), Path(path)
@@ -96,11 +154,24 @@ def export(motions: Motion | Sequence[Motion], path: Path | str, *, format: str 
     if name not in _FORMATS:
         shown = f"format {format!r}" if format else f"suffix {path.suffix!r}"
         raise InputError(f"{path}: unknown {shown}; motions are exported as {known}")
+    options = _Options(rig=rig, markers=markers, unseen=unseen)
+    _check_options(options, path, name)
     _check_motions(people, path, name)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
     with whole_file(path, f".{name}") as temporary:  # ezc3d insists on its suffix
-        _FORMATS[name].write(people, temporary, path.name)
+        _FORMATS[name].write(people, temporary, path.name, options)
+
+
+def _check_options(options: _Options, path: Path, name: str) -> None:
+    """Refuse options that are unknown, or that a format does not have."""
+    for option, choices in OPTIONS.items():
+        value = getattr(options, option)
+        if value not in choices:
+            raise InputError(f"{path}: {option} is {value!r}, expected {' or '.join(choices)}")
+        if value != choices[0] and option not in _FORMATS[name].options:
+            having = ", ".join(f".{other}" for other, format in _FORMATS.items() if option in format.options)
+            raise InputError(f"{path}: a .{name} file has no choice of {option}; {having} have")
 
 
 def _check_motions(motions: Sequence[Motion], path: Path, name: str) -> None:
@@ -133,9 +204,16 @@ class _CallablePackage(ModuleType):
     """
 
     def __call__(
-        self, motions: Motion | Sequence[Motion], path: Path | str, *, format: str | None = None
+        self,
+        motions: Motion | Sequence[Motion],
+        path: Path | str,
+        *,
+        format: str | None = None,
+        rig: RigName = "spgnet",
+        markers: MarkerNames = "spgnet",
+        unseen: Unseen = "keep",
     ) -> None:
-        export(motions, path, format=format)
+        export(motions, path, format=format, rig=rig, markers=markers, unseen=unseen)
 
 
 sys.modules[__name__].__class__ = _CallablePackage

@@ -1,4 +1,4 @@
-"""The animated skeleton of BVH and glTF files: nodes, rest pose, and rotations from joint positions.
+"""The segments of a body with 17 joints, and their rotations from joint positions.
 
 A node stands at a joint and rotates the bone that begins there. In lifted motion every bone rotates on its
 own, also the two halves of the pelvis and the two collar bones. So where bones fork there are more nodes at
@@ -23,7 +23,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spgnet.geometry.kinematics import sum_bones
 from spgnet.geometry.skeleton import HUMAN36M
 
 
@@ -75,11 +74,6 @@ NODES: tuple[Node, ...] = (
 )
 """All nodes, depth first: parents come before their children."""
 
-PARENTS: tuple[int, ...] = tuple(
-    next((i for i, other in enumerate(NODES) if other.name == node.parent), -1) for node in NODES
-)
-"""Index of the parent of each node; -1 for the root."""
-
 _REST = {
     "hip": (1.0, 0.0, 0.0),
     "knee": (0.0, -1.0, 0.0),
@@ -116,14 +110,6 @@ def symmetric_bone_lengths(joints: Float[Tensor, "frames 17 3"]) -> Float[Tensor
     return (medians + medians[twins]) / 2
 
 
-def node_offsets(lengths: Float[Tensor, " bones"]) -> Float[Tensor, "nodes 3"]:
-    """Position of each node relative to its parent at rest (y up), in the lengths' unit; 0 for the root."""
-    bones = lengths.unsqueeze(-1) * rest_directions().to(lengths.dtype)
-    joints = sum_bones(torch.cat((bones.new_zeros(1, 3), bones)), HUMAN36M.parents)
-    nodes = [joints[HUMAN36M.names.index(node.joint)] for node in NODES]
-    return torch.stack([nodes[i] - nodes[p] if p >= 0 else nodes[i] for i, p in enumerate(PARENTS)])
-
-
 _LATERAL_JOINTS = {"pelvis": ("right_hip", "left_hip"), "spine": ("right_shoulder", "left_shoulder")}
 """Node: the joints whose line, which is +x at rest, gives its twist."""
 _HINGES = {
@@ -142,25 +128,26 @@ Vectors = Float[Tensor, "frames 3"]
 Matrices = Float[Tensor, "frames 3 3"]
 
 
-def joint_rotations(joints: Float[Tensor, "frames 17 3"]) -> Float[Tensor, "frames nodes 3 3"]:
-    """Rotation of each node of ``NODES`` relative to its parent; the root's relative to the world.
+def world_rotations(joints: Float[Tensor, "frames 17 3"]) -> Float[Tensor, "frames nodes 3 3"]:
+    """Rotation of each node of ``NODES`` in the world, from the T-pose.
 
-    With them and :func:`node_offsets`, :func:`spgnet.geometry.kinematics.forward_kinematics` gives the joints
-    back exactly. A knee or elbow that is flexed by 30 degrees or more rotates about its anatomical axis
-    alone; nearer to straight its axis fades to the one between the neighbouring flexed frames, so that
-    nothing flips.
+    A bone of the T-pose turned so has the direction of the motion's bone. A knee or elbow that is flexed by
+    30 degrees or more rotates about its anatomical axis alone; nearer to straight its axis fades to the one
+    between the neighbouring flexed frames, so that nothing flips.
 
     Args:
         joints: 17 joints in frames with y up; the unit does not matter.
     """
     joints = joints.double()
     directions = _bone_directions(joints)
-    by_node: dict[str, Tensor] = {"": torch.eye(3, dtype=torch.float64).expand(len(joints), 3, 3)}
+    by_node: dict[str, Tensor] = {"": _identity(joints)}
     for node in NODES:
         by_node[node.name] = _world_rotation(node, by_node[node.parent], joints, directions)
-    rotations = torch.stack([by_node[node.name] for node in NODES], dim=1)
-    parents = torch.stack([by_node[node.parent] for node in NODES], dim=1)
-    return parents.mT @ rotations
+    return torch.stack([by_node[node.name] for node in NODES], dim=1)
+
+
+def _identity(joints: Float[Tensor, "frames 17 3"]) -> Matrices:
+    return torch.eye(3, dtype=torch.float64).expand(len(joints), 3, 3)
 
 
 def joint_quaternions(rotations: Float[Tensor, "frames nodes 3 3"]) -> Float[Tensor, "frames nodes 4"]:
@@ -193,7 +180,7 @@ def _world_rotation(
     if not node.end:
         return parent
     bone = directions[node.end]
-    swing = _minimal_rotation(parent @ _REST_DIRECTIONS[node.end], bone) @ parent
+    swing = minimal_rotation(parent @ _REST_DIRECTIONS[node.end], bone) @ parent
     if node.name in _LATERAL_JOINTS:
         right, left = (joints[:, HUMAN36M.names.index(name)] for name in _LATERAL_JOINTS[node.name])
         twist = _signed_angle(bone, swing[..., 0], left - right)
@@ -207,7 +194,7 @@ def _world_rotation(
     return roma.rotvec_to_rotmat(bone * twist.unsqueeze(-1)) @ swing
 
 
-def _minimal_rotation(start: Vectors, end: Vectors) -> Matrices:
+def minimal_rotation(start: Vectors, end: Vectors) -> Matrices:
     """The smallest rotation of a unit vector to another; any of them where they are opposite."""
     half = start + end
     length = half.norm(dim=-1, keepdim=True)

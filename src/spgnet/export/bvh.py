@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spgnet.export.armature import NODES, PARENTS, joint_rotations, node_offsets, symmetric_bone_lengths
-from spgnet.export.positions import format_rows
-from spgnet.export.sampling import constant_rate, frame_rate, z_up_to_y_up
+from spgnet.export.posing import PosedRig, pose_rig
+from spgnet.export.rigs import RIGS, RigName
+from spgnet.export.sampling import constant_rate, format_rows, frame_rate, z_up_to_y_up
 from spgnet.lifting.motion import Motion
 
 _GIMBAL_LOCK = 1e-6
@@ -77,41 +77,43 @@ def _distance(
 
 
 CENTIMETRES = 100.0
-END_SITE = 0.2
-"""Length of an end site, as a share of the bone before it: it only gives the last bone an end."""
 
 
-def bvh_text(motion: Motion) -> str:
+def bvh_text(motion: Motion, rig: RigName = "spgnet") -> str:
     """The content of a BVH file.
 
     Bones get the clip's median lengths, alike on the left and right; every bone keeps its direction in
-    every frame, and the pelvis its place.
+    every frame, and the pelvis (with a rigid pelvis the middle between the hips) its place. A rig's root on
+    the floor is left out: the root of a BVH file is what moves.
     """
     fps = frame_rate([motion])
-    world = constant_rate([motion], fps)[0]
-    joints = torch.from_numpy(z_up_to_y_up(world))
-    offsets = CENTIMETRES * node_offsets(symmetric_bone_lengths(joints))
-    root = CENTIMETRES * joints[:, 0].numpy()
-    angles = zxy_euler_angles(joint_rotations(joints)).rad2deg().flatten(1).numpy()
-    header = f"MOTION\nFrames: {len(joints)}\nFrame Time: {1 / fps:.8f}\n"
-    formats = ["%.5f"] * (3 + 3 * len(NODES))
-    return _hierarchy(offsets) + header + format_rows(np.concatenate([root, angles], axis=1), formats, " ")
+    joints = torch.from_numpy(z_up_to_y_up(constant_rate([motion], fps)[0]))
+    posed = pose_rig(RIGS[rig], joints, "world")
+    nodes = posed.rig.nodes
+    turning = [index for index in range(posed.rig.mover, len(nodes)) if not nodes[index].end]
+    angles = zxy_euler_angles(posed.rotations[:, turning]).rad2deg().flatten(1).numpy()
+    root = CENTIMETRES * posed.positions.numpy()
+    header = f"MOTION\nFrames: {len(joints)}\nFrame Time: {1 / fps!r}\n"
+    formats = ["%.5f"] * (3 + 3 * len(turning))
+    return _hierarchy(posed) + header + format_rows(np.concatenate([root, angles], axis=1), formats, " ")
 
 
-def _hierarchy(offsets: Float[Tensor, "nodes 3"]) -> str:
-    return "HIERARCHY\n" + "\n".join(_block(0, offsets)) + "\n"
+def _hierarchy(posed: PosedRig) -> str:
+    return "HIERARCHY\n" + "\n".join(_block(posed, posed.rig.mover)) + "\n"
 
 
-def _block(index: int, offsets: Float[Tensor, "nodes 3"]) -> list[str]:
-    """The lines of a node and of all its descendants."""
-    node, root = NODES[index], PARENTS[index] < 0
-    position = "6 Xposition Yposition Zposition" if root else "3"
-    inner = [_offset(offsets[index]), f"CHANNELS {position} Zrotation Xrotation Yrotation"]
-    for child in (i for i, parent in enumerate(PARENTS) if parent == index):
-        inner += _block(child, offsets)
+def _block(posed: PosedRig, index: int) -> list[str]:
+    """The lines of a node and of all its descendants, in the order of the rig's nodes."""
+    node, root = posed.rig.nodes[index], index == posed.rig.mover
+    # Some programs add a root's offset to its position and some do not: there is none.
+    inner = [_offset(CENTIMETRES * posed.offsets[index] * (0 if root else 1))]
     if not node.end:
-        inner += ["End Site", "{", "\t" + _offset(END_SITE * offsets[index]), "}"]
-    return [f"{'ROOT' if root else 'JOINT'} {node.name}", "{", *(f"\t{line}" for line in inner), "}"]
+        position = "6 Xposition Yposition Zposition" if root else "3"
+        inner.append(f"CHANNELS {position} Zrotation Xrotation Yrotation")
+    for child in (i for i, parent in enumerate(posed.rig.parents) if parent == index):
+        inner += _block(posed, child)
+    kind = "End Site" if node.end else f"{'ROOT' if root else 'JOINT'} {node.name}"
+    return [kind, "{", *(f"\t{line}" for line in inner), "}"]
 
 
 def _offset(vector: Float[Tensor, " 3"]) -> str:

@@ -1,229 +1,239 @@
-"""glTF 2.0: animated skeletons with a simple body (metres, y up), as .glb or as one .gltf file."""
+"""glTF 2.0: animated skeletons with a figure and a camera (metres, y up), as .glb or as one .gltf file."""
 
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 import spgnet
-from spgnet.export.armature import (
-    NODES,
-    PARENTS,
-    joint_quaternions,
-    joint_rotations,
-    node_offsets,
-    symmetric_bone_lengths,
-)
+from spgnet.export.armature import NODES, joint_quaternions
+from spgnet.export.figure import MATERIALS, figure_mesh
+from spgnet.export.posing import PosedRig, pose_rig
+from spgnet.export.rigs import RIGS, Rig, RigName
 from spgnet.export.sampling import z_up_to_y_up
 from spgnet.extras import import_extra
+from spgnet.geometry.camera import Camera
 from spgnet.lifting.motion import Motion
 
-_WAIST = 0.2
-"""Where a bone's octahedron is widest, as a share of its length."""
-_WIDTH = 0.09
-"""Half its width there, as a share of its length."""
-
-
-class BoneMesh(NamedTuple):
-    """An octahedron for each bone, in the rest pose.
-
-    Args:
-        rest: positions of the nodes, in metres.
-        vertices: corners of triangles, three after three, counter-clockwise seen from outside.
-        normals: of the triangles, at each of their corners.
-        nodes: index of the node that each vertex moves with.
-    """
-
-    rest: Float[np.ndarray, "nodes 3"]
-    vertices: Float[np.ndarray, "vertices 3"]
-    normals: Float[np.ndarray, "vertices 3"]
-    nodes: Int[np.ndarray, " vertices"]
-
-
-def bone_mesh(offsets: Float[np.ndarray, "nodes 3"]) -> BoneMesh:
-    """The mesh of a skeleton with these positions of its nodes relative to their parents, in metres."""
-    rest = offsets.copy()
-    for node, parent in list(enumerate(PARENTS))[1:]:
-        rest[node] += rest[parent]
-    joints = {node.joint: rest[index] for index, node in enumerate(NODES)}
-    nodes = [index for index, node in enumerate(NODES) if node.end]
-    triangles = np.stack([_octahedron(rest[index], joints[NODES[index].end]) for index in nodes])
-    edges = triangles[:, :, 1:] - triangles[:, :, :1]
-    normals = np.cross(edges[:, :, 0], edges[:, :, 1])
-    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    return BoneMesh(
-        rest=rest,
-        vertices=triangles.reshape(-1, 3),
-        normals=normals.repeat(3, axis=1).reshape(-1, 3),
-        nodes=np.repeat(nodes, 24),
-    )
-
-
-def _octahedron(start: Float[np.ndarray, " 3"], end: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "8 3 3"]:
-    """Triangles from a waist of four corners to both ends of a bone."""
-    along = end - start
-    one = np.cross(along, np.eye(3)[np.abs(along).argmin()])
-    one *= np.linalg.norm(along) / np.linalg.norm(one)
-    other = np.cross(along, one) / np.linalg.norm(along)
-    ring = [start + _WAIST * along + _WIDTH * side for side in (one, other, -one, -other)]
-    pairs = list(zip(ring, [*ring[1:], ring[0]], strict=True))
-    return np.array([(a, b, end) for a, b in pairs] + [(b, a, start) for a, b in pairs])
-
-
-_FLOAT, _BYTE, _VERTICES = 5126, 5121, 34962
+_COMPONENTS = {"f": 5126, "B": 5121, "H": 5123}
+_VERTICES, _TRIANGLES = 34962, 34963
 _TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-_COLOR = [0.85, 0.55, 0.25, 1.0]
+_COLORS = {"skin": (0.72, 0.50, 0.38), "trousers": (0.10, 0.13, 0.20), "shoes": (0.05, 0.05, 0.06)}
+_SHIRTS = ((0.80, 0.36, 0.12), (0.10, 0.35, 0.65), (0.15, 0.50, 0.25), (0.55, 0.20, 0.50), (0.70, 0.60, 0.15))
+"""Colours of the shirts of one person after the other (linear RGB, as all of these)."""
+_NEAR = 0.05
+"""Distance in metres from which on the camera sees."""
+_FIXED = {"", *(node.name for node in NODES if not node.end)}
+"""Segments that do not turn on the one before them, as nothing in the motion tells of it."""
 
 
-def glb_bytes(motions: Sequence[Motion]) -> bytes:
+def glb_bytes(motions: Sequence[Motion], rig: RigName = "spgnet") -> bytes:
     """A whole .glb file.
 
     Raises:
         InputError: pygltflib is missing.
     """
-    document, binary = _document(motions)
+    document, binary = _document(motions, RIGS[rig])
     document.set_binary_blob(binary)
     return b"".join(document.save_to_bytes())
 
 
-def gltf_text(motions: Sequence[Motion]) -> str:
+def gltf_text(motions: Sequence[Motion], rig: RigName = "spgnet") -> str:
     """A whole .gltf file, whose binary part is a data URI.
 
     Raises:
         InputError: pygltflib is missing.
     """
-    document, binary = _document(motions)
+    document, binary = _document(motions, RIGS[rig])
     uri = "data:application/octet-stream;base64," + base64.b64encode(binary).decode()
     document.buffers[0].uri = uri
     return document.gltf_to_json()
 
 
-def _document(motions: Sequence[Motion]) -> tuple[Any, bytes]:
+def _document(motions: Sequence[Motion], rig: Rig) -> tuple[Any, bytes]:
     """The description (a ``pygltflib.GLTF2``) and its one buffer."""
     gltf = import_extra("pygltflib", "export")
     document = gltf.GLTF2(
         asset=gltf.Asset(generator=f"spgnet {spgnet.__version__}"),
         scene=0,
         scenes=[gltf.Scene(nodes=[])],
-        materials=[
-            gltf.Material(
-                name="bone",
-                pbrMetallicRoughness=gltf.PbrMetallicRoughness(
-                    baseColorFactor=_COLOR, metallicFactor=0.0, roughnessFactor=0.8
-                ),
-            )
-        ],
         animations=[gltf.Animation(name="motion")],
     )
-    builder = _DocumentBuilder(gltf, document)
+    builder = _DocumentBuilder(gltf, document, rig)
     start = min(float(motion.timestamps[0]) for motion in motions)
     for motion in motions:
-        builder.add_person(motion, start, f"person{motion.track}_" if len(motions) > 1 else "")
+        builder.add_person(motion, start, several=len(motions) > 1)
+    builder.add_camera(motions[0].camera)
     document.buffers = [gltf.Buffer(byteLength=len(builder.binary))]
     return document, bytes(builder.binary)
 
 
 class _DocumentBuilder:
-    """Adds people to a document, and their arrays to its buffer.
+    """Adds people and their camera to a document, and their arrays to its buffer.
 
     Args:
         gltf: the module pygltflib, which is imported late.
         document: a ``pygltflib.GLTF2``.
+        rig: everybody's skeleton.
     """
 
-    def __init__(self, gltf: Any, document: Any) -> None:
-        self.gltf, self.document, self.binary = gltf, document, bytearray()
+    def __init__(self, gltf: Any, document: Any, rig: Rig) -> None:
+        self.gltf, self.document, self.rig, self.binary = gltf, document, rig, bytearray()
 
-    def add_person(self, motion: Motion, start: float, prefix: str) -> None:
-        """Add a skeleton that moves, and a mesh that follows it. Time is counted from ``start`` (seconds)."""
+    def add_person(self, motion: Motion, start: float, *, several: bool) -> None:
+        """Add a skeleton that moves, and a figure that follows it.
+
+        Args:
+            motion: the person.
+            start: time in seconds from which the file counts.
+            several: whether there are other people, so that this package's own rig names its nodes by person.
+        """
         joints = torch.from_numpy(z_up_to_y_up(motion.world).astype(np.float64))
-        offsets = node_offsets(symmetric_bone_lengths(joints)).numpy()
-        first = self._add_nodes(offsets, prefix)
-        quaternions = joint_quaternions(joint_rotations(joints)).numpy()
-        self._animate(first, motion.timestamps - start, joints[:, 0].numpy(), quaternions)
-        self._add_mesh(first, offsets, prefix)
+        posed = pose_rig(self.rig, joints)
+        person = f"person{motion.track}"
+        first = self._add_nodes(posed, person, f"{person}_" if several and self.rig.name == "spgnet" else "")
+        self._animate(posed, first, motion.timestamps - start)
+        self._add_figure(posed, first, person)
+        if self.rig.humanoid and not several:
+            self._add_humanoid(first)
 
-    def _add_nodes(self, offsets: Float[np.ndarray, "nodes 3"], prefix: str) -> int:
-        """Add the nodes in their rest pose; gives the index of the root."""
-        first = len(self.document.nodes)
-        for index, (node, offset) in enumerate(zip(NODES, offsets, strict=True)):
-            children = [first + child for child, parent in enumerate(PARENTS) if parent == index]
-            self.document.nodes.append(
-                self.gltf.Node(name=prefix + node.name, translation=offset.tolist(), children=children)
+    def add_camera(self, camera: Camera) -> None:
+        """Add the video's camera; its principal point and distortion have no place in the format."""
+        width, height = (float(side) for side in camera.image_size)
+        focal_x, focal_y = (float(focal) for focal in camera.focal)
+        perspective = self.gltf.Perspective(
+            aspectRatio=(width / focal_x) / (height / focal_y),
+            yfov=2 * math.atan(height / (2 * focal_y)),
+            znear=_NEAR,
+        )
+        self.document.cameras.append(
+            self.gltf.Camera(type="perspective", perspective=perspective, name="video")
+        )
+        # In glTF a camera looks along its -z and has y up; OpenCV's looks along z and has y down.
+        axes = camera.rotation.double().T @ torch.diag(torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))
+        axes = torch.from_numpy(z_up_to_y_up(axes.T.numpy())).T
+        self._add_node(
+            name="camera",
+            camera=0,
+            translation=z_up_to_y_up(camera.position.double().numpy()).tolist(),
+            rotation=joint_quaternions(axes[None, None])[0, 0].tolist(),
+        )
+        self.document.scenes[0].nodes.append(len(self.document.nodes) - 1)
+
+    def _add_node(self, **properties: Any) -> int:
+        """Append a node; gives its index."""
+        self.document.nodes.append(self.gltf.Node(**properties))
+        return len(self.document.nodes) - 1
+
+    def _add_nodes(self, posed: PosedRig, person: str, prefix: str) -> int:
+        """Add a node for the person and below it the skeleton at rest; gives the index of the root.
+
+        The person's own node makes each skeleton an armature of its own in Blender.
+        """
+        first = len(self.document.nodes) + 1
+        self.document.scenes[0].nodes.append(self._add_node(name=person, children=[first]))
+        quaternions = joint_quaternions(posed.rest[None])[0]
+        for index, node in enumerate(self.rig.nodes):
+            self._add_node(
+                name=prefix + node.name,
+                translation=posed.offsets[index].tolist(),
+                rotation=quaternions[index].tolist(),
+                children=[first + child for child, p in enumerate(self.rig.parents) if p == index],
             )
-        self.document.scenes[0].nodes.append(first)
         return first
 
-    def _animate(
-        self,
-        first: int,
-        times: Float[np.ndarray, " frames"],
-        root: Float[np.ndarray, "frames 3"],
-        quaternions: Float[np.ndarray, "frames nodes 4"],
-    ) -> None:
-        """Let the nodes from ``first`` on move: times in seconds, the root's positions in metres."""
-        keys = self._accessor(times[:, None], bounds=True)
-        self._add_channel(keys, first, "translation", root)
-        for index, node in enumerate(NODES):
-            if node.end:
+    def _animate(self, posed: PosedRig, first: int, times: Float[np.ndarray, " frames"]) -> None:
+        """Let the nodes from ``first`` on move at times in seconds."""
+        keys = self._accessor(times[:, None].astype("<f4"), bounds=True)
+        self._add_channel(keys, first + self.rig.mover, "translation", posed.positions.numpy())
+        quaternions = joint_quaternions(posed.rotations).numpy()
+        for index, (node, parent) in enumerate(zip(self.rig.nodes, self.rig.parents, strict=True)):
+            above = self.rig.nodes[parent].segment if parent >= 0 else ""
+            if node.segment != above and node.segment not in _FIXED:
                 self._add_channel(keys, first + index, "rotation", quaternions[:, index])
 
     def _add_channel(self, keys: int, node: int, path: str, values: Float[np.ndarray, "frames n"]) -> None:
         """Let a property of a node take values at the times of an accessor."""
         animation = self.document.animations[0]
-        output = self._accessor(values)
+        output = self._accessor(values.astype("<f4"))
         target = self.gltf.AnimationChannelTarget(node=node, path=path)
         animation.channels.append(self.gltf.AnimationChannel(sampler=len(animation.samplers), target=target))
         animation.samplers.append(self.gltf.AnimationSampler(input=keys, output=output))
 
-    def _add_mesh(self, first: int, offsets: Float[np.ndarray, "nodes 3"], prefix: str) -> None:
-        """Add the bones' mesh, bound to the nodes from ``first`` on."""
-        rest, vertices, normals, nodes = bone_mesh(offsets)
-        binding = np.tile(np.eye(4), (len(NODES), 1, 1))
-        binding[:, 3, :3] = -rest  # matrices are stored by columns: this is their last one
-        joints = np.zeros((len(vertices), 4), np.uint8)
-        joints[:, 0] = nodes
-        weights = np.zeros((len(vertices), 4))
-        weights[:, 0] = 1
-        attributes = self.gltf.Attributes(
-            POSITION=self._accessor(vertices, bounds=True, target=_VERTICES),
-            NORMAL=self._accessor(normals, target=_VERTICES),
-            JOINTS_0=self._accessor(joints, target=_VERTICES),
-            WEIGHTS_0=self._accessor(weights, target=_VERTICES),
+    def _add_figure(self, posed: PosedRig, first: int, person: str) -> None:
+        """Add a person's figure, bound to the nodes from ``first`` on."""
+        document, gltf, figure = self.document, self.gltf, figure_mesh(posed)
+        attributes = gltf.Attributes(
+            POSITION=self._accessor(figure.vertices.astype("<f4"), bounds=True, target=_VERTICES),
+            NORMAL=self._accessor(figure.normals.astype("<f4"), target=_VERTICES),
+            JOINTS_0=self._accessor(figure.nodes.astype(np.uint8), target=_VERTICES),
+            WEIGHTS_0=self._accessor(figure.weights.astype("<f4"), target=_VERTICES),
         )
-        document, gltf = self.document, self.gltf
-        document.meshes.append(
-            gltf.Mesh(name=f"{prefix}bones", primitives=[gltf.Primitive(attributes=attributes, material=0)])
-        )
+        materials = self._add_materials(person)
+        primitives = [
+            gltf.Primitive(
+                attributes=attributes,
+                indices=self._accessor(triangles.reshape(-1, 1).astype("<u2"), target=_TRIANGLES),
+                material=materials[material],
+            )
+            for material, triangles in figure.triangles.items()
+        ]
+        document.meshes.append(gltf.Mesh(name=f"{person}_figure", primitives=primitives))
+        orientations, positions = posed.rest_orientations.numpy(), posed.rest_positions.numpy()
+        # Matrices are stored by columns: row and column are exchanged here.
+        binding = np.tile(np.eye(4), (len(orientations), 1, 1))
+        binding[:, :3, :3] = orientations
+        binding[:, 3, :3] = -np.einsum("nj,nji->ni", positions, orientations)
         document.skins.append(
             gltf.Skin(
-                name=f"{prefix}skeleton",
-                inverseBindMatrices=self._accessor(binding.reshape(-1, 16)),
+                name=person,
+                inverseBindMatrices=self._accessor(binding.reshape(-1, 16).astype("<f4")),
                 skeleton=first,
-                joints=list(range(first, first + len(NODES))),
+                joints=list(range(first, first + len(orientations))),
             )
         )
-        document.scenes[0].nodes.append(len(document.nodes))
-        skinned = gltf.Node(name=f"{prefix}body", mesh=len(document.meshes) - 1, skin=len(document.skins) - 1)
-        document.nodes.append(skinned)
+        mesh, skin = len(document.meshes) - 1, len(document.skins) - 1
+        document.scenes[0].nodes.append(self._add_node(name=f"{person}_body", mesh=mesh, skin=skin))
+
+    def _add_materials(self, person: str) -> dict[str, int]:
+        """Append a person's materials; gives their indices by name."""
+        shirt = _SHIRTS[len(self.document.meshes) % len(_SHIRTS)]
+        first = len(self.document.materials)
+        for name in MATERIALS:
+            metal = self.gltf.PbrMetallicRoughness(
+                baseColorFactor=[*_COLORS.get(name, shirt), 1.0], metallicFactor=0.0, roughnessFactor=0.8
+            )
+            self.document.materials.append(
+                self.gltf.Material(name=f"{person}_{name}", pbrMetallicRoughness=metal)
+            )
+        return {name: first + index for index, name in enumerate(MATERIALS)}
+
+    def _add_humanoid(self, first: int) -> None:
+        """Say which nodes are VRM's humanoid bones, as VRM animations (.vrma) do (VRMC_vrm_animation-1.0)."""
+        names = [node.name for node in self.rig.nodes]
+        bones = {bone: {"node": first + names.index(node)} for node, bone in self.rig.humanoid.items()}
+        self.document.extensionsUsed.append("VRMC_vrm_animation")
+        self.document.extensions["VRMC_vrm_animation"] = {
+            "specVersion": "1.0",
+            "humanoid": {"humanBones": bones},
+        }
 
     def _accessor(self, values: np.ndarray, *, bounds: bool = False, target: int | None = None) -> int:
-        """Append an array [count, size] to the buffer; gives the index of its accessor."""
-        if values.dtype != np.uint8:
-            values = values.astype("<f4")
+        """Append an array [count, size] of floats, bytes or shorts; gives the index of its accessor."""
+        self.binary += bytes(-len(self.binary) % 4)
         view = self.gltf.BufferView(
             buffer=0, byteOffset=len(self.binary), byteLength=values.nbytes, target=target
         )
         self.binary += values.tobytes()
-        assert len(self.binary) % 4 == 0, "every array keeps the next one aligned"
         accessor = self.gltf.Accessor(
             bufferView=len(self.document.bufferViews),
-            componentType=_BYTE if values.dtype == np.uint8 else _FLOAT,
+            componentType=_COMPONENTS[values.dtype.char],
             count=len(values),
             type=_TYPES[values.shape[1]],
             min=values.min(axis=0).tolist() if bounds else None,

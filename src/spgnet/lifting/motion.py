@@ -147,7 +147,15 @@ class Motion:
         """
         save_motion(path, self)
 
-    def export(self, path: Path | str, *, format: str | None = None) -> None:
+    def export(
+        self,
+        path: Path | str,
+        *,
+        format: str | None = None,
+        rig: Literal["spgnet", "mixamo", "vrm", "unreal"] = "spgnet",
+        markers: Literal["spgnet", "pose2sim", "opensim"] = "spgnet",
+        unseen: Literal["keep", "missing"] = "keep",
+    ) -> None:
         """Write the motion in the format of the file's suffix, such as .bvh, .glb, .c3d (docs/export.md).
 
         >>> motion.export("walk.bvh")
@@ -155,6 +163,9 @@ class Motion:
         Args:
             path: the file; an existing one is replaced.
             format: one of ``spgnet.export.FORMATS``; by default that of the suffix.
+            rig: skeleton of .bvh, .glb and .gltf files.
+            markers: names of the markers of .trc and .c3d files.
+            unseen: whether .trc and .c3d files keep joints whose confidence is 0.
 
         Raises:
             InputError: as :func:`spgnet.export.export`.
@@ -162,7 +173,7 @@ class Motion:
         """
         from spgnet.export import export
 
-        export(self, path, format=format)
+        export(self, path, format=format, rig=rig, markers=markers, unseen=unseen)
 
     def show(self) -> Path:
         """Open a page that plays the motion in the browser, and return at once.
