@@ -15,6 +15,7 @@ from spgnet import metrics
 from spgnet.data.dataset import PoseDataset
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import LiftingNetwork
+from spgnet.models.folded import fold_batch_norm
 from spgnet.models.network import lift_sequence
 
 
@@ -146,8 +147,8 @@ def lift_dataset(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool) -> 
         InputError: the network takes rays, and a lens distortion cannot be inverted at some pixels.
     """
     pieces = dataset.inputs(model.input_space).split(dataset.lengths.tolist())
-    stride = model.stride(dataset.fps)
-    return torch.cat([lift_sequence(model, piece, flip=flip, stride=stride) for piece in pieces])
+    stride, folded = model.stride(dataset.fps), fold_batch_norm(model)
+    return torch.cat([lift_sequence(folded, piece, flip=flip, stride=stride) for piece in pieces])
 
 
 def frame_values(

@@ -26,6 +26,7 @@ from spgnet.lifting.inputs import (
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.weights import load_weights
 from spgnet.models import RayNet
+from spgnet.models.folded import fold_batch_norm
 from spgnet.models.network import lift_sequence
 
 
@@ -45,6 +46,7 @@ class Lifter:
 
     def __init__(self, model: RayNet, name: str = "") -> None:
         self.model, self.name = model, name
+        self._folded = fold_batch_norm(model)
 
     @classmethod
     def from_pretrained(cls, name: str | Path = "default", *, device: str = "cpu") -> Lifter:
@@ -115,7 +117,7 @@ class Lifter:
             regular, visible = interpolate_at(filled, times, grid), nearest_at(visible, times, grid)
         rate = mean_fps(times if grid is None else grid)
         lifted = lift_sequence(
-            self.model,
+            self._folded,
             network_input(smooth(regular, rate, seconds=smoothing), visible, camera),
             flip=flip,
             stride=self.model.stride(rate),

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.models.folded import fold_linear
 from spgnet.models.rays import PerspectiveCrop, RayNet, backproject, crop_to_person
 from spgnet.models.temporal import TemporalEncoder
 
@@ -37,10 +38,19 @@ class RingBuffer:
 
 
 class EncoderStream:
-    """A temporal encoder, evaluated one frame at a time; its taps are ``stride`` times as far apart."""
+    """A temporal encoder, evaluated one frame at a time; its taps are ``stride`` times as far apart.
+
+    Args:
+        encoder: in evaluation mode.
+        stride: factor of the distance between taps.
+    """
 
     def __init__(self, encoder: TemporalEncoder, stride: int) -> None:
-        self.encoder = encoder
+        self.input_block, self.head = fold_linear(encoder.input_block), encoder.head
+        self.blocks = [
+            (fold_linear(block.dilated), fold_linear(block.pointwise), block.residual_tap)
+            for block in encoder.blocks
+        ]
         taps = zip(encoder.filter_widths, encoder.dilations, strict=True)
         self.buffers = [RingBuffer(width, dilation * stride) for width, dilation in taps]
 
@@ -49,13 +59,13 @@ class EncoderStream:
         taps = self.buffers[0].push(features)
         if taps is None:
             return None
-        x = self.encoder.input_block(taps.flatten(2))
-        for block, buffer in zip(self.encoder.blocks, self.buffers[1:], strict=True):
+        x = self.input_block(taps.flatten(2)).relu_()
+        for (dilated, pointwise, residual_tap), buffer in zip(self.blocks, self.buffers[1:], strict=True):
             taps = buffer.push(x[:, 0])
             if taps is None:
                 return None
-            x = block(taps)
-        return self.encoder.head(x)
+            x = taps[:, :, residual_tap] + pointwise(dilated(taps.flatten(2)).relu_()).relu_()
+        return self.head(x)
 
 
 class SequenceStream:

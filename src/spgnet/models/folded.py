@@ -1,0 +1,101 @@
+"""Trained networks made faster: batch normalization becomes part of the convolution before it.
+
+In evaluation a batch norm scales and shifts each feature by constants, so the linear map before it can do that.
+The results differ by rounding alone.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_linear_bn_eval
+
+from spgnet.models.network import LiftingNetwork
+from spgnet.models.temporal import ConvBlock, ResidualBlock, TemporalEncoder
+
+
+def fold_batch_norm(model: LiftingNetwork) -> LiftingNetwork:
+    """A network for lifting sequences (``dense=True``), with the result of ``model``; that stays as it is.
+
+    Networks without a temporal encoder are copied.
+
+    >>> from spgnet.models import SPGNet, SPGNetConfig
+    >>> model = SPGNet(SPGNetConfig(filter_widths=(3, 3), channels=64, trajectory_channels=32)).eval()
+    >>> keypoints = torch.rand(1, 12, 17, 2)
+    >>> torch.allclose(fold_batch_norm(model)(keypoints, dense=True).pose, model(keypoints).pose, atol=1e-5)
+    True
+
+    Args:
+        model: in evaluation mode.
+    """
+    encoders = (module for module in model.modules() if isinstance(module, TemporalEncoder))
+    return copy.deepcopy(model, {id(encoder): FoldedEncoder(encoder) for encoder in encoders})
+
+
+def fold_linear(block: ConvBlock) -> nn.Linear:
+    """The linear map of a block with its batch norm; a ReLU completes the block in evaluation mode."""
+    return fuse_linear_bn_eval(block.linear, block.norm)
+
+
+class FoldedEncoder(nn.Module):
+    """A :class:`TemporalEncoder` in evaluation mode, as dilated ``Conv1d`` layers over whole sequences.
+
+    PyTorch's convolutions are faster on a CPU than matrix products of gathered taps, if their kernels lie in
+    memory as they need them.
+
+    Args:
+        encoder: in evaluation mode; its weights are copied.
+    """
+
+    def __init__(self, encoder: TemporalEncoder) -> None:
+        super().__init__()
+        widths, dilations = encoder.filter_widths, encoder.dilations
+        self.input_block = _convolution(fold_linear(encoder.input_block), widths[0], 1)
+        self.blocks = nn.ModuleList(
+            FoldedResidualBlock(block, width, dilation)
+            for block, width, dilation in zip(encoder.blocks, widths[1:], dilations[1:], strict=True)
+        )
+        self.head = _convolution(encoder.head, 1, 1)
+
+    def forward(
+        self, x: Float[Tensor, "batch frames inputs"], *, dense: bool = True
+    ) -> Float[Tensor, "batch kept outputs"]:
+        """The outputs of the ``frames - J + 1`` frames that have a whole receptive field.
+
+        Args:
+            x: input features.
+            dense: always true: window by window it is not evaluated.
+        """
+        assert dense
+        hidden = self.input_block(x.mT).relu_()
+        for block in self.blocks:
+            hidden = block(hidden)
+        return self.head(hidden).mT
+
+
+class FoldedResidualBlock(nn.Module):
+    """A :class:`ResidualBlock` whose batch norms are part of its convolutions, channels first."""
+
+    def __init__(self, block: ResidualBlock, width: int, dilation: int) -> None:
+        super().__init__()
+        self.dilated = _convolution(fold_linear(block.dilated), width, dilation)
+        self.pointwise = _convolution(fold_linear(block.pointwise), 1, 1)
+        self.first = block.residual_tap * dilation
+
+    def forward(self, x: Float[Tensor, "batch channels frames"]) -> Float[Tensor, "batch channels kept"]:
+        """One output frame for each that has all of its taps."""
+        residual = self.pointwise(self.dilated(x).relu_()).relu_()
+        return residual.add_(x[:, :, self.first : self.first + residual.shape[2]])
+
+
+def _convolution(linear: nn.Linear, width: int, dilation: int) -> nn.Conv1d:
+    """The convolution over time that a linear map of ``width`` taps, side by side, is."""
+    inputs = linear.in_features // width
+    convolution = nn.utils.skip_init(nn.Conv1d, inputs, linear.out_features, width, dilation=dilation)
+    with torch.no_grad():
+        convolution.weight.copy_(linear.weight.unflatten(1, (width, inputs)).mT)
+        convolution.bias.copy_(linear.bias)
+    return convolution.requires_grad_(False).eval()
