@@ -123,7 +123,7 @@ def test_debug_anywhere_shows_where_input_was_refused(spgnet, arguments):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_all_commands_says_of_each_what_its_function_says(name):
     module = importlib.import_module(COMMANDS[name].module)
-    assert getattr(module, f"{name}_command").__doc__ == COMMANDS[name].summary
+    assert getattr(module, f"{name.replace('-', '_')}_command").__doc__ == COMMANDS[name].summary
 
 
 def test_recipes_can_be_called_by_their_old_names(spgnet):

@@ -13,8 +13,11 @@ import spgnet
 from capture.conftest import SimulatedDetector
 from lifting.people import detected_as, filmed
 from spgnet.capture import people
+from spgnet.cli.commands import parse
 from spgnet.data import sources
-from spgnet.lifting import load_motion
+from spgnet.geometry.camera import opencv_camera
+from spgnet.keypoints import Keypoints
+from spgnet.lifting import Lifter, load_motion
 from spgnet.video import VideoWriter
 from spgnet.view import page
 
@@ -123,3 +126,16 @@ def test_add_a_loss_term(run):
 
 def test_add_a_network(run):
     assert "MPJPE on the test split" in run("08_add_a_network.py", "3")
+
+
+def test_lift_with_onnxruntime_and_numpy_alone(run):
+    pytest.importorskip("onnxscript")
+    points = detected_as(filmed(9)[0].points[..., :2], "coco17").points
+    np.save("keypoints.npy", points)
+    parse(["export-model", "default", "lifter.onnx"])()
+    printed = run("09_onnx_without_pytorch.py", "lifter.onnx", "keypoints.npy", "joints.npy")
+    assert "9 frames; use it for 20 to 40 frames per second" in printed
+    camera = opencv_camera([[1500, 0, 960], [0, 1500, 540], [0, 0, 1]], [], (1920, 1080))
+    keypoints = Keypoints(points, "coco17", timestamps=np.arange(9) / 30, image_size=(1920, 1080))
+    motion = Lifter.from_pretrained().lift(keypoints, camera=camera, smoothing=0.0)
+    np.testing.assert_allclose(np.load("joints.npy"), motion.joints, atol=1e-4)

@@ -14,7 +14,7 @@ class Command(NamedTuple):
     """A command, imported only when it is asked for: most of them need PyTorch, which takes seconds.
 
     Attributes:
-        module: where its function is, called ``NAME_command``.
+        module: where its function is, called ``NAME_command``, with ``_`` for ``-``.
         summary: one line for the help.
     """
 
@@ -50,6 +50,9 @@ COMMANDS = {
         "spgnet.cli.research",
         "Reproduce a table or a figure of the paper on Human3.6M, or on open data; goes on where it stopped.",
     ),
+    "export-model": Command(
+        "spgnet.cli.research", "Write a network as an ONNX file, for programs without PyTorch."
+    ),
     "data": Command(
         "spgnet.cli.research",
         "Check a data set before it is trained or evaluated on: spgnet data check PATH.",
@@ -78,7 +81,7 @@ def parse(arguments: list[str]) -> Callable[[], None]:
     elif name == "evaluate":
         options = module.with_present_input(options)
     return tyro.cli(
-        _deferred(getattr(module, f"{name}_command")),
+        _deferred(getattr(module, f"{name.replace('-', '_')}_command")),
         prog=f"spgnet {name}",
         description=COMMANDS[name].summary,
         args=options,

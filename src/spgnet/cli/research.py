@@ -1,4 +1,4 @@
-"""The researcher's commands: ``spgnet train | evaluate | reproduce | data``."""
+"""The researcher's commands: ``spgnet train | evaluate | reproduce | export-model | data``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from spgnet.errors import InputError
 from spgnet.evaluation import evaluate
 from spgnet.extras import import_extra
 from spgnet.files import write_json, write_text
+from spgnet.lifting.weights import load_weights as load_lifting_weights
 from spgnet.models import LiftingNetwork
 from spgnet.models.baselines.videopose3d import load_videopose3d
+from spgnet.models.onnx_export import export_onnx
 from spgnet.reproduction import ReproduceConfig, reproduce
 from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
 from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
@@ -227,6 +229,29 @@ class DataOptions:
     """check: say what is there, and everything that is wrong."""
     path: tyro.conf.Positional[Path]
     """A data set or a folder of motion (docs/datasets.md)."""
+
+
+@dataclass(frozen=True)
+class ExportModelOptions:
+    """Which network to write, and for what."""
+
+    weights: tyro.conf.Positional[str]
+    """Name of weights in the package (default, live), a run folder, or a safetensors file."""
+    out: tyro.conf.Positional[Path]
+    """The ONNX file."""
+    streaming: bool = False
+    """One frame at a time, with the network's memory as inputs and outputs, instead of whole sequences."""
+    flip: bool = True
+    """Average with the result for the mirrored input (twice the time, slightly more accurate)."""
+    fps: float = 30.0
+    """Frames per second of what it will be used on."""
+
+
+def export_model_command(options: tyro.conf.OmitArgPrefixes[ExportModelOptions]) -> None:
+    """Write a network as an ONNX file, for programs without PyTorch."""
+    model, _ = load_lifting_weights(options.weights)
+    export_onnx(model, options.out, streaming=options.streaming, flip=options.flip, fps=options.fps)
+    console.print(f"Written: {options.out}", soft_wrap=True, highlight=False, markup=False)
 
 
 def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:

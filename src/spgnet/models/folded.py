@@ -1,7 +1,7 @@
 """Trained networks made faster: batch normalization becomes part of the convolution before it.
 
-In evaluation a batch norm scales and shifts each feature by constants, so the linear map before it can do that.
-The results differ by rounding alone.
+In evaluation a batch norm scales and shifts each feature by constants, so the linear map before it can do
+that. The results differ by rounding alone.
 """
 
 from __future__ import annotations
@@ -48,15 +48,16 @@ class FoldedEncoder(nn.Module):
 
     Args:
         encoder: in evaluation mode; its weights are copied.
+        stride: step between the input frames of a receptive field.
     """
 
-    def __init__(self, encoder: TemporalEncoder) -> None:
+    def __init__(self, encoder: TemporalEncoder, stride: int = 1) -> None:
         super().__init__()
-        widths, dilations = encoder.filter_widths, encoder.dilations
-        self.input_block = _convolution(fold_linear(encoder.input_block), widths[0], 1)
+        widths, dilations = encoder.filter_widths, [stride * dilation for dilation in encoder.dilations]
+        self.input_block = _convolution(fold_linear(encoder.input_block), widths[0], dilations[0])
         self.blocks = nn.ModuleList(
             FoldedResidualBlock(block, width, dilation)
-            for block, width, dilation in zip(encoder.blocks, widths[1:], dilations[1:], strict=True)
+            for block, width, dilation in zip(encoder.residual_blocks, widths[1:], dilations[1:], strict=True)
         )
         self.head = _convolution(encoder.head, 1, 1)
 
@@ -95,6 +96,8 @@ def _convolution(linear: nn.Linear, width: int, dilation: int) -> nn.Conv1d:
     """The convolution over time that a linear map of ``width`` taps, side by side, is."""
     inputs = linear.in_features // width
     convolution = nn.utils.skip_init(nn.Conv1d, inputs, linear.out_features, width, dilation=dilation)
+    assert isinstance(convolution, nn.Conv1d)
+    assert convolution.bias is not None
     with torch.no_grad():
         convolution.weight.copy_(linear.weight.unflatten(1, (width, inputs)).mT)
         convolution.bias.copy_(linear.bias)

@@ -49,7 +49,7 @@ class EncoderStream:
         self.input_block, self.head = fold_linear(encoder.input_block), encoder.head
         self.blocks = [
             (fold_linear(block.dilated), fold_linear(block.pointwise), block.residual_tap)
-            for block in encoder.blocks
+            for block in encoder.residual_blocks
         ]
         taps = zip(encoder.filter_widths, encoder.dilations, strict=True)
         self.buffers = [RingBuffer(width, dilation * stride) for width, dilation in taps]

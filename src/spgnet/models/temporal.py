@@ -15,6 +15,7 @@ from __future__ import annotations
 from itertools import accumulate
 from math import prod
 from operator import mul
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -140,6 +141,11 @@ class TemporalEncoder(nn.Module):
             ResidualBlock(channels, width, dropout, causal) for width in filter_widths[1:]
         )
         self.head = nn.Linear(channels, outputs)
+
+    @property
+    def residual_blocks(self) -> list[ResidualBlock]:
+        """``blocks`` with the type of its elements."""
+        return [cast(ResidualBlock, block) for block in self.blocks]
 
     def forward(
         self, x: Float[Tensor, "batch frames inputs"], *, dense: bool = False
