@@ -8,6 +8,7 @@ import math
 import os
 import re
 import secrets
+import shutil
 import time
 import tokenize
 import zipfile
@@ -38,23 +39,60 @@ def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
     Raises:
         OSError: it cannot be written; the error names the file and not the temporary one.
     """
+    with _temporary_path(path, ending) as temporary:
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.replace(path)
+            with suppress(OSError):  # not every file system can
+                _sync(path.parent)
+        except OSError as error:
+            if error.filename not in (None, str(temporary), temporary):
+                raise  # of another file
+            if error.errno is None:
+                raise OSError(f"{path}: {error}") from error
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        finally:
+            with suppress(OSError):  # what went wrong before is told, not this
+                temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A temporary folder, which is removed with what is in it when the ``with`` block ends.
+
+    What a killed process left of the same name is removed by the next one.
+
+    Args:
+        parent: the folder that it is made in.
+        name: what it is for.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with _temporary_path(parent / name) as folder:
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+_in_use: set[str] = set()
+"""Names of the temporary files and folders of this process: in a container, a killed process may have had the
+same number."""
+
+
+@contextmanager
+def _temporary_path(path: Path, ending: str = "") -> Iterator[Path]:
+    """A name beside a path that nobody else uses, after what killed processes left beside it was removed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial{ending}")
-    _sweep(path)
+    _in_use.add(temporary.name)
     try:
+        _sweep(path)
         yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-        with suppress(OSError):  # not every file system can
-            _sync(path.parent)
-    except OSError as error:
-        if error.filename not in (None, str(temporary), temporary):
-            raise  # of another file
-        if error.errno is None:
-            raise OSError(f"{path}: {error}") from error
-        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        with suppress(OSError):  # what went wrong before is told, not this
-            temporary.unlink(missing_ok=True)
+        _in_use.discard(temporary.name)
 
 
 _LEFTOVER = re.compile(r"\.(\d{1,9})-[0-9a-f]{8}\.partial[^/]*")
@@ -63,7 +101,7 @@ _ABANDONED = 86_400
 
 
 def _sweep(path: Path) -> None:
-    """Remove the temporary files of a file that processes left which are no more."""
+    """Remove the temporary files and folders of a name that processes left which are no more."""
     start = f".{path.name}"
     with suppress(OSError):  # a folder that is not there or cannot be read has none to remove
         for other in path.parent.iterdir():
@@ -73,8 +111,13 @@ def _sweep(path: Path) -> None:
                 continue
             with suppress(OSError):
                 old = time.time() - other.stat().st_mtime > _ABANDONED
-                if old or not _is_running(int(match[1])):
-                    other.unlink(missing_ok=True)
+                process = int(match[1])
+                running = name in _in_use if process == os.getpid() else _is_running(process)
+                if old or not running:
+                    if other.is_dir():
+                        shutil.rmtree(other, ignore_errors=True)
+                    else:
+                        other.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:

@@ -23,7 +23,7 @@ from lifting.people import filmed, lifter
 from reproduction.conftest import TINY
 from spgnet import cli
 from spgnet.capture import people
-from spgnet.cli import research  # noqa: F401: imported once, before processes fork
+from spgnet.cli import motion, research
 from spgnet.data import sources
 from spgnet.detection import downloads
 from spgnet.detection.downloads import WheelFile

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 import numpy as np
@@ -41,14 +42,16 @@ def output_folder(folder: Path) -> Iterator[None]:
     """
     new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    trial = folder / ".spgnet"
-    trial.touch()
-    trial.unlink()
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:  # which names the temporary file
+        raise OSError(error.errno, error.strerror, str(folder)) from None
     try:
         yield
     finally:
-        if new and not any(folder.iterdir()):
-            folder.rmdir()
+        if new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
 
 
 def check_outputs(config: CaptureConfig) -> None:
@@ -102,6 +105,7 @@ def save_detected_keypoints(found: DetectedPeople, config: CaptureConfig) -> dic
     """
     if found.video is None:
         return {}
+    config.out.mkdir(parents=True, exist_ok=True)  # another run may have removed it as its own and empty
     files = {}
     for keypoints in found.people:
         person = "" if len(found.people) == 1 else f"-{keypoints.track}"
@@ -133,6 +137,7 @@ def write_outputs(
     Returns:
         The files, by what they are.
     """
+    config.out.mkdir(parents=True, exist_ok=True)
     files = {}
     for motion in motions:
         person = "" if len(motions) == 1 else f"-{motion.track}"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import spgnet
 from spgnet.errors import InputError
@@ -12,7 +17,8 @@ def main() -> None:
     """Entry point of the ``spgnet`` command.
 
     Arguments that cannot be parsed end it with tyro's message and exit status 2. Other input that cannot be
-    used, and files that cannot be read or written, end it with one line on standard error and status 1. With
+    used, files that cannot be read or written, Ctrl-C and SIGTERM end it with one line on standard error and
+    status 1. With
     ``--debug`` among the arguments, the traceback of either is shown. Any other exception is a fault of this
     package and always shows its traceback.
     """
@@ -22,11 +28,12 @@ def main() -> None:
         if arguments == ["--version"]:
             print(f"spgnet {spgnet.__version__}")
             return
-        from spgnet.cli.commands import (
-            parse,  # imported here so that Ctrl-C ends the imports with one line, too
-        )
+        with _sigterm_interrupts():
+            from spgnet.cli.commands import (
+                parse,  # imported here so that Ctrl-C ends the imports with one line, too
+            )
 
-        parse(arguments)()
+            parse(arguments)()
     except (InputError, OSError) as error:
         if debug:
             raise
@@ -37,6 +44,23 @@ def main() -> None:
         raise
     except KeyboardInterrupt:
         raise SystemExit("spgnet: interrupted") from None
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Within it SIGTERM ends what is done as Ctrl-C does, so that temporary files are removed."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # no other thread may set handlers
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _first_cause(error: BaseException) -> BaseException:

