@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 
 from spgnet.errors import InputError, prefix_errors
-from spgnet.files import read_json, read_json_lines, read_npz, whole_file, write_json, write_text
+from spgnet.files import (
+    read_json,
+    read_json_lines,
+    read_npz,
+    scratch_folder,
+    sweep_leftovers,
+    whole_file,
+    write_json,
+    write_text,
+)
 
 
 def write_half(path: Path, error: BaseException) -> None:
@@ -106,6 +115,36 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_and_what_others_write_
         write_text(path, "another")
         assert running.exists()
     assert sorted(tmp_path.iterdir()) == sorted([path, other, user])
+
+
+def test_a_leftover_under_this_process_s_own_number_is_removed_as_in_a_container(tmp_path):
+    left = tmp_path / f".file.txt.{os.getpid()}-0123abcd.partial"
+    left.write_text("of a process that had the number before")
+    write_text(tmp_path / "file.txt", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def use_scratch(folder: Path) -> None:
+    with scratch_folder(folder, "work") as scratch:
+        assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("sweep", [use_scratch, lambda folder: sweep_leftovers(folder / "work")])
+def test_a_scratch_folder_of_a_killed_process_is_removed_by_the_next(tmp_path, sweep):
+    script = (
+        "import os, pathlib, sys; from spgnet.files import scratch_folder\n"
+        "with scratch_folder(pathlib.Path(sys.argv[1]), 'work') as folder:\n"
+        "    (folder / 'file').write_text('half'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert [path.name for path in tmp_path.glob("*/*")] == ["file"]
+    with scratch_folder(tmp_path, "work") as one:
+        (one / "file").touch()
+        sweep(tmp_path)
+        assert [path.parent for path in tmp_path.glob("*/*")] == [one]
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError), scratch_folder(tmp_path / "no", "work"):
+        pass
 
 
 def test_contents_are_on_the_disk_before_they_have_their_name(tmp_path, monkeypatch):

@@ -47,8 +47,8 @@ def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
             with suppress(OSError):  # not every file system can
                 _sync(path.parent)
         except OSError as error:
-            if error.filename not in (None, str(temporary), temporary):
-                raise  # of another file
+            if error.filename is not None and temporary.name not in str(error.filename):
+                raise  # of another file (FFmpeg puts "file:" before the name)
             if error.errno is None:
                 raise OSError(f"{path}: {error}") from error
             raise OSError(error.errno, error.strerror, str(path)) from error
@@ -89,7 +89,7 @@ def _temporary_path(path: Path, ending: str = "") -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial{ending}")
     _in_use.add(temporary.name)
     try:
-        _sweep(path)
+        sweep_leftovers(path)
         yield temporary
     finally:
         _in_use.discard(temporary.name)
@@ -100,8 +100,11 @@ _ABANDONED = 86_400
 """Seconds after which a temporary file is a leftover, whoever wrote it."""
 
 
-def _sweep(path: Path) -> None:
-    """Remove the temporary files and folders of a name that processes left which are no more."""
+def sweep_leftovers(path: Path) -> None:
+    """Remove the temporary files and folders beside a path that killed processes left.
+
+    :func:`whole_file` and :func:`scratch_folder` do so themselves.
+    """
     start = f".{path.name}"
     with suppress(OSError):  # a folder that is not there or cannot be read has none to remove
         for other in path.parent.iterdir():

@@ -1,12 +1,17 @@
 """What cannot be lifted ends in one line that says why, and leaves nothing behind."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from capture.conftest import SimulatedDetector
 from lifting.people import filmed
+from spgnet.capture import run
+from spgnet.capture.outputs import output_folder
 from spgnet.keypoints import save_keypoints
 from spgnet.lifting import load_motion
 
@@ -153,6 +158,39 @@ def test_ctrl_c_ends_with_one_line_and_leaves_nothing(spgnet, video, monkeypatch
     monkeypatch.setattr(SimulatedDetector, "pose", interrupted)
     refused(spgnet("lift", "walk.mp4", "--overlay", "overlay.mp4"), "interrupted")
     assert not Path("overlay.mp4").exists()
+
+
+def test_sigterm_ends_like_ctrl_c(spgnet, video, monkeypatch):
+    def terminated(self: SimulatedDetector, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return self.points[:1]
+
+    monkeypatch.setattr(SimulatedDetector, "pose", terminated)
+    refused(spgnet("lift", "walk.mp4", "--overlay", "overlay.mp4"), "interrupted")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_two_lifts_into_one_folder_do_not_take_it_from_each_other(tmp_path):
+    with output_folder(tmp_path / "out"), pytest.raises(KeyError), output_folder(tmp_path / "out"):
+        raise KeyError
+    assert not (tmp_path / "out").exists()
+    with output_folder(tmp_path / "out"), output_folder(tmp_path / "out"):
+        (tmp_path / "out/motion.npz").touch()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["motion.npz"]
+
+
+def test_results_are_written_though_another_lift_removed_the_folder_that_it_left_empty(
+    spgnet, clip, monkeypatch
+):
+    lift = run.lift
+
+    def remove(*arguments: object, **options: object) -> object:
+        Path("out").rmdir()
+        return lift(*arguments, **options)
+
+    monkeypatch.setattr(run, "lift", remove)
+    assert spgnet("lift", "walk.npz")[0] is None
+    assert Path("out/motion.npz").is_file()
 
 
 def test_a_failure_at_the_end_leaves_whole_files_only(spgnet, video, monkeypatch):

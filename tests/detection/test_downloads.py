@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import signal
+import socket
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -116,6 +121,47 @@ def test_a_wheel_that_cannot_be_had_is_told_in_one_line(tmp_path):
     with pytest.raises(ValueError, match="cannot be downloaded") as error:
         fetch_from_wheel(str(tmp_path / "no-1.0-py3-none-any.whl"), "", {}, lambda line: None)
     assert "\n" not in str(error.value)
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_anything_is_downloaded(tmp_path, small, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("SPGNET_CACHE", str(tmp_path / "file/cache"))
+    monkeypatch.setattr(downloads, "_download", no_download)
+    with pytest.raises(InputError, match=r"file/cache.*cannot be written.*SPGNET_CACHE") as error:
+        detector_weights(report=no_download)
+    assert "\n" not in str(error.value)
+
+
+KILLED_DOWNLOAD = """
+import os, signal, subprocess
+from spgnet.detection import downloads
+
+begin = subprocess.Popen
+
+def begin_and_die(command, **options):
+    print(begin(command, **options).pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+subprocess.Popen = begin_and_die
+downloads.detector_weights()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked for in /proc")
+def test_a_download_ends_with_the_process_that_began_it_and_what_it_left_is_swept(cache, small, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # an index that never answers
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        command = [sys.executable, "-c", KILLED_DOWNLOAD]
+        killed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        assert killed.returncode == -signal.SIGKILL
+        end = time.monotonic() + 60
+        while Path(f"/proc/{int(killed.stdout)}").exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    assert len(list(cache.glob(".download.*"))) == 1
+    fill(cache / "detector", small)
+    detector_weights()
+    assert [path.name for path in cache.iterdir()] == ["detector"]
 
 
 def test_a_python_without_pip_is_told_so(monkeypatch):

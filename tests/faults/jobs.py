@@ -66,7 +66,8 @@ class Job:
     def files(self, folder: Path) -> dict[str, Path]:
         """Its result files by their names, without temporary ones."""
         found = (path for path in sorted((folder / self.results).rglob("*")) if path.is_file())
-        return {str(path.relative_to(folder)): path for path in found if not path.name.startswith(".")}
+        names = {str(path.relative_to(folder)): path for path in found}
+        return {name: path for name, path in names.items() if "/." not in f"/{name}"}
 
     def contents(self, folder: Path) -> dict[str, Any]:
         """What must be the same after every run; clocks and commands are left out."""

@@ -21,8 +21,11 @@ from spgnet.files import read_json
 from spgnet.geometry.rigs import random_rig
 from spgnet.models import SPGNetConfig
 from spgnet.synthetic.procedural import procedural_clips
+from spgnet.training import loop
+from spgnet.training.checkpoint import read_progress
 from spgnet.training.experiments import Experiment, mean_and_spread, run_experiments
 from spgnet.training.recipes import TrainConfig
+from spgnet.training.runs import read_log
 
 TINY = TrainConfig(
     model=SPGNetConfig((3,), channels=8, trajectory_channels=4), epochs=1, steps_per_epoch=2, batch_size=16
@@ -59,6 +62,29 @@ def test_what_is_done_is_read_and_what_is_not_is_run(tmp_path):
     assert again == results
     assert kept.stat().st_mtime_ns == before
     assert {path: path.stat().st_mtime_ns for path in weights} == weights  # evaluated again, not trained
+
+
+def test_a_run_that_was_killed_before_its_last_checkpoint_comes_to_its_end(tmp_path, monkeypatch):
+    recipe = replace(TINY, steps_per_epoch=3, checkpoint_every=1)
+    straight = run_experiments([Experiment("", recipe, tmp_path / "straight")])
+    save, saved = loop.save_checkpoint, []
+
+    def die(path: Path, *arguments: Any) -> None:
+        saved.append(path.name)
+        if len(saved) == 4:
+            raise KeyboardInterrupt
+        save(path, *arguments)
+
+    killed = Experiment("", recipe, tmp_path / "killed")
+    monkeypatch.setattr(loop, "save_checkpoint", die)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiments([killed])
+    assert saved == ["last.safetensors", "last.safetensors", "best.safetensors", "last.safetensors"]
+    assert len(read_log(killed.run_dir)) == 1  # the whole log, beside a checkpoint of the second step
+    assert read_progress(killed.run_dir / "last.safetensors").step == 2
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    assert run_experiments([killed])[0]["evaluation"] == straight[0]["evaluation"]
+    assert read_progress(killed.run_dir / "last.safetensors").step == 3
 
 
 def test_results_of_another_recipe_are_not_mixed_in(tmp_path):
@@ -119,6 +145,18 @@ def test_a_signal_stops_all_jobs_after_a_checkpoint_and_begins_no_others(tmp_pat
     assert process.exitcode not in (None, 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
     wait_until(lambda: not children_of(process.pid or 0))
+
+
+def test_the_jobs_of_a_killed_process_end_too(tmp_path):
+    process = in_another_process(run_at_once, [long(tmp_path, each) for each in range(2)])
+    begun = [tmp_path / each / "last.safetensors" for each in "01"]
+    wait_until(lambda: all(path.exists() for path in begun), process)
+    children = children_of(process.pid or 0)
+    assert len(children) == 2
+    process.kill()
+    process.join(60)
+    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    assert all(read_progress(path).step > 0 for path in begun)
 
 
 def children_of(pid: int) -> list[int]:

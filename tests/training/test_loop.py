@@ -25,6 +25,7 @@ from spgnet.files import read_json
 from spgnet.models import RayNetConfig, SPGNetConfig, VideoPose3DConfig
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training import loop as training
+from spgnet.training.checkpoint import read_progress
 from spgnet.training.loop import Machine, epoch_order, step_seed, train
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 from spgnet.training.recipes import BASELINE_LOSS, RECIPES, SPGNET_LOSS, TrainConfig
@@ -606,6 +607,18 @@ def test_an_accelerator_that_is_not_there_is_named(dataset, tmp_path):
     with pytest.raises(ValueError, match="cannot run on accelerator 'cuda'"):
         train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset, machine=Machine(accelerator="cuda"))
     assert not (tmp_path / "run").exists()
+
+
+def test_an_epoch_is_told_when_nothing_of_it_can_be_lost_any_more(dataset, tmp_path):
+    told = []
+
+    def on_epoch(entry) -> None:
+        assert read_progress(tmp_path / "run/last.safetensors").step == entry["step"]
+        assert read_log(tmp_path / "run")[-1] == entry
+        told.append(entry["step"])
+
+    assert train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset, on_epoch=on_epoch)
+    assert told == [6, 12]
 
 
 def test_a_second_signal_stops_at_once(dataset, tmp_path):

