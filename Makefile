@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-faults lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/spgnet demo
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest
+
+# Every fault on every command: about an hour on one core (ARGUMENTS="--only train --count 10 --seed 3": a part).
+test-faults: $(VENV)/.ready
+	$(BIN)/python tests/faults/run.py --write $(ARGUMENTS)
 
 lint: $(VENV)/.ready-to-develop
 	$(BIN)/ruff check .
