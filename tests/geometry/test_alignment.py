@@ -172,7 +172,28 @@ def test_coinciding_joints_go_to_the_centroid_and_a_coinciding_target_is_met():
     torch.testing.assert_close(similarity_align(target, point), point, atol=1e-12, rtol=0)
 
 
-def test_a_pose_of_nan_is_an_error():
-    predicted, target = poses(3)
+def test_many_poses_at_once_are_aligned_as_few_are():
+    """Generic ones, ever flatter ones, mirrored ones and those without a unique alignment, in any order."""
+    predicted, target = poses(5000, dtype=torch.float64)
+    flatness = 10.0 ** -torch.arange(5000).remainder(9)[:, None]
+    predicted[1000:3000, :, 2] *= flatness[1000:3000]
+    target[1000:2000, :, 2] *= flatness[1000:2000]
+    predicted[4000:4500, :, 0] *= -1
+    kinds = torch.stack(list(degenerate_poses().values())).double()
+    predicted = torch.cat((kinds.repeat_interleave(len(kinds), 0), predicted))
+    target = torch.cat((kinds.repeat(len(kinds), 1, 1), target))
+    few = torch.cat(
+        [similarity_align(*pair) for pair in zip(predicted.split(20), target.split(20), strict=True)]
+    )
+    many = similarity_align(predicted, target)
+    error, expected = ((each - target).norm(dim=-1).mean(-1) for each in (many, few))
+    assert many.isfinite().all()
+    assert ((error - expected).abs() <= 1e-9 * expected.clamp_min(1)).all()  # 1e-6 mm of metres
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_a_pose_of_nan_is_an_error(count):
+    predicted, target = poses(count)
+    predicted[1, 4, 2] = torch.nan
     with pytest.raises(torch.linalg.LinAlgError):
-        similarity_align(predicted * torch.nan, target)
+        similarity_align(predicted, target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -24,8 +24,9 @@ def similarity_align(
     source, goal = predicted.double(), target.double()
     source_mean, goal_mean = source.mean(-2, keepdim=True), goal.mean(-2, keepdim=True)
     centred = source - source_mean
-    rotation, agreement = _best_rotation(centred.mT @ (goal - goal_mean))
-    scale = _ratio(agreement, centred.square().sum((-2, -1)))
+    covariance = centred.mT @ (goal - goal_mean)
+    rotation = _best_rotation(covariance)
+    scale = _ratio((covariance * rotation).sum((-2, -1)), centred.square().sum((-2, -1)))
     return (centred @ (scale[..., None, None] * rotation) + goal_mean).to(predicted.dtype)
 
 
@@ -44,16 +45,71 @@ def scale_align(
     return scale[..., None, None] * predicted + target_root
 
 
-def _best_rotation(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotation R of greatest trace(Rᵀ covariance), for row vectors (x R), and that trace.
+_BLOCK = 4096
+"""Matrices that are worked on together; so many stay in a processor's cache."""
+_FEW = 64
+"""Number of matrices up to which one SVD each is as fast."""
+_NEARLY_FLAT = 1e-6
+"""Determinant of a matrix of norm 1 below which the iteration would need too many steps."""
+_STEPS = 12
 
-    By SVD. The closed form of the quaternion (Theobald 2005) would about halve the time of an alignment,
-    but is centimetres off for mirrored poses; the 4x4 eigenproblem (Horn 1987) takes as long.
+
+def _best_rotation(covariance: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotation R of greatest trace(Rᵀ covariance), for row vectors (x R).
+
+    That is the orthogonal factor of the polar decomposition if the determinant is positive, and else it needs
+    an SVD. Newton's iteration finds it in a sixth of the time of an SVD.
     """
+    flat = covariance.reshape(-1, 3, 3)
+    if len(flat) <= _FEW:
+        return _rotation_by_svd(covariance)
+    rotation, found = (
+        torch.cat(parts) for parts in zip(*map(_polar_rotation, flat.split(_BLOCK)), strict=True)
+    )
+    if not bool(found.all()):
+        rotation[~found] = _rotation_by_svd(flat[~found])
+    return rotation.view(covariance.shape)
+
+
+def _rotation_by_svd(covariance: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
     left, singular, right = torch.linalg.svd(covariance)
     signs = torch.ones_like(singular)
     signs[..., 2] = torch.linalg.det(left @ right).sign()
-    return left @ (signs.unsqueeze(-1) * right), (signs * singular).sum(-1)
+    return left @ (signs.unsqueeze(-1) * right)
+
+
+def _polar_rotation(matrices: Float[Tensor, "batch 3 3"]) -> tuple[Tensor, Bool[Tensor, " batch"]]:
+    """The orthogonal factor of each matrix, and where the determinant is large enough for it to be right.
+
+    By Newton's iteration X <- (g X + X⁻ᵀ / g) / 2 with g = |det X|^(-1/3) (Higham, "Computing the polar
+    decomposition, with applications", SIAM J. Sci. Stat. Comput. 1986). Its error is squared in every step.
+    The entries are rows of their own, so that a step is a few operations on long vectors.
+    """
+    x = matrices.flatten(1).T.contiguous()
+    x /= x.square().sum(dim=0).sqrt()
+    found, change = _cofactors(x)[1] > _NEARLY_FLAT, torch.full_like(x[0], torch.inf)
+    for _ in range(_STEPS):
+        cofactors, determinant = _cofactors(x)
+        factor = determinant.abs().pow(-1 / 3)
+        following = (factor * x + cofactors / (factor * determinant)) / 2
+        change = (following - x).abs().amax(dim=0)
+        x = following
+        if not bool((found & (change > 1e-9)).any()):
+            break
+    return x.T.view(-1, 3, 3), found & (change <= 1e-9)
+
+
+def _cofactors(x: Float[Tensor, "9 batch"]) -> tuple[Float[Tensor, "9 batch"], Float[Tensor, " batch"]]:
+    """The cofactors of matrices whose entries are rows, and the determinants."""
+    a, b, c, d, e, f, g, h, i = x
+    cofactors = torch.stack(
+        (
+            *(e * i - f * h, f * g - d * i, d * h - e * g),
+            *(c * h - b * i, a * i - c * g, b * g - a * h),
+            *(b * f - c * e, c * d - a * f, a * e - b * d),
+        )
+    )
+    return cofactors, a * cofactors[0] + b * cofactors[1] + c * cofactors[2]
 
 
 def _ratio(numerator: Tensor, squares: Tensor) -> Tensor:
