@@ -21,6 +21,7 @@ import torch
 import tyro
 
 from spgnet.datasets.archive import load_motion_archive
+from spgnet.datasets.movements import HELD_OUT_PEOPLE
 from spgnet.evaluation import markdown_table
 from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.geometry.motion_clip import MotionClip
@@ -37,16 +38,15 @@ ERRORS = 0.8
 """Factor of the simulated detector's errors, for the same reason."""
 WIDENING = (-0.1, 0.8)
 """By which share of their distance from the pelvis hips are farther out as they flex (docs/noise.md)."""
-HELD_OUT = {
-    "uiprmd_correct.npz": ("uiprmd-s09", "uiprmd-s10"),
-    "uiprmd_incorrect.npz": ("uiprmd-s09", "uiprmd-s10"),
-    "cmu_iclone.npz": ("cmu05",),
-    "cmu_everyday.npz": None,
-    "cmu_sports.npz": None,
-    "cmu_misc.npz": None,
-}
-"""Archives, and the subjects of each that the videos show (None: all). The package's weights were trained on
-none of them; today's recipe trains on some (s10, and most of CMU's everyday movement, sports and misc)."""
+ARCHIVES = (
+    "uiprmd_correct.npz",
+    "uiprmd_incorrect.npz",
+    "cmu_iclone.npz",
+    "cmu_everyday.npz",
+    "cmu_sports.npz",
+    "cmu_jump.npz",
+)
+"""Archives with people whom the package's weights were not trained on; the videos show these alone."""
 SECONDS = 8.0
 HIDDEN, HIDDEN_SECONDS = 0.08, 0.6
 """Share of the time in which the end of a limb is not seen, and how long that lasts on average."""
@@ -87,7 +87,7 @@ def simulated_videos(
         fps: frames per second.
     """
     rng = np.random.default_rng(seed)
-    archives = {name: _held_out_clips(motion, name) for name in HELD_OUT}
+    archives = {name: _held_out_clips(motion, name) for name in ARCHIVES}
     for number in range(count):
         name = list(archives)[number % len(archives)]
         clip = archives[name][rng.integers(len(archives[name]))]
@@ -105,9 +105,8 @@ def film(clip: MotionClip, rng: np.random.Generator, *, fps: float = 50.0) -> Si
 
 
 def _held_out_clips(motion: Path, name: str) -> list[MotionClip]:
-    subjects = HELD_OUT[name]
     clips = load_motion_archive(motion / name)
-    return [clip for clip in clips if (subjects is None or clip.subject in subjects) and len(clip) >= 100]
+    return [clip for clip in clips if clip.subject in HELD_OUT_PEOPLE and len(clip) >= 100]
 
 
 def _detected(name: str, world: torch.Tensor, fps: float, rng: np.random.Generator) -> SimulatedVideo:
