@@ -6,7 +6,19 @@ import h5py
 import numpy as np
 import pytest
 from scipy.io import netcdf_file
-from written_files import FPS, SIZE, a_body, a_track, array, check, deeplabcut, mediapipe, table, write_json
+from written_files import (
+    FPS,
+    SIZE,
+    a_body,
+    a_track,
+    array,
+    check,
+    deeplabcut,
+    mediapipe,
+    openpose,
+    table,
+    write_json,
+)
 
 from spgnet.keypoints import load_keypoints
 from spgnet.keypoints.keypoint_names import body_part, match_names
@@ -100,6 +112,51 @@ def test_a_row_for_each_keypoint_makes_a_row_for_each_frame(tmp_path):
     (tmp_path / "x.csv").write_text("\n".join([*lines, lines[-1]]))
     with pytest.raises(ValueError, match="line 200: a second row of '32' in one frame"):
         load(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "x{0},y{0},c{0}",
+        "x_{0},y_{0},score_{0}",
+        "{0}_x,{0}_y,{0}_conf",
+        "keypoint_{0}_x,keypoint_{0}_y,keypoint_{0}_visibility",
+        "kp{0}x,kp{0}y,kp{0}s",
+        "x{0},y{0},z{0},v{0}",
+    ],
+)
+@pytest.mark.parametrize("keypoint_set", ["mediapipe33", "coco17", "halpe26"])
+def test_keypoints_may_have_numbers_in_a_table(tmp_path, columns, first, keypoint_set):
+    body = a_body(keypoint_set)
+    order = np.random.default_rng(0).permutation(body.shape[1])  # their numbers count, and not their order
+    depth = np.insert(body, 2, -0.5, axis=2) if "z" in columns else body
+    lines = ["frame," + ",".join(columns.format(first + index) for index in order)]
+    lines += [
+        f"{frame}," + ",".join(map(str, pose[order].ravel().tolist())) for frame, pose in enumerate(depth)
+    ]
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    (person,) = load(tmp_path / "x.csv")
+    check(person, body, keypoint_set)
+    assert ("columns that are not understood are left out: z" in str(person.remarks)) == ("z" in columns)
+
+
+def test_25_numbered_keypoints_have_the_set_of_their_body(tmp_path):
+    for keypoint_set in ("body25", "body25b"):
+        body = a_body(keypoint_set)
+        lines = [",".join(f"x{index},y{index}" for index in range(25))]
+        lines += [",".join(map(str, pose[:, :2].ravel().tolist())) for pose in body]
+        (tmp_path / "x.csv").write_text("\n".join(lines))
+        assert load(tmp_path / "x.csv")[0].keypoint_set == keypoint_set
+
+
+def test_numbers_without_names_are_no_table(tmp_path):
+    np.savetxt(tmp_path / "x.csv", POINTS.reshape(6, 51), delimiter=",")
+    with pytest.raises(ValueError, match=r"the first row holds numbers and no names .* save .* as \.npy"):
+        load(tmp_path / "x.csv")
+    np.savetxt(tmp_path / "x.txt", POINTS.reshape(6, 51))
+    with pytest.raises(ValueError, match=r"lines of 51 numbers, without names: save them as \.npy"):
+        load(tmp_path / "x.txt")
 
 
 def test_people_may_have_names_in_a_table(tmp_path):
@@ -247,6 +304,32 @@ def test_rows_of_numbers_and_people_in_one_array_are_unfolded(tmp_path):
     np.testing.assert_allclose(person.points, body, rtol=1e-6)
 
 
+def test_an_archive_may_call_its_arrays_what_it_likes(tmp_path):
+    body, path = a_body("coco17"), tmp_path / "x.npz"
+    for arrays in (
+        {"arr_0": body},
+        {"kp2d": body, "fps": FPS},
+        {"kpts": body[..., :2], "conf": body[..., 2], "other": np.zeros(3)},
+        {"keypoints": body[..., :2], "scores": body[..., 2], "note": np.array("a walk")},
+        {"keypoints": body[..., :2], "keypoint_scores": body[..., 2], "image_size": SIZE},
+    ):
+        np.savez(path, **arrays)
+        check(load(path)[0], body, "coco17")
+    np.savez(path, keypoints=body[..., :2], fps=FPS)
+    assert load_keypoints(path, image_size=SIZE)[0].remarks == (
+        "there are no scores: every keypoint with a position counts as sure",
+    )
+    content = {"keypoints": body[..., :2].tolist(), "keypoint_set": "coco17", "fps": FPS, "image_size": SIZE}
+    (person,) = load_keypoints(write_json(tmp_path / "x.json", content))
+    np.testing.assert_array_equal(person.points[..., 2], 1)
+    np.savez(path, one=body, other=body)
+    with pytest.raises(ValueError, match="no key 'keypoints' among one, other; expected an"):
+        load(path)
+    np.savez(path, joints=np.zeros((6, 17, 3)), joint_names=np.array(["nose"]))
+    with pytest.raises(ValueError, match=r"a lifted motion, .* 2D keypoints are in the keypoints\.npz"):
+        load(path)
+
+
 def test_entries_that_do_not_say_their_frames_are_frames(tmp_path):
     body = a_body("coco17")
     (person,) = load(write_json(tmp_path / "x.json", [{"keypoints": pose.tolist()} for pose in body]))
@@ -338,9 +421,57 @@ def test_other_files_are_called_what_they_are(tmp_path, name, told):
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Calib.toml", "settings or a calibration; cameras are given with --camera"),
+        ("walk.bvh", "3D motion; 2D keypoints or a video"),
+        ("pose.zip", "an archive; unpack it"),
+    ],
+)
+def test_files_of_another_kind_are_called_what_they_are(tmp_path, name, told):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ValueError, match=told):
+        load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            {"skeleton": [[1, 2]] * 17, "conf": [1] * 17},
+            "is spgnet, an .* rename 'skeleton' to 'keypoints', with x, y and score",
+        ),
+        ([{"joints": [[1, 2]] * 17}] * 3, "is alphapose, a JSON list .* rename 'joints' to 'keypoints'"),
+        ({"smpl": {"betas": [0] * 10}, "thetas": [0] * 72}, "JSON of a 3D pose .* expected 2D keypoints"),
+        ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "a box without keypoints, expected .* pose detector"),
+        ({"people": [{"pose_keypoints_3d": [1] * 100}]}, "in 3D only, expected 2D ones: pose_keypoints_2d"),
+        ([[{"x": 0.1, "y": 0.2}] * 478], "478 landmarks, those of a face, expected the 33 of a pose"),
+    ],
+)
+def test_json_that_is_not_read_is_called_what_it_is_with_the_nearest_format(tmp_path, content, told):
+    with pytest.raises(ValueError, match=told) as raised:
+        load(write_json(tmp_path / "x.json", content))
+    assert len(str(raised.value)) < 300 + len(str(tmp_path))
+
+
+def test_a_folder_around_one_folder_of_keypoints_is_that_one(tmp_path):
+    (tmp_path / "project/pose/cam01_json").mkdir(parents=True)
+    openpose(tmp_path / "project/pose/cam01_json", a_body("coco18"))
+    (tmp_path / "project/Config.toml").write_text("")
+    for folder, name in (("project/pose", "cam01_json"), ("project", "pose/cam01_json")):
+        (person,) = load(tmp_path / folder)
+        assert f"read from {name}" in person.remarks
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels/1.txt").write_text("0 0.5 0.5 0.1 0.1")
+    (tmp_path / "walk.avi").write_bytes(b"x")
+    with pytest.raises(ValueError, match="lines have 5 numbers: boxes of Ultralytics without keypoints"):
+        load(tmp_path)
+
+
 def test_a_folder_of_cameras_is_not_one_clip(tmp_path):
     for camera in ("cam01_json", "cam02_json"):
         (tmp_path / camera).mkdir()
         write_json(tmp_path / camera / "x_0.json", {"people": []})
-    with pytest.raises(ValueError, match=r"a folder of 2 folders of keypoints, .*: cam01_json, cam02_json"):
+    with pytest.raises(ValueError, match=r"a folder with 2 folders of keypoints, .*: cam01_json, cam02_json"):
         load(tmp_path)

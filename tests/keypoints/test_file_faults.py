@@ -96,7 +96,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "bytes for JSON": (_bytes, "not a text file: expected UTF-8"),
     "other JSON": (
         _text("x.json", '{"a": 1}'),
-        r"no known format \(an object with 'a'\); expected one of .*spgnet: ",
+        r"no known format \(an object with 'a'\); the nearest of .* is spgnet, an \.npz or",
     ),
     "immense numbers": (
         _text("x.json", '[{"image_id": "1.jpg", "keypoints": [1' + "0" * 400 + "]}]"),
@@ -117,11 +117,15 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
         r"expected \.npz, \.json, \.csv, .* or a folder of \.json, not \.mp4",
     ),
     "pickled keypoints": (_npz(keypoints=OBJECTS), "holds pickled Python objects, which are never opened"),
-    "no keypoints": (_npz(kp2d=NOWHERE, fps=3.0), r"no key 'keypoints' \(fps of the known keys\)"),
+    "no keypoints": (
+        _npz(kp2d=NOWHERE, other=NOWHERE, fps=3.0),
+        r"no key 'keypoints' among fps, kp2d, other; expected",
+    ),
     "no set": (_npz(keypoints=NOWHERE), "no key 'keypoint_set', .* give --keypoint-set"),
     "unknown set": (_npz(keypoints=NOWHERE, keypoint_set="mpii16"), "no keypoint set 'mpii16'; there are"),
     "wrong count": (_npz(keypoints=NOWHERE, keypoint_set="halpe26"), "17 keypoints, expected 26 for halpe26"),
-    "no scores": (_npz(keypoints=NOWHERE[..., :2]), r"shape \[6, 17, 2\], expected .*frames, keypoints, 3"),
+    "one number": (_npz(keypoints=NOWHERE[..., :1]), r"shape \[6, 17, 1\], expected .*frames, keypoints, 3"),
+    "ragged": (_text("x.json", '{"keypoints": [[[1, 2, 3]], [[1]]], "fps": 3}'), "an irregular list"),
     "NaN everywhere": (_npz(keypoints=NOWHERE, keypoint_set="coco17"), "it holds no person: no keypoint"),
     "no frames": (_npz(keypoints=NOWHERE[:0], keypoint_set="coco17"), "keypoints has no frames"),
     "facts": (
@@ -177,7 +181,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "few landmarks": (
         lambda folder: mediapipe(folder, np.ones((2, 21, 3))),
-        "has 21 landmarks, expected 33",
+        "has 21 landmarks, those of a hand, expected the 33 of a pose",
     ),
 }
 

@@ -73,6 +73,20 @@ def read_camera(
         return (_fit(camera, image_size, rotate) if image_size else camera), calibration
 
 
+def stated_image_size(path: Path, name: str | None) -> tuple[int, int] | None:
+    """Width and height in pixels for which a file's camera was calibrated; None if the file does not say.
+
+    Raises:
+        InputError: as :func:`load_camera`.
+    """
+    with prefix_errors(path, longest=_LONGEST_MESSAGE):
+        calibration = _read(path, name)
+        if calibration.image_size is None:
+            return None
+        width, height = build_camera(calibration, None).image_size.tolist()
+        return int(width), int(height)
+
+
 def _fit(camera: Camera, image_size: tuple[int, int], rotate: ImageRotation) -> Camera:
     """A given camera for turned images: see :func:`find_camera`."""
     recorded = rotated_size(image_size, rotate)
@@ -115,6 +129,8 @@ def _short(values: Tensor) -> list[float]:
 
 def _read(path: Path, name: str | None) -> Calibration:
     """The calibration in a file of any format."""
+    if path.is_dir():
+        raise InputError("a folder, expected a camera file in it")
     if not path.is_file():
         raise InputError("no such file")
     with path.open("rb") as file:

@@ -11,12 +11,20 @@ import numpy as np
 from jaxtyping import Real
 
 from spgnet.camera_files import FoundCamera, IntrinsicsSource, find_camera
+from spgnet.camera_files.files import stated_image_size
 from spgnet.detection import Detector, RtmDetector, TrackedPerson, detect_video, select_people
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.image_rotation import ImageRotation
-from spgnet.keypoints import KeypointFormat, Keypoints, KeypointSetName, load_keypoints
-from spgnet.keypoints.files import KEYPOINT_SUFFIXES, REFUSED_SUFFIXES
+from spgnet.keypoints import KeypointFormat, Keypoints, KeypointSetName
+from spgnet.keypoints.files import (
+    KEYPOINT_SUFFIXES,
+    OTHER_SUFFIXES,
+    REFUSED_SUFFIXES,
+    keypoint_folders,
+    read_keypoints,
+)
+from spgnet.keypoints.raw import GivenMetadata
 from spgnet.lifting.inputs import as_keypoints
 from spgnet.video import Frame, FrameSource, open_frames
 from spgnet.video.images import SUFFIXES as IMAGE_SUFFIXES
@@ -98,7 +106,8 @@ def find_people(
     if not isinstance(source, str | Path) or is_keypoints(Path(source)):
         if detect_every > 1:
             raise InputError("detect_every is for videos")
-        people = _read_people(source, keypoint_set, fps, image_size, format)
+        given = GivenMetadata(keypoint_set, fps, image_size, _camera_size(source, camera, camera_name))
+        people = _read_people(source, given, format)
         if rotate:
             people = [one.rotated(rotate) for one in people]
         found = find_camera(
@@ -125,27 +134,35 @@ def is_keypoints(path: Path) -> bool:
     if path.is_dir():
         suffixes = {file.suffix.lower() for file in path.iterdir() if not file.name.startswith(".")}
         return not suffixes & set(IMAGE_SUFFIXES) and (
-            bool(suffixes & {*KEYPOINT_SUFFIXES, *REFUSED_SUFFIXES}) or any(path.glob("*/*.json"))
+            bool(suffixes & {*KEYPOINT_SUFFIXES, *REFUSED_SUFFIXES}) or bool(keypoint_folders(path))
         )
-    return path.suffix.lower() in (*KEYPOINT_SUFFIXES, *REFUSED_SUFFIXES)
+    return path.suffix.lower() in (*KEYPOINT_SUFFIXES, *REFUSED_SUFFIXES, *OTHER_SUFFIXES)
+
+
+def _camera_size(
+    source: LiftSource, camera: Camera | Path | str | None, name: str | None
+) -> tuple[int, int] | None:
+    """The image size for which a keypoint file's camera was calibrated, if that is stated."""
+    if not isinstance(source, str | Path) or camera is None:
+        return None
+    if isinstance(camera, Path | str):
+        return stated_image_size(Path(camera), name)
+    if not isinstance(camera, Camera) or camera.focal.ndim != 1:
+        return None  # refused later
+    width, height = camera.image_size.tolist()
+    return int(width), int(height)
 
 
 def _read_people(
-    source: LiftSource,
-    keypoint_set: KeypointSetName | None,
-    fps: float | None,
-    image_size: tuple[int, int] | None,
-    format: KeypointFormat | Literal["auto"],
+    source: LiftSource, given: GivenMetadata, format: KeypointFormat | Literal["auto"]
 ) -> list[Keypoints]:
     """The people of a keypoint file, of :class:`Keypoints` or of an array."""
     if isinstance(source, str | Path):
-        return load_keypoints(
-            source, keypoint_set=keypoint_set, fps=fps, image_size=image_size, format=format
-        )
+        return read_keypoints(Path(source), given, format)
     if format != "auto":
         raise InputError("format is for keypoint files")
-    given = source if isinstance(source, Sequence) else [source]
-    people = [as_keypoints(one, fps, image_size, keypoint_set) for one in given]
+    several = source if isinstance(source, Sequence) else [source]
+    people = [as_keypoints(one, given.fps, given.image_size, given.keypoint_set) for one in several]
     if not people:
         raise InputError("there are no keypoints to lift: the list is empty")
     tracks, sizes = [one.track for one in people], {one.image_size for one in people}

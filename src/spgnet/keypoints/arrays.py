@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Float
 
@@ -38,7 +40,7 @@ def parse_array(values: object, name: str) -> RawKeypoints:
     """
     if "_3d" in name.lower() or "xyz" in name.lower():
         raise InputError("3D positions by its name, expected 2D keypoints in the image")
-    dims = np.ndim(values) if isinstance(values, np.ndarray) else _depth(values)
+    dims = nesting(values)
     if dims == 2:
         return _of_people(_unflattened(number_array(values, "the array", ("frames", "numbers")))[:, None])
     if not 3 <= dims <= 5:
@@ -66,15 +68,35 @@ def parse_array(values: object, name: str) -> RawKeypoints:
     return _of_people(points).remark(remark)
 
 
+def positions_and_scores(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The array of an archive that can be positions, with the scores of another one that has a number for
+    each of them; None if there is none or several."""
+    wide = {name: array for name, array in arrays.items() if array.ndim >= 2 and array.dtype.kind in "fiu"}
+    found = [name for name, array in wide.items() if array.ndim >= 3 and array.shape[-1] in (2, 3, 4)]
+    found = found or list(wide)
+    if len(found) != 1:
+        return None
+    positions = wide.pop(found[0])
+    scores = [array for array in wide.values() if array.shape == positions.shape[:-1]]
+    if len(scores) == 1 and positions.shape[-1] == 2:
+        return np.concatenate((positions, scores[0][..., None]), axis=-1)
+    return positions
+
+
 def _unflattened(rows: np.ndarray) -> np.ndarray:
     """Points [frames, keypoints, 3] from rows of x, y, score, x, y, score, ... or of x, y, x, y, ..."""
+    if rows.shape[1] in [4 * count for count in _MEDIAPIPE]:
+        return rows.reshape(len(rows), -1, 4)[..., [0, 1, 3]]
     points = np.stack([points_of(row, f"row {index}") for index, row in enumerate(rows.tolist())])
     if points.shape[1] not in {*SET_BY_COUNT, *KEYPOINT_COUNTS.values()}:
         raise InputError(f"rows of {rows.shape[1]} numbers, {_EXPECTED}")
     return points
 
 
-def _depth(values: object) -> int:
+def nesting(values: object) -> int:
+    """Dimensions of an array, or levels of nested lists by their first entries."""
+    if isinstance(values, np.ndarray):
+        return values.ndim
     depth = 0
     while isinstance(values, list) and depth < 8:
         values = values[0] if values else None
@@ -111,7 +133,7 @@ def _with_scores(array: np.ndarray) -> tuple[np.ndarray, str]:
     if array.shape[-1] == 2:
         return np.concatenate(
             (array, ones), axis=-1
-        ), "there are no scores: every keypoint with a position is sure"
+        ), "there are no scores: every keypoint with a position counts as sure"
     if array.shape[-1] == 4:
         return array[..., [0, 1, 3]], "read as x, y, depth and score"
     third = array[..., 2]

@@ -14,7 +14,11 @@ from spgnet.keypoints.raw import RawKeypoints, raw_from_frames
 from spgnet.keypoints.tracks import Person
 from spgnet.keypoints.values import expect_key, expect_list, parse_image_size, short, whole_number
 
-_FRAME_KEYS = ("image_id", "frame_id", "frame", "frame_idx", "image", "image_name", "file_name")
+FRAME_KEYS = (
+    *("image_id", "frame_id", "frame", "frame_idx", "frame_index", "frame_number", "frame_no"),
+    *("image", "image_name", "file_name"),
+)
+"""Keys under which entries say their frame."""
 _TRACK_KEYS = ("idx", "track_id", "person_id", "instance_id")
 
 
@@ -29,11 +33,13 @@ def parse_annotations(content: Any) -> RawKeypoints:
         InputError: a value is missing or malformed.
     """
     entries = content.get("annotations") if isinstance(content, dict) else content
-    entries = expect_list(entries, "the annotations")
-    every_entry = not any(key in entry for entry in entries if isinstance(entry, dict) for key in _FRAME_KEYS)
+    entries = _flat(expect_list(entries, "the annotations"))
+    every_entry = not any(key in entry for entry in entries if isinstance(entry, dict) for key in FRAME_KEYS)
     frames: dict[Any, list[Person]] = {}
     for index, entry in enumerate(entries):
         what = f"entry {index}"
+        if isinstance(entry, dict) and "bbox" in entry and "keypoints" not in entry:
+            raise InputError(f"{what} is a box without keypoints, expected the results of a pose detector")
         values = expect_key(entry, "keypoints", what)
         frame = index if every_entry else _frame_of(entry, what)
         if values:
@@ -48,8 +54,21 @@ def parse_annotations(content: Any) -> RawKeypoints:
     return raw_from_frames(dict(zip(numbers, frames.values(), strict=True)), remark)
 
 
+def _flat(entries: list[Any]) -> list[Any]:
+    """The people of a list over frames of lists of people, with their frames; another list as it is."""
+    if not entries or not all(entry is None or isinstance(entry, list) for entry in entries):
+        return entries
+    flat: list[Any] = []
+    for number, people in enumerate(entries):
+        objects = [person for person in people or () if isinstance(person, dict)]
+        flat += [person | {FRAME_KEYS[0]: number} for person in objects] or [
+            {FRAME_KEYS[0]: number, "keypoints": []}
+        ]
+    return flat
+
+
 def _frame_of(entry: dict[str, Any], what: str) -> str | int:
-    key = next((key for key in _FRAME_KEYS if key in entry), _FRAME_KEYS[0])
+    key = next((key for key in FRAME_KEYS if key in entry), FRAME_KEYS[0])
     value = expect_key(entry, key, what)
     if isinstance(value, str):
         return value

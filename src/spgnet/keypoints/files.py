@@ -12,11 +12,20 @@ import numpy as np
 
 from spgnet.errors import InputError, prefix_errors
 from spgnet.files import natural_order, npz_names, read_npy, read_npz, write_npz, write_text
-from spgnet.keypoints.arrays import parse_array, parse_reconstruction
+from spgnet.keypoints.arrays import nesting, parse_array, parse_reconstruction, positions_and_scores
 from spgnet.keypoints.coco import parse_annotations, parse_dataset
 from spgnet.keypoints.deeplabcut import is_deeplabcut, parse_deeplabcut_csv
 from spgnet.keypoints.detector_json import parse_mmpose, parse_rtmlib, parse_ultralytics
-from spgnet.keypoints.formats import EXPECTED, KeypointFormat, format_of_json, format_of_npz, unwrapped
+from spgnet.keypoints.formats import (
+    EXPECTED,
+    KeypointFormat,
+    format_of_json,
+    format_of_npz,
+    is_known_object,
+    unwrapped,
+)
+from spgnet.keypoints.frame_list import FrameList, frames_by_name, frames_in
+from spgnet.keypoints.frame_numbers import refuse_several_videos
 from spgnet.keypoints.hdf5 import parse_hdf5, parse_movement
 from spgnet.keypoints.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.mediapipe import parse_mediapipe, parse_tfjs
@@ -25,7 +34,7 @@ from spgnet.keypoints.raw import GivenMetadata, RawKeypoints
 from spgnet.keypoints.table_file import parse_table, read_table
 from spgnet.keypoints.tracks import whole_clip
 from spgnet.keypoints.ultralytics_txt import parse_ultralytics_txt
-from spgnet.keypoints.values import list_names, number_array, parse_metadata, whole_number
+from spgnet.keypoints.values import METADATA_KEYS, list_names, number_array, parse_metadata, whole_number
 from spgnet.keypoints.videopose3d import parse_videopose3d
 from spgnet.text import parse_json, read_text
 
@@ -44,6 +53,8 @@ KEYS = (
 """The keys of our own format and of rtmlib's; all others are ignored."""
 _OTHER_KEYS = ("position", "confidence", "reconstruction")
 """The keys of other programs' ``.npz`` files."""
+_SCORE_KEYS = ("keypoint_scores", "confidence", "confidences", "conf")
+"""What the scores are called in a ``.npz`` file whose keypoints are x and y only."""
 
 
 def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
@@ -90,10 +101,14 @@ def parse_spgnet(content: Mapping[str, Any], keypoint_set: KeypointSetName | Non
     if "keypoints" not in content:
         found = ", ".join(sorted(content)) or "none"
         raise InputError(f"no key 'keypoints' ({found} of the known keys), expected [frames, keypoints, 3]")
-    if content.get("keypoint_set") is None and np.ndim(content["keypoints"]) == 4:
+    if content.get("keypoint_set") is None and nesting(content["keypoints"]) == 4:
         raw = parse_array(content["keypoints"], "keypoints")
         return replace(raw, **parse_metadata(content))
-    points = number_array(content["keypoints"], "keypoints", ("frames", "keypoints", 3))
+    points = number_array(content["keypoints"], "keypoints", ("frames", "keypoints", "x, y, score"))
+    if points.shape[2] not in (2, 3):
+        raise InputError(f"keypoints has shape {list(points.shape)}, expected numbers [frames, keypoints, 3]")
+    scored = points.shape[2] == 3
+    points = points if scored else np.concatenate((points, np.ones_like(points[..., :1])), axis=-1)
     track = content.get("track")
     number = 1 if track is None else whole_number(track, "track")
     metadata = {"keypoint_set": keypoint_set, **parse_metadata(content)}
@@ -101,7 +116,8 @@ def parse_spgnet(content: Mapping[str, Any], keypoint_set: KeypointSetName | Non
         raise InputError("no key 'keypoint_set', expected the name of one: add it or give --keypoint-set")
     if not len(points):
         raise InputError("keypoints has no frames")
-    return RawKeypoints({number: whole_clip(points)}, len(points), **metadata)
+    raw = RawKeypoints({number: whole_clip(points)}, len(points), **metadata)
+    return raw if scored else raw.remark("there are no scores: every keypoint with a position counts as sure")
 
 
 def _plain(value: Any) -> Any:
@@ -145,16 +161,27 @@ def load_keypoints(
             metadata that the arguments do not supply either, contradicts them, or holds no person.
         OSError: it cannot be read.
     """
-    path = Path(path)
+    return read_keypoints(Path(path), GivenMetadata(keypoint_set, fps, image_size), format)
+
+
+def read_keypoints(
+    path: Path, given: GivenMetadata, format: KeypointFormat | Literal["auto"] = "auto"
+) -> list[Keypoints]:
+    """:func:`load_keypoints` with all that is known beside the file.
+
+    Raises:
+        InputError: as :func:`load_keypoints`.
+        OSError: it cannot be read.
+    """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if format not in ("auto", *get_args(KeypointFormat)):
         raise InputError(f"no keypoint format {format!r}; there are {', '.join(get_args(KeypointFormat))}")
     with prefix_errors(path, longest=LONGEST_MESSAGE):
-        found, raw = _open(path, keypoint_set, format)
+        found, raw = _open(path, given.keypoint_set, format)
         if format not in ("auto", found):
             raise InputError(f"it looks like {found}, not {format}: expected {EXPECTED[format]}")
-        return raw.people(GivenMetadata(keypoint_set, fps, image_size))
+        return raw.people(given)
 
 
 LONGEST_MESSAGE = 250
@@ -176,6 +203,15 @@ REFUSED_SUFFIXES = {
     ".c3d": "3D markers; 2D keypoints are lifted",
 }
 """Endings of files that hold keypoints and are not read, and what to do with them."""
+_CALIBRATION = "settings or a calibration; cameras are given with --camera, beside keypoints or a video"
+_MOTION = "3D motion; 2D keypoints or a video are lifted"
+_ARCHIVE = "an archive; unpack it"
+OTHER_SUFFIXES = {
+    **dict.fromkeys((".toml", ".yaml", ".yml", ".xml"), _CALIBRATION),
+    **dict.fromkeys((".bvh", ".fbx", ".glb", ".gltf", ".mot", ".osim"), _MOTION),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".7z", ".rar"), _ARCHIVE),
+}
+"""Endings of files that are neither keypoints nor pictures, and what they are."""
 
 
 def _open(
@@ -187,7 +223,7 @@ def _open(
         InputError: it has no known format, or another one than the wanted one, or is malformed.
     """
     if path.is_dir():
-        return _open_folder(path)
+        return _open_folder(path, keypoint_set)
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return _open_npz(path, keypoint_set)
@@ -204,45 +240,84 @@ def _open(
         return "csv", parse_table(read_table(text), keypoint_set)
     if suffix in (".json", ".jsonl"):
         return _open_json(path, keypoint_set, wanted)
+    if suffix in OTHER_SUFFIXES:
+        raise InputError(OTHER_SUFFIXES[suffix])
     note = f"{REFUSED_SUFFIXES[suffix]}; " if suffix in REFUSED_SUFFIXES else ""
     raise InputError(
         f"{note}expected {', '.join(KEYPOINT_SUFFIXES)} or a folder of .json, not {suffix or 'no suffix'}"
     )
 
 
-def _open_folder(path: Path) -> tuple[KeypointFormat, RawKeypoints]:
+def _open_folder(path: Path, keypoint_set: KeypointSetName | None) -> tuple[KeypointFormat, RawKeypoints]:
     files = sorted(
         (file for file in path.iterdir() if file.is_file()), key=lambda file: natural_order(file.name)
     )
     found = [file for file in files if file.name.lower().endswith("_keypoints.json")]
     found = found or [file for file in files if file.suffix.lower() == ".json"]
     if found:
-        return "openpose", parse_openpose([(file.name, parse_json(file, f"{file.name}: ")) for file in found])
+        contents = [(file.name, parse_json(file, f"{file.name}: ")) for file in found]
+        if all(
+            isinstance(content, dict) and {"people", "bodies"} & content.keys() for _, content in contents
+        ):
+            return "openpose", parse_openpose(contents)
+        names = [name for name, _ in contents]
+        refuse_several_videos(names)
+        return _open_frames(
+            frames_by_name(names, [content for _, content in contents], "file names"),
+            path.name,
+            keypoint_set,
+            "auto",
+        )
     if texts := [file for file in files if file.suffix.lower() == ".txt"]:
         return "ultralytics", parse_ultralytics_txt(
             [(file.name, read_text(file, f"{file.name}: ")) for file in texts]
         )
-    inside = sorted(
-        folder.name for folder in path.iterdir() if folder.is_dir() and any(folder.glob("*.json"))
-    )
-    if inside:
-        raise InputError(
-            f"a folder of {len(inside)} folders of keypoints, expected one: {list_names(inside)}"
-        )
     known = sorted(
         {file.suffix for file in files if file.suffix.lower() in (*KEYPOINT_SUFFIXES, *REFUSED_SUFFIXES)}
     )
+    inside = keypoint_folders(path)
+    if len(inside) == 1 and not known:
+        form, raw = _open_folder(path / inside[0], keypoint_set)
+        return form, raw.remark(f"read from {inside[0]}")
+    if inside:
+        raise InputError(
+            f"a folder with {len(inside)} folders of keypoints, expected one of these: {list_names(inside)}"
+        )
     note = f" (with {', '.join(known)} files: give one of them)" if known else ""
     raise InputError(f"no keypoints in this folder{note}: expected {EXPECTED['openpose']}")
 
 
+def keypoint_folders(path: Path) -> list[str]:
+    """The folders of keypoints in a folder: ``cam01_json`` in Pose2Sim's ``pose``, ``pose/cam01_json`` in its
+    project, ``labels`` in a result of Ultralytics."""
+    found = [
+        folder
+        for pattern in ("*", "pose*/*")
+        for folder in path.glob(pattern)
+        if folder.is_dir()
+        and (any(folder.glob("*.json")) or (folder.name == "labels" and any(folder.glob("*.txt"))))
+    ]
+    return [folder.relative_to(path).as_posix() for folder in sorted(found)]
+
+
 def _open_npz(path: Path, keypoint_set: KeypointSetName | None) -> tuple[KeypointFormat, RawKeypoints]:
     names = npz_names(path)
+    if {"joints", "joint_names"} <= set(names):
+        raise InputError(
+            "a lifted motion, which spgnet view and spgnet export take; its 2D keypoints are in the "
+            "keypoints.npz beside it, if they were detected"
+        )
     found = format_of_npz(dict.fromkeys(names))
     if found == "videopose3d":
         return found, parse_videopose3d(path)
+    if found == "spgnet" and "keypoints" not in names:
+        return "array", _archived_array(read_npz(path), path.name).remark(
+            f"read as an array, of {list_names(sorted(names))}"
+        )
     content = read_npz(path, (*KEYS, *_OTHER_KEYS))
     found = format_of_npz(content)
+    if content.get("keypoints", np.empty(0)).shape[2:] == (2,):
+        return "array", _archived_array(read_npz(path, (*KEYS, *_SCORE_KEYS)), path.name)
     if found == "movement":
         return found, parse_movement(content, keypoint_set)
     if found == "array":
@@ -250,21 +325,72 @@ def _open_npz(path: Path, keypoint_set: KeypointSetName | None) -> tuple[Keypoin
     return found, parse_rtmlib(content) if found == "rtmlib" else parse_spgnet(content, keypoint_set)
 
 
+def _archived_array(content: Mapping[str, np.ndarray], name: str) -> RawKeypoints:
+    """Keypoints in an array with a name of its own, or with scores in another array.
+
+    Args:
+        content: the arrays of the archive.
+        name: of the file.
+
+    Raises:
+        InputError: it cannot be told which of the arrays they are.
+    """
+    array = positions_and_scores({key: content[key] for key in content.keys() - METADATA_KEYS})
+    if array is None:
+        listed = list_names(sorted(content)) or "none"
+        raise InputError(f"no key 'keypoints' among {listed}; expected {EXPECTED['spgnet']}")
+    return replace(parse_array(array, name), **parse_metadata(content))
+
+
 def _open_json(
     path: Path, keypoint_set: KeypointSetName | None, wanted: KeypointFormat | Literal["auto"]
 ) -> tuple[KeypointFormat, RawKeypoints]:
     content = unwrapped(parse_json(path))
+    known = isinstance(content, dict) and is_known_object(content)
+    if not known and (listed := frames_in(content)) is not None:
+        return _open_frames(listed, path.name, keypoint_set, wanted)
+    return _parse_json(content, path.name, keypoint_set, wanted)
+
+
+def _open_frames(
+    listed: FrameList,
+    name: str,
+    keypoint_set: KeypointSetName | None,
+    wanted: KeypointFormat | Literal["auto"],
+) -> tuple[KeypointFormat, RawKeypoints]:
+    frames = listed.frames
+    if [] in frames and format_of_json(frames) == "array":
+        nobody = _without_numbers(next(filter(None, frames)))
+        frames = [frame or nobody for frame in frames]
+    found, raw = _parse_json(frames, name, keypoint_set, wanted)
+    return found, replace(raw, first=listed.first + raw.first).remark(listed.remark)
+
+
+def _without_numbers(values: Any) -> Any:
+    """Nested lists with null instead of each number."""
+    return [_without_numbers(value) for value in values] if isinstance(values, list) else None
+
+
+def _parse_json(
+    content: Any, name: str, keypoint_set: KeypointSetName | None, wanted: KeypointFormat | Literal["auto"]
+) -> tuple[KeypointFormat, RawKeypoints]:
+    """The format and the contents of decoded JSON."""
     found = format_of_json(content)
     if wanted not in ("auto", found):
         raise InputError(f"it looks like {found}, not {wanted}: expected {EXPECTED[wanted]}")
     if found == "openpose":
-        return found, parse_openpose([(path.name, content)])
+        frames = content if isinstance(content, list) else [content]
+        named = [
+            (f"frame {number}", {"people": frame or []} if isinstance(content, list) else frame)
+            for number, frame in enumerate(frames)
+        ]
+        return found, parse_openpose(named)
     if found == "spgnet":
         return found, parse_spgnet(content, keypoint_set)
     if found == "alphapose" and isinstance(content, dict) and "annotations" not in content:
         return found, parse_named_frames(content)
     if found == "array":
-        return found, parse_array(content, path.name)
+        return found, parse_array(content, name)
     if found == "movenet":
         return found, parse_tfjs(content, keypoint_set)
     parsers = {

@@ -8,6 +8,10 @@ from typing import Any, Literal
 import numpy as np
 
 from spgnet.errors import InputError
+from spgnet.keypoints.set_choice import SET_BY_COUNT
+
+SMALLEST_SET = min(SET_BY_COUNT)
+"""Keypoints of the smallest set."""
 
 KeypointFormat = Literal[
     "spgnet",
@@ -91,6 +95,16 @@ def unwrapped(content: Any) -> Any:
     return content
 
 
+def is_known_object(content: Mapping[str, Any]) -> bool:
+    """Whether a JSON object is of a format by its own keys, or holds OpenPose's people by image."""
+    return bool(content.keys() & _OBJECT_KEYS.keys()) or _holds_people(content)
+
+
+def _holds_people(content: Mapping[str, Any]) -> bool:
+    named = [value for value in content.values() if isinstance(value, dict)]
+    return bool(named) and all("people" in value or "bodies" in value for value in named)
+
+
 def format_of_json(content: Any) -> KeypointFormat:
     """The format of decoded JSON by its keys.
 
@@ -101,10 +115,9 @@ def format_of_json(content: Any) -> KeypointFormat:
         for key, found in _OBJECT_KEYS.items():
             if key in content:
                 return found
-        named = [value for value in content.values() if isinstance(value, dict)]
-        if named and all("people" in value or "bodies" in value for value in named):
+        if _holds_people(content):
             return "alphapose"
-        raise InputError(_unknown(f"an object with {_keys(content)}"))
+        raise InputError(_unknown(f"an object with {_keys(content)}", content, "spgnet"))
     first = content
     while isinstance(first, list):
         first = next((entry for entry in first if entry is not None and entry != []), None)
@@ -113,7 +126,7 @@ def format_of_json(content: Any) -> KeypointFormat:
     if isinstance(first, dict):
         if found := _format_of_entry(first):
             return found
-        raise InputError(_unknown(f"a list of objects with {_keys(first)}"))
+        raise InputError(_unknown(f"a list of objects with {_keys(first)}", first, "alphapose"))
     if isinstance(first, int | float) and not isinstance(first, bool) and isinstance(content, list):
         return "array"
     raise InputError(_unknown("text" if isinstance(first, str) else "one value"))
@@ -123,9 +136,11 @@ def _format_of_entry(entry: dict[str, Any]) -> KeypointFormat | None:
     """The format of a list by the first object in it."""
     keypoints = entry.get("keypoints")
     if isinstance(keypoints, dict):
-        return "ultralytics"
+        return "ultralytics" if isinstance(keypoints.get("x"), list) else "movenet"
     if isinstance(keypoints, list) and keypoints and isinstance(keypoints[0], dict):
         return "movenet"
+    if any(key in entry for key in ("pose_keypoints_2d", "pose_keypoints")):
+        return "openpose"
     if any(key in entry for key in ("instances", "keypoint_scores")) and "image_id" not in entry:
         return "mmpose"
     if keypoints is not None or "image_id" in entry:
@@ -143,8 +158,33 @@ def _keys(mapping: dict[str, Any]) -> str:
     return ", ".join(repr(str(key)[:30]) for key in list(mapping)[:5]) or "no keys"
 
 
-def _unknown(what: str) -> str:
-    return (
-        f"JSON of no known format ({what}); expected one of those in docs/keypoints.md, such as spgnet: "
-        f"{EXPECTED['spgnet']}"
+_THREE_D = ("smpl", "betas", "theta", "thetas", "rotations", "joints3d", "joints_3d", "keypoints_3d")
+"""Keys of 3D poses, in lower case."""
+
+
+def _unknown(what: str, mapping: Mapping[str, Any] | None = None, nearest: KeypointFormat = "spgnet") -> str:
+    """The message on JSON of no known format, with the nearest one that is known and what to rename."""
+    mapping = mapping or {}
+    if any(str(key).lower().startswith(_THREE_D) for key in mapping):
+        return f"JSON of a 3D pose ({what}); expected 2D keypoints"
+    listed = next((key for key, value in mapping.items() if _holds_numbers(value)), None)
+    hint = (
+        "" if listed is None else f": rename {str(listed)[:30]!r} to 'keypoints', with x, y and score of each"
     )
+    return (
+        f"JSON of no known format ({what}); the nearest of those in docs/keypoints.md is {nearest}, "
+        f"{EXPECTED[nearest]}{hint}"
+    )
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Whether a value is nested lists of at least as many numbers as a body's keypoints have."""
+    for _ in range(4):
+        if not isinstance(value, list) or not value:
+            return False
+        if isinstance(value[0], int | float):
+            return len(value) >= 2 * SMALLEST_SET
+        if len(value) >= SMALLEST_SET and isinstance(value[0], list) and len(value[0]) in (2, 3):
+            return True
+        value = value[0]
+    return False

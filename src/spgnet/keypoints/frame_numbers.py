@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from spgnet.errors import InputError
+from spgnet.keypoints.values import list_names
 
 _LONGEST = 15
 """Digits of the longest number that is taken for a frame's; a longer one is not exact in floating point."""
@@ -76,6 +77,16 @@ def span_error(numbers: Sequence[int]) -> str:
     if first < 0 or last - first + 1 > 1000 + 100 * count:
         return f"{count} frames have numbers from {first} to {last}, expected numbers that count frames"
     return ""
+
+
+def refuse_several_videos(names: Sequence[str]) -> None:
+    """Refuse the names of files of several videos.
+
+    Raises:
+        InputError: they are.
+    """
+    if series := several_videos(names):
+        raise InputError(f"files of several videos: {list_names(series)}; expected those of one in a folder")
 
 
 def several_videos(names: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from spgnet.keypoints.keypoints import KeypointSetName, present
 from spgnet.keypoints.points import track_of
 from spgnet.keypoints.raw import MAX_NORMALISED, RawKeypoints, raw_from_frames
 from spgnet.keypoints.tracks import Person, Track
-from spgnet.keypoints.values import expect_key, expect_list, number_array
+from spgnet.keypoints.values import expect_key, expect_list, list_names, number_array
 
 LANDMARK_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark")
 WORLD_KEYS = ("pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks", "world_landmarks")
@@ -47,6 +47,12 @@ def _landmarks(entry: Any, what: str) -> list:
                 f"{what} has world landmarks only, centred on the hips; expected those of the image: "
                 f"{LANDMARK_KEYS[0]}"
             )
+        if key is None and len(entry) == 33 and all(isinstance(value, dict) for value in entry.values()):
+            names, landmarks = list(entry), list(entry.values())
+            matched = match_names(names, "mediapipe33")
+            if matched.unknown:
+                raise InputError(f"{what}: no landmarks are {list_names(list(matched.unknown))}")
+            return [landmarks[at] for at in matched.columns]
         entry = expect_key(entry, key or LANDMARK_KEYS[0], what)
     return [_unwrapped(one) for one in expect_list(entry or [], what)]
 
@@ -58,8 +64,10 @@ def _unwrapped(person: Any) -> Any:
 
 
 def _mediapipe_person(landmarks: Any, what: str) -> Person:
-    if len(expect_list(landmarks, what)) != 33:
-        raise InputError(f"{what} has {len(landmarks)} landmarks, expected 33")
+    count = len(expect_list(landmarks, what))
+    if count != 33:
+        part = {21: ", those of a hand", 468: ", those of a face", 478: ", those of a face"}.get(count, "")
+        raise InputError(f"{what} has {count} landmarks{part}, expected the 33 of a pose")
     values = [
         (
             expect_key(landmark, "x", what),
@@ -69,6 +77,31 @@ def _mediapipe_person(landmarks: Any, what: str) -> Person:
         for landmark in landmarks
     ]
     return Person(number_array(values, f"{what}: landmarks", (33, 3)))
+
+
+_SCORES = ("score", "confidence", "visibility", "likelihood", "conf")
+
+
+def _points(keypoints: Any, what: str) -> list[dict[str, Any]]:
+    """Objects with x, y, score and name from a pose's keypoints: a list of such objects, of PoseNet's with
+    ``position`` and ``part``, or an object by the names with such objects or lists of x, y and score."""
+    if isinstance(keypoints, dict):
+        keypoints = [
+            dict(zip(("x", "y", "score"), point, strict=False), name=name)
+            if isinstance(point, list)
+            else point | {"name": name}
+            for name, point in keypoints.items()
+            if isinstance(point, dict | list)
+        ]
+    points = expect_list(keypoints, f"{what}: keypoints")
+    if not all(isinstance(point, dict) for point in points):
+        raise InputError(f"{what}: expected keypoints with x, y, score and name")
+    return [
+        point | point["position"] | {"name": point.get("part", "")}
+        if isinstance(point.get("position"), dict)
+        else point
+        for point in points
+    ]
 
 
 def parse_tfjs(content: Any, keypoint_set: KeypointSetName | None) -> RawKeypoints:
@@ -84,15 +117,19 @@ def parse_tfjs(content: Any, keypoint_set: KeypointSetName | None) -> RawKeypoin
         what = f"frame {number}"
         frames[number] = []
         for pose in [entry] if isinstance(entry, dict) else expect_list(entry or [], what):
-            keypoints = expect_list(expect_key(pose, "keypoints", what), f"{what}: keypoints")
-            named = [str(point["name"]) for point in keypoints if isinstance(point, dict) and "name" in point]
+            keypoints = _points(expect_key(pose, "keypoints", what), what)
+            named = [str(point["name"]) for point in keypoints if "name" in point]
             names = names or named
-            if named != names:
+            if named != names and keypoints:
                 raise InputError(f"{what}: the keypoints have other names than those before")
-            keypoints = [
-                (expect_key(point, "x", what), expect_key(point, "y", what), point) for point in keypoints
+            values = [
+                (
+                    expect_key(point, "x", what),
+                    expect_key(point, "y", what),
+                    next((point[key] for key in _SCORES if point.get(key) is not None), 1.0),
+                )
+                for point in keypoints
             ]
-            values = [(x, y, point.get("score", 1.0)) for x, y, point in keypoints]
             if values:
                 points = number_array(values, f"{what}: keypoints", (len(values), 3))
                 frames[number].append(Person(points, track_of(pose.get("id"), what)))

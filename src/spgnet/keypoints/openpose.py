@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from spgnet.errors import InputError
-from spgnet.keypoints.frame_numbers import frame_numbers, several_videos
+from spgnet.keypoints.frame_numbers import frame_numbers, refuse_several_videos
 from spgnet.keypoints.points import points_of, track_of
 from spgnet.keypoints.raw import RawKeypoints, raw_from_frames
 from spgnet.keypoints.tracks import Person
-from spgnet.keypoints.values import expect_key, expect_list, list_names
+from spgnet.keypoints.values import expect_key, expect_list
 
 _PEOPLE_KEYS = ("people", "bodies")
 _POINT_KEYS = ("pose_keypoints_2d", "pose_keypoints", "joints")
@@ -27,8 +27,7 @@ def parse_openpose(files: list[tuple[str, Any]], what: str = "file names") -> Ra
         InputError: a value is missing or malformed, or the files are of several videos.
     """
     names = [name for name, _ in files]
-    if series := several_videos(names):
-        raise InputError(f"files of several videos: {list_names(series)}; expected those of one in a folder")
+    refuse_several_videos(names)
     numbers, remark = frame_numbers(names, what)
     frames = {number: _people(content, name) for number, (name, content) in zip(numbers, files, strict=True)}
     return raw_from_frames(frames, remark)
@@ -53,6 +52,8 @@ def _people(content: Any, name: str) -> list[Person]:
 def _person(person: Any, name: str) -> Person | None:
     if isinstance(person, dict) and any(key.startswith("joints") and key != "joints" for key in person):
         raise InputError(f"{name}: joints in 3D (CMU Panoptic), expected 2D keypoints: {_POINT_KEYS[0]}")
+    if isinstance(person, dict) and not person.keys() & set(_POINT_KEYS) and "pose_keypoints_3d" in person:
+        raise InputError(f"{name}: keypoints in 3D only, expected 2D ones: {_POINT_KEYS[0]}")
     key = next((key for key in _POINT_KEYS if isinstance(person, dict) and key in person), _POINT_KEYS[0])
     values = expect_key(person, key, name)
     if values == []:

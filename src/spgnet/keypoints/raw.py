@@ -27,11 +27,15 @@ keypoints outside the image."""
 
 @dataclass(frozen=True)
 class GivenMetadata:
-    """Metadata that the user supplies: ``--keypoint-set``, ``--fps``, ``--image-size``; None if absent."""
+    """Metadata that the user supplies: ``--keypoint-set``, ``--fps``, ``--image-size``; None if absent.
+
+    ``camera_size`` is the image size of the given camera, for keypoints whose size is stated nowhere else.
+    """
 
     keypoint_set: KeypointSetName | None = None
     fps: float | None = None
     image_size: tuple[int, int] | None = None
+    camera_size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class RawKeypoints:
             InputError: with every error in them.
         """
         timestamps = self._timestamps(given.fps)
-        size = self.image_size or given.image_size
+        size = self.image_size or given.image_size or given.camera_size
         keypoint_set, remark, errors = self._keypoint_set(given.keypoint_set, points)
         if given.fps is not None and not SLOWEST <= given.fps <= FASTEST:
             errors.append(f"--fps is {given.fps}, expected a positive number from {SLOWEST:g} to {FASTEST:g}")
@@ -144,14 +148,17 @@ class RawKeypoints:
         elif len(timestamps) != self.frames:
             errors.append(f"{len(timestamps)} timestamps for {self.frames} frames")
         if size is None:
-            errors.append("it does not say the image size: give --image-size")
+            errors.append("it does not say the image size: give --image-size (width height)")
         elif given.image_size not in (None, size):
             errors.append(f"its images are {_text(size)}, but --image-size says {_text(given.image_size)}")
         if errors:
             raise InputError("; ".join(errors))
         assert timestamps is not None
         assert size is not None
-        return keypoint_set, timestamps, size, (remark,) if remark else ()
+        remarks = (remark,) if remark else ()
+        if not (self.image_size or given.image_size):
+            remarks += (f"the image size is that of the camera: {_text(size)}",)
+        return keypoint_set, timestamps, size, remarks
 
     def _keypoint_set(
         self, wanted: KeypointSetName | None, points: np.ndarray

@@ -26,6 +26,12 @@ _KEYS = {
     "track": {"track", "track_id", "person", "person_id", "individual", "id", "idx"},
 }
 """Names of the columns that are of no keypoint."""
+_NUMBERED_AFTER = re.compile(rf"(x|y|{'|'.join(SCORE_NAMES)})[\s_.-]?(\d{{1,3}})", re.IGNORECASE)
+_NUMBERED_BEFORE = re.compile(rf"([a-z]{{0,10}}\d{{1,3}})(x|y|{'|'.join(SCORE_NAMES)})", re.IGNORECASE)
+"""``x0`` and ``y_0``, or ``kp0x``, as people call the columns of keypoints that have numbers and no names."""
+_NUMBER = re.compile(
+    r"(?:kp|kpt|keypoint|joint|landmark|lm|point|pt|node|p)?[\s_.-]?(\d{1,3})", re.IGNORECASE
+)
 _PART = re.compile(rf"(.+)[\s_.:/-](x|y|{'|'.join(SCORE_NAMES)})", re.IGNORECASE)
 
 
@@ -66,14 +72,23 @@ def parse_table(table: Table, keypoint_set: KeypointSetName | None) -> RawKeypoi
     named = table.metadata.get("keypoint_set") or keypoint_set
     if named is not None and named not in get_args(KeypointSetName):
         raise InputError(f"no keypoint set {named!r}; there are {', '.join(get_args(KeypointSetName))}")
+    if all(re.fullmatch(r"[-+.\deE]+", name) for name in table.columns):
+        raise InputError(
+            "the first row holds numbers and no names of columns: add names, or save the numbers as .npy "
+            "[frames, keypoints, 3]"
+        )
     table = widen(table)
     keys, keypoints, unknown = _understood(table.columns)
     table, keys = number_people(table, keys)
     complete = {name: parts for name, parts in keypoints.items() if "x" in parts and "y" in parts}
     unknown += [name for name in keypoints if name not in complete]
-    matched = match_names(list(complete), cast(KeypointSetName | None, named))
-    names = list(complete)
-    used = [complete[names[at]] if at >= 0 else {} for at in matched.columns]
+    if ordered := _in_order(list(complete)):
+        used, found, remarks = [complete[name] for name in ordered], named, ()
+    else:
+        matched = match_names(list(complete), cast(KeypointSetName | None, named))
+        names = list(complete)
+        used = [complete[names[at]] if at >= 0 else {} for at in matched.columns]
+        found, remarks = matched.keypoint_set, matched.remarks()
     numbers = _numbers(table, [*keys.values(), *(column for parts in used for column in parts.values())])
     rows = len(table.cells)
     points = np.full((rows, len(used), 3), np.nan)
@@ -82,8 +97,7 @@ def parse_table(table: Table, keypoint_set: KeypointSetName | None) -> RawKeypoi
         for part, column in parts.items():
             points[:, index, ("x", "y", "score").index(part)] = numbers[column]
     columns = {key: numbers[column] for key, column in keys.items()}
-    metadata = table.metadata | {"keypoint_set": matched.keypoint_set}
-    raw = _people(columns, points, metadata).remark(*matched.remarks())
+    raw = _people(columns, points, table.metadata | {"keypoint_set": found}).remark(*remarks)
     if unknown:
         raw = raw.remark(f"columns that are not understood are left out: {list_names(unknown)}")
     return raw if "frame" in keys else raw.remark("there is no column 'frame': every row is taken for one")
@@ -100,12 +114,11 @@ def _understood(columns: list[str]) -> tuple[dict[str, int], dict[str, dict[str,
     unknown, repeated = [], []
     for column, name in enumerate(columns):
         key = next((key for key, names in _KEYS.items() if name.lower() in names), None)
-        match = _PART.fullmatch(name[:100])
+        parts = _name_and_part(name[:100])
         if key is not None:
             found, part = keys, key
-        elif match is not None:
-            found, part = keypoints.setdefault(match[1].strip(), {}), match[2].lower()
-            part = part if part in ("x", "y") else "score"
+        elif parts is not None:
+            found, part = keypoints.setdefault(parts[0], {}), parts[1]
         else:
             unknown += [name] if name else []
             continue
@@ -115,6 +128,26 @@ def _understood(columns: list[str]) -> tuple[dict[str, int], dict[str, dict[str,
     if repeated:
         raise InputError(f"columns are repeated: {list_names(repeated)}")
     return keys, keypoints, unknown
+
+
+def _name_and_part(column: str) -> tuple[str, str] | None:
+    """The keypoint of a column, and whether its numbers are x, y or score; None if it is not understood."""
+    if match := _PART.fullmatch(column) or _NUMBERED_BEFORE.fullmatch(column):
+        name, part = match[1].strip(), match[2].lower()
+    elif match := _NUMBERED_AFTER.fullmatch(column):
+        name, part = match[2], match[1].lower()
+    else:
+        return None
+    return name, part if part in ("x", "y") else "score"
+
+
+def _in_order(names: list[str]) -> list[str]:
+    """The names in the order of the keypoints, if they are numbers from 0 or 1; else empty."""
+    numbers = [int(match[1]) if (match := _NUMBER.fullmatch(name)) else -1 for name in names]
+    first = min(numbers, default=-1)
+    if first not in (0, 1) or sorted(numbers) != list(range(first, first + len(names))):
+        return []
+    return sorted(names, key=lambda name: numbers[names.index(name)])
 
 
 def _cells(lines: list[str], separator: str) -> list[list[str]]:

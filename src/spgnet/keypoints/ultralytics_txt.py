@@ -57,7 +57,10 @@ def _floats(line: str, what: str) -> list[float]:
     try:
         return [float(cell) for cell in line.split()]
     except ValueError:
-        raise InputError(f"{what} is not numbers: expected class, box and keypoints") from None
+        raise InputError(
+            f"{what} is not numbers; text files without column names are read as Ultralytics's labels: "
+            "class, box and keypoints of each person"
+        ) from None
 
 
 def _keypoints(most: int, fewest: int) -> tuple[int, int]:
@@ -66,6 +69,16 @@ def _keypoints(most: int, fewest: int) -> tuple[int, int]:
         for count in SET_BY_COUNT:
             if all(0 <= length - count * each <= 2 for length in (most, fewest)):
                 return count, each
+    if most <= 2:
+        raise InputError(
+            f"lines have {most + _BOX} numbers: boxes of Ultralytics without keypoints; expected those of a "
+            "pose model (yolo...-pose), of which a line has 56"
+        )
+    if any(most + _BOX == count * each for count in SET_BY_COUNT for each in (2, 3)):
+        raise InputError(
+            f"lines of {most + _BOX} numbers, without names: save them as .npy: "
+            "numpy.save('x.npy', numpy.loadtxt('x.txt'))"
+        )
     raise InputError(
         f"lines have {most + _BOX} numbers, expected a class, a box and x, y and visibility of the keypoints "
         "of a pose model: 17 of COCO make 56"

@@ -177,3 +177,5 @@ _METADATA = {
     "distortion": ("distortion", _distortion),
     "distortion_model": ("fisheye", lambda value, what: is_fisheye(_name(value, what))),
 }
+METADATA_KEYS = frozenset(_METADATA)
+"""Keys of our own format that hold no keypoints."""

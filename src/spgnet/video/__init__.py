@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from spgnet.errors import InputError
@@ -38,6 +39,8 @@ def _open_as_recorded(source: str | Path, image_fps: float) -> FrameSource:
         return Webcam(int(str(source)))
     if path.is_dir():
         return ImageFolder(path, image_fps)
+    if re.match(r"[a-z]+://", str(source)):
+        raise InputError(f"{source}: an address; download the video and give the file")
     if not path.is_file():
         raise InputError(f"{path}: no such file, folder of images, or webcam number")
     if not path.stat().st_size:
