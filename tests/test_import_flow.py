@@ -18,6 +18,7 @@ LEVELS = (
     {"detection", "lifting", "reproduction"},
     {"export", "view"},
     {"capture"},
+    {"bench"},
     {"cli"},
 )
 

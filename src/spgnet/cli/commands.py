@@ -53,6 +53,10 @@ COMMANDS = {
     "export-model": Command(
         "spgnet.cli.research", "Write a network as an ONNX file, for programs without PyTorch."
     ),
+    "bench": Command(
+        "spgnet.cli.research",
+        "Measure how fast the package is on this machine, beside what people would use instead.",
+    ),
     "data": Command(
         "spgnet.cli.research",
         "Check a data set before it is trained or evaluated on: spgnet data check PATH.",

@@ -22,6 +22,11 @@ console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
 """Of several processes that train together, the first one speaks."""
 
 
+def say(line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
 @contextmanager
 def work_progress() -> Iterator[ProgressCallback]:
     """A progress bar for every stage of a job, with the time left: a function to call with what is done."""

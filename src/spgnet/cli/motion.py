@@ -14,7 +14,7 @@ from spgnet.capture import CaptureConfig, CaptureResult, run_capture
 from spgnet.capture.live import run_live
 from spgnet.capture.outputs import path_errors, report_each
 from spgnet.capture.run import path_length
-from spgnet.cli.console import console, work_progress
+from spgnet.cli.console import say, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
 from spgnet.errors import InputError
 from spgnet.export import MarkerNames, RigName, Unseen, export
@@ -36,11 +36,6 @@ def lift_command(config: tyro.conf.OmitArgPrefixes[CaptureConfig]) -> None:
     with work_progress() as report:
         captured = run_capture(config, report)
     show(captured)
-
-
-def say(line: str) -> None:
-    """Print a line as it is."""
-    console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def show(captured: CaptureResult) -> None:

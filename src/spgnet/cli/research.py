@@ -1,4 +1,4 @@
-"""The researcher's commands: ``spgnet train | evaluate | reproduce | export-model | data``."""
+"""The researcher's commands: ``spgnet train | evaluate | reproduce | export-model | bench | data``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from spgnet.cli.console import console, evaluation_table, training_progress
+from spgnet.bench import BenchConfig, describe, run_bench
+from spgnet.cli.console import console, evaluation_table, say, training_progress
 from spgnet.data.config import DataConfig, Input
 from spgnet.data.sources import check_data, load_dataset, load_training_data, load_validation
 from spgnet.errors import InputError
@@ -251,17 +252,27 @@ def export_model_command(options: tyro.conf.OmitArgPrefixes[ExportModelOptions])
     """Write a network as an ONNX file, for programs without PyTorch."""
     model, _ = load_lifting_weights(options.weights)
     export_onnx(model, options.out, streaming=options.streaming, flip=options.flip, fps=options.fps)
-    console.print(f"Written: {options.out}", soft_wrap=True, highlight=False, markup=False)
+    say(f"Written: {options.out}")
+
+
+def bench_command(config: tyro.conf.OmitArgPrefixes[BenchConfig]) -> None:
+    """Measure how fast the package is on this machine, beside what people would use instead."""
+    result = run_bench(
+        config, lambda timing: console.print(describe(timing), soft_wrap=True, highlight=False)
+    )
+    if config.out is not None:
+        write_json(config.out, result)
+        say(f"Written: {config.out}")
 
 
 def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:
     """Check a data set before it is trained or evaluated on: spgnet data check PATH."""
     name, checked = check_data(options.path)
     for line in (f"{options.path}: {name}", *checked.facts):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        say(line)
     if checked.errors:
         for line in checked.errors:
-            console.print(f"fault: {line}", soft_wrap=True, highlight=False, markup=False)
+            say(f"fault: {line}")
         raise InputError(f"{options.path}: {len(checked.errors)} errors, which are listed above")
     console.print("no errors")
 

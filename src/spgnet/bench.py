@@ -1,0 +1,392 @@
+"""How fast the package is on this machine, side by side with what people would use instead.
+
+Every comparison runs both programs in turn, in one process, with a fixed number of threads, after a warm-up,
+and takes the median of their processor times, so that a busy machine disturbs the ratio little. Programs that
+are not there are left out.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spgnet import metrics
+from spgnet.data.config import DataConfig
+from spgnet.data.sources import load_training_data
+from spgnet.errors import InputError
+from spgnet.keypoints import Keypoints
+from spgnet.lifting import Lifter
+from spgnet.models import RayNet, SPGNet, SPGNetConfig, build_model
+from spgnet.models.folded import FoldedEncoder
+from spgnet.models.streaming import SequenceStream
+from spgnet.training import losses
+from spgnet.training.recipes import RECIPES
+from spgnet.training.runs import git_commit
+
+Case = Literal["lifting", "training", "protocol2", "live", "samples", "hour", "start"]
+HELP = "import sys; sys.argv = ['spgnet', '--help']; from spgnet.cli import main; main()"
+SIZES = {"J = 27, 256 channels": ((3, 3, 3), 256), "J = 243, 1024 channels": ((3, 3, 3, 3, 3), 1024)}
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """What to measure."""
+
+    videopose3d: Path | None = None
+    """Checkout of facebookresearch/VideoPose3D, whose networks and metric are run as they are."""
+    only: tuple[Case, ...] = ("lifting", "training", "protocol2", "live", "samples", "hour", "start")
+    """Which cases."""
+    repeats: int = 7
+    """How often each program is timed; the median counts."""
+    threads: int = 1
+    """Threads of PyTorch."""
+    weights: str = "default"
+    """Weights for lifting an hour."""
+    live_weights: str = "live"
+    """Weights for lifting frame by frame."""
+    out: Path | None = None
+    """A JSON file for the result."""
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or self.threads < 1:
+            raise InputError(f"repeats and threads must be at least 1, got {self.repeats}, {self.threads}")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One line of the result.
+
+    Attributes:
+        what: was measured.
+        value: of spgnet, in ``unit``.
+        unit: of ``value`` and ``peer_value``.
+        peer: the other program; None if there is none.
+        peer_value: of the other program; None if it was not there.
+        ratio: how many times as fast as the other program spgnet is.
+        notes: other figures by name.
+    """
+
+    what: str
+    value: float
+    unit: str
+    peer: str | None = None
+    peer_value: float | None = None
+    ratio: float | None = None
+    notes: dict[str, float] = field(default_factory=dict)
+
+
+def describe(timing: Timing) -> str:
+    """A line in words: ``Protocol 2: 540,000 frames/s (VideoPose3D, batched SVD: 290,000; 1.86 times)``."""
+    others = [f"{name}: {_shown(value)}" for name, value in timing.notes.items()]
+    if timing.ratio is not None and timing.peer_value is not None:
+        others.insert(0, f"{timing.peer}: {_shown(timing.peer_value)}; {timing.ratio:.2f} times as fast")
+    elif timing.peer is not None:
+        others.insert(0, f"{timing.peer}: not there")
+    return f"{timing.what}: {_shown(timing.value)} {timing.unit}" + (
+        f" ({'; '.join(others)})" if others else ""
+    )
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+class VideoPose3DCode(NamedTuple):
+    """The modules of a checkout of VideoPose3D."""
+
+    model: ModuleType
+    loss: ModuleType
+
+
+def run_bench(
+    config: BenchConfig, on_timing: Callable[[Timing], None] = lambda timing: None
+) -> dict[str, Any]:
+    """Measure, and give the result as plain values: ``machine``, ``settings`` and ``timings``.
+
+    Args:
+        config: what to measure.
+        on_timing: called with every line as soon as it is there.
+
+    Raises:
+        InputError: the folder given as VideoPose3D is no checkout of it.
+    """
+    peer = None if config.videopose3d is None else load_videopose3d_code(config.videopose3d)
+    threads, timings = torch.get_num_threads(), []
+    torch.set_num_threads(config.threads)
+    try:
+        about = machine(config)
+        for case in config.only:
+            for timing in CASES[case](config, peer):
+                timings.append(timing)
+                on_timing(timing)
+    finally:
+        torch.set_num_threads(threads)
+    settings = {"repeats": config.repeats, "threads": config.threads}
+    return {"machine": about, "settings": settings, "timings": [vars(timing) for timing in timings]}
+
+
+def machine(config: BenchConfig) -> dict[str, Any]:
+    """The processor, its rate in multiplying matrices, and versions."""
+    a = torch.randn(2048, 2048)
+    seconds = compared({"": lambda: a @ a}, config.repeats)[""]
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "matrix_gflops": round(2 * 2048**3 / seconds / 1e9, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "commit": git_commit(),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def load_videopose3d_code(folder: Path) -> VideoPose3DCode:
+    """Import the files of a checkout of VideoPose3D that hold its networks and metrics.
+
+    Raises:
+        InputError: they are not there.
+    """
+    modules = []
+    for name in ("model", "loss"):
+        path = folder / "common" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"videopose3d_{name}", path)
+        if not path.is_file() or spec is None or spec.loader is None:
+            raise InputError(f"{folder}: not a checkout of VideoPose3D (it has no common/{name}.py)")
+        modules.append(importlib.util.module_from_spec(spec))
+        spec.loader.exec_module(modules[-1])
+    return VideoPose3DCode(*modules)
+
+
+def compared(programs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median processor seconds of each program, all run in turn after a warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    for repeat in range(repeats + 1):
+        for name, program in programs.items():
+            began = time.process_time()
+            program()
+            if repeat:
+                seconds[name].append(time.process_time() - began)
+    return {name: median(values) for name, values in seconds.items()}
+
+
+def _rates(
+    what: str,
+    programs: Mapping[str, Callable[[], object]],
+    repeats: int,
+    *,
+    count: int,
+    unit: str,
+    peer: str,
+    flops: int | None = None,
+) -> Timing:
+    """A line of how many of something per second each program does; the package's comes first."""
+    seconds = list(compared(programs, repeats).values())
+    value, others = count / seconds[0], [count / each for each in seconds[1:]]
+    notes = {} if flops is None else {"gflops": round(flops / seconds[0] / 1e9, 1)}
+    if not others:
+        return Timing(what, value, unit, peer, notes=notes)
+    return Timing(what, value, unit, peer, others[0], value / others[0], notes)
+
+
+def lifting(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
+    """Whole sequences with the mirrored average, by the pose network alone, as VideoPose3D's is."""
+    for size, (widths, channels) in SIZES.items():
+        frames = 4096 if channels < 1024 else 1024
+        network = SPGNet(SPGNetConfig(widths, channels, 1, 0.0)).eval()
+        encoder = FoldedEncoder(network.pose)
+        x = torch.randn(2, frames + network.receptive_field - 1, 34)
+        programs: dict[str, Callable[[], object]] = {"spgnet": lambda encoder=encoder, x=x: encoder(x)}
+        if peer is not None:
+            theirs = peer.model.TemporalModel(17, 2, 17, list(widths), channels=channels).eval()
+            programs["peer"] = lambda net=theirs, x=x: net(x.view(2, -1, 17, 2))
+        weights = sum(weight.numel() for weight in network.pose.parameters() if weight.ndim > 1)
+        with torch.inference_mode():
+            yield _rates(
+                f"lifting, {size}",
+                programs,
+                config.repeats,
+                count=frames,
+                unit="frames/s",
+                peer="VideoPose3D",
+                flops=2 * len(x) * frames * weights,
+            )
+
+
+def training(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
+    """A step on windows by the pose network alone: forward, loss, backward and Adam."""
+    for size, (widths, channels) in SIZES.items():
+        windows = 1024 if channels < 1024 else 64
+        x, true = torch.randn(windows, math.prod(widths), 34), torch.randn(windows, 1, 17, 3)
+        ours = SPGNet(SPGNetConfig(widths, channels, 1, 0.25)).pose.train()
+        programs = {"spgnet": _training_step(ours, x, true)}
+        if peer is not None:
+            theirs = peer.model.TemporalModelOptimized1f(17, 2, 17, list(widths), channels=channels).train()
+            programs["peer"] = _training_step(theirs, x.unflatten(-1, (17, 2)), true)
+        yield _rates(
+            f"training step on {windows} windows, {size}",
+            programs,
+            config.repeats,
+            count=windows,
+            unit="windows/s",
+            peer="VideoPose3D, strided",
+        )
+
+
+def _training_step(network: nn.Module, x: Tensor, true: Tensor) -> Callable[[], None]:
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        losses.pose_loss(network(x).view(true.shape), true).backward()
+        optimizer.step()
+
+    return step
+
+
+def protocol2(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
+    """P-MPJPE of 20,000 poses."""
+    true = torch.randn(20_000, 17, 3) * torch.tensor([0.2, 0.45, 0.15])
+    predicted = true + 0.05 * torch.randn(true.shape)
+    programs: dict[str, Callable[[], object]] = {"spgnet": lambda: metrics.p_mpjpe(predicted, true)}
+    if peer is not None:
+        programs["peer"] = lambda: peer.loss.p_mpjpe(predicted.numpy(), true.numpy())
+    yield _rates(
+        "Protocol 2",
+        programs,
+        config.repeats,
+        count=len(true),
+        unit="frames/s",
+        peer="VideoPose3D, batched SVD",
+    )
+
+
+def live(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
+    """One frame after the other through the network, with the mirrored average, in wall-clock time."""
+    stream = SequenceStream(Lifter.from_pretrained(config.live_weights).model)
+    frames, seconds = _rays(3000), []
+    for rays in frames:
+        began = time.perf_counter()
+        stream.push(rays)
+        seconds.append(time.perf_counter() - began)
+    milliseconds = 1000 * np.array(seconds[200:])
+    notes = {"p99": float(np.quantile(milliseconds, 0.99)), "last over first third": _growth(milliseconds)}
+    yield Timing(f"one frame live, {config.live_weights}", float(np.median(milliseconds)), "ms", notes=notes)
+
+
+def _growth(values: np.ndarray) -> float:
+    third = len(values) // 3
+    return float(np.median(values[-third:]) / np.median(values[:third]))
+
+
+def samples(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
+    """The share of drawing the samples in a step of the recipe ``randomized``, on generated motion."""
+    recipe = RECIPES["randomized"]
+    network = build_model(recipe.model).train()
+    assert isinstance(network, RayNet)
+    data = load_training_data(DataConfig(input="randomized", generated=40))
+    sampler, _ = data.samplers(
+        frames_per_sample=recipe.frames_per_sample,
+        context=network.context,
+        input_space=network.input_space,
+        flip=recipe.flip,
+        randomization=recipe.data.randomization,
+        device=torch.device("cpu"),
+    )
+    count = recipe.batch_size // recipe.frames_per_sample
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    batch = sampler.draw(torch.arange(count))
+
+    def draw() -> None:
+        sampler.draw(torch.arange(recipe.steps_per_draw * count))
+
+    def steps() -> None:
+        for _ in range(recipe.steps_per_draw):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
+                lifted = network(batch.keypoints_2d)
+            losses.total(losses.weighted_losses(lifted, batch, recipe.loss)).backward()
+            optimizer.step()
+
+    seconds = compared({"draw": draw, "steps": steps}, config.repeats)
+    share = 100 * seconds["draw"] / (seconds["draw"] + seconds["steps"])
+    step = 1000 * (seconds["draw"] + seconds["steps"]) / recipe.steps_per_draw
+    yield Timing("drawing the samples, share of a step of randomized", share, "%", notes={"step ms": step})
+
+
+def hour(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
+    """An hour of keypoints at 60 frames a second, in a process of its own: processor time and memory."""
+    command = f"from spgnet.bench import lift_an_hour; lift_an_hour({config.weights!r})"
+    printed = subprocess.run(
+        [sys.executable, "-c", command], check=True, capture_output=True, text=True
+    ).stdout
+    seconds, before, peak = map(float, printed.split())
+    notes = {"peak memory GB": peak, "before GB": before}
+    yield Timing("an hour of 60 Hz keypoints, not refined", seconds, "s", notes=notes)
+
+
+def lift_an_hour(weights: str) -> None:
+    """Lift somebody who sways for an hour; print the seconds, and the memory before and at its peak."""
+    times = np.arange(216_000) / 60
+    swing = np.sin(2 * np.pi * times[:, None] + np.arange(17))
+    points = np.stack((960 + 60 * swing, 300 + 30 * np.arange(17) + 20 * swing, np.full_like(swing, 0.9)), -1)
+    keypoints = Keypoints(points.astype(np.float32), "human36m17", times, (1920, 1080))
+    lifter = Lifter.from_pretrained(weights)
+    began, before = time.process_time(), _peak_memory()
+    lifter.lift(keypoints)
+    print(time.process_time() - began, before, _peak_memory())
+
+
+def _peak_memory() -> float:
+    """The largest memory of this process so far, in GB."""
+    import resource  # Windows has none
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def start(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
+    """The help of the command line, in processes of its own; wall-clock time."""
+    seconds = []
+    for _ in range(config.repeats):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", HELP], check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - began)
+    yield Timing("spgnet --help", median(seconds), "s")
+
+
+CASES: dict[Case, Callable[[BenchConfig, VideoPose3DCode | None], Iterator[Timing]]] = {
+    "lifting": lifting,
+    "training": training,
+    "protocol2": protocol2,
+    "live": live,
+    "samples": samples,
+    "hour": hour,
+    "start": start,
+}
+
+
+def _rays(frames: int) -> Tensor:
+    points = torch.randn(frames, 17, 2) / 10
+    return torch.cat((points, torch.ones(frames, 17, 1)), dim=-1)

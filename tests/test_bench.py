@@ -1,0 +1,101 @@
+"""The speed comparison: what it runs, what it says, and that it leaves out what is not there."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from spgnet import bench
+from spgnet.bench import BenchConfig, Timing, compared, describe, load_videopose3d_code, run_bench
+from spgnet.cli.commands import parse
+from spgnet.errors import InputError
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Networks and numbers as small as they can be."""
+    monkeypatch.setattr(bench, "SIZES", {"J = 9, 8 channels": ((3, 3), 8)})
+
+
+def checkout(folder: Path) -> Path:
+    """A stand-in of VideoPose3D's files: a network of one layer, and a metric."""
+    (folder / "common").mkdir(parents=True)
+    (folder / "common" / "model.py").write_text(
+        "from torch import nn\n"
+        "class TemporalModel(nn.Module):\n"
+        "    def __init__(self, *sizes, channels):\n"
+        "        super().__init__()\n"
+        "        self.layer = nn.Linear(34, 51)\n"
+        "    def forward(self, x):\n"
+        "        return self.layer(x[:, 4:-4].flatten(2)).unflatten(-1, (17, 3))\n"
+        "TemporalModelOptimized1f = TemporalModel\n"
+    )
+    (folder / "common" / "loss.py").write_text(
+        "def p_mpjpe(predicted, target):\n    return abs(predicted - target).mean()\n"
+    )
+    return folder
+
+
+def test_programs_are_run_in_turn_after_a_warm_up():
+    calls: list[str] = []
+    seconds = compared({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    assert calls == ["a", "b"] * 4
+    assert set(seconds) == {"a", "b"}
+
+
+def test_the_median_of_the_processor_times_counts_and_the_warm_up_does_not(monkeypatch):
+    clock, durations = [0.0], iter([100.0, 3.0, 1.0, 2.0])
+    monkeypatch.setattr(bench.time, "process_time", lambda: clock[0])
+
+    def work() -> None:
+        clock[0] += next(durations)
+
+    assert compared({"work": work}, 3) == {"work": 2.0}
+
+
+def test_with_a_peer_there_are_ratios_and_without_one_its_name(small, tmp_path):
+    only = ("lifting", "training", "protocol2")
+    alone = run_bench(BenchConfig(only=only, repeats=1))["timings"]
+    beside = run_bench(BenchConfig(checkout(tmp_path), only=only, repeats=1))["timings"]
+    assert [each["what"] for each in alone] == [each["what"] for each in beside]
+    for without, given in zip(alone, beside, strict=True):
+        assert without["ratio"] is None
+        assert without["peer"] == given["peer"]
+        assert given["ratio"] == pytest.approx(given["value"] / given["peer_value"])
+    assert all("VideoPose3D" in each["peer"] for each in alone)
+
+
+def test_the_number_of_threads_is_put_back(small):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        run_bench(BenchConfig(only=("protocol2",), repeats=1))
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_line_says_what_was_measured_in_words():
+    beside = Timing("Protocol 2", 541_234.0, "frames/s", "VideoPose3D", 293_210.0, 1.846)
+    assert describe(beside) == "Protocol 2: 541,234 frames/s (VideoPose3D: 293,210; 1.85 times as fast)"
+    alone = Timing("Protocol 2", 541_234.0, "frames/s", "VideoPose3D")
+    assert describe(alone) == "Protocol 2: 541,234 frames/s (VideoPose3D: not there)"
+    assert describe(Timing("live", 0.512, "ms", notes={"p99": 0.9})) == "live: 0.512 ms (p99: 0.9)"
+
+
+def test_the_command_writes_what_was_measured_where(small, tmp_path, capsys):
+    parse(["bench", "--only", "protocol2", "--repeats", "1", "--out", str(tmp_path / "speed.json")])()
+    result = json.loads((tmp_path / "speed.json").read_text())
+    assert result["machine"]["matrix_gflops"] > 0
+    assert {"processor", "torch", "commit"} <= result["machine"].keys()
+    assert result["settings"] == {"repeats": 1, "threads": 1}
+    assert [timing["what"] for timing in result["timings"]] == ["Protocol 2"]
+    assert "Protocol 2" in capsys.readouterr().out
+
+
+def test_another_folder_is_no_checkout_of_videopose3d(tmp_path):
+    with pytest.raises(InputError, match=r"not a checkout of VideoPose3D \(it has no common/model.py\)"):
+        load_videopose3d_code(tmp_path)
+    with pytest.raises(InputError, match="repeats and threads must be at least 1"):
+        BenchConfig(repeats=0)
