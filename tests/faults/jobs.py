@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,20 @@ from spgnet.training.checkpoint import Progress, save_checkpoint
 from spgnet.video import VideoWriter
 
 STEPS, EPOCHS = 5, 3
-FRAMES = 16
-IMPORTED = (motion, research)
-"""The modules of the commands, imported once, before processes fork."""
+FRAMES = 10
+COMMANDS = (motion, research)
+LIBRARIES = (
+    "av",
+    "cv2",
+    "ezc3d",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "PIL.Image",
+    "pygltflib",
+)
+"""What commands import late, imported once here, before processes fork."""
+for library in LIBRARIES:
+    import_module(library)
 EXPORTS = ("bvh", "trc", "c3d", "glb", "gltf", "csv", "json")
 DETECTOR_FILES = {
     Path(file.member).name: f"{name} ".encode() * 20_000

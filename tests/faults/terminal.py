@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pty
 import select
@@ -79,6 +80,7 @@ class Session:
 def _end_process(run: Callable[[], None]) -> None:
     """Run a function and end the process as the interpreter would."""
     code = 0
+    gc.freeze()  # what the parent left to be collected may wait for threads, which a fork does not have
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
