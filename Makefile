@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-faults lint clean
+.PHONY: demo test test-faults locked lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/spgnet demo
@@ -19,6 +19,14 @@ lint: $(VENV)/.ready-to-develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+# The same packages file by file, each by its SHA-256: for Linux x86-64 and CPython 3.11.
+locked: requirements-lock.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --no-deps --require-hashes --only-binary :all: --requirement requirements-lock.txt
+	$(BIN)/pip install --constraint constraints.txt torch
+	$(BIN)/pip install --no-deps --no-build-isolation --editable .
+	touch $(VENV)/.ready $(VENV)/.ready-to-develop
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
