@@ -109,6 +109,7 @@ def first_generation() -> TrainConfig:
         model=replace(recipe.model, channels=256),
         data=DataConfig(input="randomized"),
         epochs=18,
+        cooldown=0,
         steps_per_epoch=4000,
         batch_size=128,
         decay=0.83,

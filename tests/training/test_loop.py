@@ -29,7 +29,7 @@ from spgnet.training.checkpoint import read_progress
 from spgnet.training.loop import Machine, epoch_order, step_seed, train
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 from spgnet.training.recipes import BASELINE_LOSS, RECIPES, SPGNET_LOSS, TrainConfig
-from spgnet.training.runs import read_config, read_log
+from spgnet.training.runs import load_run, read_config, read_log
 
 CONFIG = TrainConfig(
     model=SPGNetConfig(filter_widths=(3, 3), channels=16, trajectory_channels=8, dropout=0.2),
@@ -98,7 +98,7 @@ def test_a_seed_has_trained_the_same_ever_since(dataset, halves, tmp_path, name,
     """The same batches in the same order, whatever draws them."""
     clips = procedural_clips(7, seed=1, seconds=2.0)
     first_generation = replace(RECIPES["randomized"], data=DataConfig(input="randomized"), batch_size=128)
-    randomized = replace(first_generation, decay=0.83, weight_average=None, steps_per_draw=1)
+    randomized = replace(first_generation, decay=0.83, cooldown=0, weight_average=None, steps_per_draw=1)
     randomized = replace(randomized, epochs=2, steps_per_epoch=8)
     randomized = replace(randomized, model=replace(randomized.model, channels=16, trajectory_channels=8))
     config, data = {
@@ -149,6 +149,21 @@ def test_the_first_epoch_has_the_given_rate_and_each_later_one_decay_times_that_
         assert [entry["rate"] for entry in logs[decay]] == [4e-3, 4e-3 * decay, 4e-3 * decay**2]
     assert logs[0.5][0] == logs[1.0][0]
     assert logs[0.5][1]["loss"] != logs[1.0][1]["loss"]  # the optimizer's rate, not the log's alone
+
+
+def test_a_run_starts_with_the_weights_that_it_is_given(dataset, straight, tmp_path):
+    still = replace(CONFIG, epochs=2, steps_per_epoch=1, learning_rate=1e-9, initial_weights=straight)
+    train(still, tmp_path / "run", TrainingData(dataset), None)
+    _, start = load_run(straight)
+    _, end = load_run(tmp_path / "run")
+    for name, weight in end.named_parameters():
+        torch.testing.assert_close(weight, start.get_parameter(name), atol=1e-7, rtol=0)
+
+
+def test_a_network_of_another_size_cannot_be_started_with(dataset, straight, tmp_path):
+    larger = replace(CONFIG, model=replace(CONFIG.model, channels=48), initial_weights=straight)
+    with pytest.raises(InputError, match=r"best.safetensors: weights do not fit the network"):
+        train(larger, tmp_path / "run", TrainingData(dataset), None)
 
 
 def test_in_the_cooldown_the_rate_besides_falls_in_equal_steps_towards_zero():

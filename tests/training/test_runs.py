@@ -37,7 +37,8 @@ from spgnet.training.runs import (
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_configuration_survives_json(name):
-    config = replace(RECIPES[name], data=DataConfig(motion=Path("some/where"), input="noisy"), seed=3)
+    data = DataConfig(motion=Path("some/where"), input="noisy")
+    config = replace(RECIPES[name], data=data, initial_weights=Path("other/run"), seed=3)
     assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config
 
 
@@ -67,7 +68,7 @@ RECIPE_DIGESTS = {
 """Of what a run of each recipe writes into its config.json, so that stored runs can be resumed."""
 
 
-ADDITIONS = {"weight_average": None, "steps_per_draw": 1, "cooldown": 0}
+ADDITIONS = {"weight_average": None, "steps_per_draw": 1, "cooldown": 0, "initial_weights": None}
 ADDITIONS_TO_DATA = {"by_movement": False}
 ADDITIONS_TO_RANDOMIZATION = {
     "proportions": 0.0,

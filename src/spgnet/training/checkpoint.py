@@ -193,6 +193,21 @@ def load_model(path: Path) -> LiftingNetwork:
     return model
 
 
+def load_initial_weights(path: Path, model: nn.Module) -> None:
+    """Put the weights of a checkpoint into a network of the same size, whatever else they are configured for.
+
+    Args:
+        path: a safetensors file, or a run folder, whose best weights are taken.
+        model: the network.
+
+    Raises:
+        InputError: the file is missing or damaged, or the weights do not fit.
+    """
+    file = path / "best.safetensors" if path.is_dir() else path
+    _, tensors = _read(file)
+    _load_weights(file, tensors, model)
+
+
 def model_config(values: Any) -> ModelConfig:
     """The configuration that :func:`describe_model` described.
 
@@ -255,9 +270,7 @@ def _load_weights(
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(
-            f"{path}: weights do not fit their configuration: {' '.join(str(error).split())}"
-        ) from None
+        raise InputError(f"{path}: weights do not fit the network: {' '.join(str(error).split())}") from None
 
 
 def _load_optimizer(

@@ -27,7 +27,7 @@ from spgnet.errors import InputError
 from spgnet.evaluation import validation_errors
 from spgnet.models import LiftedPose, LiftingNetwork, build_model
 from spgnet.training import losses
-from spgnet.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from spgnet.training.checkpoint import Progress, load_checkpoint, load_initial_weights, save_checkpoint
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import (
     check_free,
@@ -114,6 +114,8 @@ def _train(
     torch.manual_seed(config.seed)
     network = build_model(config.model)
     network.init_root_bias(train_data.mean_root)
+    if config.initial_weights is not None:
+        load_initial_weights(config.initial_weights, network)
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     trained = cast(torch.nn.Module, torch.compile(network)) if compiled else network
     model, optimizer = fabric.setup(trained, adam)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from spgnet.data.config import DataConfig
@@ -35,6 +36,9 @@ class TrainConfig:
     """Weights of the terms on 2D without 3D, where the data have such."""
     data: DataConfig = field(default_factory=DataConfig)
     """The motion to train on."""
+    initial_weights: Path | None = None
+    """A safetensors file or run folder with weights of a network of the same size to start from; by default,
+    random ones."""
     epochs: int = 100
     """Epochs to train."""
     steps_per_epoch: int | None = None
@@ -85,8 +89,8 @@ class TrainConfig:
             errors.append(
                 f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
             )
-        if not 0 <= self.cooldown <= self.epochs:
-            errors.append(f"cooldown must be between 0 and epochs, {self.epochs}, got {self.cooldown}")
+        if self.cooldown < 0:
+            errors.append(f"cooldown must not be negative, got {self.cooldown}")
         if self.weight_average is not None and not 0 < self.weight_average < 1:
             errors.append(f"weight_average must be between 0 and 1, got {self.weight_average}")
         if self.max_grad_norm is not None and not self.max_grad_norm > 0:

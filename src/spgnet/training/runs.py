@@ -27,13 +27,19 @@ from spgnet.training.checkpoint import describe_model, load_checkpoint, model_co
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 from spgnet.training.recipes import TrainConfig
 
+_DATA_PATHS = ("motion", "takes")
+
 
 def config_to_json(config: TrainConfig) -> dict[str, Any]:
     """A training configuration as plain JSON values."""
     values = asdict(config) | {"model": describe_model(config.model)}
-    for key in ("motion", "takes"):
-        path = getattr(config.data, key)
-        values["data"][key] = None if path is None else str(path)
+    places = (
+        (values, config, "initial_weights"),
+        *((values["data"], config.data, key) for key in _DATA_PATHS),
+    )
+    for part, of, key in places:
+        path = getattr(of, key)
+        part[key] = None if path is None else str(path)
     return json.loads(json.dumps(values))
 
 
@@ -46,12 +52,14 @@ def config_from_json(values: Any) -> TrainConfig:
     try:
         values = _with_new_names(values)
         data = dict(values["data"])
-        for key in ("motion", "takes"):
+        for key in _DATA_PATHS:
             data[key] = None if data.get(key) is None else Path(data[key])
         model = model_config(values["model"])
         drawn = data.get("randomization", {"fps": getattr(model, "rates", DomainRandomization().fps)})
         data["randomization"] = DomainRandomization(**{name: _frozen(value) for name, value in drawn.items()})
+        start = values.get("initial_weights")
         parts = {
+            "initial_weights": None if start is None else Path(start),
             "model": model,
             "loss": LossWeights(**values["loss"]),
             "unlabelled": UnlabelledWeights(**values.get("unlabelled", {})),
@@ -139,6 +147,7 @@ def check_same_config(run_dir: Path, config: TrainConfig) -> None:
     for values in (found, expected):
         values["data"]["motion"] = "captured" if values["data"]["motion"] else "procedural"
         values["data"]["takes"] = "recorded" if values["data"]["takes"] else None
+        values["initial_weights"] = "given" if values["initial_weights"] else None
     changes = [
         f"{key} is {found[key]}, now {expected[key]}" for key in expected if found[key] != expected[key]
     ]
