@@ -157,7 +157,8 @@ class RawKeypoints:
         assert size is not None
         remarks = (remark,) if remark else ()
         if not (self.image_size or given.image_size):
-            remarks += (f"the image size is that of the camera: {_text(size)}",)
+            told = f"the image size is that of the camera: {_text(size)}; --image-size says another"
+            remarks += (told,)
         return keypoint_set, timestamps, size, remarks
 
     def _keypoint_set(
