@@ -46,9 +46,9 @@ def main() -> int:
                     breaches += _try(laboratory, command, fault, row, options)
                     if row.tried:
                         rows.append(row)
+                    if row.tried and options.write:
+                        show(merge([row], RESULTS), PAGE)
     print(markdown(rows))
-    if options.write:
-        show(merge(rows, RESULTS), PAGE)
     print(f"{sum(row.tried for row in rows)} faults, {breaches} breaches")
     return 1 if breaches else 0
 
