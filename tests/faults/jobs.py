@@ -262,17 +262,21 @@ def _marked(function: Callable[..., Any], marks: Marks) -> Callable[..., Any]:
 
 def _mark_steps(marks: Marks) -> None:
     """Mark each training step from its batch to the question whether to stop."""
-    of_step, requested = loop.BatchDraws.of_step, loop.StopSignal.requested_anywhere
+    batches_of_epoch, requested = loop.batches_of_epoch, loop.StopSignal.requested_anywhere
 
-    def begin(self: Any, *arguments: Any) -> Any:
+    def begin(*arguments: Any) -> Iterator[Any]:
+        batches = batches_of_epoch(*arguments)
         marks.begin("step")
-        return of_step(self, *arguments)
+        for batch in batches:
+            yield batch
+            marks.begin("step")
+        marks.begin("between")
 
     def end(self: Any, fabric: Any) -> bool:
         marks.begin("between")
         return requested(self, fabric)
 
-    loop.BatchDraws.of_step, loop.StopSignal.requested_anywhere = begin, end
+    loop.batches_of_epoch, loop.StopSignal.requested_anywhere = begin, end
 
 
 def _reporting(train: Callable[..., bool], marks: Marks) -> Callable[..., bool]:

@@ -151,6 +151,27 @@ def test_the_first_epoch_has_the_given_rate_and_each_later_one_decay_times_that_
     assert logs[0.5][1]["loss"] != logs[1.0][1]["loss"]  # the optimizer's rate, not the log's alone
 
 
+@pytest.mark.parametrize("steps_per_draw", [1, 3])
+def test_samples_drawn_ahead_in_another_process_train_the_same_and_resume_to_the_bit(
+    dataset, tmp_path, steps_per_draw
+):
+    """Dropout, too, which comes from the same generator as the samples."""
+    config, machine = replace(CONFIG, steps_per_draw=steps_per_draw), Machine(workers=1)
+    data = TrainingData(dataset)
+
+    def interrupt(entry) -> None:
+        if entry["step"] == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    train(config, tmp_path / "here", data, dataset)
+    assert not train(config, tmp_path / "ahead", data, dataset, machine=machine, on_step=interrupt)
+    assert train(config, tmp_path / "ahead", data, dataset, machine=machine, resume=True)
+    assert same_weights(tmp_path / "here", tmp_path / "ahead")
+    assert history(tmp_path / "here") == history(tmp_path / "ahead")
+    with pytest.raises(InputError, match="workers must not be negative"):
+        Machine(workers=-1)
+
+
 def test_a_run_starts_with_the_weights_that_it_is_given(dataset, straight, tmp_path):
     still = replace(CONFIG, epochs=2, steps_per_epoch=1, learning_rate=1e-9, initial_weights=straight)
     train(still, tmp_path / "run", TrainingData(dataset), None)

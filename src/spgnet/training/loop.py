@@ -19,6 +19,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
 
 from spgnet.data.dataset import PoseDataset
 from spgnet.data.samples import Batch, Sampler
@@ -52,6 +53,12 @@ class Machine:
     """How many of them; each takes its share of every batch."""
     compiled: bool = False
     """Compile the network first (``torch.compile``): that takes a minute, and pays off on a GPU."""
+    workers: int = 0
+    """Processes that draw samples ahead of the steps, on a CPU with a core to spare; same result."""
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise InputError(f"workers must not be negative, got {self.workers}")
 
 
 def train(
@@ -95,7 +102,7 @@ def train(
         check_free(run_dir)
     machine = machine or Machine()
     with _connected(machine, config) as fabric:
-        options = (resume, machine.compiled, on_step, on_epoch)
+        options = (resume, machine, on_step, on_epoch)
         return _train(fabric, config, run_dir, train_data, validation_data, *options)
 
 
@@ -106,7 +113,7 @@ def _train(
     train_data: TrainingData,
     validation_data: PoseDataset | None,
     resume: bool,
-    compiled: bool,
+    machine: Machine,
     on_step: LogCallback,
     on_epoch: LogCallback,
 ) -> bool:
@@ -117,8 +124,10 @@ def _train(
     if config.initial_weights is not None:
         load_initial_weights(config.initial_weights, network)
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
-    trained = cast(torch.nn.Module, torch.compile(network)) if compiled else network
+    trained = cast(torch.nn.Module, torch.compile(network)) if machine.compiled else network
     model, optimizer = fabric.setup(trained, adam)
+    if machine.workers and fabric.device.type != "cpu":
+        raise InputError(f"machine.workers is for a CPU; on {fabric.device.type} samples are drawn there")
     if validation_data is not None:
         validation_data = validation_data.to(fabric.device)
     if not config.unlabelled.any:
@@ -138,7 +147,6 @@ def _train(
     kept = network if average is None else cast(LiftingNetwork, average.module)
     samples = config.batch_size // config.frames_per_sample
     steps = config.steps_in_epoch(train_data.frames)
-    batches = BatchDraws(sampler, samples, steps, config, fabric)
 
     progress, log = Progress(), []
     if resume and (run_dir / "last.safetensors").exists():
@@ -173,8 +181,9 @@ def _train(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
             model.train()
-            for step in range(progress.step % steps, steps):
-                batch = batches.of_step(order, step, progress.step)
+            done, rank = progress.step % steps, (fabric.global_rank, fabric.world_size)
+            draws = EpochDraws(sampler, order, samples, steps, epoch * steps, config, rank)
+            for step, batch in enumerate(batches_of_epoch(draws, done, machine.workers), start=done):
                 if unlabelled_sampler is None or epoch < config.unlabelled.warm_up:
                     terms = losses.weighted_losses(model(batch.keypoints_2d), batch, config.loss)
                 else:
@@ -223,44 +232,73 @@ def _train(
     return True
 
 
-class BatchDraws:
-    """The labelled samples of each step, which are drawn for several steps of an epoch at once.
+class EpochDraws(Dataset[tuple[Batch, Tensor]]):
+    """The draws of an epoch: the samples of ``steps_per_draw`` steps each, drawn at once.
+
+    A draw is a batch and the state of PyTorch's generator after it, so that it does not matter in which
+    process it is made.
 
     Args:
         sampler: draws them.
+        order: the indices of the epoch's samples.
         samples: samples of a step, of all processes together.
         steps: steps in an epoch.
+        before: steps before the epoch.
         config: with the seed and ``steps_per_draw``.
-        fabric: which of the processes this one is.
+        rank: which of the processes this one is, and of how many.
     """
 
     def __init__(
-        self, sampler: Sampler, samples: int, steps: int, config: TrainConfig, fabric: Fabric
+        self,
+        sampler: Sampler,
+        order: Tensor,
+        samples: int,
+        steps: int,
+        before: int,
+        config: TrainConfig,
+        rank: tuple[int, int],
     ) -> None:
-        self.sampler, self.samples, self.steps = sampler, samples, steps
-        self.config, self.fabric = config, fabric
-        self._drawn_at, self._drawn = -1, None
+        self.sampler, self.order, self.samples = sampler, order, samples
+        self.steps, self.before, self.config, self.rank = steps, before, config, rank
 
-    def of_step(self, order: Tensor, step: int, total: int) -> Batch:
-        """The samples of a step; PyTorch's generator is then seeded for what else is random in it.
+    def __len__(self) -> int:
+        """The number of draws in an epoch."""
+        return math.ceil(self.steps / self.config.steps_per_draw)
 
-        Args:
-            order: the indices of the epoch's samples.
-            step: number of the step in its epoch.
-            total: number of the step in the run.
-        """
-        rank, number = self.fabric.global_rank, step % self.config.steps_per_draw
-        first = step - number
-        count = min(self.config.steps_per_draw, self.steps - first)
-        if total - number != self._drawn_at or self._drawn is None:
-            self._drawn_at = total - number
-            torch.manual_seed(step_seed(self.config.seed, self._drawn_at, rank))
-            indices = order[torch.arange(first * self.samples, (first + count) * self.samples) % len(order)]
-            self._drawn = self.sampler.draw(indices[rank :: self.fabric.world_size])
-        if self.config.steps_per_draw == 1:
-            return self._drawn
-        torch.manual_seed(step_seed(self.config.seed, total, rank))
-        return self._drawn.part(number, count)
+    def __getitem__(self, number: int) -> tuple[Batch, Tensor]:
+        """A draw, by its number in the epoch."""
+        rank, world_size = self.rank
+        first = number * self.config.steps_per_draw
+        indices = torch.arange(first * self.samples, (first + self.count(number)) * self.samples)
+        torch.manual_seed(step_seed(self.config.seed, self.before + first, rank))
+        batch = self.sampler.draw(self.order[indices % len(self.order)][rank::world_size])
+        return batch, torch.get_rng_state()
+
+    def count(self, number: int) -> int:
+        """How many steps a draw is for."""
+        return min(self.config.steps_per_draw, self.steps - number * self.config.steps_per_draw)
+
+
+def batches_of_epoch(draws: EpochDraws, done: int, workers: int) -> Iterator[Batch]:
+    """The samples of each step that an epoch has left.
+
+    Before each, PyTorch's generator is seeded for what else is random in the step.
+
+    Args:
+        draws: of the epoch.
+        done: steps of the epoch that are done.
+        workers: processes that draw ahead of the steps.
+    """
+    config = draws.config
+    numbers = range(done // config.steps_per_draw, len(draws))
+    loader = DataLoader(draws, batch_size=None, sampler=numbers, num_workers=workers)
+    for number, (drawn, state) in zip(numbers, loader, strict=True):
+        torch.set_rng_state(state)
+        first, count = number * config.steps_per_draw, draws.count(number)
+        for step in range(max(done, first), first + count):
+            if config.steps_per_draw > 1:
+                torch.manual_seed(step_seed(config.seed, draws.before + step, draws.rank[0]))
+            yield drawn if config.steps_per_draw == 1 else drawn.part(step - first, count)
 
 
 def semi_supervised_losses(
