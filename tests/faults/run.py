@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ def main() -> int:
     """Try faults, print their table, and with ``--write`` put it into docs/trust.md; 1 if a law is broken."""
     options = _options()
     torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was begun is ended
     rows, breaches = [], 0
     with tempfile.TemporaryDirectory(prefix="spgnet-faults-", dir=options.folder) as root:
         laboratory = Laboratory(Path(root), cold=options.cold)

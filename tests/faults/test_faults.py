@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 from faults.disk import full_disk
 from faults.jobs import Job
 from faults.marks import Marks, read_marks
-from faults.table import BEGIN, HEADING, Row, markdown, merge, show
+from faults.table import BEGIN, END, HEADING, PAGE, RESULTS, Row, markdown, merge, show
 from faults.terminal import Session
 from faults.trials import Outcome, Undisturbed, look
 from lifting.people import camera, filmed, lifter
@@ -140,3 +141,11 @@ def test_rows_of_the_table_are_replaced_by_their_latest_run_and_shown_in_their_p
     assert text.startswith("# Trust")
     assert text.endswith("The next.\n")
     assert markdown(again) in text
+
+
+def test_the_page_shows_the_faults_that_were_recorded_and_no_promise_was_broken():
+    rows = [Row(**each) for each in json.loads(RESULTS.read_text())] if RESULTS.exists() else []
+    shown = PAGE.read_text().split(BEGIN)[1].split(END)[0].strip()
+    assert shown == (markdown(rows) if rows else "")
+    for row in rows:
+        assert not any((row.lost, row.half, row.differing, row.left, row.wrong)), row
