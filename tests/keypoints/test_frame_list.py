@@ -153,9 +153,7 @@ def test_frames_of_cameras_are_no_frames_of_a_clip(tmp_path):
     with pytest.raises(InputError, match="2 cameras by its shape"):
         load(write_json(tmp_path / "x.json", content))
     for name in ("cam1_000.json", "cam1_001.json", "cam2_000.json", "cam2_001.json"):
-        write_json(
-            tmp_path / "pose" / name if (tmp_path / "pose").mkdir(exist_ok=True) else tmp_path / name, []
-        )
+        write_json(tmp_path / name, [])
     (tmp_path / "x.json").unlink()
     with pytest.raises(InputError, match="files of several videos: cam1_, cam2_"):
         load(tmp_path)
