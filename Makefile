@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-faults locked lint clean
+.PHONY: demo test test-faults fuzz locked lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/spgnet demo
@@ -14,6 +14,11 @@ test: $(VENV)/.ready
 # Every fault on every command: about an hour on one core (ARGUMENTS="--only train --count 10 --seed 3": a part).
 test-faults: $(VENV)/.ready
 	$(BIN)/python tests/faults/run.py --write $(ARGUMENTS)
+
+# Half a million changed files on all readers; it goes on where it was stopped. FUZZ_INPUTS=5000 tries fewer.
+FUZZ_INPUTS ?= 500000
+fuzz: $(VENV)/.ready
+	$(BIN)/python tests/fuzz/run.py --inputs $(FUZZ_INPUTS) --table docs/trust.md
 
 lint: $(VENV)/.ready-to-develop
 	$(BIN)/ruff check .

@@ -287,10 +287,11 @@ def test_files_that_are_no_archives_get_one_line(tmp_path):
 
 
 def test_an_archive_that_unpacks_to_more_than_fits_is_not_unpacked(tmp_path, monkeypatch):
-    np.savez_compressed(tmp_path / "x.npz", x=np.zeros(2_000_000))
-    monkeypatch.setattr("spgnet.object_arrays._LARGEST", 1_000_000)
-    with pytest.raises(ValueError, match=r"x\.npz: it unpacks to more than"):
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros(9_000_000))
+    with pytest.raises(ValueError, match=r"x\.npz: its arrays have 68.66 MiB, .*SPGNET_LIMIT_FACTOR"):
         read_object_arrays(tmp_path / "x.npz")
+    monkeypatch.setenv("SPGNET_LIMIT_FACTOR", "2")
+    assert read_object_arrays(tmp_path / "x.npz")["x"].shape == (9_000_000,)
 
 
 def test_truncated_and_damaged_archives_read_equally_or_get_one_line(tmp_path):

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import time
 import tokenize
 import zipfile
@@ -20,7 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, one_line, prefix_errors
+from spgnet.limits import check_unpacked_size
+from spgnet.text import parse_json, parse_json_text, read_text
 
 
 @contextmanager
@@ -185,10 +188,11 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file.
 
     Raises:
-        InputError: the file is not JSON; the message names it.
+        InputError: the file is not JSON, or beyond :mod:`spgnet.limits`; the message names it.
         OSError: it cannot be read.
     """
-    return _parse_json(path, path.read_bytes())
+    with prefix_errors(path):
+        return parse_json(path)
 
 
 def read_json_lines(path: Path) -> list[Any]:
@@ -198,14 +202,8 @@ def read_json_lines(path: Path) -> list[Any]:
         InputError: a line is not JSON; the message names the file.
         OSError: it cannot be read.
     """
-    return [_parse_json(path, line) for line in path.read_bytes().splitlines()]
-
-
-def _parse_json(path: Path, content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:  # also of numbers and nesting beyond Python's limits
-        raise InputError(f"{path}: not JSON ({error})") from None
+    with prefix_errors(path):
+        return [parse_json_text(line) for line in read_text(path).splitlines()]
 
 
 DAMAGED_ARCHIVE = (
@@ -237,18 +235,6 @@ def write_npz(path: Path, **arrays: Any) -> None:
         np.savez_compressed(file, **arrays)
 
 
-ALWAYS_UNPACKED, MOST_EXPANSION, LARGEST_ARRAYS = 2**26, 64, 2**32
-"""Bytes that are read from any file, how many times as many as the file has, and the most from one file."""
-
-
-def unpacked_limit(stored: int) -> int:
-    """Bytes of arrays that may come out of a file, or a part of it, with as many bytes.
-
-    Compressed zeros expand to a thousand times their size; recordings hardly to ten times.
-    """
-    return min(LARGEST_ARRAYS, max(ALWAYS_UNPACKED, MOST_EXPANSION * stored))
-
-
 def npz_names(path: Path | str) -> list[str]:
     """The names of the arrays of an ``.npz`` file; nothing is read.
 
@@ -264,7 +250,7 @@ def npz_names(path: Path | str) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
     except DAMAGED_ARCHIVE as error:
-        raise InputError(f"a damaged .npz file ({_one_line(error)})") from None
+        raise InputError(f"a damaged .npz file ({one_line(error)})") from None
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -281,13 +267,23 @@ def read_npy(path: Path) -> np.ndarray:
             if size > path.stat().st_size:
                 raise InputError("a truncated .npy file, or none")
             file.seek(0)
-            return np.lib.format.read_array(file, allow_pickle=False)
+            array = np.lib.format.read_array(file, allow_pickle=False)
+            _check_text("it", array)
+            return array
         except InputError:
             raise
         except DAMAGED_ARCHIVE as error:
             if "allow_pickle" in str(error):
                 raise InputError("it holds pickled Python objects, which are never opened") from None
-            raise InputError(f"a damaged .npy file ({_one_line(error)})") from None
+            raise InputError(f"a damaged .npy file ({one_line(error)})") from None
+
+
+def _check_text(name: str, array: Any) -> None:
+    """Refuse text that Python cannot make strings of."""
+    if isinstance(array, np.ndarray) and array.dtype.kind == "U" and array.size:
+        codes = np.ascontiguousarray(array).reshape(-1).view(array.dtype.byteorder.replace("|", "=") + "u4")
+        if codes.max(initial=0) > sys.maxunicode:
+            raise InputError(f"{name} holds damaged text")
 
 
 def _array_bytes(file: Any) -> int:
@@ -302,10 +298,6 @@ def _array_bytes(file: Any) -> int:
     return 0 if dtype.hasobject else math.prod(shape) * max(1, dtype.itemsize)
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:150] or type(error).__name__
-
-
 def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """The plain arrays of an ``.npz`` file. Python objects in it are never opened.
 
@@ -316,7 +308,8 @@ def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str,
 
     Raises:
         InputError: there is no such file, it is no ``.npz`` file or is damaged, an array to be read holds
-            Python objects, or they unpack to more than :func:`unpacked_limit`. The message does not name the
+            Python objects, or they unpack to more than
+            :func:`spgnet.limits.unpacked_limit`. The message does not name the
             file: see :func:`spgnet.errors.prefix_errors`.
     """
     path = Path(path)
@@ -324,14 +317,16 @@ def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str,
     try:
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
             assert archive.zip is not None
-            _check_size(archive.zip, names, unpacked_limit(path.stat().st_size))
+            _check_size(archive.zip, names, path.stat().st_size)
             arrays = {name: archive[name] for name in archive.files if keys is None or name in keys}
     except InputError:
         raise
     except DAMAGED_ARCHIVE as error:
         if "allow_pickle" in str(error):
             raise InputError("it holds pickled Python objects, which are never opened") from None
-        raise InputError(f"a damaged .npz file ({_one_line(error)})") from None
+        raise InputError(f"a damaged .npz file ({one_line(error)})") from None
+    for name, array in arrays.items():
+        _check_text(name, array)
     foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
     if foreign:
         raise InputError(f"not an .npz file: {', '.join(foreign)} in it is no array")
@@ -339,7 +334,7 @@ def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str,
 
 
 def check_unpacked(path: Path) -> None:
-    """Refuse an ``.npz`` file that unpacks to more than :func:`unpacked_limit`.
+    """Refuse an ``.npz`` file that unpacks to more than :func:`spgnet.limits.unpacked_limit`.
 
     Raises:
         InputError: it does, or is no such file. The message does not name the file.
@@ -348,18 +343,11 @@ def check_unpacked(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             total = sum(member.file_size for member in archive.infolist())
     except DAMAGED_ARCHIVE as error:
-        raise InputError(f"a damaged .npz file ({_one_line(error)})") from None
-    _refuse_more(total, unpacked_limit(path.stat().st_size))
+        raise InputError(f"a damaged .npz file ({one_line(error)})") from None
+    check_unpacked_size(total, path.stat().st_size)
 
 
-def _refuse_more(size: int, limit: int) -> None:
-    if size > limit:
-        raise InputError(
-            f"its arrays have {size / 2**20:.0f} MiB, expected at most {limit / 2**20:.0f} of such a file"
-        )
-
-
-def _check_size(archive: zipfile.ZipFile, names: list[str], limit: int) -> None:
+def _check_size(archive: zipfile.ZipFile, names: list[str], stored: int) -> None:
     """Refuse arrays whose headers say that they are larger than allowed, or than what is in the archive."""
     total = 0
     for info in archive.infolist():
@@ -370,4 +358,4 @@ def _check_size(archive: zipfile.ZipFile, names: list[str], limit: int) -> None:
             if size > info.file_size:
                 raise InputError(f"a damaged .npz file ({name} is cut off)")
             total += max(size, info.file_size)
-    _refuse_more(total, limit)
+    check_unpacked_size(total, stored)

@@ -20,11 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError, prefix_errors
+from spgnet.errors import InputError, one_line, prefix_errors
 from spgnet.files import DAMAGED_ARCHIVE
-
-_LARGEST = 4 * 2**30
-"""Bytes that an archive may hold once unpacked; Human3.6M's largest have about half a gigabyte."""
+from spgnet.limits import MOST_OBJECTS, check_unpacked_size, limit_factor
 
 _DEEPEST = 16
 """How deep dictionaries and lists may be nested; the archives have four levels."""
@@ -40,7 +38,8 @@ def read_object_arrays(path: Path | str) -> dict[str, Any]:
         itself (say a dictionary) where it has none. Arrays that were in a pickle are read-only.
 
     Raises:
-        InputError: the file is missing or damaged, unpacks to more than 4 GiB, or a pickle names anything
+        InputError: the file is missing or damaged, unpacks to more than
+            :func:`spgnet.limits.unpacked_limit`, or a pickle names anything
             but arrays of booleans, integers and floating point numbers, dictionaries, lists, tuples, text
             and numbers. Nothing that it names has been run. The message is one line that names the file.
     """
@@ -51,17 +50,12 @@ def read_object_arrays(path: Path | str) -> dict[str, Any]:
         try:
             with zipfile.ZipFile(path) as archive:
                 members = archive.infolist()
-                if sum(member.file_size for member in members) > _LARGEST:
-                    raise InputError(f"it unpacks to more than {_LARGEST // 2**30} GiB")
+                check_unpacked_size(sum(member.file_size for member in members), path.stat().st_size)
                 return {_key(member): _read_member(archive, member) for member in members}
         except InputError:
             raise
         except DAMAGED_ARCHIVE as error:
-            raise InputError(f"not a readable .npz file ({_one_line(error)})") from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"not a readable .npz file ({one_line(error)})") from None
 
 
 def _key(member: zipfile.ZipInfo) -> str:
@@ -86,7 +80,7 @@ def _read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
         if version in readers:
             return readers[version](file)
     except ValueError as error:
-        raise InputError(_one_line(error)) from None
+        raise InputError(one_line(error)) from None
     raise InputError(f"its layout has version {version}, expected 1.0 or 2.0")
 
 
@@ -110,7 +104,7 @@ def unpickle_plain(data: bytes) -> Any:
     except InputError:
         raise
     except Exception as error:  # the documentation of pickle promises none in particular
-        raise InputError(f"a damaged pickle ({_one_line(error)})") from None
+        raise InputError(f"a damaged pickle ({one_line(error)})") from None
 
 
 _OPCODES = re.compile(
@@ -125,7 +119,10 @@ name here; they are let through so that the message names the class."""
 
 def _check_opcodes(data: bytes) -> None:
     """Refuse opcodes that dictionaries of arrays do not need, and those that claim memory out of nothing."""
+    most = MOST_OBJECTS * limit_factor()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(io.BytesIO(data))):
+        if count > most:
+            raise InputError(f"its pickle has more than {most:.0f} objects")
         if not _OPCODES.fullmatch(opcode.name):
             raise InputError(f"its pickle has the opcode {opcode.name}, which plain arrays do not need")
         if opcode.name.endswith("PUT") and isinstance(argument, int) and not 0 <= argument <= count:

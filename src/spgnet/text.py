@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError
-
-DEEPEST = 32
-"""How deep JSON may be nested; keypoint and camera files have at most eight levels."""
-LONGEST_NUMBER = 100
-"""Digits of a number in JSON."""
+from spgnet.errors import InputError, one_line
+from spgnet.limits import DEEPEST, LARGEST_TEXT, LONGEST_NUMBER, check_text_size
 
 
-def read_text(path: Path, prefix: str = "") -> str:
+def read_text(path: Path, prefix: str = "", *, largest: int = LARGEST_TEXT) -> str:
     """The text of a file in UTF-8 or UTF-16, or of a table in a spreadsheet's own encoding.
 
     Args:
         path: the file.
         prefix: put before the message of an error.
+        largest: bytes that it may have; :func:`spgnet.limits.check_text_size`.
 
     Raises:
-        InputError: it is no text.
+        InputError: it is no text, or too large.
         OSError: it cannot be read.
     """
+    check_text_size(path, largest)
     content = path.read_bytes()
     encodings = ["utf-8-sig"]
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -61,18 +61,17 @@ def parse_json_text(text: str, prefix: str = "") -> Any:
         prefix: put before the message of an error.
 
     Raises:
-        InputError: it is not JSON, nested deeper than :data:`DEEPEST`, or has numbers of more than
-            :data:`LONGEST_NUMBER` digits.
+        InputError: it is not JSON, nested deeper than :data:`spgnet.limits.DEEPEST`, or has numbers of
+            more than :data:`spgnet.limits.LONGEST_NUMBER` digits.
     """
-    if _may_be_deep(text):
+    if is_deep(text):
         raise InputError(f"{prefix}nested more than {DEEPEST} levels deep")
     try:
         return _decode(text)
     except InputError as error:
         raise InputError(f"{prefix}{error}") from None
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise InputError(f"{prefix}not JSON, or truncated ({reason})") from None
+        raise InputError(f"{prefix}not JSON, or truncated ({one_line(error)})") from None
 
 
 def _decode(text: str) -> Any:
@@ -87,8 +86,29 @@ def _decode(text: str) -> Any:
         return [first, *(json.loads(line, parse_int=_whole) for line in lines[1:])]
 
 
-def _may_be_deep(text: str) -> bool:
-    """Whether brackets are nested too deep; those inside of strings do not count."""
+def parse_toml_text(text: str) -> dict[str, Any]:
+    """The entries of TOML.
+
+    Raises:
+        InputError: it is not TOML, or nested deeper than :data:`spgnet.limits.DEEPEST`.
+    """
+    if is_deep(text):
+        raise InputError(f"not readable TOML (more than {DEEPEST} levels are not supported)")
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not readable TOML{place_of(error)}") from None
+
+
+def place_of(error: Exception) -> str:
+    """Where a parser stopped, with a comma before it; empty if it does not say."""
+    found = re.findall(r"line (\d+), column (\d+)", str(error))
+    return f", from line {found[-1][0]}, column {found[-1][1]} on" if found else ""
+
+
+def is_deep(text: str) -> bool:
+    """Whether brackets are nested deeper than :data:`spgnet.limits.DEEPEST`; those in double quotes do not
+    count."""
     codes = np.frombuffer(text.encode("utf-8", "replace"), dtype=np.uint8)
     if _depth(codes) <= DEEPEST:
         return False

@@ -227,7 +227,7 @@ def test_every_fault_is_listed_and_load_raises_them_in_one_line(tmp_path):
         "TS1": ["no such file"],
         "TS2": ["arrays univ_annot3 are missing", "annot2 has shape (24, 1, 16, 2), expected"],
         "TS3": [
-            "annot3 holds NaN or infinity in 2 valid frames, the first is 6",
+            "annot3 holds NaN, infinity or immense numbers in 2 valid frames, the first is 6",
             "activity_annotation holds 8, expected 1 to 7",
         ],
         "TS4": ["expected millimetres"],

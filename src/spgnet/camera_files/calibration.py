@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from spgnet.camera_files.entries import excerpt, numbers
 from spgnet.camera_files.sources import early_extrinsics
 from spgnet.errors import InputError
 from spgnet.geometry.camera import EXTRINSICS, Camera, Extrinsics, opencv_camera
+from spgnet.keypoints.values import floats
 
 _MAX_DISTANCE = 100.0
 """Distance from the world's origin in metres beyond which a position is assumed to be in millimetres."""
@@ -88,17 +90,15 @@ def build_camera(calibration: Calibration, image_size: tuple[int, int] | None) -
     camera = opencv_camera(
         matrix, lens, size, rotation=rotation, position=position, fisheye=calibration.fisheye
     )
-    if not all(bool(value.isfinite().all()) for value in (camera.focal, camera.center, camera.radial)):
-        raise InputError("camera_matrix or distortion holds a number that is too large")
     return camera if rotation is None else replace(camera, extrinsics=calibration.extrinsics)
 
 
 def _lens(value: Any, fisheye: bool) -> tuple[np.ndarray, list[str]]:
     """The coefficients of the lens model without zeros that others may follow, and errors."""
-    try:
-        lens = np.asarray([] if value is None else value, dtype=np.float64).ravel()
-    except (ValueError, TypeError, OverflowError):
+    lens = floats([] if value is None else value)
+    if lens is None:
         return np.zeros(5), [f"distortion is {excerpt(value)}, expected numbers"]
+    lens = lens.ravel()
     if not np.isfinite(lens).all():
         return np.zeros(5), ["distortion holds NaN or infinity"]
     if fisheye:
@@ -147,7 +147,7 @@ def _pose(calibration: Calibration) -> tuple[Any, Any, list[str]]:
         if not np.allclose(rotation, exact, atol=1e-2):
             errors = ["rotation is not a rotation matrix"]
         rotation = exact
-    if not position_errors and np.linalg.norm(position) > _MAX_DISTANCE:
-        distance = np.linalg.norm(position)
-        position_errors = [f"the camera is {distance:.0f} m from the origin: is it in millimetres?"]
+    distance = math.hypot(*position)
+    if not position_errors and distance > _MAX_DISTANCE:
+        position_errors = [f"the camera is {distance:.4g} m from the origin: is it in millimetres?"]
     return rotation, position, errors + position_errors

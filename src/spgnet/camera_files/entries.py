@@ -1,4 +1,4 @@
-"""Parsing JSON, XML, YAML and TOML of camera files into plain values, within limits.
+"""Parsing JSON, XML and YAML of camera files into plain values, within limits.
 
 OpenCV's ``FileStorage`` and ROS write a matrix as rows, columns and data; it becomes an array where it is
 used (:func:`opencv_matrix`), so that what else a file holds may be anything.
@@ -7,7 +7,6 @@ used (:func:`opencv_matrix`), so that what else a file holds may be anything.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from typing import Any
 from xml.etree import ElementTree
@@ -16,10 +15,9 @@ import numpy as np
 import yaml
 
 from spgnet.errors import InputError
-from spgnet.text import LONGEST_NUMBER, parse_json_text
-
-_MAX_DEPTH = 100
-"""The most levels of lists and mappings in a YAML or XML file."""
+from spgnet.keypoints.values import floats
+from spgnet.limits import DEEPEST, LONGEST_NUMBER
+from spgnet.text import parse_json_text, place_of
 
 
 def json_entries(text: str) -> dict[str, Any]:
@@ -38,7 +36,7 @@ def parse_xml(text: str) -> ElementTree.Element:
     """The root of XML.
 
     Raises:
-        InputError: it is not XML, declares entities, or has more than :data:`_MAX_DEPTH` levels.
+        InputError: it is not XML, declares entities, or has more than :data:`spgnet.limits.DEEPEST` levels.
     """
     if "<!ENTITY" in text or "<!DOCTYPE" in text:
         raise InputError("not readable XML (document types and entities are not supported)")
@@ -50,11 +48,11 @@ def parse_xml(text: str) -> ElementTree.Element:
             if root is None and len(found) == 2 and isinstance(found[1], ElementTree.Element):
                 root = found[1]
             depth += 1 if found[0] == "start" else -1
-            if depth > _MAX_DEPTH:
-                raise InputError(f"not readable XML (more than {_MAX_DEPTH} levels are not supported)")
+            if depth > DEEPEST:
+                raise InputError(f"not readable XML (more than {DEEPEST} levels are not supported)")
         parser.close()
     except ElementTree.ParseError as error:
-        raise InputError(f"not readable XML{_place(error)}") from None
+        raise InputError(f"not readable XML{place_of(error)}") from None
     if root is None:
         raise InputError("not readable XML (it is empty)")
     return root
@@ -84,7 +82,7 @@ def yaml_entries(text: str) -> dict[str, Any]:
         _refuse_aliases_and_depth(yaml.parse(text, Loader=loader))
         values = next(iter(yaml.load_all(text, Loader=loader)), None)
     except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"not readable YAML{_place(error)}") from None
+        raise InputError(f"not readable YAML{place_of(error)}") from None
     if not isinstance(values, dict):
         raise InputError("not readable YAML (expected keys and values)")
     return {name: _typed(value) for name, value in values.items()}
@@ -94,33 +92,13 @@ def _refuse_aliases_and_depth(events: Iterable[yaml.Event]) -> None:
     """Refuse YAML that could exhaust memory (by aliases) or the stack (by nesting).
 
     Raises:
-        InputError: it has aliases, or more than :data:`_MAX_DEPTH` levels.
+        InputError: it has aliases, or more than :data:`spgnet.limits.DEEPEST` levels.
     """
     depth = 0
     for event in events:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > _MAX_DEPTH:
-            raise InputError(
-                f"not readable YAML (aliases and more than {_MAX_DEPTH} levels are not supported)"
-            )
-
-
-def toml_entries(text: str) -> dict[str, Any]:
-    """The entries of TOML.
-
-    Raises:
-        InputError: it is not TOML, or nested too deep.
-    """
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not readable TOML{_place(error)}") from None
-
-
-def _place(error: Exception) -> str:
-    """Where a parser stopped, with a comma before it; empty if it does not say."""
-    found = re.findall(r"line (\d+), column (\d+)", str(error))
-    return f", from line {found[-1][0]}, column {found[-1][1]} on" if found else ""
+        if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
+            raise InputError(f"not readable YAML (aliases and more than {DEEPEST} levels are not supported)")
 
 
 def _typed(value: Any) -> Any:
@@ -168,9 +146,8 @@ def opencv_matrix(parts: dict[str, Any]) -> np.ndarray | None:
 def numbers(name: str, value: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
     """The value as an array of a shape, and its errors."""
     expected = f"expected {' x '.join(map(str, shape))} numbers"
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):
+    array = floats(value)
+    if array is None:
         return np.zeros(shape), [f"{name} is {excerpt(value)}, {expected}"]
     if array.size == np.prod(shape):
         array = array.reshape(shape)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spgnet.camera_files.calibration import Calibration, build_camera
 from spgnet.camera_files.colmap import binary_cameras, is_colmap_text, text_cameras
-from spgnet.camera_files.entries import json_entries, parse_xml, toml_entries, xml_entries, yaml_entries
+from spgnet.camera_files.entries import json_entries, parse_xml, xml_entries, yaml_entries
 from spgnet.camera_files.layouts import calibration_from_keys, choose_calibration, find_calibration
 from spgnet.camera_files.qualisys import is_qualisys, qualisys_cameras
 from spgnet.camera_files.sources import (
@@ -25,9 +25,9 @@ from spgnet.files import read_npz, write_text
 from spgnet.geometry.camera import Camera, fit_to_image, opencv_camera
 from spgnet.geometry.image_rotation import ImageRotation, rotated_camera, rotated_size
 from spgnet.keypoints import Keypoints
-from spgnet.text import read_text
+from spgnet.limits import LARGEST_SETTINGS, check_text_size
+from spgnet.text import parse_toml_text, read_text
 
-_LARGEST_TEXT = 10_000_000
 _KNOWN = (
     "JSON, YAML or XML of OpenCV, YAML of ROS, Kalibr or EasyMocap, TOML of Pose2Sim, Caliscope or Anipose, "
     "Qualisys's .qca.txt, COLMAP's cameras, or .npz"
@@ -143,10 +143,10 @@ def _read(path: Path, name: str | None) -> Calibration:
         )
     if start == b"PK\x03\x04":
         return calibration_from_keys(read_npz(path))
-    if path.stat().st_size > _LARGEST_TEXT:
-        raise InputError(
-            f"not a camera file: it has more than {_LARGEST_TEXT // 10**6} MB; known are {_KNOWN}"
-        )
+    try:
+        check_text_size(path, LARGEST_SETTINGS)
+    except InputError as error:
+        raise InputError(f"not a camera file: {error}; known are {_KNOWN}") from None
     if path.suffix == ".bin":
         return choose_calibration(binary_cameras(path.read_bytes()), name)
     try:
@@ -169,14 +169,14 @@ def _parse(text: str, name: str | None, path: Path) -> Calibration:
     if text.startswith("%YAML") or re.search(r"^[\"']?[A-Za-z_]\w*[\"']?:(\s|$)", text, re.MULTILINE):
         return find_calibration(yaml_entries(text) | _easymocap_poses(path), name)
     if re.search(r"^[ \t]*\[[^\],\n]+\][ \t]*(#.*)?$", text, re.MULTILINE):
-        return find_calibration(toml_entries(text), name)
+        return find_calibration(parse_toml_text(text), name)
     raise InputError(f"not a camera file; known are {_KNOWN}")
 
 
 def _easymocap_poses(path: Path) -> dict[str, Any]:
     """The entries of EasyMocap's ``extri.yml`` beside an ``intri.yml``; empty if there is none."""
     beside = path.with_name(path.name.replace("intri", "extri"))
-    if beside == path or not beside.is_file() or beside.stat().st_size > _LARGEST_TEXT:
+    if beside == path or not beside.is_file() or beside.stat().st_size > LARGEST_SETTINGS:
         return {}
     with prefix_errors(beside.name):
         return yaml_entries(read_text(beside))

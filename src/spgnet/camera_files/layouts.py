@@ -17,6 +17,7 @@ from spgnet.camera_files.calibration import Calibration, stored_extrinsics
 from spgnet.camera_files.entries import excerpt, numbers_or_raise, opencv_matrix
 from spgnet.errors import InputError
 from spgnet.geometry.distortion import is_fisheye
+from spgnet.keypoints.values import floats
 
 _MATRIX = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "intrinsicMat", "matrix", "K", "mtx", "k")
 _DISTORTION = (
@@ -262,17 +263,17 @@ def _opencv_pose(section: Mapping[str, Any]) -> tuple[Any, Any]:
     )
     if isinstance(rotation, str) or isinstance(translation, str):
         return None, None  # Caliscope writes a word for a camera without extrinsics
-    try:
-        vector, shift = (np.asarray(each, dtype=np.float64).ravel() for each in (rotation, translation))
-    except (ValueError, TypeError):
+    vector, shift = floats(rotation), floats(translation)
+    if vector is None or shift is None:
         return None, None
-    except OverflowError:
-        raise InputError("rotation or translation holds a number that is too large") from None
+    vector, shift = vector.ravel(), shift.ravel()
     if len(vector) not in (3, 9) or len(shift) != 3:
         raise InputError(
             f"rotation and translation need 3 numbers each, or a rotation 3 x 3, got {excerpt(rotation)} and "
             f"{excerpt(translation)}"
         )
+    if not (np.abs(vector) < 1e9).all() or not (np.abs(shift) < 1e9).all():
+        raise InputError("rotation or translation holds NaN, infinity or immense numbers")
     if not vector.any() and not shift.any():
         return None, None
     matrix = vector.reshape(3, 3) if len(vector) == 9 else _rotation_matrix(vector)

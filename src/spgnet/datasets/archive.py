@@ -16,6 +16,7 @@ from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, write_npz
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.limits import FASTEST, SLOWEST
 
 _LAYOUT = {
     "root": ("f", ("N", 3)),
@@ -118,6 +119,6 @@ def _value_errors(arrays: dict[str, np.ndarray]) -> list[str]:
         errors.append(f"the lengths add up to {int(lengths.sum())} frames, root has {frames}")
     if lengths.min(initial=1) < 1:
         errors.append("a clip has no frames")
-    if not fps > 0:
-        errors.append(f"fps is {fps}, expected a positive number")
+    if not SLOWEST <= fps <= FASTEST:
+        errors.append(f"fps is {fps:g}, expected a positive number from {SLOWEST:g} to {FASTEST:g}")
     return errors

@@ -21,8 +21,6 @@ the captured motion; the surplus frames are dropped.
 from __future__ import annotations
 
 import tarfile
-import tempfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -32,12 +30,16 @@ import torch
 from torch import Tensor
 
 from spgnet.datasets.array_errors import array_errors, pixel_errors
+from spgnet.datasets.cdf import CdfReader
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
-from spgnet.errors import InputError
+from spgnet.errors import InputError, one_line
 from spgnet.extras import import_extra
+from spgnet.files import DAMAGED_ARCHIVE
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.keypoints.values import list_names
+from spgnet.limits import check_unpacked_size
 from spgnet.object_arrays import read_dictionaries
 
 ACTIONS = (
@@ -76,6 +78,8 @@ _LARGEST = 64 * 2**20
 """Bytes of one sequence; those of Human3.6M have less than five million."""
 _FARTHEST = 20.0
 """Metres from the origin; joints beyond are in other units."""
+_BEYOND = 1e6
+"""Metres that no reader of other units would write."""
 _THIGH = (0.25, 0.75)
 """Metres; thighs of other lengths are in other units, or of other joints."""
 _KEPT = [next(index for index, joint in JOINTS.items() if joint == name) for name in HUMAN36M.names]
@@ -133,12 +137,20 @@ def read_motion(root: Path, subjects: tuple[str, ...], errors: list[str]) -> Seq
     Returns:
         Joints [T, 17, 3] in metres, world frame (z up), by sequence.
     """
+    with CdfReader() as reader:
+        try:
+            prepared = (root / PREPARED).is_file()
+            source_of = _prepared(root / PREPARED) if prepared else _original(root, reader)
+        except InputError as error:
+            errors.append(str(error))
+            return {}
+        return _read_subjects(subjects, source_of, errors)
+
+
+def _read_subjects(
+    subjects: tuple[str, ...], source_of: Callable[[str], _Source], errors: list[str]
+) -> Sequences:
     motion: Sequences = {}
-    try:
-        source_of = _prepared(root / PREPARED) if (root / PREPARED).is_file() else _original(root)
-    except InputError as error:
-        errors.append(str(error))
-        return motion
     for subject in subjects:
         try:
             source = source_of(subject)
@@ -177,7 +189,7 @@ def _incomplete(subject: str, names: list[str]) -> list[str]:
         if actions.count(action) != expected:
             errors.append(f"has {actions.count(action)} sequences of {action}, expected {expected}")
     unknown = sorted(set(actions) - set(ACTIONS))
-    return [*errors, f"has unknown actions: {', '.join(unknown)}"] if unknown else errors
+    return [*errors, f"has unknown actions: {list_names(unknown)}"] if unknown else errors
 
 
 def _prepared(file: Path) -> Callable[[str], _Source]:
@@ -185,34 +197,41 @@ def _prepared(file: Path) -> Callable[[str], _Source]:
     return lambda subject: _Source(file, table.get(subject), lambda values: values)
 
 
-def _original(root: Path) -> Callable[[str], _Source]:
+def _original(root: Path, reader: CdfReader) -> Callable[[str], _Source]:
     import_extra("cdflib", "datasets")  # one error if it is missing, not one for each subject
+
+    def decode(content: bytes) -> np.ndarray:
+        return cdf_positions(content, reader)
 
     def source_of(subject: str) -> _Source:
         path = original_source(root, subject)
         if path is None:
-            return _Source(root, {}, _cdf_positions)
+            return _Source(root, {}, decode)
         if path.suffix == ".tgz":
-            return _Source(path, _members(path, subject), _cdf_positions)
+            return _Source(path, _members(path, subject), decode)
         files = sorted(path.glob("[!.]*.cdf"))
-        return _Source(path, {file.stem: file.read_bytes() for file in files}, _cdf_positions)
+        return _Source(path, {file.stem: file.read_bytes() for file in files}, decode)
 
     return source_of
 
 
 def _members(archive: Path, subject: str) -> dict[str, bytes]:
     """The CDF files in an archive. Nothing is unpacked to a path that the archive names."""
-    files = {}
+    files, unpacked, stored = {}, 0, archive.stat().st_size
     try:
         with tarfile.open(archive, "r:gz") as members:
             for member in members:
                 path = PurePosixPath(member.name)
+                unpacked += max(0, member.size)
+                check_unpacked_size(unpacked, stored)
                 if member.isfile() and member.size <= _LARGEST and _is_position_file(path, subject):
                     held = members.extractfile(member)
                     assert held is not None  # it is a file
                     files[path.stem] = held.read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{archive}: not a readable .tgz archive ({error})") from None
+    except InputError as error:
+        raise InputError(f"{archive}: {error}") from None
+    except (*DAMAGED_ARCHIVE, tarfile.TarError, RecursionError) as error:
+        raise InputError(f"{archive}: not a readable .tgz archive ({one_line(error)})") from None
     return files
 
 
@@ -225,18 +244,17 @@ def _is_position_file(path: PurePosixPath, subject: str) -> bool:
     )
 
 
-def _cdf_positions(content: bytes) -> np.ndarray:
-    """Joints [T, 32, 3] in metres of a CDF file, which its reader needs on disk."""
-    with tempfile.NamedTemporaryFile(suffix=".cdf") as file:
-        file.write(content)
-        file.flush()
-        try:
-            values = np.asarray(import_extra("cdflib", "datasets").CDF(Path(file.name)).varget("Pose"))
-        except Exception as error:  # cdflib documents no exceptions of its own
-            message = " ".join(str(error).replace(file.name, "it").split())
-            raise InputError(f"is no readable CDF file with a variable 'Pose' ({message})") from None
+def cdf_positions(content: bytes, reader: CdfReader) -> np.ndarray:
+    """Joints [T, 32, 3] in metres of a CDF file.
+
+    Raises:
+        InputError: it cannot be read, or holds something else. The message does not name a file.
+    """
+    values = reader.read(content, "Pose")
     if values.dtype.kind != "f" or values.shape[-1:] != (96,) or values.shape[:-2] not in ((), (1,)):
         raise InputError(f"has a 'Pose' of {values.dtype} {values.shape}, expected floats (1, frames, 96)")
+    if not (np.abs(values) < 1000 * _BEYOND).all():
+        raise InputError("has a 'Pose' with NaN or infinity, or joints far beyond any room")
     return (values.reshape(-1, 32, 3) / 1000).astype(np.float32)
 
 
@@ -316,7 +334,7 @@ def _missing_pixels(names: list[str], held: dict[str, Any]) -> list[str]:
     absent = dict.fromkeys(subject_of(name) for name in names if subject_of(name) not in present)
     lacking = [name for name in names if name not in held and subject_of(name) in present]
     errors = [f"{subject} is missing" for subject in absent]
-    return [*errors, f"lacks the sequences {', '.join(lacking)}"] if lacking else errors
+    return [*errors, f"lacks the sequences {list_names(lacking)}"] if lacking else errors
 
 
 def _layout_errors(metadata: dict[str, Any]) -> list[str]:

@@ -61,12 +61,16 @@ def fit_lens(
     (fx, cx), (fy, cy) = (np.polyfit(points[:, i] / points[:, 2], pixels[:, i], 1) for i in (0, 1))
     values = np.array([fx, fy, cx, cy, 0, 0, 0, 0], dtype=np.float64)
     if distorted:
-        fit = least_squares(residuals, values, jacobian, method="lm")  # type: ignore[arg-type]
+        fit = least_squares(residuals, values, jacobian, method="lm", max_nfev=_MOST_STEPS)  # type: ignore[arg-type]
         values = fit.x
     lens = _lens(torch.from_numpy(values), image_size)
     camera = opencv_camera(lens.intrinsics_matrix(), lens.distortion_coefficients(), image_size)
     distances = np.linalg.norm(residuals(values).reshape(-1, 2), axis=1)
     return LensFit(camera, float(np.median(distances)))
+
+
+_MOST_STEPS = 200
+"""Steps of a fit; those of lenses that fit take some ten."""
 
 
 def _lens(values: Float[Tensor, "*batch 8"], image_size: tuple[int, int]) -> Camera:

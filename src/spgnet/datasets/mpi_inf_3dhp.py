@@ -40,9 +40,10 @@ import torch
 
 from spgnet.datasets.lens_fit import LensFit, fit_lens
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
-from spgnet.errors import InputError
+from spgnet.errors import InputError, prefix_errors
 from spgnet.extras import import_extra
 from spgnet.geometry.interpolate import nearest_at
+from spgnet.keypoints.hdf5 import check_size, hdf5_errors
 
 SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 ACTIVITIES = (
@@ -73,6 +74,8 @@ _LAYOUT = {
 """Shape of each array after its frames."""
 _EXACT, _BROKEN = 0.5, 20.0
 """Median distance in pixels up to which 2D is exactly the projection of 3D, and from which it is none."""
+_BEYOND = 1e9
+"""Pixels or millimetres beyond which a number is an error."""
 _NEAREST = 0.3
 """Least distance, in metres, of a joint from the image plane."""
 
@@ -106,11 +109,15 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
     if not file.is_file():
         raise InputError(f"{file}: no such file")
     h5py = import_extra("h5py", "datasets")
-    try:
-        with h5py.File(file, "r") as held:
-            return {key: np.asarray(held[key]) for key in _LAYOUT if isinstance(held.get(key), h5py.Dataset)}
-    except OSError as error:
-        raise InputError(f"{file}: not a readable MATLAB 7.3 file ({error})") from None
+    with prefix_errors(file):
+        try:
+            with hdf5_errors(), h5py.File(file, "r") as held:
+                found = {key: held[key] for key in _LAYOUT if isinstance(held.get(key), h5py.Dataset)}
+                for key, dataset in found.items():
+                    check_size(dataset, key)
+                return {key: np.asarray(dataset) for key, dataset in found.items()}
+        except InputError as error:
+            raise InputError(f"not a readable MATLAB 7.3 file ({error})") from None
 
 
 def _layout_errors(arrays: dict[str, np.ndarray]) -> list[str]:
@@ -130,10 +137,13 @@ def _value_errors(arrays: dict[str, np.ndarray]) -> list[str]:
     if not valid.any():
         return ["no frame is valid"]
     for key in ("annot2", "annot3", "univ_annot3"):
-        broken = ~np.isfinite(arrays[key]).all(axis=(1, 2, 3)) & valid
+        broken = ~(np.abs(arrays[key].astype(np.float64)) <= _BEYOND).all(axis=(1, 2, 3)) & valid
         if broken.any():
             first = int(broken.argmax())
-            errors.append(f"{key} holds NaN or infinity in {broken.sum()} valid frames, the first is {first}")
+            errors.append(
+                f"{key} holds NaN, infinity or immense numbers in {broken.sum()} valid frames, the first is "
+                f"{first}"
+            )
     activities = set(arrays["activity_annotation"][valid, 0].tolist())
     unknown = sorted(activities - set(range(1, len(ACTIVITIES) + 1)))
     if unknown:
@@ -162,10 +172,13 @@ def _read_sequence(root: Path, name: str) -> _Sequence:
         raise InputError(f"{file}: {'; '.join(errors)}")
     valid = arrays["valid_frame"][:, 0] == 1
     activities = _known_activities(arrays["activity_annotation"][:, 0])
-    real, universal = (arrays[key][:, 0, JOINTS] / 1000 for key in ("annot3", "univ_annot3"))
-    pixels = arrays["annot2"][:, 0, JOINTS].astype(np.float64)
-    joints, scale = _official(real, universal, valid)
-    shift = float(np.median(np.linalg.norm(joints - universal, axis=-1)[valid]))
+    with np.errstate(all="ignore"):  # frames that are not valid may hold anything
+        real, universal = (
+            arrays[key][:, 0, JOINTS].astype(np.float64) / 1000 for key in ("annot3", "univ_annot3")
+        )
+        pixels = arrays["annot2"][:, 0, JOINTS].astype(np.float64)
+        joints, scale = _official(real, universal, valid)
+        shift = float(np.median(np.linalg.norm(joints[valid] - universal[valid], axis=-1)))
     try:
         lens = _fit(real[valid].reshape(-1, 3), pixels[valid].reshape(-1, 2), _image_size(name))
     except InputError as error:

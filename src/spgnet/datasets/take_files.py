@@ -34,8 +34,12 @@ from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, write_npz
 from spgnet.geometry.camera import Camera, concatenate_cameras, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.keypoints.values import LARGEST_IMAGE
+from spgnet.limits import FASTEST, SLOWEST
 
 PREFIX = "detections_"
+_LARGEST_VALUE = 1e12
+"""The largest magnitude of a number, in metres or pixels; a larger one counts as infinite."""
 _NUMBERS, _TEXT, _BOOLEANS = "fiu", "U", "b"
 _LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "joints": (_NUMBERS, ("T", len(HUMAN36M), 3)),
@@ -171,9 +175,9 @@ def _value_errors(arrays: dict[str, np.ndarray]) -> Iterator[str]:
     """Errors for values that are not finite or not valid."""
     broken = set()
     for key, (kinds, _) in _layout(arrays).items():
-        if kinds == _NUMBERS and not np.isfinite(arrays[key]).all():
+        if kinds == _NUMBERS and not (sound := _are_sound(arrays[key])).all():
             broken.add(key)
-            indices = np.argwhere(~np.isfinite(arrays[key]))
+            indices = np.argwhere(~sound)
             yield f"{key} holds {len(indices)} NaN or infinite numbers, the first at {indices[0].tolist()}"
         elif not arrays[key].size and key not in ("distortion", "unmeasured_joints"):
             yield f"{key} is empty"
@@ -187,6 +191,12 @@ def _value_errors(arrays: dict[str, np.ndarray]) -> Iterator[str]:
         yield f"unmeasured_joints names no joints that may be missing: {', '.join(sorted(unknown))}"
 
 
+def _are_sound(array: np.ndarray) -> np.ndarray:
+    """Which of the numbers are finite and not immense."""
+    with np.errstate(all="ignore"):  # of numbers that double precision does not hold
+        return np.abs(array.astype(np.float64)) <= _LARGEST_VALUE
+
+
 def _are_intrinsics(matrices: np.ndarray) -> bool:
     fixed, focal = matrices[:, [1, 2, 2, 2], [0, 0, 1, 2]], matrices[:, [0, 1], [0, 1]]
     straight = np.abs(matrices[:, 0, 1]) < 1e-3 * focal[:, 0]
@@ -194,6 +204,8 @@ def _are_intrinsics(matrices: np.ndarray) -> bool:
 
 
 def _are_rotations(matrices: np.ndarray) -> bool:
+    if np.abs(matrices).max(initial=0) > 2:
+        return False
     matrices = matrices.astype(np.float64)
     unit = np.abs(matrices @ matrices.swapaxes(-1, -2) - np.eye(3)).max(initial=0) < 1e-3
     return bool(unit and (np.linalg.det(matrices) > 0).all())
@@ -209,8 +221,11 @@ _VALUE_CHECKS: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
         "is not k1, k2, p1, p2, k3 or these and k4, k5, k6",
     ),
     "rotation": (_are_rotations, "holds matrices that are no rotations"),
-    "image_size": (lambda sizes: (sizes >= 1).all(), "holds sizes of less than a pixel"),
-    "fps": (lambda fps: fps > 0, "is not positive"),
+    "image_size": (
+        lambda sizes: ((sizes >= 1) & (sizes <= LARGEST_IMAGE)).all(),
+        f"holds sizes of less than a pixel, or of more than {LARGEST_IMAGE}",
+    ),
+    "fps": (lambda fps: SLOWEST <= fps <= FASTEST, f"is not positive, from {SLOWEST:g} to {FASTEST:g}"),
 }
 """A check of the values of each array, and the error message if it fails."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.limits import FASTEST, SLOWEST
 
 Split = Literal["train", "validation", "test"]
 
@@ -65,8 +65,8 @@ class Take:
         if self.joints is None and not self.detections:
             return ["it has neither 3D joints nor 2D detections"]
         errors, cameras = [], len(self.cameras.focal)
-        if not 0 < self.fps < math.inf:
-            errors.append(f"fps is {self.fps}, expected a positive number")
+        if not SLOWEST <= self.fps <= FASTEST:
+            errors.append(f"fps is {self.fps:g}, expected a positive number from {SLOWEST:g} to {FASTEST:g}")
         if self.joints is not None:
             if self.joints.ndim != 3 or self.joints.shape[1:] != (len(HUMAN36M), 3) or not len(self.joints):
                 return [f"joints have shape {tuple(self.joints.shape)}, expected [frames, 17, 3]"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -324,12 +325,19 @@ def opencv_camera(
         convention="fisheye" if fisheye else "opencv",
         extrinsics="arbitrary" if rotation is None and position is None else "calibrated",
     )
-    numbers = (camera.focal, camera.center, radial, tangential, camera.rotation, camera.position)
+    numbers = (camera.focal, camera.center, radial, tangential, camera.rotation, camera.position, size)
     if not all(bool(number.isfinite().all()) for number in numbers) or bool((camera.focal <= 0).any()):
         raise InputError(f"camera values must be finite and focal lengths positive, got {values.tolist()}")
+    largest = max(float(number.abs().max()) for number in numbers)
+    if largest > _LARGEST_VALUE or bool((camera.focal < 1 / _LARGEST_VALUE).any()):
+        raise InputError(f"the camera holds a number that is too large ({largest:g}) or a tiny focal length")
     if not torch.allclose(axes @ axes.mT, torch.eye(3, dtype=torch.float64), atol=1e-2) or axes.det() < 0:
         raise InputError(f"rotation is not a rotation matrix: {axes.tolist()}")
     return camera.to(torch.float32)
+
+
+_LARGEST_VALUE = 1e12
+"""The largest magnitude of a number of a camera, far beyond any; single precision holds it."""
 
 
 def _lens_coefficients(distortion: Any, fisheye: bool) -> tuple[Tensor, Tensor]:
@@ -354,7 +362,9 @@ def _lens_coefficients(distortion: Any, fisheye: bool) -> tuple[Tensor, Tensor]:
 
 def _doubles(values: Any) -> Tensor:
     """Values in double precision; those of an array, which may be read-only, are copied."""
-    return values.double() if isinstance(values, Tensor) else torch.tensor(values, dtype=torch.float64)
+    if isinstance(values, Tensor):
+        return values.double()
+    return torch.from_numpy(np.array(values, dtype=np.float64))  # of either byte order
 
 
 _PADDING = 16

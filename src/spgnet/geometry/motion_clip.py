@@ -11,6 +11,7 @@ from torch import Tensor
 from spgnet.errors import InputError
 from spgnet.geometry.interpolate import interpolate_frames
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.limits import FASTEST, SLOWEST
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class MotionClip:
         unmeasured_joints: names of the joints whose positions are guesses.
 
     Raises:
-        InputError: the joints are not 17, there is no frame, a value is not finite, or fps is not positive.
+        InputError: the joints are not 17, there is no frame, a value is not finite, or fps is not
+            between :data:`spgnet.limits.SLOWEST` and :data:`spgnet.limits.FASTEST`.
     """
 
     joints: Float[Tensor, "frames 17 3"]
@@ -41,8 +43,11 @@ class MotionClip:
             raise InputError(
                 f"clip {self.name!r}: joints have shape {tuple(self.joints.shape)}, expected [frames, 17, 3]"
             )
-        if not self.fps > 0:
-            raise InputError(f"clip {self.name!r}: fps is {self.fps}, expected a positive number")
+        if not SLOWEST <= self.fps <= FASTEST:
+            raise InputError(
+                f"clip {self.name!r}: fps is {self.fps:g}, expected a positive number from {SLOWEST:g} to "
+                f"{FASTEST:g}"
+            )
         finite = self.joints.isfinite().flatten(1).all(dim=1)
         if not bool(finite.all()):
             first = int((~finite).nonzero()[0])

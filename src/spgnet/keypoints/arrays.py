@@ -87,6 +87,8 @@ def _unflattened(rows: np.ndarray) -> np.ndarray:
     """Points [frames, keypoints, 3] from rows of x, y, score, x, y, score, ... or of x, y, x, y, ..."""
     if rows.shape[1] in [4 * count for count in _MEDIAPIPE]:
         return rows.reshape(len(rows), -1, 4)[..., [0, 1, 3]]
+    if not len(rows):
+        raise InputError(f"an array of shape {list(rows.shape)}, {_EXPECTED}")
     points = np.stack([points_of(row, f"row {index}") for index, row in enumerate(rows.tolist())])
     if points.shape[1] not in {*SET_BY_COUNT, *KEYPOINT_COUNTS.values()}:
         raise InputError(f"rows of {rows.shape[1]} numbers, {_EXPECTED}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,18 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, one_line
 from spgnet.extras import import_extra
-from spgnet.files import unpacked_limit
 from spgnet.keypoints.arrays import named_people
 from spgnet.keypoints.deeplabcut import parse_columns
 from spgnet.keypoints.formats import KeypointFormat
 from spgnet.keypoints.keypoints import KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints
 from spgnet.keypoints.values import list_names, number_array, parse_rate
+from spgnet.limits import unpacked_limit
 from spgnet.object_arrays import unpickle_plain
 
-_FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)
+_FAULTS = (
+    *(OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError),
+    MemoryError,
+)
 """What h5py and SciPy raise for damaged files."""
 
 
@@ -36,7 +40,7 @@ def parse_hdf5(path: Path, keypoint_set: KeypointSetName | None) -> tuple[Keypoi
     if start.startswith(b"CDF"):
         return "movement", parse_movement(_netcdf3(path), keypoint_set)
     h5py = import_extra("h5py", "hdf5")
-    with _damage_told(), h5py.File(path, "r") as file:
+    with hdf5_errors(), h5py.File(path, "r") as file:
         if "tracks" in file and "node_names" in file:
             return "sleap", _sleap(file, keypoint_set)
         if "position" in file:
@@ -53,14 +57,14 @@ def parse_hdf5(path: Path, keypoint_set: KeypointSetName | None) -> tuple[Keypoi
 
 
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def hdf5_errors() -> Iterator[None]:
+    """Turn what h5py and SciPy raise for damaged files into an :class:`InputError` of one line."""
     try:
         yield
     except InputError:
         raise
     except _FAULTS as error:
-        reason = " ".join(str(error).split())[:100]
-        raise InputError(f"a damaged HDF5 file ({reason or type(error).__name__})") from None
+        raise InputError(f"a damaged HDF5 file ({one_line(error, 100)})") from None
 
 
 def _is_group(node: Any) -> bool:
@@ -79,12 +83,16 @@ def _array(dataset: Any, what: str) -> np.ndarray:
     """
     if not hasattr(dataset, "dtype") or dataset.dtype.kind not in "fiu":
         raise InputError(f"{what} is no array of numbers")
-    _check_size(dataset, what)
+    check_size(dataset, what)
     return np.asarray(dataset[()], dtype=np.float64)
 
 
-def _check_size(dataset: Any, what: str) -> None:
-    """Refuse datasets whose shape holds far more than is stored."""
+def check_size(dataset: Any, what: str) -> None:
+    """Refuse datasets whose shape holds far more than is stored.
+
+    Raises:
+        InputError: it does. The message does not name the file.
+    """
     limit = unpacked_limit(dataset.id.get_storage_size())
     if dataset.size * dataset.dtype.itemsize > limit:
         raise InputError(f"{what} has shape {list(dataset.shape)}, which is more than {limit // 2**20} MiB")
@@ -93,6 +101,7 @@ def _check_size(dataset: Any, what: str) -> None:
 def _texts(dataset: Any, what: str) -> list[str]:
     if not hasattr(dataset, "shape") or dataset.ndim != 1 or dataset.size > 10_000:
         raise InputError(f"{what} is no list of names")
+    check_size(dataset, what)
     return [_text(value) for value in dataset[()]]
 
 
@@ -129,7 +138,7 @@ def _pandas(group: Any, keypoint_set: KeypointSetName | None) -> RawKeypoints:
         columns = unpickle_plain(_bytes(group.attrs["non_index_axes"]))
         columns = columns[0][1]
         blocks = [name for name in table.dtype.names or () if name.startswith("values_block_")]
-        _check_size(table, "the table")
+        check_size(table, "the table")
         if len(blocks) != 1:
             raise InputError(f"the table has {len(blocks)} blocks of numbers, expected one")
         values = np.asarray(table[()][blocks[0]], dtype=np.float64)
@@ -173,7 +182,8 @@ def _movement_content(file: Any) -> dict[str, Any]:
 def _netcdf3(path: Path) -> dict[str, Any]:
     from scipy.io import netcdf_file
 
-    with _damage_told(), netcdf_file(path, "r", mmap=False) as file:
+    # From memory, since a file object claims as much of it as a header says before it reads.
+    with hdf5_errors(), netcdf_file(io.BytesIO(path.read_bytes()), "r") as file:
         variables = file.variables
         if "position" not in variables:
             raise InputError("a netCDF file without 'position', expected that of movement")

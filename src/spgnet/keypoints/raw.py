@@ -13,7 +13,7 @@ from spgnet.keypoints.frame_numbers import frame_span
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, Keypoints, KeypointSetName, present
 from spgnet.keypoints.set_choice import fits, is_centred_on_the_hips, set_of_people
 from spgnet.keypoints.tracks import Person, Track, drop_brief, people_to_tracks, scored_if_none_is
-from spgnet.keypoints.values import FASTEST, SLOWEST
+from spgnet.limits import FASTEST, SLOWEST
 
 NO_PERSON = "it holds no person: no keypoint in any frame has a position and a positive score"
 FARTHEST = 1e6

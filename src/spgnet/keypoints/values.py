@@ -9,13 +9,12 @@ import numpy as np
 
 from spgnet.errors import InputError
 from spgnet.geometry.distortion import is_fisheye
+from spgnet.limits import FASTEST, SLOWEST
 
 LARGEST_NUMBER = 2**53
 """Whole numbers beyond this are not exact in floating point; no frame or person has such a number."""
 LARGEST_IMAGE = 100_000
 """Pixels of the longest side of an image."""
-SLOWEST, FASTEST = 0.01, 100_000.0
-"""Frame rates between which lifting takes memory and time in proportion to the frames of a clip."""
 
 
 def number_array(value: Any, what: str, shape: tuple[int | str, ...]) -> np.ndarray:
@@ -30,16 +29,25 @@ def number_array(value: Any, what: str, shape: tuple[int | str, ...]) -> np.ndar
         InputError: it is not numbers, or has another shape.
     """
     expected = f"expected numbers [{', '.join(map(str, shape))}]" if shape else "expected a number"
-    try:
-        with np.errstate(all="ignore"):
-            array = np.asarray(value, dtype=np.float64)
-    except (OverflowError, RecursionError, TypeError, ValueError):
+    array = floats(value)
+    if array is None:
         kind = "an irregular list" if isinstance(value, list) and shape else short(value)
-        raise InputError(f"{what} is {kind}, {expected}") from None
+        raise InputError(f"{what} is {kind}, {expected}")
     lengths = zip(shape, array.shape, strict=False)
     if array.ndim != len(shape) or any(isinstance(n, int) and n != m for n, m in lengths):
         raise InputError(f"{what} has shape {list(array.shape)}, {expected}")
     return array
+
+
+def floats(value: Any) -> np.ndarray | None:
+    """Nested lists or an array in double precision, null as NaN; None if they are not real numbers."""
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "biufUSO":
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(value, dtype=np.float64)
+    except (OverflowError, RecursionError, TypeError, ValueError):
+        return None
 
 
 def whole_number(value: Any, what: str) -> int:
@@ -110,7 +118,8 @@ def parse_rate(value: Any, what: str) -> float:
     """Convert a value to frames per second.
 
     Raises:
-        InputError: it is not a number from :data:`SLOWEST` to :data:`FASTEST`.
+        InputError: it is not a number from :data:`spgnet.limits.SLOWEST` to
+            :data:`spgnet.limits.FASTEST`.
     """
     rate = float(number_array(value, what, ()))
     if not SLOWEST <= rate <= FASTEST:

@@ -17,7 +17,7 @@ from spgnet.keypoints import Keypoints, KeypointSetName, drop_low_confidence, po
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, mean_fps, midpoint_joints
 from spgnet.keypoints.outliers import find_exchanged, find_outliers
 from spgnet.keypoints.set_choice import set_of_people
-from spgnet.keypoints.values import FASTEST, SLOWEST
+from spgnet.limits import FASTEST, SLOWEST
 
 MAX_IRREGULARITY = 0.25
 """The largest deviation of a frame from a constant rate, in frames, without resampling the clip."""

@@ -19,6 +19,7 @@ from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera
 from spgnet.geometry.distortion import is_fisheye
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import mean_fps, timestamps_error
+from spgnet.keypoints.values import LARGEST_IMAGE
 from spgnet.lifting.quality import Quality, parse_quality, quality_entries
 
 VERSION = 1
@@ -32,6 +33,8 @@ _SHAPES = {
     "track": (),
 }
 """Shapes of the arrays in a file that :class:`Motion` does not check."""
+_LARGEST_VALUE = 1e15
+"""The largest magnitude of a number in a file; times count seconds since some day at most."""
 
 
 @dataclass(frozen=True, eq=False)  # equality of arrays is no truth value
@@ -290,6 +293,14 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         errors.append(f"intrinsics_source is {source}, expected {' or '.join(IntrinsicsSource)}")
     if str(values.get("extrinsics", "calibrated")) not in EXTRINSICS:
         errors.append(f"extrinsics is {values['extrinsics']}, expected {' or '.join(EXTRINSICS)}")
+    errors += [
+        f"{name} holds NaN, infinity or immense numbers"
+        for name in (*numbers, *(name for name in values if name.startswith("quality_")))
+        if name in values
+        and name != "image_size"
+        and values[name].dtype.kind in "bfiu"
+        and not _is_sound(values[name])
+    ]
     if errors:
         raise InputError("; ".join(errors))
     return Motion(
@@ -309,8 +320,13 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
     )
 
 
+def _is_sound(array: np.ndarray) -> bool:
+    with np.errstate(all="ignore"):  # of numbers that double precision does not hold
+        return bool((np.abs(array.astype(np.float64)) <= _LARGEST_VALUE).all())
+
+
 def _camera(values: dict[str, np.ndarray]) -> Camera:
-    if not np.isfinite(values["image_size"]).all():
+    if not (values["image_size"] <= LARGEST_IMAGE).all():
         raise InputError(f"image_size is {values['image_size'].tolist()}, expected pixels")
     camera = opencv_camera(
         values["camera_matrix"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, one_line, prefix_errors
+from spgnet.field_types import field_values
 from spgnet.files import whole_file
+from spgnet.keypoints.values import list_names
 from spgnet.models import MODEL_CONFIGS, LiftingNetwork, ModelConfig, build_model, model_name
 from spgnet.text import parse_json_text
 
@@ -62,6 +64,10 @@ matches a present name."""
 
 _LARGEST_FIELD = 2**20
 """The largest number in the configuration of a network."""
+_MOST = {"frames": 243, "layers": 64, "blocks": 64}
+"""The most of what networks have some of; memory and time are in proportion to them, or to their square."""
+_LONGEST_FIELD = 2**17
+"""Frames of the longest receptive field."""
 
 
 @dataclass
@@ -146,18 +152,27 @@ def load_checkpoint(
     Raises:
         InputError: the file is missing or damaged, or belongs to another configuration.
     """
-    metadata, tensors = _read(path)
-    found, expected = _json_metadata(path, metadata, "model"), json.loads(json.dumps(describe_model(config)))
-    if found != expected:
-        keys = sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key))
-        changes = ", ".join(f"{key} is {found.get(key)}, expected {expected.get(key)}" for key in keys)
-        raise InputError(f"{path}: a checkpoint of another configuration: {changes}")
-    _load_weights(path, tensors, model)
-    if average is not None:
-        _load_weights(path, tensors, average, prefix="average.")
-    if optimizer is not None:
-        _load_optimizer(path, tensors, model, optimizer)
-    return _progress(path, metadata)
+    with prefix_errors(path):
+        metadata, tensors = _read(path)
+        _check_config(metadata, config)
+        _load_weights(tensors, model)
+        if average is not None:
+            _load_weights(tensors, average, prefix="average.")
+        if optimizer is not None:
+            _load_optimizer(tensors, model, optimizer)
+        return _progress(_json_metadata(metadata, "progress"))
+
+
+def load_network(path: Path, config: ModelConfig) -> LiftingNetwork:
+    """The network of a configuration with the weights of a checkpoint of it.
+
+    Raises:
+        InputError: the file is missing or damaged, or belongs to another configuration.
+    """
+    with prefix_errors(path):
+        metadata, tensors = _read(path)
+        _check_config(metadata, config)
+        return _build(config, tensors)
 
 
 def read_progress(path: Path) -> Progress:
@@ -166,15 +181,9 @@ def read_progress(path: Path) -> Progress:
     Raises:
         InputError: the file is missing or damaged, or does not say so.
     """
-    metadata, _ = _read(path)
-    return _progress(path, metadata)
-
-
-def _progress(path: Path, metadata: dict[str, str]) -> Progress:
-    try:
-        return Progress(**_json_metadata(path, metadata, "progress"))
-    except TypeError as error:
-        raise InputError(f"{path}: does not say how far training got ({error})") from None
+    with prefix_errors(path):
+        metadata, _ = _read(path)
+        return _progress(_json_metadata(metadata, "progress"))
 
 
 def load_model(path: Path) -> LiftingNetwork:
@@ -183,13 +192,22 @@ def load_model(path: Path) -> LiftingNetwork:
     Raises:
         InputError: the file is missing or damaged, or describes no network.
     """
-    metadata, tensors = _read(path)
-    try:
-        config = model_config(_json_metadata(path, metadata, "model"))
-    except InputError as error:
-        raise InputError(f"{path}: does not say what network it holds ({error})") from None
+    with prefix_errors(path):
+        metadata, tensors = _read(path)
+        try:
+            config = model_config(_json_metadata(metadata, "model"))
+        except InputError as error:
+            raise InputError(f"does not say what network it holds ({error})") from None
+        return _build(config, tensors)
+
+
+def _build(config: ModelConfig, tensors: dict[str, torch.Tensor]) -> LiftingNetwork:
+    """A network with given weights. None is made of a configuration that they do not fit, however large."""
+    with torch.device("meta"):  # shapes without memory
+        shapes = {name: value.shape for name, value in build_model(config).state_dict().items()}
+    _check_shapes(tensors, shapes)
     model = build_model(config)
-    _load_weights(path, tensors, model)
+    _load_weights(tensors, model)
     return model
 
 
@@ -204,8 +222,9 @@ def load_initial_weights(path: Path, model: nn.Module) -> None:
         InputError: the file is missing or damaged, or the weights do not fit.
     """
     file = path / "best.safetensors" if path.is_dir() else path
-    _, tensors = _read(file)
-    _load_weights(file, tensors, model)
+    with prefix_errors(file):
+        _, tensors = _read(file)
+        _load_weights(tensors, model)
 
 
 def model_config(values: Any) -> ModelConfig:
@@ -216,22 +235,27 @@ def model_config(values: Any) -> ModelConfig:
     """
     kind = values.get("kind") if isinstance(values, dict) else values
     if not isinstance(kind, str) or kind not in MODEL_CONFIGS:
-        raise InputError(f"no network is called {kind!r}; there are {', '.join(MODEL_CONFIGS)}")
-    fields = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in values.items()
-        if name != "kind"
-    }
-    for known in dataclass_fields(MODEL_CONFIGS[kind]):
-        value, usual = fields.get(known.name), type(known.default)
-        if value is not None and usual in (bool, int, float, str):
-            given = float if usual is float and type(value) is int else type(value)
-            if given is not usual or (isinstance(value, int | float) and not abs(value) <= _LARGEST_FIELD):
-                raise InputError(f"not a configuration of {kind}: {known.name} is {str(value)[:40]}")
+        raise InputError(f"no network is called {repr(kind)[:40]}; there are {', '.join(MODEL_CONFIGS)}")
     try:
-        return MODEL_CONFIGS[kind](**fields)
-    except TypeError as error:  # an unknown field, or a value of a wrong type
+        fields = field_values(
+            MODEL_CONFIGS[kind], {key: part for key, part in values.items() if key != "kind"}
+        )
+    except InputError as error:
         raise InputError(f"not a configuration of {kind}: {error}") from None
+    numbers = [
+        (name, part)
+        for name, value in fields.items()
+        for part in (value if isinstance(value, tuple) else (value,))
+        if isinstance(part, int | float)
+    ]
+    for name, number in numbers:
+        if abs(number) > _MOST.get(name, _LARGEST_FIELD):
+            raise InputError(f"not a configuration of {kind}: {name} is {number:g}")
+    config = MODEL_CONFIGS[kind](**fields)
+    frames = math.prod(getattr(config, "filter_widths", ()))
+    if frames > _LONGEST_FIELD:
+        raise InputError(f"not a configuration of {kind}: it looks at {frames} frames")
+    return config
 
 
 def current_name(name: str) -> str:
@@ -242,47 +266,84 @@ def current_name(name: str) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Metadata and tensors of a file; safetensors claims no memory that the file does not have."""
     if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint")
+        raise InputError("no such checkpoint")
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {current_name(key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             return file.metadata() or {}, tensors
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"not a readable safetensors file ({one_line(error)})") from None
 
 
-def _json_metadata(path: Path, metadata: dict[str, str], key: str) -> dict[str, Any]:
+def _json_metadata(metadata: dict[str, str], key: str) -> dict[str, Any]:
     try:
         text = metadata[key]
     except KeyError:
-        raise InputError(f"{path}: its metadata lack {key}; not a checkpoint of spgnet") from None
-    values = parse_json_text(text, f"{path}: {key} in its metadata: ")
+        raise InputError(f"its metadata lack {key}; not a checkpoint of spgnet") from None
+    values = parse_json_text(text, f"{key} in its metadata: ")
     if not isinstance(values, dict):
-        raise InputError(f"{path}: {key} in its metadata is not an object")
+        raise InputError(f"{key} in its metadata is not an object")
     return values
 
 
-def _load_weights(
-    path: Path, tensors: dict[str, torch.Tensor], model: nn.Module, prefix: str = "model."
-) -> None:
+def _check_config(metadata: dict[str, str], config: ModelConfig) -> None:
+    found, expected = _json_metadata(metadata, "model"), json.loads(json.dumps(describe_model(config)))
+    if found != expected:
+        keys = sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key))
+        changes = ", ".join(f"{key} is {found.get(key)}, expected {expected.get(key)}" for key in keys)
+        raise InputError(f"a checkpoint of another configuration: {changes}")
+
+
+def _progress(values: dict[str, Any]) -> Progress:
+    usual = Progress()
+    sums = values.get("sums", {})
+    if (
+        set(values) != set(asdict(usual))
+        or type(values["step"]) is not int
+        or values["step"] < 0
+        or not isinstance(values["best"], int | float)
+        or not isinstance(sums, dict)
+        or not all(isinstance(value, int | float) and math.isfinite(value) for value in sums.values())
+    ):
+        raise InputError(
+            f"does not say how far training got: expected step, best and sums, found {str(values)[:60]}"
+        )
+    return Progress(**values)
+
+
+def _check_shapes(
+    tensors: dict[str, torch.Tensor], shapes: Mapping[str, torch.Size], prefix: str = "model."
+) -> dict[str, torch.Tensor]:
+    """The weights of a network among the tensors of a file, which must be finite and have these shapes."""
     weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise InputError(f"{path}: weights do not fit the network: {' '.join(str(error).split())}") from None
+    missing, unknown = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
+    other = [name for name in shapes if name in weights and weights[name].shape != shapes[name]]
+    found = {"it lacks": missing, "it also has": unknown, "of another shape are": other}
+    if errors := [f"{what} {list_names(names, 3)}" for what, names in found.items() if names]:
+        raise InputError(f"weights do not fit the network: {'; '.join(errors)}")
+    if broken := [name for name, value in weights.items() if not bool(value.isfinite().all())]:
+        raise InputError(f"weights are NaN or infinite: {list_names(broken, 3)}")
+    return weights
+
+
+def _load_weights(tensors: dict[str, torch.Tensor], model: nn.Module, prefix: str = "model.") -> None:
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    model.load_state_dict(_check_shapes(tensors, shapes, prefix))
 
 
 def _load_optimizer(
-    path: Path, tensors: dict[str, torch.Tensor], model: nn.Module, optimizer: torch.optim.Optimizer
+    tensors: dict[str, torch.Tensor], model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
     state: dict[int, dict[str, torch.Tensor]] = {}
-    for index, (name, _) in enumerate(model.named_parameters()):
+    for index, (name, parameter) in enumerate(model.named_parameters()):
         prefix = f"optimizer.{name}."
-        state[index] = {
-            key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
-        }
-    state = {index: values for index, values in state.items() if values}  # unused weights have none
+        values = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        if not all(value.shape in ((), parameter.shape) for value in values.values()):
+            raise InputError(f"the optimizer's state does not fit {name}")
+        if values:  # unused weights have none
+            state[index] = values
     if not state:
-        raise InputError(f"{path}: holds no optimizer state, so training cannot go on from it")
+        raise InputError("holds no optimizer state, so training cannot go on from it")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -20,10 +20,11 @@ from typing import Any
 
 from spgnet.data.config import DataConfig
 from spgnet.errors import InputError, prefix_errors
+from spgnet.field_types import field_values
 from spgnet.files import read_json, read_json_lines, write_json, write_text
-from spgnet.models import LiftingNetwork, build_model
+from spgnet.models import LiftingNetwork
 from spgnet.synthetic.domain_randomization import DomainRandomization
-from spgnet.training.checkpoint import describe_model, load_checkpoint, model_config
+from spgnet.training.checkpoint import describe_model, load_network, model_config
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 from spgnet.training.recipes import TrainConfig
 
@@ -51,22 +52,18 @@ def config_from_json(values: Any) -> TrainConfig:
     """
     try:
         values = _with_new_names(values)
-        data = dict(values["data"])
-        for key in _DATA_PATHS:
-            data[key] = None if data.get(key) is None else Path(data[key])
-        model = model_config(values["model"])
+        model = model_config(values.get("model"))
+        data = values["data"]
         drawn = data.get("randomization", {"fps": getattr(model, "rates", DomainRandomization().fps)})
-        data["randomization"] = DomainRandomization(**{name: _frozen(value) for name, value in drawn.items()})
-        start = values.get("initial_weights")
+        data["randomization"] = DomainRandomization(**field_values(DomainRandomization, drawn))
         parts = {
-            "initial_weights": None if start is None else Path(start),
             "model": model,
-            "loss": LossWeights(**values["loss"]),
-            "unlabelled": UnlabelledWeights(**values.get("unlabelled", {})),
-            "data": DataConfig(**data),
+            "loss": LossWeights(**field_values(LossWeights, values.get("loss"))),
+            "unlabelled": UnlabelledWeights(**field_values(UnlabelledWeights, values.get("unlabelled", {}))),
+            "data": DataConfig(**field_values(DataConfig, data)),
         }
-        return TrainConfig(**(values | parts))
-    except (AttributeError, KeyError, TypeError) as error:
+        return TrainConfig(**field_values(TrainConfig, values | parts))
+    except InputError as error:
         raise InputError(f"not a training configuration: {error}") from None
 
 
@@ -84,20 +81,18 @@ FORMER_RANDOMIZATION_FIELDS = {
 
 def _with_new_names(values: Any) -> dict[str, Any]:
     """A configuration of 0.1.0's development under today's names."""
+    if not isinstance(values, dict) or not isinstance(values.get("data"), dict):
+        raise InputError("expected an object with 'data', 'model', 'loss' and more")
     data = _renamed(values["data"], FORMER_DATA_FIELDS)
     if data.get("input") == "wild":
         data["input"] = "randomized"
-    if "randomization" in data:
+    if isinstance(data.get("randomization"), dict):
         data["randomization"] = _renamed(data["randomization"], FORMER_RANDOMIZATION_FIELDS)
     return _renamed(values, FORMER_FIELDS) | {"data": data}
 
 
 def _renamed(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in values.items()}
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def check_free(run_dir: Path) -> None:
@@ -194,19 +189,23 @@ def load_run(run_dir: Path) -> tuple[TrainConfig, LiftingNetwork]:
         InputError: there is no run, or its checkpoint is missing, damaged or of another configuration.
     """
     config = read_config(run_dir)
-    model = build_model(config.model)
-    load_checkpoint(run_dir / "best.safetensors", config.model, model)
-    return config, model.eval()
+    return config, load_network(run_dir / "best.safetensors", config.model).eval()
 
 
 def read_log(run_dir: Path) -> list[dict[str, Any]]:
     """The entries of a run's log, one an epoch.
 
     Raises:
-        InputError: a line is not JSON.
+        InputError: a line is not JSON, or no object with a step.
     """
     path = run_dir / "log.jsonl"
-    return read_json_lines(path) if path.exists() else []
+    entries = read_json_lines(path) if path.exists() else []
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict) or type(entry.get("step")) is not int:
+            raise InputError(
+                f"{path}: line {number} is no entry of a training log, expected an object with a step"
+            )
+    return entries
 
 
 def write_log(run_dir: Path, entries: list[dict[str, Any]]) -> None:

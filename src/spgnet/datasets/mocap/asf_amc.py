@@ -18,12 +18,16 @@ import numpy as np
 from jaxtyping import Float
 
 from spgnet.datasets.mocap.skeleton_tracks import (
+    LARGEST_VALUE,
+    LONGEST_NAME,
     SkeletonTracks,
+    check_tracks_size,
     read_lines,
     rotate_about,
     tracks_from_rotations,
 )
-from spgnet.errors import InputError
+from spgnet.errors import InputError, one_line, prefix_errors
+from spgnet.keypoints.values import list_names
 
 RATE = 120.0
 """Frames per second of AMC files, which do not say it themselves. It is the rate of nearly all of CMU's
@@ -73,6 +77,11 @@ def read_asf(path: Path) -> AsfSkeleton:
     Raises:
         InputError: the file is no ASF file or is broken.
     """
+    with prefix_errors(path):
+        return _skeleton(path)
+
+
+def _skeleton(path: Path) -> AsfSkeleton:
     sections = _sections(path)
     missing = [name for name in ("root", "bonedata", "hierarchy") if name not in sections]
     if missing:
@@ -82,7 +91,7 @@ def read_asf(path: Path) -> AsfSkeleton:
         length, radians = float(units.get("length", "1")), units.get("angle", "deg").lower().startswith("rad")
     except ValueError:
         length, radians = 0.0, False
-    if not 0 < length < np.inf:
+    if not 0 < length <= LARGEST_VALUE:
         raise InputError(f"{path}: the unit of length is {units['length']}, expected a positive number")
     bones = {"root": _bone(path, "root", sections["root"], length, radians)}
     for entry in _entries(sections["bonedata"]):
@@ -129,9 +138,17 @@ def _bone(path: Path, name: str, lines: _Lines, length: float, radians: bool) ->
     dof = tuple(word.lower() for word in fields.words("order" if root else "dof"))
     unknown = sorted(set(dof) - set(_ROTATIONS) - (set(_TRANSLATIONS) if root else set()))
     if unknown:
-        raise InputError(f"{path}: bone {name!r} has degrees of freedom that are not read: {unknown}")
+        raise InputError(
+            f"{path}: bone {name!r} has degrees of freedom that are not read: {list_names(unknown)}"
+        )
+    with np.errstate(all="ignore"):
+        offset = offset * scale / length
+    if not (np.abs(offset) <= LARGEST_VALUE).all() or not (np.abs(angles) <= LARGEST_VALUE).all():
+        raise InputError(f"{path}: bone {name!r} has NaN, infinity or an immense number")
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"{path}: line {lines[0][0]}: a name of {len(name)} characters")
     axis = _rotation((angles if radians else np.radians(angles))[None], order)[0]
-    return Bone(name, "", offset * scale / length, axis, order, dof)
+    return Bone(name, "", offset, axis, order, dof)
 
 
 class _Fields:
@@ -173,14 +190,16 @@ def _in_hierarchy_order(path: Path, bones: dict[str, Bone], lines: _Lines) -> li
             continue
         unknown = [word for word in words if word not in bones]
         if unknown or words[0] not in ordered or set(words[1:]) & set(ordered):
-            reason = f"unknown bones {unknown}" if unknown else "bones before their parent or twice"
+            reason = (
+                f"unknown bones {list_names(unknown)}" if unknown else "bones before their parent or twice"
+            )
             raise InputError(f"{path}: line {number} of the hierarchy has {reason}")
         for child in words[1:]:
             bones[child].parent = words[0]
             ordered.append(child)
     without_parent = [name for name in bones if name not in ordered]
     if without_parent:
-        raise InputError(f"{path}: bones that hang nowhere: {', '.join(without_parent)}")
+        raise InputError(f"{path}: bones that hang nowhere: {list_names(without_parent)}")
     return [bones[name] for name in ordered]
 
 
@@ -190,6 +209,11 @@ def read_amc(path: Path, skeleton: AsfSkeleton, fps: float = RATE) -> SkeletonTr
     Raises:
         InputError: the file is no AMC file, is broken, or does not belong to the skeleton.
     """
+    with prefix_errors(path):
+        return _motion(path, skeleton, fps)
+
+
+def _motion(path: Path, skeleton: AsfSkeleton, fps: float) -> SkeletonTracks:
     lines = [(i, line) for i, line in enumerate(read_lines(path), start=1) if line.strip() and line[0] != "#"]
     keywords = [line.strip().lower() for _, line in lines if line[0] == ":"]
     radians = ":radians" in keywords or (skeleton.radians and ":degrees" not in keywords)
@@ -199,9 +223,10 @@ def read_amc(path: Path, skeleton: AsfSkeleton, fps: float = RATE) -> SkeletonTr
     if found != expected:
         odd = sorted(n for n in {*found, *expected} if found.get(n) != expected.get(n))
         raise InputError(
-            f"{path}: does not fit its skeleton: {', '.join(odd)} are missing, unknown or have other degrees "
-            "of freedom"
+            f"{path}: does not fit its skeleton: {list_names(odd)} are missing, unknown or have other "
+            "degrees of freedom"
         )
+    check_tracks_size(path, len(values[0]), len(skeleton.bones))
     return _tracks(skeleton, dict(zip(names, values, strict=True)), radians, fps)
 
 
@@ -209,7 +234,8 @@ def _frames(
     path: Path, lines: list[tuple[int, str]]
 ) -> tuple[list[str], list[Float[np.ndarray, "frames _"]]]:
     """Names of the bones, and for each its values in every frame."""
-    if not lines or not lines[0][1].strip().isdigit():
+    number = lines[0][1].strip() if lines else ""
+    if not (number.isascii() and number.isdecimal() and len(number) < 16):
         raise InputError(f"{path}: not an AMC file: there is no frame number before the first values")
     shape: list[tuple[str, int]] = []
     for _, line in lines[1:]:
@@ -218,12 +244,13 @@ def _frames(
             break
         shape.append((name, len(numbers)))
     starts = np.cumsum([1, *(1 + size for _, size in shape)])
-    words = np.array(" ".join(line for _, line in lines).split())
+    # As objects: in an array of text every word takes the memory of the longest.
+    words = np.array([word for _, line in lines for word in line.split()], dtype=object)
     first = int(words[0])
     if len(words) % starts[-1] == 0:
         table = words.reshape(-1, starts[-1])
         named = table[:, starts[:-1]] == [name for name, _ in shape]
-        numbered = table[:, 0] == np.arange(first, first + len(table)).astype(str)
+        numbered = table[:, 0] == np.arange(first, first + len(table)).astype(str).astype(object)
         if named.all() and numbered.all():
             return [name for name, _ in shape], [
                 _numbers(path, name, table[:, start + 1 : start + 1 + size])
@@ -236,11 +263,12 @@ def _numbers(path: Path, name: str, words: np.ndarray) -> Float[np.ndarray, "fra
     try:
         values = words.astype(float)
     except ValueError as error:
-        raise InputError(f"{path}: a value of {name} is no number ({error})") from None
-    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        raise InputError(f"{path}: a value of {name} is no number ({one_line(error, 60)})") from None
+    broken = np.flatnonzero(~(np.abs(values) <= LARGEST_VALUE).all(axis=1))
     if len(broken):
         raise InputError(
-            f"{path}: {name} holds NaN or infinity in {len(broken)} frames, from {broken[0] + 1} on"
+            f"{path}: {name} holds NaN, infinity or immense numbers in {len(broken)} frames, from "
+            f"{broken[0] + 1} on"
         )
     return values
 
@@ -251,10 +279,10 @@ def _line_error(lines: list[tuple[int, str]], shape: list[tuple[str, int]], firs
         frame, row = divmod(index, len(shape) + 1)
         name, *values = line.split()
         if row == 0 and (name, values) != (str(first + frame), []):
-            return f"line {number}: expected the frame number {first + frame}, got {line.strip()!r}"
+            return f"line {number}: expected the frame number {first + frame}, got {line.strip()[:60]!r}"
         if row and (name, len(values)) != shape[row - 1]:
             wanted, size = shape[row - 1]
-            return f"line {number}: expected {wanted} with {size} values, got {line.strip()!r}"
+            return f"line {number}: expected {wanted} with {size} values, got {line.strip()[:60]!r}"
     return "the last frame is not complete"
 
 

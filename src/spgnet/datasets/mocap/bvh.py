@@ -15,12 +15,17 @@ import numpy as np
 from jaxtyping import Float
 
 from spgnet.datasets.mocap.skeleton_tracks import (
+    LARGEST_VALUE,
+    LONGEST_NAME,
     SkeletonTracks,
+    check_tracks_size,
     read_lines,
     rotate_about,
     tracks_from_rotations,
 )
-from spgnet.errors import InputError
+from spgnet.errors import InputError, one_line, prefix_errors
+from spgnet.keypoints.values import list_names
+from spgnet.limits import FASTEST, SLOWEST
 
 _CHANNELS = {
     f"{axis}{kind}": (kind, number) for number, axis in enumerate("xyz") for kind in ("position", "rotation")
@@ -45,20 +50,21 @@ def read_bvh(path: Path) -> SkeletonTracks:
     Raises:
         InputError: the file is no BVH file or is broken; the message names the line.
     """
-    lines = read_lines(path)
-    start = next((i for i, line in enumerate(lines) if line.strip().lower() == "motion"), None)
-    if start is None:
-        raise InputError(f"{path}: not a BVH file: there is no line MOTION")
-    joints = _Hierarchy(path, lines[:start]).joints
-    values, fps = _motion(path, lines, start, sum(len(joint.channels) for joint in joints))
-    return _tracks(joints, values, fps)
+    with prefix_errors(path):
+        lines = read_lines(path)
+        start = next((i for i, line in enumerate(lines) if line.strip().lower() == "motion"), None)
+        if start is None:
+            raise InputError("not a BVH file: there is no line MOTION")
+        joints = _Hierarchy(lines[:start]).joints
+        values, fps = _motion(lines, start, sum(len(joint.channels) for joint in joints))
+        check_tracks_size(path, len(values), len(joints))
+        return _tracks(joints, values, fps)
 
 
 class _Hierarchy:
     """The joints of the lines above ``MOTION``, parents first."""
 
-    def __init__(self, path: Path, lines: list[str]) -> None:
-        self.path = path
+    def __init__(self, lines: list[str]) -> None:
         self.joints: list[_Joint] = []
         self.open: list[int] = []
         self.next: int | None = None
@@ -67,16 +73,20 @@ class _Hierarchy:
                 if piece.split():
                     self._take(piece.split(), number)
         if not self.joints or self.open or self.next is not None:
-            raise InputError(f"{path}: the hierarchy has no joints or a brace is not closed before MOTION")
+            raise InputError("the hierarchy has no joints or a brace is not closed before MOTION")
         bare = [joint.name for joint in self.joints if not joint.offset]
         if bare:
-            raise InputError(f"{path}: joints without OFFSET: {', '.join(bare)}")
+            raise InputError(f"joints without OFFSET: {list_names(bare)}")
 
     def _take(self, words: list[str], number: int) -> None:
         keyword = words[0].lower()
         if keyword in ("root", "joint", "end"):
             parent = self.open[-1] if self.open else -1
+            if keyword == "end" and parent < 0:
+                raise InputError(f"line {number}: an end of no joint")
             name = f"{self.joints[parent].name}_end" if keyword == "end" else " ".join(words[1:])
+            if len(name) > LONGEST_NAME:
+                raise InputError(f"line {number}: a name of {len(name)} characters")
             self.next = len(self.joints)
             self.joints.append(_Joint(name, parent))
         elif keyword == "{" and self.next is not None:
@@ -89,17 +99,15 @@ class _Hierarchy:
         elif keyword == "channels" and self.open:
             self.joints[self.open[-1]].channels = self._channels(words, number)
         elif keyword != "hierarchy":
-            raise InputError(
-                f"{self.path}: line {number} does not belong into a hierarchy: {' '.join(words)!r}"
-            )
+            raise InputError(f"line {number} does not belong into a hierarchy: {' '.join(words)[:60]!r}")
 
     def _offset(self, words: list[str], number: int) -> list[float]:
         try:
             offset = [float(word) for word in words[1:]]
         except ValueError:
             offset = []
-        if len(offset) != 3 or not np.isfinite(offset).all():
-            raise InputError(f"{self.path}: line {number}: OFFSET needs three numbers, got {words[1:]}")
+        if len(offset) != 3 or not all(abs(value) <= LARGEST_VALUE for value in offset):
+            raise InputError(f"line {number}: OFFSET needs three numbers, got {' '.join(words[1:])[:60]!r}")
         return offset
 
     def _channels(self, words: list[str], number: int) -> list[tuple[str, int]]:
@@ -107,14 +115,14 @@ class _Hierarchy:
         unknown = [name for name in names if name not in _CHANNELS]
         if unknown or words[1:2] != [str(len(names))]:
             raise InputError(
-                f"{self.path}: line {number}: CHANNELS needs a count and as many names like Xposition or "
-                f"Zrotation, got {' '.join(words[1:])}"
+                f"line {number}: CHANNELS needs a count and as many names like Xposition or "
+                f"Zrotation, got {' '.join(words[1:])[:60]!r}"
             )
         return [_CHANNELS[name] for name in names]
 
 
 def _motion(
-    path: Path, lines: list[str], start: int, channels: int
+    lines: list[str], start: int, channels: int
 ) -> tuple[Float[np.ndarray, "frames channels"], float]:
     """The values of all frames, and frames per second."""
     rows = [(i + 1, line) for i, line in enumerate(lines) if i > start and line.strip()]
@@ -123,32 +131,31 @@ def _motion(
         (_, frames), (_, _, seconds) = header
         count, step = int(frames), float(seconds)
     except ValueError:
-        raise InputError(
-            f"{path}: below MOTION there must be 'Frames: N' and 'Frame Time: seconds'"
-        ) from None
-    if not (0 < step < np.inf):
-        raise InputError(f"{path}: the frame time is {step}, expected a positive number of seconds")
+        raise InputError("below MOTION there must be 'Frames: N' and 'Frame Time: seconds'") from None
+    if not (step > 0 and SLOWEST <= 1 / step <= FASTEST):
+        raise InputError(f"the frame time is {step:g}, expected a positive number of seconds")
     rows = rows[2:]
     if not rows or len(rows) != count:
-        raise InputError(f"{path}: 'Frames:' says {count}, and there are {len(rows)} lines of values")
+        raise InputError(f"'Frames:' says {count}, and there are {len(rows)} lines of values")
     # Frame times are written with few digits: 0.0083333 is 120 frames per second, not 120.0005.
     fps = 1 / step
-    return _numbers(path, rows, channels), float(round(fps)) if abs(fps - round(fps)) < 5e-4 * fps else fps
+    return _numbers(rows, channels), float(round(fps)) if abs(fps - round(fps)) < 5e-4 * fps else fps
 
 
-def _numbers(path: Path, rows: list[tuple[int, str]], channels: int) -> Float[np.ndarray, "frames channels"]:
+def _numbers(rows: list[tuple[int, str]], channels: int) -> Float[np.ndarray, "frames channels"]:
     words = [line.split() for _, line in rows]
     for (number, _), found in zip(rows, words, strict=True):
         if len(found) != channels:
-            raise InputError(f"{path}: line {number} has {len(found)} values, the channels are {channels}")
+            raise InputError(f"line {number} has {len(found)} values, the channels are {channels}")
     try:
         values = np.array([[float(word) for word in found] for found in words])
     except ValueError as error:
-        raise InputError(f"{path}: a value is no number ({error})") from None
-    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        raise InputError(f"a value is no number ({one_line(error, 60)})") from None
+    broken = np.flatnonzero(~(np.abs(values) <= LARGEST_VALUE).all(axis=1))
     if len(broken):
         raise InputError(
-            f"{path}: {len(broken)} frames hold NaN or infinity, the first is line {rows[broken[0]][0]}"
+            f"{len(broken)} frames hold NaN, infinity or immense numbers, the first is line "
+            f"{rows[broken[0]][0]}"
         )
     return values.reshape(len(rows), channels)
 

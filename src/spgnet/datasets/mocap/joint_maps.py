@@ -6,17 +6,17 @@ Names are compared without case, separators and a prefix that all share: ``mixam
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, prefix_errors
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.limits import LARGEST_SETTINGS
+from spgnet.text import parse_json_text, parse_toml_text, read_text
 
 Up = Literal["y", "z"]
 """The axis of a file that points up."""
@@ -265,16 +265,17 @@ def read_joints_file(path: Path) -> JointsFile:
         InputError: the file cannot be read, or has unknown keys or invalid values; the message lists all of
             them.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        values: Any = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:  # not text, JSON or TOML, or a number of thousands of digits
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected names of joints and their points")
-    errors = [error for key, value in values.items() if (error := _entry_error(key, value))]
-    if errors:
-        raise InputError(f"{path}: {'; '.join(errors)}")
+    with prefix_errors(path):
+        try:
+            text = read_text(path, largest=LARGEST_SETTINGS)
+            values: Any = parse_toml_text(text) if path.suffix == ".toml" else parse_json_text(text)
+        except (InputError, OSError) as error:
+            raise InputError(f"cannot be read ({error})") from None
+        if not isinstance(values, dict):
+            raise InputError("expected names of joints and their points")
+        errors = [error for key, value in values.items() if (error := _entry_error(key, value))]
+        if errors:
+            raise InputError("; ".join(errors))
     joints = {key: _mix(value) for key, value in values.items() if key in HUMAN36M.names}
     numbers = {key: float(values[key]) for key in ("unit", "fps") if key in values}
     return JointsFile(joints, values.get("head", ""), up=values.get("up"), **numbers)
@@ -282,19 +283,23 @@ def read_joints_file(path: Path) -> JointsFile:
 
 def _mix(value: str | list[str]) -> Mix:
     points = [value] if isinstance(value, str) else value
-    return {point: points.count(point) / len(points) for point in points}
+    return {point: count / len(points) for point, count in Counter(points).items()}
 
 
 def _entry_error(key: str, value: object) -> str:
     """What is wrong with an entry of the file; empty if it is valid."""
     if key in HUMAN36M.names:
         points = value if isinstance(value, list) and value else [value]
-        return "" if all(isinstance(p, str) and p for p in points) else f"{key} is {value!r}, expected points"
+        return (
+            ""
+            if all(isinstance(p, str) and p for p in points)
+            else f"{key} is {repr(value)[:60]}, expected points"
+        )
     if key == "head":
-        return "" if isinstance(value, str) else f"head is {value!r}, expected a point"
+        return "" if isinstance(value, str) else f"head is {repr(value)[:60]}, expected a point"
     if key == "up":
-        return "" if value in ("y", "z") else f'up is {value!r}, expected "y" or "z"'
+        return "" if value in ("y", "z") else f'up is {repr(value)[:60]}, expected "y" or "z"'
     if key in ("unit", "fps"):
         positive = isinstance(value, int | float) and value is not True and 0 < value < 1e6
-        return "" if positive else f"{key} is {value!r}, expected a positive number"
-    return f"{key!r} is no joint (those are {', '.join(HUMAN36M.names)}), nor head, unit, up or fps"
+        return "" if positive else f"{key} is {repr(value)[:60]}, expected a positive number"
+    return f"{key[:40]!r} is no joint (those are {', '.join(HUMAN36M.names)}), nor head, unit, up or fps"

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from spgnet.errors import InputError
 from spgnet.geometry.kinematics import forward_kinematics, sum_bones
+from spgnet.limits import check_text_size, check_unpacked_size
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,29 @@ def rotate_about(
     return rotated
 
 
+LARGEST_VALUE = 1e9
+"""Units of length, or degrees, beyond which a number in a file of motion is an error."""
+LONGEST_NAME = 200
+"""Characters of a point's name."""
+
+
+def check_tracks_size(path: Path, frames: int, points: int) -> None:
+    """Refuse motion whose tracks take far more memory than their file.
+
+    Raises:
+        InputError: they do. The message does not name the file.
+    """
+    check_unpacked_size(8 * (3 + 9) * frames * points, path.stat().st_size)
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file, without their ends.
 
     Raises:
-        InputError: the file cannot be read or holds no text.
+        InputError: the file cannot be read, holds no text or is too large.
     """
     try:
+        check_text_size(path)
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None

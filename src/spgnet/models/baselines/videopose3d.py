@@ -13,6 +13,7 @@ and any other name is refused. Both of PyTorch's formats are read, the old one a
 from __future__ import annotations
 
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spgnet.errors import InputError, prefix_errors
+from spgnet.errors import InputError, one_line, prefix_errors
+from spgnet.files import check_unpacked
 from spgnet.geometry.skeleton import human36m_of_humaneva
 from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
 from spgnet.models.spgnet import SPGNetConfig
@@ -161,34 +163,41 @@ def load_videopose3d(
         InputError: the file is missing or damaged, names what no weights need, or holds no such network.
             Nothing that it names has been run.
     """
-    checkpoint = _read_checkpoint(Path(path))
-    pose, trajectory = (_weights(path, checkpoint, key) for key in ("model_pos", "model_traj"))
-    if pose is None:
-        raise InputError(f"{path}: holds no model_pos, the weights of VideoPose3D's network")
-    model = VideoPose3D(_config(path, pose, trajectory, causal, keypoints))
-    for encoder, weights in ((model.pose, pose), (model.trajectory, trajectory)):
-        if weights is not None:
-            _fill(path, encoder, weights)
-    return model.eval()
+    with prefix_errors(path):
+        checkpoint = _read_checkpoint(Path(path))
+        pose, trajectory = (_weights(path, checkpoint, key) for key in ("model_pos", "model_traj"))
+        if pose is None:
+            raise InputError(f"{path}: holds no model_pos, the weights of VideoPose3D's network")
+        config = _config(path, pose, trajectory, causal, keypoints)
+        with torch.device("meta"):  # shapes without memory
+            shapes = VideoPose3D(config)
+        _converted(shapes.pose, pose)
+        if trajectory is not None:
+            _converted(shapes.trajectory, trajectory)
+        model = VideoPose3D(config)
+        model.pose.load_state_dict(_converted(model.pose, pose))
+        if trajectory is not None:
+            model.trajectory.load_state_dict(_converted(model.trajectory, trajectory))
+        return model.eval()
 
 
 def _read_checkpoint(path: Path) -> dict[Any, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
     try:
+        if zipfile.is_zipfile(path):
+            check_unpacked(path)
         with torch.serialization.safe_globals([(_Ignored, name) for name in _IGNORED]):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # torch.load promises none in particular
         named = re.search(r"GLOBAL (\S+)", str(error))
-        fault = f"names {named[1]}, which no weights need" if named else _first_line(error)
+        fault = f"names {named[1]}, which no weights need" if named else one_line(error)
         raise InputError(f"{path}: not a checkpoint of VideoPose3D: {fault}; nothing was run") from None
     if not isinstance(checkpoint, dict):
         raise InputError(f"{path}: holds a {type(checkpoint).__name__}, expected a dictionary of weights")
     return checkpoint
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _weights(path: Path | str, checkpoint: dict[Any, Any], key: str) -> _Weights | None:
@@ -197,6 +206,9 @@ def _weights(path: Path | str, checkpoint: dict[Any, Any], key: str) -> _Weights
         return None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise InputError(f"{path}: {key} is not a dictionary of tensors")
+    size = sum(value.numel() * value.element_size() for value in weights.values())
+    if size > Path(path).stat().st_size:  # views of one number, as large as they like
+        raise InputError(f"{path}: {key} has {size} bytes of weights, more than the file")
     errors = [f"lacks {name}" for name in ("expand_conv.weight", "shrink.weight") if name not in weights]
     flat = [name for name in _convolutions(weights) if weights[name].ndim != 3]
     errors += [f"has {name} of {weights[name].ndim} dimensions, expected 3" for name in flat]
@@ -244,16 +256,24 @@ def _config(
         )
 
 
-def _fill(path: Path | str, encoder: torch.nn.Module, weights: _Weights) -> None:
+def _converted(encoder: torch.nn.Module, weights: _Weights) -> _Weights:
+    """Weights under our names and in our shapes.
+
+    Raises:
+        InputError: they are not those of the encoder.
+    """
     ours = {_our_name(name): _our_shape(name, value) for name, value in weights.items()}
-    for name, value in encoder.state_dict().items():
+    own = encoder.state_dict()
+    for name, value in own.items():
         if name.endswith("num_batches_tracked"):  # which PyTorch 0.4.0 did not count
             ours.setdefault(name, value)
-    try:
-        encoder.load_state_dict(ours)
-    except RuntimeError as error:
-        fault = " ".join(str(error).split())
-        raise InputError(f"{path}: weights that do not make VideoPose3D's network: {fault}") from None
+    odd = sorted(ours.keys() ^ own.keys()) or [name for name in own if own[name].shape != ours[name].shape]
+    if odd:
+        raise InputError(
+            f"weights that do not make VideoPose3D's network: {odd[0][:60]} is missing, unknown, or of "
+            "another shape"
+        )
+    return ours
 
 
 def _our_name(name: str) -> str:
@@ -264,7 +284,7 @@ def _our_name(name: str) -> str:
         return f"{ends[module]}.{rest}"
     number, _, rest = rest.partition(".")
     part = {"layers_conv": "linear", "layers_bn": "norm"}.get(module)
-    if part is None or not number.isdecimal():
+    if part is None or not re.fullmatch("[0-9]{1,4}", number):
         return name
     block, pointwise = divmod(int(number), 2)
     return f"blocks.{block}.{'pointwise' if pointwise else 'dilated'}.{part}.{rest}"

@@ -1,0 +1,95 @@
+"""Limits on the files that are read: memory and time in proportion to the file, whatever is in it.
+
+Sizes are multiplied by the number in the environment variable :data:`FACTOR`, for files that are larger than
+any that the limits were made for (docs/trust.md).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from spgnet.errors import InputError
+
+FACTOR = "SPGNET_LIMIT_FACTOR"
+"""The environment variable with the factor of the limits on sizes, 1 or more."""
+
+LARGEST_TEXT = 2**30
+"""Bytes of a text file: several hours of keypoints of the whole body as JSON."""
+LARGEST_SETTINGS = 10_000_000
+"""Bytes of a text file that holds a camera, a configuration or choices."""
+ALWAYS_UNPACKED, MOST_EXPANSION, LARGEST_ARRAYS = 2**26, 64, 2**32
+"""Bytes that are read from any file of arrays, how many times as many as the file has, and the most from one
+file."""
+MOST_OBJECTS = 1_000_000
+"""Objects in a pickle of arrays; Human3.6M's largest archive has some thousand."""
+DEEPEST = 32
+"""How deep JSON, TOML, YAML and XML may be nested; the files that are read have at most eight levels."""
+LONGEST_NUMBER = 100
+"""Digits of a number in JSON and YAML."""
+SLOWEST, FASTEST = 0.01, 100_000.0
+"""Frame rates between which lifting takes memory and time in proportion to the frames of a clip."""
+
+
+def limit_factor() -> float:
+    """By how much the user raises the limits.
+
+    Raises:
+        InputError: the environment variable is not a number of 1 or more.
+    """
+    text = os.environ.get(FACTOR, "1")
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 1 <= factor < math.inf:
+        raise InputError(
+            f"the environment variable {FACTOR} is {text[:40]!r}, expected a number of 1 or more"
+        )
+    return factor
+
+
+def unpacked_limit(stored: int) -> int:
+    """Bytes of arrays that may come out of a file, or a part of it, with as many bytes.
+
+    Compressed zeros expand to a thousand times their size; recordings hardly to ten times.
+    """
+    return int(limit_factor() * min(LARGEST_ARRAYS, max(ALWAYS_UNPACKED, MOST_EXPANSION * stored)))
+
+
+def check_unpacked_size(size: int, stored: int) -> None:
+    """Refuse arrays that are larger than may come out of a file with so many bytes.
+
+    Raises:
+        InputError: they are. The message does not name the file.
+    """
+    limit = unpacked_limit(stored)
+    if size > limit:
+        raise InputError(
+            f"its arrays have {_mebibytes(size)} MiB, expected at most {_mebibytes(limit)} of such a file "
+            f"({FACTOR}, an environment variable, raises the limit)"
+        )
+
+
+def check_text_size(path: Path, largest: int = LARGEST_TEXT) -> None:
+    """Refuse a text file that is larger than any of its kind.
+
+    Args:
+        path: the file.
+        largest: bytes that are allowed.
+
+    Raises:
+        InputError: it is larger. The message does not name the file.
+        OSError: it cannot be read.
+    """
+    size, limit = path.stat().st_size, int(limit_factor() * largest)
+    if size > limit:
+        raise InputError(
+            f"it has {_mebibytes(size)} MiB, expected at most {_mebibytes(limit)} of such a file "
+            f"({FACTOR}, an environment variable, raises the limit)"
+        )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.4g}" if size < 2**60 else "very many"
