@@ -74,6 +74,8 @@ _LAYOUT = {
 """Shape of each array after its frames."""
 _EXACT, _BROKEN = 0.5, 20.0
 """Median distance in pixels up to which 2D is exactly the projection of 3D, and from which it is none."""
+_NEAREST_MM = 1.0
+"""Millimetres in front of the camera, less than which counts as behind it."""
 _BEYOND = 1e9
 """Pixels or millimetres beyond which a number is an error."""
 _NEAREST = 0.3
@@ -152,7 +154,7 @@ def _value_errors(arrays: dict[str, np.ndarray]) -> list[str]:
         return errors
     for key in ("annot3", "univ_annot3"):
         depth = arrays[key][valid][..., 2]
-        if depth.min() <= 0:
+        if depth.min() < _NEAREST_MM:
             errors.append(f"{key} has joints behind the camera")
         elif np.median(depth) < 100:
             errors.append(f"{key} is {np.median(depth):.3g} from the camera, expected millimetres")

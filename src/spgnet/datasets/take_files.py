@@ -194,7 +194,7 @@ def _value_errors(arrays: dict[str, np.ndarray]) -> Iterator[str]:
 def _are_sound(array: np.ndarray) -> np.ndarray:
     """Which of the numbers are finite and not immense."""
     with np.errstate(all="ignore"):  # of numbers that double precision does not hold
-        return np.abs(array.astype(np.float64)) <= _LARGEST_VALUE
+        return np.asarray(np.abs(array.astype(np.float64)) <= _LARGEST_VALUE)
 
 
 def _are_intrinsics(matrices: np.ndarray) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -35,6 +36,29 @@ _SHAPES = {
 """Shapes of the arrays in a file that :class:`Motion` does not check."""
 _LARGEST_VALUE = 1e15
 """The largest magnitude of a number in a file; times count seconds since some day at most."""
+
+
+_FRAME_SHAPES = {
+    "joints": (17, 3),
+    "confidence": (17,),
+    "pixels": (17, 2),
+    "timestamps": (),
+    "uncertainty": (17,),
+    "rejected": (17,),
+}
+"""Shapes of the arrays of a :class:`Motion` after its frames."""
+
+
+def _shape_errors(arrays: Mapping[str, np.ndarray | None]) -> list[str]:
+    """What is wrong with the shapes of the arrays of a motion; those that are None may be."""
+    joints = arrays["joints"]
+    frames = len(joints) if joints is not None and joints.ndim else 0
+    errors = [] if frames else ["a motion needs a frame or more"]
+    for name, shape in _FRAME_SHAPES.items():
+        value = arrays.get(name)
+        if value is not None and value.shape != (frames, *shape):
+            errors.append(f"{name} has shape {value.shape}, expected {(frames, *shape)}")
+    return errors
 
 
 @dataclass(frozen=True, eq=False)  # equality of arrays is no truth value
@@ -86,26 +110,13 @@ class Motion:
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        frames = len(self.joints) if self.joints.ndim else 0
-        shapes = {
-            "joints": (frames, 17, 3),
-            "confidence": (frames, 17),
-            "pixels": (frames, 17, 2),
-            "timestamps": (frames,),
-            "uncertainty": (frames, 17),
-            "rejected": (frames, 17),
-        }
-        errors = [
-            f"{name} has shape {value.shape}, expected {shape}"
-            for name, shape in shapes.items()
-            if (value := getattr(self, name)) is not None and value.shape != shape
-        ]
+        errors = _shape_errors({name: getattr(self, name) for name in _FRAME_SHAPES})
         if self.timestamps.ndim == 1 and (error := timestamps_error(self.timestamps)):
             errors.append(error)
         if self.camera.focal.ndim != 1 or self.camera.convention == "human36m":
             errors.append("the camera must be a single one in one of OpenCV's conventions")
-        if not frames or errors:
-            raise InputError("; ".join(errors) or "a motion needs a frame or more")
+        if errors:
+            raise InputError("; ".join(errors))
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -288,6 +299,7 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
     remarks = values.get("remarks", np.array([], dtype=str))
     if remarks.dtype.kind != "U" or remarks.ndim != 1:
         errors.append("remarks holds no list of texts")
+    errors += _shape_errors(values)
     source = str(values.get("intrinsics_source", early_source(str(values["camera_source"]))))
     if source not in list(IntrinsicsSource):
         errors.append(f"intrinsics_source is {source}, expected {' or '.join(IntrinsicsSource)}")

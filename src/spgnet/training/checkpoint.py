@@ -250,7 +250,7 @@ def model_config(values: Any) -> ModelConfig:
     ]
     for name, number in numbers:
         if abs(number) > _MOST.get(name, _LARGEST_FIELD):
-            raise InputError(f"not a configuration of {kind}: {name} is {number:g}")
+            raise InputError(f"not a configuration of {kind}: {name} is {number}")
     config = MODEL_CONFIGS[kind](**fields)
     frames = math.prod(getattr(config, "filter_widths", ()))
     if frames > _LONGEST_FIELD:

@@ -144,7 +144,7 @@ def test_a_rounded_frame_time_is_a_whole_rate(tmp_path, written, fps):
         ("Frames: 2", "Frames: two", "below MOTION"),
         ("Frame Time: 0.016666667", "Frame Time: 0", "frame time is 0"),
         ("\n2.14285714 ", "\n", "line 34 has 14 values, the channels are 15"),
-        ("2.14285714 ", "nan ", "1 frames hold NaN or infinity, the first is line 34"),
+        ("2.14285714 ", "nan ", "1 frames hold NaN, infinity or immense numbers, the first is line 34"),
         ("2.14285714 ", "2,14 ", "no number.*2,14"),
         ("CHANNELS 3 Zrotation", "CHANNELS 4 Zrotation", "line 9: CHANNELS"),
         ("Xrotation", "Wrotation", "CHANNELS"),
