@@ -237,7 +237,7 @@ def lifting(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timin
 def training(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
     """A step on windows by the pose network alone: forward, loss, backward and Adam."""
     for size, (widths, channels) in SIZES.items():
-        windows = 1024 if channels < 1024 else 64
+        windows = 1024 if channels < 1024 else 256
         x, true = torch.randn(windows, math.prod(widths), 34), torch.randn(windows, 1, 17, 3)
         ours = SPGNet(SPGNetConfig(widths, channels, 1, 0.25)).pose.train()
         programs = {"spgnet": _training_step(ours, x, true)}

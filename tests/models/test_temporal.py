@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spgnet.models.temporal import BatchNorm, ConvBlock, TemporalEncoder, dilated_taps, strided_taps
+from spgnet.models.temporal import BatchNorm, ConvBlock, Linear, TemporalEncoder, dilated_taps, strided_taps
 
 
 def encoder(widths: tuple[int, ...], *, causal: bool = False) -> TemporalEncoder:
@@ -40,6 +40,29 @@ def naive_encoder(net: TemporalEncoder, x: torch.Tensor, *, causal: bool) -> tor
         )
         dilation *= width
     return net.head(x.transpose(1, 2))
+
+
+@pytest.mark.parametrize("shape", [(3,), (63,), (64,), (5, 40), (2, 3, 50)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_linear_map_and_its_gradients_are_those_of_pytorch(shape, bias):
+    ours, theirs = Linear(6, 5, bias=bias), nn.Linear(6, 5, bias=bias)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(*shape, 6)
+    results = []
+    for layer in (ours, theirs):
+        given = x.clone().requires_grad_()
+        mapped = layer(given)
+        mapped.square().sum().backward()
+        results.append([mapped, given.grad, *(parameter.grad for parameter in layer.parameters())])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-5)
+
+
+def test_in_mixed_precision_a_linear_map_is_pytorch_s():
+    layer, x = Linear(6, 5), torch.randn(100, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer(x), functional.linear(x, layer.weight, layer.bias))
+        assert layer(x).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("widths", [(1,), (3,), (3, 3), (3, 3, 3), (5, 3), (3, 3, 3, 3), (3, 3, 3, 3, 3)])
