@@ -106,6 +106,6 @@ def _convolution(linear: nn.Linear, width: int = 1, dilation: int = 2) -> nn.Con
     assert convolution.bias is not None
     with torch.no_grad():
         kernel = linear.weight.unflatten(1, (width, inputs)).mT.unsqueeze(2)
-        convolution.weight = nn.Parameter(kernel.contiguous(memory_format=torch.channels_last))
+        convolution.weight = nn.Parameter(kernel.clone(memory_format=torch.channels_last))
         convolution.bias.copy_(linear.bias)
     return convolution.requires_grad_(False).eval()
