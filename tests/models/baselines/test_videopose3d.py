@@ -238,7 +238,10 @@ BROKEN = [
     (lambda _: {"model_pos": their_weights(outputs=39)}, "puts out 39 numbers a frame, expected 51 or 45"),
     (lambda pose: {"model_pos": pose | {"extra": torch.zeros(1)}}, "do not make .*extra"),
     (lambda _: {"model_pos": their_weights((3, 2))}, "filter widths must be odd"),
-    (lambda pose: {"model_pos": pose, "model_traj": pose}, "head.weight is missing, unknown, or of another shape"),
+    (
+        lambda pose: {"model_pos": pose, "model_traj": pose},
+        "head.weight is missing, unknown, or of another shape",
+    ),
 ]
 
 
