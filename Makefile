@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-faults fuzz locked lint clean
+ORACLES ?= .oracles
+
+.PHONY: demo test test-faults fuzz locked lint oracles clean
 
 demo: $(VENV)/.ready
 	$(BIN)/spgnet demo
@@ -44,5 +46,19 @@ $(VENV)/.ready-to-develop: $(VENV)/.ready
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+# Other programs, which tests/export/test_oracles.py asks what they make of exported files (2 GB). Pose2Sim's
+# own dependencies are the detectors' too: those of its kinematics are enough.
+oracles: $(ORACLES)/.ready
+
+$(ORACLES)/.ready:
+	$(PYTHON) -m venv $(ORACLES)/blender
+	$(ORACLES)/blender/bin/pip install 'bpy==5.0.*'
+	$(PYTHON) -m venv $(ORACLES)/opensim
+	$(ORACLES)/opensim/bin/pip install opensim==4.6 c3d==0.6.0 anytree filterpy lxml matplotlib \
+	  opencv-python-headless pandas pyyaml rtoml statsmodels tomli tqdm
+	$(ORACLES)/opensim/bin/pip install --no-deps pose2sim==0.10.49
+	npm install --prefix $(ORACLES) --silent gltf-validator@2.0.0-dev.3.10 three@0.187
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(ORACLES) demo

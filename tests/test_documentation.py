@@ -118,6 +118,13 @@ def test_the_transformer_s_table_is_that_of_the_recorded_runs(monkeypatch):
     assert comparison.table(rows) in (ROOT / "docs/open_benchmark.md").read_text()
 
 
+def test_the_table_of_opened_exports_is_that_of_the_recorded_figures(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    checks = json.loads((ROOT / "docs/export_oracles.json").read_text())
+    assert all(check["least"] <= check["value"] <= check["most"] for check in checks)
+    assert importlib.import_module("export_table").table(checks) in (ROOT / "docs/export.md").read_text()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_and_sections_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text().replace("\n", " ")):

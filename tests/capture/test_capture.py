@@ -302,6 +302,19 @@ def test_the_keypoints_of_a_video_keep_their_camera(spgnet, video):
     np.testing.assert_allclose(one.joints, two.joints, atol=1e-4)
 
 
+def test_exports_have_the_rig_and_the_names_of_markers_that_were_asked_for(spgnet, clip):
+    choices = ("--rig", "mixamo", "--markers", "pose2sim", "--unseen", "missing")
+    assert spgnet("lift", "walk.npz", "--export", "bvh", "trc", "csv", *choices)[0] is None
+    assert Path("out/motion.bvh").read_text().split("\n")[1] == "ROOT mixamorig:Hips"
+    assert "\tRHip\t" in Path("out/motion.trc").read_text()
+    assert spgnet("export", "out/motion.npz", "again.bvh", "--rig", "mixamo")[0] is None
+    assert Path("again.bvh").read_text() == Path("out/motion.bvh").read_text()
+    code, said = spgnet("export", "out/motion.npz", "again.trc", "--marker-set", "markers.xml")
+    assert code is None
+    assert "written: markers.xml" in said
+    assert '<Marker name="left_knee">' in Path("markers.xml").read_text()
+
+
 def test_what_an_earlier_run_left_is_named(spgnet, clip):
     spgnet("lift", "walk.npz", "--export", "bvh")
     _, said = spgnet("lift", "walk.npz")

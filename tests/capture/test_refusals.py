@@ -142,6 +142,11 @@ def test_a_missing_library_shows_before_the_work(spgnet, clip, monkeypatch):
     refused(spgnet("lift", "walk.npz", "--export", "bvh", "c3d"), "ezc3d is missing", "spgnet[export]")
 
 
+def test_a_choice_without_a_file_that_has_it_shows_before_the_work(spgnet, clip):
+    refused(spgnet("lift", "walk.npz", "--export", "csv", "--rig", "vrm"), "--rig is of bvh, glb, gltf files")
+    refused(spgnet("lift", "walk.npz", "--markers", "opensim"), "--markers is of trc, c3d files")
+
+
 def test_the_keypoints_of_a_video_survive_what_fails_later(spgnet, video):
     code, _ = spgnet("lift", "walk.mp4", "--person", "9")
     assert "no person 9" in str(code)
@@ -212,6 +217,8 @@ def test_export_and_view_say_no_in_one_line(spgnet, clip):
         (("export", "lifted/motion.npz"), ("export needs",)),
         (("export", "lifted/motion.npz", "walk.xyz"), (".xyz", ".bvh")),
         (("export", "lifted/motion.npz", "lifted/motion.npz"), ("overwrite",)),
+        (("export", "lifted/motion.npz", "walk.csv", "--rig", "vrm"), ("no choice of rig", ".glb")),
+        (("export", "lifted/motion.npz", "walk.trc", "--marker-set", "set.txt"), ("--marker-set", ".xml")),
         (("export", "walk.npz", "walk.bvh"), ("walk.npz", "not a motion file")),
         (("view", "missing.npz"), ("missing.npz", "no such file")),
         (("view",), ("view",)),

@@ -155,7 +155,7 @@ def test_a_bvh_file_of_a_rig_has_its_joints_and_moves_alike(tmp_path, motion, na
 
 
 def test_the_elbows_and_knees_of_mixamo_bend_about_one_axis(any_motion):
-    """As on Mixamo's own bones: knees about x, elbows about z."""
+    """Knees about x, elbows about z, as animators expect of a rig."""
     import roma
 
     posed = pose_rig(RIGS["mixamo"], y_up(any_motion))

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import ezc3d
 import numpy as np
@@ -12,6 +13,7 @@ from axes import y_up_to_z_up
 
 import spgnet.export.c3d
 from spgnet.export import export
+from spgnet.export.markers import MARKER_NAMES, marker_names, marker_set_text
 from spgnet.export.sampling import format_rows
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
@@ -190,7 +192,105 @@ def test_the_first_line_of_a_trc_file_ends_with_the_median_uncertainty_and_the_r
     np.testing.assert_allclose([float(value) for value in found.values()], medians, rtol=0, atol=5.1e-4)
 
 
+def test_the_header_of_a_trc_file_is_that_which_opensim_and_pose2sim_write(tmp_path, motion):
+    """Names three columns apart, and a tab at the end of the lines of names and of axes."""
+    export(motion, tmp_path / "motion.trc", markers="pose2sim")
+    lines = (tmp_path / "motion.trc").read_text().split("\n")
+    names = marker_names([motion], "pose2sim")
+    assert lines[3] == "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t\t"
+    axes = "\t".join(f"X{number}\tY{number}\tZ{number}" for number in range(1, len(names) + 1))
+    assert lines[4] == "\t\t" + axes + "\t"
+    assert lines[5] == ""
+
+
+_SIDES = ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "BigToe", "SmallToe", "Heel")
+POSE2SIM_HALPE26 = {"Nose", "Head", "Neck", "Hip", *(side + joint for joint in _SIDES for side in "LR")}
+"""Of Pose2Sim's Markers_Halpe26.xml."""
+
+
+def test_markers_can_have_the_names_of_pose2sim_and_opensim(tmp_path, motion, late):
+    export(motion, tmp_path / "motion.trc", markers="pose2sim")
+    _, _, markers = read_trc(tmp_path / "motion.trc")
+    assert set(markers) < POSE2SIM_HALPE26
+    ankle = y_up_to_z_up(markers["LAnkle"])
+    np.testing.assert_allclose(ankle, motion.world[:, HUMAN36M.names.index("left_ankle")], atol=1e-6)
+    export([motion, late], tmp_path / "people.trc", markers="opensim")
+    _, _, markers = read_trc(tmp_path / "people.trc")
+    assert len(markers) == 34
+    wrist = y_up_to_z_up(markers["person1_RWJC"])
+    np.testing.assert_allclose(wrist, motion.world[:, HUMAN36M.names.index("right_wrist")], atol=1e-6)
+
+
+def test_joints_that_were_not_detected_can_be_missing(tmp_path, motion):
+    confidence = np.ones_like(motion.confidence)
+    confidence[10:20, 3] = 0
+    partly = replace(motion, confidence=confidence)
+    gone = np.zeros(len(motion), bool)
+    gone[10:20] = True
+    for unseen, absent in (("keep", gone & False), ("missing", gone)):
+        export(partly, tmp_path / "motion.trc", unseen=unseen)
+        _, _, markers = read_trc(tmp_path / "motion.trc")
+        np.testing.assert_array_equal(np.isnan(markers["right_ankle"]).all(axis=1), absent)
+        assert not np.isnan(markers["left_ankle"]).any()
+        export(partly, tmp_path / "motion.c3d", unseen=unseen)
+        residuals = ezc3d.c3d(str(tmp_path / "motion.c3d"))["data"]["meta_points"]["residuals"][0]
+        np.testing.assert_array_equal(residuals[3] == -1, absent)
+        assert (np.delete(residuals, 3, axis=0) == 0).all()
+
+
+def test_between_frames_of_a_joint_that_comes_and_goes_it_is_missing(tmp_path, motion):
+    """Where frames are interpolated, a joint is there only between two frames that both have it."""
+    confidence = np.ones_like(motion.confidence)
+    confidence[40, 3] = 0
+    times = motion.timestamps.copy()
+    times[50:] += 0.01  # half a frame: those after it are interpolated
+    late = replace(motion, confidence=confidence, timestamps=times + np.where(np.arange(100) > 30, 0.008, 0))
+    export(late, tmp_path / "motion.trc", unseen="missing")
+    _, _, markers = read_trc(tmp_path / "motion.trc")
+    assert np.isnan(markers["right_ankle"]).all(axis=1).nonzero()[0].tolist() == [40, 41]
+
+
+@pytest.mark.parametrize("names", MARKER_NAMES)
+def test_a_marker_set_places_every_marker_once(names, motion):
+    root = ElementTree.fromstring(marker_set_text(names).encode())
+    placed = [marker.get("name") for marker in root.iter("Marker")]
+    assert placed == marker_names([motion], names)
+    for marker in root.iter("Marker"):
+        assert marker.findtext("socket_parent_frame", "").startswith("/bodyset/")
+        assert len(marker.findtext("location", "").split()) == 3
+
+
 # --- C3D ----------------------------------------------------------------------------------------
+
+
+def test_the_residuals_of_a_c3d_file_are_the_uncertainty_in_whole_millimetres(tmp_path, unsure):
+    """Rounded up, so that none that is known becomes 0, and at most what the format can hold."""
+    large = replace(unsure, uncertainty=np.where(unsure.uncertainty > 0.25, 0.4, unsure.uncertainty))
+    export(large, tmp_path / "motion.c3d")
+    residuals = ezc3d.c3d(str(tmp_path / "motion.c3d"))["data"]["meta_points"]["residuals"][0].T
+    millimetres = 1000 * large.uncertainty
+    np.testing.assert_array_equal(residuals[millimetres > 255], 255)
+    inside = millimetres <= 255
+    assert (residuals[inside] >= millimetres[inside] - 1e-3).all()
+    assert (residuals[inside] < millimetres[inside] + 1).all()
+
+
+def test_a_c3d_file_says_whose_points_there_are_and_when_they_come_and_go(tmp_path, motion, late):
+    export(motion, tmp_path / "motion.c3d")
+    parameters = ezc3d.c3d(str(tmp_path / "motion.c3d"))["parameters"]
+    assert parameters["SUBJECTS"]["NAMES"]["value"] == ["person1"]
+    assert parameters["SUBJECTS"]["USES_PREFIXES"]["value"] == [0]
+    assert "EVENT" not in parameters
+    export([motion, late], tmp_path / "people.c3d")
+    parameters = ezc3d.c3d(str(tmp_path / "people.c3d"))["parameters"]
+    subjects, events = parameters["SUBJECTS"], parameters["EVENT"]
+    assert subjects["USED"]["value"] == [2]
+    assert subjects["LABEL_PREFIXES"]["value"] == ["person1_", "person4_"]
+    assert events["USED"]["value"] == [2]
+    assert events["LABELS"]["value"] == ["Enters", "Leaves"]
+    assert events["CONTEXTS"]["value"] == ["General", "General"]
+    assert events["SUBJECTS"]["value"] == ["person4", "person4"]
+    np.testing.assert_allclose(events["TIMES"]["value"], [[0, 0], [0.5, 1.58]], atol=1e-6)
 
 
 def test_a_c3d_file_holds_all_points_in_millimetres_with_z_up(tmp_path, motion):

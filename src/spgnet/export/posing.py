@@ -246,7 +246,7 @@ def _rest_rotation(rig: Rig, segment: str) -> Float[Tensor, "3 3"]:
 
 def _bone_axes(rig: Rig, tpose: Float[Tensor, "nodes 3"]) -> Float[Tensor, "nodes 3 3"]:
     """Axes of the bones in the T-pose, as columns: y along the bone, and z as near as can be to the front
-    (trunk, head and legs), upward (feet) or downward (arms), as Mixamo's bones have them."""
+    (trunk, head and legs), upward (feet) or downward (arms)."""
     axes: list[Tensor] = []
     for index, (node, parent) in enumerate(zip(rig.nodes, rig.parents, strict=True)):
         children = (tpose[i] - tpose[index] for i, p in enumerate(rig.parents) if p == index)
