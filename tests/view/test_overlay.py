@@ -1,5 +1,7 @@
 """The overlay video: what is drawn where, for every shape of picture, and what it leaves alone."""
 
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -315,6 +317,42 @@ def test_a_video_of_another_length_is_refused_and_nothing_is_left(tmp_path, coun
     with pytest.raises(ValueError, match=message):
         write_overlay(tmp_path / "overlay.mp4", [None] * count, overlay, 25.0)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [OSError("disk gone"), KeyboardInterrupt()])
+def test_a_fault_while_drawing_is_that_of_the_source_and_leaves_neither_file_nor_thread(tmp_path, error):
+    before = threading.active_count()
+    overlay = Overlay([_motion(frames=6)], OverlayStyle(640, 360))
+
+    def frames() -> Iterator[None]:
+        yield from [None] * 3
+        raise error
+
+    with pytest.raises(type(error)):
+        write_overlay(tmp_path / "overlay.mp4", frames(), overlay, 25.0)
+    assert not list(tmp_path.iterdir())
+    assert threading.active_count() == before
+
+
+def test_an_interrupt_while_frames_are_written_stops_reading_and_leaves_nothing(tmp_path):
+    before = threading.active_count()
+    overlay = Overlay([_motion(frames=60)], OverlayStyle(640, 360))
+    read: list[int] = []
+
+    def frames() -> Iterator[None]:
+        for index in range(60):
+            read.append(index)
+            yield None
+
+    def interrupt(done: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_overlay(tmp_path / "overlay.mp4", frames(), overlay, 25.0, interrupt)
+    assert not list(tmp_path.iterdir())
+    assert len(read) <= 3 + 2 * (8 + 1)
+    assert threading.active_count() == before
 
 
 def test_the_picture_without_an_image_is_darker_than_the_panel():

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
+from spgnet.detection.frame_choice import DetectEvery, check_detect_every
 from spgnet.errors import InputError
 from spgnet.export import MarkerNames, RigName, Unseen
 from spgnet.geometry.image_rotation import ImageRotation, check_image_rotation
@@ -38,8 +39,9 @@ class CaptureConfig:
     person: Literal["largest", "all"] | int | str = "largest"
     """Who is lifted: the largest person (by size in the picture and duration), everybody, one by number (from
     1, in the order in which they appear), or 1+5+9 for one person with several numbers."""
-    detect_every: int = 1
-    """Detect 2D keypoints in every n-th frame of a video only."""
+    detect_every: DetectEvery = "auto"
+    """Detect 2D keypoints in every n-th frame of a video (1: in all), or in as many as the motion needs, with
+    those between interpolated."""
     detector_dir: Path | None = None
     """Folder of the detector's two ONNX files, instead of fetching them once."""
     # tyro shows aliases first, so that a flag's present name is its alias, and the name its former one.
@@ -119,7 +121,7 @@ class CaptureConfig:
 def check_options(
     *,
     person: Literal["largest", "all"] | int | str,
-    detect_every: int,
+    detect_every: DetectEvery,
     smoothing: float,
     fps: float | None,
     image_size: tuple[int, int] | None,
@@ -139,8 +141,10 @@ def check_options(
             person_numbers(person)
         except InputError as error:
             errors.append(str(error))
-    if detect_every < 1:
-        errors.append(f"detect_every must be at least 1, got {detect_every}")
+    try:
+        check_detect_every(detect_every)
+    except InputError as error:
+        errors.append(str(error))
     if image_size is not None and (np.shape(image_size) != (2,) or min(image_size) < 1):
         errors.append(f"image_size must be a positive width and height, got {image_size}")
     checks = (

@@ -18,6 +18,7 @@ from spgnet.capture.people import (
     ignore_progress,
 )
 from spgnet.detection import Detector
+from spgnet.detection.frame_choice import DetectEvery
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.image_rotation import ImageRotation
@@ -50,7 +51,7 @@ def lift(
     smoothing: float = SMOOTHING,
     flip: bool = True,
     force: bool = False,
-    detect_every: int = 1,
+    detect_every: DetectEvery = "auto",
     detector: Detector | Path | str | None = None,
     device: str = "cpu",
     on_progress: ProgressCallback | None = None,
@@ -96,7 +97,8 @@ def lift(
         force: lift 2D keypoints with which nothing in the motion can be believed: those that are no image
             coordinates or of another keypoint set. What is wrong is in the motion's ``quality``. A source
             that cannot be read as 2D keypoints is refused in any case.
-        detect_every: detect 2D keypoints in every n-th frame of a video only.
+        detect_every: detect 2D keypoints in every n-th frame of a video (1: in all), or in as many as the
+            motion needs, with those between interpolated (docs/detection.md).
         detector: finds 2D keypoints in pictures; by default the package's, which is fetched once. A path is
             the folder of the two ONNX files of the latter.
         device: PyTorch's name of what lifts: ``cpu``, ``cuda`` or ``mps``. A :class:`Lifter` has its own.

@@ -103,7 +103,7 @@ def check_live(config: CaptureConfig) -> None:
     """
     unsupported = {
         "--person all": config.person == "all",
-        "--detect-every": config.detect_every > 1,
+        "--detect-every": config.detect_every not in ("auto", 1),
         "--constant-bones": config.constant_bones,
         "--smoothing (but 0)": config.smoothing not in (0.0, SMOOTHING),
     }

@@ -15,7 +15,6 @@ from spgnet.capture.config import CaptureConfig
 from spgnet.capture.lift import refuse_unbelievable
 from spgnet.capture.people import find_people, find_video_camera, is_keypoints, open_video
 from spgnet.detection import Detector, RtmDetector, TrackedPerson, Tracker, TrackingConfig
-from spgnet.detection.detector import available_cores
 from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS
@@ -114,8 +113,7 @@ def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSo
         config.input, config.fps, config.keypoint_set, config.image_size, config.format, config.rotate
     )
     camera = find_video_camera(video, config.camera, config.camera_name, config.field_of_view, config.rotate)
-    # Live, one network works after the other, each with all cores.
-    detector = detector or RtmDetector(config.detector_dir, threads=available_cores())
+    detector = detector or RtmDetector(config.detector_dir, concurrent=False)
     frames = detected_frames(video, detector, config.person)
     frames = frames if video.is_live else in_real_time(frames)
     track = config.person if isinstance(config.person, int) else 1

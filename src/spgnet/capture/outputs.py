@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TypeVar
@@ -150,8 +151,15 @@ def write_outputs(
         write_page(config.html, motions, title=title, images=timed_images(video, motions, report))
         files["page"] = config.html
     if config.overlay is not None:
-        images = plain_images(video, motions[0], report)
-        write_overlay(config.overlay, images, Overlay(motions), motions[0].fps)
+        total = len(motions[0])
+        images = (frame.image for frame in video) if video else repeat(None, total)
+        write_overlay(
+            config.overlay,
+            images,
+            Overlay(motions),
+            motions[0].fps,
+            lambda done: report("drawing the overlay", done, total),
+        )
         files["overlay"] = config.overlay
     return files
 
@@ -180,14 +188,6 @@ def timed_images(
     times = motions[0].timestamps.tolist()
     images = ((time, frame.image) for time, frame in zip(times, video, strict=False))
     return report_each(images, "writing the page", len(times), report)
-
-
-def plain_images(
-    video: FrameSource | None, motion: Motion, report: ProgressCallback
-) -> Iterator[np.ndarray | None]:
-    """The frames of the video, or None for each frame if there is none."""
-    images = (frame.image for frame in video) if video else iter([None] * len(motion))
-    return report_each(images, "drawing the overlay", len(motion), report)
 
 
 def report_each(

@@ -13,6 +13,7 @@ from jaxtyping import Real
 from spgnet.camera_files import FoundCamera, IntrinsicsSource, find_camera
 from spgnet.camera_files.files import stated_image_size
 from spgnet.detection import Detector, RtmDetector, TrackedPerson, detect_video, select_people
+from spgnet.detection.frame_choice import DetectEvery
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.image_rotation import ImageRotation
@@ -92,7 +93,7 @@ def find_people(
     keypoint_set: KeypointSetName | None = None,
     format: KeypointFormat | Literal["auto"] = "auto",
     rotate: ImageRotation = 0,
-    detect_every: int = 1,
+    detect_every: DetectEvery = "auto",
     detector: Detector | Path | str | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> DetectedPeople:
@@ -104,7 +105,7 @@ def find_people(
         InputError: the input or the camera cannot be used, or nobody is there.
     """
     if not isinstance(source, str | Path) or is_keypoints(Path(source)):
-        if detect_every > 1:
+        if detect_every not in ("auto", 1):
             raise InputError("detect_every is for videos")
         given = GivenMetadata(keypoint_set, fps, image_size, _camera_size(source, camera, camera_name))
         people = _read_people(source, given, format)
@@ -214,15 +215,12 @@ def find_video_camera(
 
 
 def _detect(
-    video: FrameSource, detector: Detector, detect_every: int, on_progress: ProgressCallback
+    video: FrameSource, detector: Detector, detect_every: DetectEvery, on_progress: ProgressCallback
 ) -> list[Keypoints]:
     """Detect and follow the people in a video."""
-    done = 0
 
     def on_frame(frame: Frame, people: Sequence[TrackedPerson]) -> None:
-        nonlocal done
-        done += detect_every
-        on_progress("detecting", done, video.frame_count)
+        on_progress("detecting", round(frame.time * video.fps) + 1, video.frame_count)
 
     on_progress("detecting", 0, video.frame_count)
     return detect_video(video, detector, detect_every=detect_every, on_frame=on_frame)

@@ -11,6 +11,7 @@ from spgnet.capture.config import CaptureConfig
 from spgnet.capture.lift import lift
 from spgnet.capture.outputs import check_outputs, output_folder, save_detected_keypoints, write_outputs
 from spgnet.capture.people import DetectedPeople, ProgressCallback, camera_remarks, ignore_progress
+from spgnet.detection.frame_choice import DetectEvery
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.linking import person_numbers
 from spgnet.lifting import Motion
@@ -117,9 +118,9 @@ def quality_warnings(motion: Motion) -> list[str]:
     return [f"warning: person {motion.track}: {line}" for line in found]
 
 
-def missing_parts(motion: Motion, detect_every: int) -> list[str]:
+def missing_parts(motion: Motion, detect_every: DetectEvery) -> list[str]:
     """How much of a person's motion is guessed because it was not seen where the detector looked."""
-    confidence = motion.confidence[::detect_every]
+    confidence = motion.confidence[:: 1 if detect_every == "auto" else detect_every]
     lines = []
     frames = float((confidence == 0).all(axis=1).mean())
     if frames > 0.02:

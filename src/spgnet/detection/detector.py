@@ -60,9 +60,9 @@ class RtmDetector:
         detector_dir: folder of the two ONNX files; by default that of :func:`detector_weights`.
         box_score: minimum score of a box, in [0, 1]. It is low in order to find small and back-lit people;
             tracking drops false detections.
-        threads: threads of each network. By default half of the cores, up to :data:`MOST_THREADS`, since
-            both networks work at the same time in :func:`spgnet.detection.detect_video`. The result does not
-            depend on it.
+        concurrent: whether both networks work at the same time, as :func:`spgnet.detection.detect_video`
+            lets them: with half of the cores each, up to :data:`MOST_THREADS`. Otherwise, such as live, each
+            has all cores to itself. The result is the same.
         report: called with one line if weights are downloaded.
 
     Raises:
@@ -71,22 +71,20 @@ class RtmDetector:
     """
 
     keypoint_set: KeypointSetName = "halpe26"
-    concurrent = True
 
     def __init__(
         self,
         detector_dir: Path | None = None,
         *,
         box_score: float = 0.3,
-        threads: int | None = None,
+        concurrent: bool = True,
         report: MessageCallback = print_line,
     ) -> None:
         import_extra("onnxruntime", "video")
         import_extra("rtmlib", "video")
         weights = detector_weights(detector_dir, report)
-        threads = threads or min(max(available_cores() // 2, 1), MOST_THREADS)
-        self._box_score = box_score
-        self._boxes, self._pose = _session(weights.boxes, threads), _session(weights.pose, threads)
+        self.concurrent, self._box_score = concurrent, box_score
+        self._boxes, self._pose = (_session(path, concurrent) for path in (weights.boxes, weights.pose))
         levels = (np.arange(256)[:, None] - np.array(POSE_MEAN)) / np.array(POSE_DEVIATION)
         self._levels = levels.astype(np.float32)
 
@@ -128,19 +126,20 @@ class RtmDetector:
         return np.stack([self._levels[:, c][crop[..., c]] for c in range(3)]), centre, size
 
 
-def available_cores() -> int:
+def _available_cores() -> int:
     """Number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _session(path: Path, threads: int) -> InferenceSession:
+def _session(path: Path, concurrent: bool) -> InferenceSession:
     onnxruntime = import_extra("onnxruntime", "video")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    # Threads that wait would otherwise keep a core busy that decoding or the other network needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if concurrent:
+        options.intra_op_num_threads = min(max(_available_cores() // 2, 1), MOST_THREADS)
+        # Threads that wait would otherwise keep a core busy that decoding or the other network needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -30,7 +30,14 @@ def check_detect_every(detect_every: DetectEvery) -> None:
 
 
 class FrameChoice(Protocol):
-    """Chooses frame after frame, in order."""
+    """Chooses frame after frame, in order.
+
+    Attributes:
+        interpolated: whether the other frames are interpolated, so that the first and the last frame of a
+            scene must be looked at in any case.
+    """
+
+    interpolated: bool
 
     def is_due(self, time: float) -> bool:
         """Whether to look at the next frame; called once for every frame with its time in seconds."""
@@ -43,6 +50,8 @@ class FrameChoice(Protocol):
 
 class EveryNth:
     """Every n-th frame, from the first on."""
+
+    interpolated = False
 
     def __init__(self, step: int) -> None:
         self.step, self._count = step, 0
@@ -85,6 +94,8 @@ class AsMotionNeeds:
     below :attr:`MotionNeed.error`. The fastest person decides. The time t from one look to the next doubles
     at most.
     """
+
+    interpolated = True
 
     def __init__(self, need: MotionNeed | None = None) -> None:
         self.need = need or MotionNeed()

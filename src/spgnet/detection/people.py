@@ -157,23 +157,35 @@ def _track(
     # When the person detector's turn comes is decided by `_with_boxes`.
     tracker = Tracker(detector, replace(config, boxes_every=None))
     clip, scenes = _ClipTracks(detector.keypoint_set), SceneCuts()
+    skipped: tuple[int, Frame] | None = None
+
+    def look(index: int, frame: Frame, boxes: np.ndarray | None = None) -> None:
+        people = tracker.update(frame.image, frame.time, boxes)
+        choice.add(people, frame.time)
+        clip.add(index, people)
+        if on_frame:
+            on_frame(frame, people)
+
     with closing(looked):
         for index, (frame, boxes) in enumerate(looked):
             clip.times.append(frame.time)
             clip.image_size = (frame.image.shape[1], frame.image.shape[0])
             due = choice.is_due(frame.time)
             if scenes.is_cut(frame.image):
+                if skipped is not None and choice.interpolated:
+                    look(*skipped)
                 tracker.start_scene()
                 if on_cut:
                     on_cut(frame.time)
-            if not due and boxes is None:
-                continue
-            people = tracker.update(frame.image, frame.time, boxes)
-            choice.add(people, frame.time)
-            clip.add(index, people)
-            if on_frame:
-                on_frame(frame, people)
-    return clip.people(config.min_duration, interpolated=detect_every == "auto")
+                due = due or choice.interpolated
+            if due or boxes is not None:
+                look(index, frame, boxes)
+                skipped = None
+            else:
+                skipped = index, frame
+    if skipped is not None and choice.interpolated:  # the last frame is between no two others
+        look(*skipped)
+    return clip.people(config.min_duration, interpolated=choice.interpolated)
 
 
 def select_people(

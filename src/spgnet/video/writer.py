@@ -76,9 +76,9 @@ class VideoWriter:
         if ticks <= self._last:
             raise InputError(f"{self.path}: the time of frame {self._count}, {time} s, is not after the last")
         odd = ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0))
-        frame = import_extra("av", "video").VideoFrame.from_ndarray(
-            np.pad(image, odd, mode="edge"), format="rgb24"
-        )
+        if np.any(odd):
+            image = np.pad(image, odd, mode="edge")
+        frame = import_extra("av", "video").VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts, frame.time_base = ticks, Fraction(1, TICKS)
         self._count, self._last = self._count + 1, ticks
         assert self._container is not None

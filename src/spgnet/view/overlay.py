@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from jaxtyping import Bool, Float, UInt8
 from spgnet.errors import InputError
 from spgnet.lifting.motion import Motion
 from spgnet.video import VideoWriter
+from spgnet.video.ahead import frames_ahead, make_ahead
 from spgnet.view.drawing import Picture, draw_circle, draw_text, resize
 from spgnet.view.opacity import joint_opacity
 from spgnet.view.palette import OVERLAY, Color
@@ -214,26 +216,46 @@ class Overlay:
         draw_text(panel, status, (x, y), 15 * unit, WHITE)
 
 
-def write_overlay(path: Path, frames: Iterable[np.ndarray | None], overlay: Overlay, fps: float) -> None:
+def write_overlay(
+    path: Path,
+    frames: Iterable[np.ndarray | None],
+    overlay: Overlay,
+    fps: float,
+    on_frame: Callable[[int], None] = lambda frames: None,
+) -> None:
     """Draw an overlay over every frame of a video and write the result, whole or not at all.
+
+    Frames are read in a thread and drawn in another one, while those before are encoded.
 
     Args:
         path: the video to write (H.264).
         frames: the filmed frames [h, w, 3], RGB; None for plain backgrounds.
         overlay: what to draw.
         fps: nominal frames per second of the result; every frame has the time of its own.
+        on_frame: called with the number of frames written so far.
 
     Raises:
         InputError: there are more or fewer frames than the overlay has, or one has another size.
     """
-    with VideoWriter(path, fps) as video:
+    times = (overlay.times - overlay.times[0]).tolist()
+    with (
+        VideoWriter(path, fps) as video,
+        closing(make_ahead(frames, frames_ahead(overlay.image_size))) as read,
+        closing(make_ahead(_draw_each(path, read, overlay), frames_ahead(overlay.layout.frame))) as drawn,
+    ):
         count = 0
-        for count, image in enumerate(frames, start=1):
-            if count > len(overlay):
-                raise InputError(f"{path}: the video has more than the {len(overlay)} frames of the motion")
-            video.write(overlay.draw(image, count - 1), float(overlay.times[count - 1] - overlay.times[0]))
+        for count, picture in enumerate(drawn, start=1):
+            video.write(picture, times[count - 1])
+            on_frame(count)
         if count < len(overlay):
             raise InputError(f"{path}: the video has {count} frames, the motion {len(overlay)}")
+
+
+def _draw_each(path: Path, frames: Iterable[np.ndarray | None], overlay: Overlay) -> Iterator[np.ndarray]:
+    for index, image in enumerate(frames):
+        if index == len(overlay):
+            raise InputError(f"{path}: the video has more than the {len(overlay)} frames of the motion")
+        yield overlay.draw(image, index)
 
 
 def _check_together(motions: Sequence[Motion]) -> None:
