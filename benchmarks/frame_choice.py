@@ -9,10 +9,10 @@ sports) is lifted from the keypoints of every frame, of every n-th, and of those
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from spgnet import metrics
 from spgnet.datasets.archive import load_motion_archive
 from spgnet.detection import TrackedPerson
 from spgnet.detection.frame_choice import AsMotionNeeds, DetectEvery, EveryNth, MotionNeed
-from spgnet.detection.people import interpolate_between_looks
 from spgnet.evaluation import markdown_table
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints
@@ -52,8 +51,6 @@ class Options:
     """``MotionNeed.noise``."""
     longest: tuple[float, ...] = (MotionNeed.longest,)
     """Values of ``MotionNeed.longest``, in seconds."""
-    filled: tuple[Literal["filled", "holes"], ...] = ("filled",)
-    """Whether chosen frames are interpolated before they are lifted, or the lifter fills the holes."""
     refined: bool = True
     """Also refine."""
     seed: int = 0
@@ -61,23 +58,28 @@ class Options:
 
 def main(options: Options) -> None:
     lifter = Lifter.from_pretrained()
-    ways: list[tuple[str, DetectEvery, MotionNeed | None, str]] = []
-    ways += [(f"every {step}", step, None, "holes") for step in (1, *options.every)]
+    ways: list[tuple[str, DetectEvery, MotionNeed | None]] = []
+    ways += [(f"every {step}", step, None) for step in (1, *options.every)]
     for error in options.error:
         for longest in options.longest:
             need = MotionNeed(error=error, noise=options.noise, longest=longest)
-            ways += [(f"auto {error:g} {longest:g} {kind}", "auto", need, kind) for kind in options.filled]
+            ways.append((f"auto, error {error:g}, {longest:g} s", "auto", need))
     rows = []
     for fps in options.fps:
         for name, videos in (("held out", held_out), ("fast", fast)):
             clips = list(videos(options, fps))
             reference = None
-            for label, every, need, kind in ways:
-                share, errors = measure(clips, lifter, every, need, kind, options.refined)
+            for label, every, need in ways:
+                share, errors = measure(clips, lifter, every, need, options.refined)
                 reference = errors if reference is None else reference
-                change = 100 * (errors / reference - 1)
-                values = [f"{value:.1f} ({more:+.1f} %)" for value, more in zip(errors, change, strict=True)]
+                change = 100 * (errors.mean(axis=0) / reference.mean(axis=0) - 1)
+                typical = 100 * np.median(errors / reference - 1, axis=0)
+                values = [
+                    f"{value:.1f} ({more:+.1f} %, median {median:+.1f} %)"
+                    for value, more, median in zip(errors.mean(axis=0), change, typical, strict=True)
+                ]
                 rows.append([f"{name}, {fps:g} frames/s", label, f"{100 * share:.0f}", *values])
+                print(*rows[-1], sep="; ", file=sys.stderr, flush=True)
     methods = ["network", "refined"][: 1 + options.refined]
     headings = ["video", "detected", "frames [%]", *(f"P-MPJPE, {method} [mm]" for method in methods)]
     print(markdown_table(headings, rows, text=(0, 1)))
@@ -103,20 +105,19 @@ def measure(
     lifter: Lifter,
     every: DetectEvery,
     need: MotionNeed | None,
-    kind: str,
     refined: bool,
 ) -> tuple[float, np.ndarray]:
-    """The share of the frames that are looked at, and the mean P-MPJPE in mm, of the network and refined."""
+    """The share of the frames that are looked at, and each clip's P-MPJPE in mm, as lifted and refined."""
     looked, frames, errors = 0, 0, []
     for clip in clips:
         chosen = choose(clip.keypoints, every, need)
         looked, frames = looked + len(chosen), frames + len(clip.keypoints)
-        motion = lifter.lift(detected(clip.keypoints, chosen, kind), camera=clip.camera)
+        motion = lifter.lift(detected(clip.keypoints, chosen, every), camera=clip.camera)
         motions = [motion, *(refine([motion]) if refined else [])]
         true = torch.from_numpy(clip.joints[:, LIMBS]).double()
         lifted = (torch.from_numpy(each.joints[:, LIMBS]).double() for each in motions)
         errors.append([metrics.p_mpjpe(each, true).mean() for each in lifted])
-    return looked / frames, np.mean(errors, axis=0)
+    return looked / frames, np.array(errors)
 
 
 def choose(keypoints: Keypoints, every: DetectEvery, need: MotionNeed | None) -> list[int]:
@@ -127,16 +128,17 @@ def choose(keypoints: Keypoints, every: DetectEvery, need: MotionNeed | None) ->
         if choice.is_due(time):
             chosen.append(index)
             choice.add([TrackedPerson(1, 1, keypoints.points[index])], time)
+    if every == "auto" and chosen[-1] != len(keypoints) - 1:
+        chosen.append(len(keypoints) - 1)
     return chosen
 
 
-def detected(keypoints: Keypoints, chosen: list[int], kind: str) -> Keypoints:
-    """The keypoints of the chosen frames; between them holes, or interpolated ones."""
-    points = np.zeros_like(keypoints.points)
-    points[chosen] = keypoints.points[chosen]
-    if kind == "filled":
-        points = interpolate_between_looks(points, np.array(chosen), keypoints.timestamps)
-    return replace(keypoints, points=points)
+def detected(keypoints: Keypoints, chosen: list[int], every: DetectEvery) -> Keypoints:
+    """The keypoints of the chosen frames."""
+    skipped = np.ones(len(keypoints), dtype=bool)
+    skipped[chosen] = False
+    points = np.where(skipped[:, None, None], 0, keypoints.points)
+    return replace(keypoints, points=points, skipped=skipped if every == "auto" else None)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,12 @@ from typing import Literal
 import numpy as np
 import torch
 import tyro
+from frame_choice import choose, detected
 
 from spgnet import metrics
 from spgnet.camera_files import find_camera
+from spgnet.detection.frame_choice import DetectEvery
+from spgnet.errors import InputError
 from spgnet.evaluation import markdown_table
 from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
@@ -56,8 +59,8 @@ class Options:
     lifting: tuple[Lifting, ...] = ("network", "refined")
     """The network's motion alone (``spgnet lift --no-refine``), with constant bone lengths fitted to it, or
     refined, which is what ``spgnet lift`` gives."""
-    every: int = 1
-    """Use the detections of every n-th frame only."""
+    every: DetectEvery = 1
+    """Use the detections of every n-th frame only, or of as many as the motion needs."""
     live: bool = False
     """Lift frame by frame as ``spgnet lift --live`` does: with weights that look at past frames only, such as
     ``live``, each pose comes from past frames only. Between the frames used, the last pose stays."""
@@ -136,7 +139,9 @@ def lifted(keypoints: Keypoints, lifter: Lifter, options: Options) -> dict[str, 
     """Our motion [frames, 17, 3] in the camera frame, in metres, by the way of lifting."""
     if options.live:
         return {"live": live_joints(keypoints, lifter, options)}
-    if options.every > 1:
+    if options.every == "auto":
+        keypoints = detected(keypoints, choose(keypoints, "auto", None), "auto")
+    elif options.every > 1:
         points = keypoints.points.copy()
         points[np.arange(len(keypoints)) % options.every != 0] = np.nan
         keypoints = replace(keypoints, points=points)
@@ -164,6 +169,8 @@ def live_joints(keypoints: Keypoints, lifter: Lifter, options: Options) -> np.nd
 
     Poses count for the frames that they are of, however late weights with a look-ahead give them.
     """
+    if options.every == "auto":
+        raise InputError("--live uses every n-th frame")
     poses = list(lift_live(lifter, keypoints.frames(slice(None, None, options.every))))
     latest = np.searchsorted([pose.time for pose in poses], keypoints.timestamps, side="right") - 1
     return np.stack([pose.joints for pose in poses])[latest.clip(0)]

@@ -58,6 +58,20 @@ def test_detecting_every_third_frame_still_gives_every_frame(spgnet, video):
     assert ((motion.confidence > 0).any(axis=1) == (np.arange(30) % 3 == 0)).all()
 
 
+def test_by_default_as_many_frames_are_detected_as_the_motion_needs(spgnet, video):
+    assert spgnet("lift", "walk.mp4", "-o", "out", "--no-refine")[0] is None
+    (keypoints,), motion = load_keypoints(Path("out/keypoints.npz")), load_motion(Path("out/motion.npz"))
+    assert keypoints.skipped is not None
+    assert 0 < keypoints.skipped.sum() < 20
+    assert not keypoints.present[keypoints.skipped].any()
+    assert len(motion) == 30
+    assert (motion.confidence[:, 0] > 0).all()
+    assert spgnet("lift", "walk.mp4", "-o", "all", "--no-refine", "--detect-every", "1")[0] is None
+    (keypoints,) = load_keypoints(Path("all/keypoints.npz"))
+    assert keypoints.skipped is None
+    assert keypoints.present.any(axis=1).all()
+
+
 def test_a_folder_of_images_is_lifted_like_a_video(spgnet, tmp_path):
     from PIL import Image
 

@@ -50,6 +50,8 @@ class Stage:
     """
 
     keypoint_set: KeypointSetName = "coco17"
+    jitter = 1.0
+    """Standard deviation of the keypoints in pixels."""
 
     def __init__(
         self, actors: Sequence[Actor], frames: int, *, blind: Sequence[int] = (), twice: bool = False
@@ -90,7 +92,9 @@ class Stage:
         for pose, box in zip(poses, boxes, strict=True):
             shares = [iou(box[None], self._box(points)[None])[0, 0] for _, points in visible]
             if shares and max(shares) > 0.15:
-                pose[:, :2] = visible[int(np.argmax(shares))][1] + self.random.normal(scale=1.0, size=(17, 2))
+                pose[:, :2] = visible[int(np.argmax(shares))][1] + self.random.normal(
+                    scale=self.jitter, size=(17, 2)
+                )
                 pose[:, 2] = 0.8
             else:
                 pose[:, :2] = box[:2] + self.random.random((17, 2)) * (box[2:] - box[:2])

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from written_files import (
     zeros,
 )
 
+from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, load_keypoints, save_keypoints
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES, KeypointSetName
 
@@ -64,16 +66,38 @@ def test_what_a_format_does_not_say_and_a_format_it_is_not_are_named_in_one_line
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".json"])
-@pytest.mark.parametrize("changes", [{}, {"camera_matrix": None, "distortion": None}], ids=["camera", "bare"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"camera_matrix": None, "distortion": None}, {"skipped": np.arange(len(some_keypoints())) % 3 > 0}],
+    ids=["camera", "bare", "skipped"],
+)
 def test_our_files_give_back_what_was_saved_and_leave_nothing_else(tmp_path, suffix, changes):
     keypoints = some_keypoints(**changes)
     save_keypoints(tmp_path / f"x{suffix}", keypoints)
     assert [path.name for path in tmp_path.iterdir()] == [f"x{suffix}"]
     (loaded,) = load_keypoints(tmp_path / f"x{suffix}")
-    for name in ("points", "timestamps", "camera_matrix", "distortion"):
+    for name in ("points", "timestamps", "camera_matrix", "distortion", "skipped"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(keypoints, name))
     for name in ("keypoint_set", "image_size", "track"):
         assert getattr(loaded, name) == getattr(keypoints, name)
+
+
+def test_skipped_frames_must_be_told_of_all_frames_by_0_and_1(tmp_path):
+    content = {
+        "keypoints": np.ones((4, 17, 3)),
+        "keypoint_set": "coco17",
+        "fps": 30.0,
+        "image_size": (640, 480),
+    }
+    for wrong, fault in (([0, 1], "2 frames, there are 4"), ([0, 1, 2, 0], "other numbers than 0 and 1")):
+        np.savez(tmp_path / "x.npz", **content, skipped=wrong)
+        with pytest.raises(InputError, match=rf"x\.npz: skipped .*{fault}"):
+            load_keypoints(tmp_path / "x.npz")
+
+
+def test_a_slice_of_the_frames_knows_which_of_them_were_skipped():
+    keypoints = replace(some_keypoints(), skipped=np.arange(len(some_keypoints())) % 3 > 0)
+    np.testing.assert_array_equal(keypoints.frames(slice(1, 4)).skipped, keypoints.skipped[1:4])
 
 
 def test_a_full_disk_leaves_the_old_keypoints_and_nothing_else(tmp_path, monkeypatch):

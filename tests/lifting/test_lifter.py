@@ -86,6 +86,26 @@ def test_missing_joints_and_frames_are_filled_and_marked():
     np.testing.assert_allclose((motion.pixels[6, 0] + motion.pixels[7, 0]) / 2, between, atol=0.01)
 
 
+def test_frames_at_which_the_detector_did_not_look_count_as_detected_where_both_neighbours_are():
+    keypoints, _ = filmed(20)
+    skipped = np.arange(20) % 4 != 0
+    points = np.where(skipped[:, None, None], 0, keypoints.points)
+    points[8, 3, 2] = 0.1  # unsure
+    points[12, :, 2] *= 0.5
+    known, unknown = (
+        lifter().lift(replace(keypoints, points=points, skipped=each), camera=camera())
+        for each in (skipped, None)
+    )
+    np.testing.assert_array_equal(known.joints, unknown.joints)
+    np.testing.assert_array_equal(known.pixels, unknown.pixels)
+    np.testing.assert_array_equal(known.confidence[~skipped], unknown.confidence[~skipped])
+    assert (unknown.confidence[skipped] == 0).all()
+    assert (known.confidence[5:12, 3] == 0).all(), "between two looks of which one is unsure"
+    np.testing.assert_allclose(known.confidence[1:4, 3], 0.9)
+    np.testing.assert_allclose(known.confidence[9:16, 0], 0.45)
+    assert (known.confidence[17:] == 0).all(), "after the last look"
+
+
 def test_an_outlier_counts_as_missing_and_is_marked():
     keypoints, _ = filmed(40)
     points = keypoints.points.copy()

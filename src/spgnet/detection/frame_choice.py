@@ -77,10 +77,10 @@ class MotionNeed:
             looks.
         noise: root mean square distance of a keypoint from where it would be without the detector's jitter.
         longest: longest time from one look to the next, in seconds.
-        unsure: the same while nobody is there, or somebody is new or of low confidence.
+        unsure: the same while nobody is there, and when somebody has just come or been lost.
     """
 
-    error: float = 0.006
+    error: float = 0.003
     noise: float = 0.005
     longest: float = 0.07
     unsure: float = 0.034
@@ -105,15 +105,18 @@ class AsMotionNeeds:
     def is_due(self, time: float) -> bool:
         """Whether the frame after this one would be too late (see `FrameChoice`)."""
         interval, self._frame = time - self._frame, time
-        return time + interval > self._last + self._step + 1e-4
+        return bool(time + interval > self._last + self._step + 1e-4)
 
     def add(self, people: Sequence[TrackedPerson], time: float) -> None:
         """Take in the people in a frame that was looked at (see `FrameChoice`)."""
         since, self._last = time - self._last, time
+        before = self._looks.keys()
         self._looks = {one.serial: self._looks.get(one.serial, deque(maxlen=3)) for one in people}
         for one in people:
             self._looks[one.serial].append((time, one.keypoints))
-        steps = [self._longest_step(looks) for looks in self._looks.values()] or [self.need.unsure]
+        steps = [self._longest_step(looks) for looks in self._looks.values()]
+        if not people or before - self._looks.keys():
+            steps.append(self.need.unsure)
         self._step = min(*steps, 2 * since)
 
     def _longest_step(self, looks: deque[tuple[float, np.ndarray]]) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from spgnet.detection.detector import Detector
 from spgnet.detection.frame_choice import AsMotionNeeds, DetectEvery, EveryNth, check_detect_every
@@ -96,8 +96,8 @@ def track_people(
         config: settings of the tracker; the defaults if None.
         detect_every: look at every n-th frame only; all people are missing in the others. ``"auto"`` looks at
             as many frames as the motion needs (:class:`AsMotionNeeds`), and at those in which the person
-            detector's turn has come (:attr:`TrackingConfig.boxes_interval`); keypoints are interpolated
-            between two looks at a person.
+            detector's turn has come (:attr:`TrackingConfig.boxes_interval`); lifting interpolates between
+            them (:attr:`spgnet.keypoints.Keypoints.skipped`).
         on_frame: called with every frame that was looked at and the people in it. Their `track` is that of
             the result, or 0 until they have been tracked for `min_duration`.
         on_cut: called with the time in seconds of each frame that begins another scene. Tracks end there.
@@ -231,7 +231,7 @@ class _ClipTracks:
 
         Args:
             min_duration: in seconds.
-            interpolated: whether the frames between two looks at a person are interpolated.
+            interpolated: whether lifting interpolates the frames that were not looked at.
         """
         if self.times:
             min_duration = min(min_duration, (self.times[-1] - self.times[0]) / 2)
@@ -240,13 +240,14 @@ class _ClipTracks:
             if not self.tracks[serial] and lasted >= min_duration:
                 self.tracks[serial] = max(self.tracks.values()) + 1
         tracks = {track: self._all_frames(serial) for serial, track in self.tracks.items() if track}
+        skipped = None
         if interpolated:
-            looks, times = np.array(self.looks), np.array(self.times)
-            tracks = {
-                track: interpolate_between_looks(points, looks, times) for track, points in tracks.items()
-            }
+            skipped = np.ones(len(self.times), dtype=bool)
+            skipped[self.looks] = False
         return [
-            Keypoints(points, self.keypoint_set, np.array(self.times), self.image_size, track=track)
+            Keypoints(
+                points, self.keypoint_set, np.array(self.times), self.image_size, track=track, skipped=skipped
+            )
             for track, points in sorted(tracks.items())
             if mean_confidence(points[points[..., 2].any(axis=-1)]).mean() >= MIN_CONFIDENCE
         ]
@@ -256,33 +257,3 @@ class _ClipTracks:
         frames = self.points[serial]
         missing = np.zeros_like(next(iter(frames.values())))
         return np.stack([frames.get(index, missing) for index in range(len(self.times))])
-
-
-def interpolate_between_looks(
-    points: Float[np.ndarray, "frames joints 3"],
-    looks: Int[np.ndarray, " looks"],
-    times: Float[np.ndarray, " frames"],
-) -> Float[np.ndarray, "frames joints 3"]:
-    """One person's keypoints, those of frames between two looks at the person interpolated linearly in time.
-
-    A keypoint is interpolated between two successive looks if it has a score in both; its score is the lower
-    one. All other frames are unchanged.
-
-    Args:
-        points: x, y and score.
-        looks: the frames that were looked at, increasing.
-        times: of all frames, increasing.
-    """
-    frames = np.arange(len(points))
-    if len(looks) < 2:
-        return points
-    before = np.searchsorted(looks, frames, side="right") - 1
-    between = (before >= 0) & (before < len(looks) - 1)
-    between[looks] = False
-    start, end = looks[before[between]], looks[before[between] + 1]
-    share = ((times[between] - times[start]) / (times[end] - times[start]))[:, None, None]
-    mixed = points[start] + share * (points[end] - points[start])
-    mixed[..., 2] = np.minimum(points[start, :, 2], points[end, :, 2])
-    filled = points.copy()
-    filled[between] = np.where(mixed[..., 2:] > 0, mixed, 0)
-    return filled

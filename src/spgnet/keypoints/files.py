@@ -48,6 +48,7 @@ KEYS = (
     "distortion",
     "distortion_model",
     "track",
+    "skipped",
     "scores",
 )
 """The keys of our own format and of rtmlib's; all others are ignored."""
@@ -80,6 +81,8 @@ def save_keypoints(path: Path | str, keypoints: Keypoints) -> None:
     for name in ("camera_matrix", "distortion"):
         if getattr(keypoints, name) is not None:
             values[name] = getattr(keypoints, name).astype(np.float64)
+    if keypoints.skipped is not None:
+        values["skipped"] = keypoints.skipped.astype(np.uint8)
     if keypoints.fisheye:
         values["distortion_model"] = "equidistant"
     if path.suffix == ".npz":

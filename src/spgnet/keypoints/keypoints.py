@@ -54,6 +54,8 @@ class Keypoints:
         joined_tracks: other numbers that the detector's tracker gave to the same person.
         remarks: what the reader of a file had to assume, and what in the file it did not understand; one
             line each.
+        skipped: the frames at which the detector did not look, since those around them show the motion well
+            enough; all keypoints are missing there, and lifting interpolates them. None: no frame.
 
     Integer arrays are converted to floating point.
 
@@ -79,6 +81,7 @@ class Keypoints:
     joined_tracks: tuple[int, ...] = ()
     remarks: tuple[str, ...] = ()
     fisheye: bool = False
+    skipped: Bool[np.ndarray, " frames"] | None = None
 
     def __post_init__(self) -> None:
         known = get_args(KeypointSetName)
@@ -94,6 +97,8 @@ class Keypoints:
             raise InputError(f"{len(self.timestamps)} timestamps for {len(self.points)} frames")
         if error := timestamps_error(self.timestamps):
             raise InputError(error)
+        if self.skipped is not None and self.skipped.shape != self.points.shape[:1]:
+            raise InputError(f"skipped tells of {len(self.skipped)} frames, there are {len(self.points)}")
         if min(self.image_size) < 1:
             raise InputError(f"image size must be positive, got {self.image_size}")
         for name in ("points", "timestamps", "camera_matrix", "distortion"):
@@ -122,7 +127,8 @@ class Keypoints:
 
     def frames(self, kept: slice) -> Keypoints:
         """The keypoints of a slice of the frames."""
-        return replace(self, points=self.points[kept], timestamps=self.timestamps[kept])
+        skipped = None if self.skipped is None else self.skipped[kept]
+        return replace(self, points=self.points[kept], timestamps=self.timestamps[kept], skipped=skipped)
 
     def rotated(self, degrees: ImageRotation) -> Keypoints:
         """The keypoints, and the intrinsics if they are known, of the images turned clockwise."""

@@ -51,7 +51,7 @@ class RawKeypoints:
         fps: frames per second.
         image_size: width and height in pixels.
         camera_matrix: intrinsics in pixels.
-        distortion, fisheye: as in :class:`spgnet.keypoints.Keypoints`.
+        distortion, fisheye, skipped: as in :class:`spgnet.keypoints.Keypoints`.
         normalised: whether x and y are relative to the image's width and height instead of in pixels; if
             None, they are if nearly all are at most :data:`MAX_NORMALISED`.
         remarks: what the parser had to assume.
@@ -67,6 +67,7 @@ class RawKeypoints:
     camera_matrix: np.ndarray | None = None
     distortion: np.ndarray | None = None
     fisheye: bool = False
+    skipped: np.ndarray | None = None
     normalised: bool | None = False
     remarks: tuple[str, ...] = field(default=())
 
@@ -106,6 +107,7 @@ class RawKeypoints:
                 camera_matrix=self.camera_matrix,
                 distortion=self.distortion,
                 fisheye=self.fisheye,
+                skipped=self.skipped,
                 track=number,
                 joined_tracks=track.joined,
                 remarks=(*self.remarks, *remarks, *dropped),
@@ -147,6 +149,8 @@ class RawKeypoints:
             errors.append("it does not say its frame rate: give --fps")
         elif len(timestamps) != self.frames:
             errors.append(f"{len(timestamps)} timestamps for {self.frames} frames")
+        if self.skipped is not None and len(self.skipped) != self.frames:
+            errors.append(f"skipped tells of {len(self.skipped)} frames, there are {self.frames}")
         if size is None:
             errors.append("it does not say the image size: give --image-size (width height)")
         elif given.image_size not in (None, size):

@@ -177,6 +177,14 @@ def _distortion(value: Any, what: str) -> np.ndarray:
     return values
 
 
+def _flags(value: Any, what: str) -> np.ndarray:
+    """0 or 1 for every frame."""
+    numbers = number_array(value, what, ("frames",))
+    if not np.isin(numbers, (0, 1)).all():
+        raise InputError(f"{what} holds other numbers than 0 and 1")
+    return numbers == 1
+
+
 _METADATA = {
     "keypoint_set": ("keypoint_set", _name),
     "timestamps": ("times", lambda value, what: number_array(value, what, ("frames",))),
@@ -184,6 +192,7 @@ _METADATA = {
     "image_size": ("image_size", parse_image_size),
     "camera_matrix": ("camera_matrix", _camera_matrix),
     "distortion": ("distortion", _distortion),
+    "skipped": ("skipped", _flags),
     "distortion_model": ("fisheye", lambda value, what: is_fisheye(_name(value, what))),
 }
 METADATA_KEYS = frozenset(_METADATA)

@@ -225,6 +225,28 @@ def _keep_only(kept: np.ndarray, pixels: np.ndarray, confidence: np.ndarray) -> 
     return np.where(kept[..., None], pixels, np.nan), np.where(kept, confidence, 0.0)
 
 
+def interpolate_skipped(
+    confidence: Float[np.ndarray, "frames 17"], skipped: Bool[np.ndarray, " frames"] | None
+) -> Float[np.ndarray, "frames 17"]:
+    """Confidence of detected joints, and in frames at which the detector did not look the lower one of two.
+
+    These are the confidences in the frames around it at which the detector looked. A joint that is detected
+    in both has an interpolated position as good as a detection (:mod:`spgnet.detection.frame_choice`).
+
+    Args:
+        confidence: 0 where a joint is not detected.
+        skipped: the frames at which the detector did not look; None: no frame.
+    """
+    if skipped is None or skipped.all():
+        return confidence
+    looks = np.flatnonzero(~skipped)
+    after = np.searchsorted(looks, np.arange(len(skipped)))
+    inside = skipped & (after > 0) & (after < len(looks))
+    filled = confidence.copy()
+    filled[inside] = np.minimum(confidence[looks[after[inside] - 1]], confidence[looks[after[inside]]])
+    return filled
+
+
 def regular_timestamps(
     timestamps: Float[np.ndarray, " frames"], min_fps: float
 ) -> Float[np.ndarray, " regular"] | None:

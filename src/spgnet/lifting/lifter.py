@@ -19,6 +19,7 @@ from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting.inputs import (
     as_keypoints,
     believable_joints,
+    interpolate_skipped,
     mark_short_gaps_visible,
     network_input,
     regular_timestamps,
@@ -83,8 +84,8 @@ class Lifter:
         those that cannot be right (``rejected`` in the motion); left and right exchanged for a moment are
         put back (:mod:`spgnet.keypoints.outliers`); gaps are filled. Part of the network's input is which
         joints are visible; joints missing for 0.2 s or less count as visible there, but have a confidence of
-        0 in the motion. Clips at an irregular or low frame rate are resampled for the network, and the result
-        is resampled to their timestamps.
+        0 in the motion, unless the detector did not look (``Keypoints.skipped``). Clips at an irregular or
+        low frame rate are resampled for the network, and the result is resampled to their timestamps.
 
         Args:
             keypoints: from a file or a detector; or an array of x and y in pixels and score, which needs
@@ -112,6 +113,7 @@ class Lifter:
         grid = regular_timestamps(times, self.model.config.rates[0])
         pixels, confidence, rejected = believable_joints(keypoints, camera)
         filled = fill_gaps(pixels, confidence, causal=False, times=times)
+        confidence = interpolate_skipped(confidence, keypoints.skipped)
         regular, visible = filled, mark_short_gaps_visible(confidence > 0, times)
         if grid is not None:
             regular, visible = interpolate_at(filled, times, grid), nearest_at(visible, times, grid)
