@@ -60,7 +60,7 @@ RECIPE_DIGESTS = {
     "transformer": "e71c9f6a4946173e",
     "demo": "9907b664c2361c56",
     "randomized": "d9c39b62aa0292f5",
-    "randomized-live": "72f2cb9d1f49d893",
+    "randomized-live": "4df9340a08ea7ca6",
     "randomized-gpu": "94500c5398460cbc",
     "martinez": "1725caa09157002e",
     "videopose3d-243": "432880954d8330c0",

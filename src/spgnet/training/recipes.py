@@ -167,7 +167,12 @@ RECIPES: dict[str, TrainConfig] = {
         decay=0.8,
     ),
     "randomized": _RANDOMIZED,
-    "randomized-live": replace(_RANDOMIZED, model=replace(_RANDOMIZED.model, causal=True)),
+    "randomized-live": replace(
+        _RANDOMIZED,
+        model=replace(_RANDOMIZED.model, causal=True),
+        epochs=20,
+        learning_rate=5e-4,
+    ),
     "randomized-gpu": replace(
         _RANDOMIZED,
         epochs=60,
@@ -191,7 +196,7 @@ RECIPE_DESCRIPTIONS = {
     "transformer": "A transformer over time and joints for a CPU: J = 9, a few minutes.",
     "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
     "randomized": "The shipped weights: any camera, a real detector's errors and gaps (J = 27).",
-    "randomized-live": "The same, looking at past frames only.",
+    "randomized-live": "The same, looking at past frames only; for --initial-weights runs/randomized.",
     "randomized-gpu": "Like randomized, in batches for a GPU (with --machine.compiled).",
     "martinez": "Martinez et al.'s single-frame network at its published size.",
     "videopose3d-243": "The paper's Baseline, VideoPose3D: no projector, no kinematic term.",
