@@ -338,7 +338,7 @@ def _is_sound(array: np.ndarray) -> bool:
 
 
 def _camera(values: dict[str, np.ndarray]) -> Camera:
-    if not (values["image_size"] <= LARGEST_IMAGE).all():
+    if not (values["image_size"].astype(np.float64) <= LARGEST_IMAGE).all():
         raise InputError(f"image_size is {values['image_size'].tolist()}, expected pixels")
     camera = opencv_camera(
         values["camera_matrix"],
