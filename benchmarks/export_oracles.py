@@ -68,19 +68,25 @@ def folder() -> Path:
     return Path(os.environ.get("SPGNET_ORACLES", ROOT / ".oracles"))
 
 
+def python_with(environment: str, package: str) -> list[str] | None:
+    """The Python of one of the environments, if it has a package."""
+    inside = folder() / environment
+    return (
+        [str(inside / "bin" / "python")] if any(inside.glob(f"lib/python*/site-packages/{package}")) else None
+    )
+
+
 def blender_command() -> list[str] | None:
     """How to run a script in Blender, or None without it."""
-    python = folder() / "blender" / "bin" / "python"
-    if python.exists():
-        return [str(python)]
     blender = shutil.which("blender")
-    return [blender, "--background", "--python-exit-code", "1", "--python"] if blender else None
+    return python_with("blender", "bpy") or (
+        [blender, "--background", "--python-exit-code", "1", "--python"] if blender else None
+    )
 
 
 def opensim_command() -> list[str] | None:
-    """How to run a script with OpenSim, or None without it."""
-    python = folder() / "opensim" / "bin" / "python"
-    return [str(python)] if python.exists() else None
+    """How to run a script with OpenSim and the models of Pose2Sim, or None without them."""
+    return python_with("opensim", "opensim") and python_with("opensim", "Pose2Sim")
 
 
 def node_command() -> list[str] | None:
@@ -362,7 +368,7 @@ def c3d_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
     file = ezc3d.c3d(str(path))
     found = file["data"]["points"][:3].transpose(2, 1, 0)
     readers = {f"ezc3d {importlib.metadata.version('ezc3d')}": found}
-    if command := opensim_command():
+    if command := python_with("opensim", "c3d"):
         answer = ask(command, "in_opensim.py", {"c3d": [str(path)]}, work)
         readers[f"c3d {answer['c3d']} (Python)"] = np.array(answer["files"][0]["points"])
     return [
