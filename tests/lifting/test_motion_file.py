@@ -12,6 +12,7 @@ import torch
 from spgnet.camera_files import IntrinsicsSource, load_camera
 from spgnet.errors import InputError
 from spgnet.geometry.camera import EXTRINSICS, UPRIGHT, opencv_camera
+from spgnet.geometry.joint_angles import joint_angles
 from spgnet.lifting.motion import Motion, load_motion, save_motion
 
 
@@ -141,6 +142,23 @@ def test_a_motion_file_opens_with_plain_numpy_and_holds_no_object(tmp_path, moti
 def test_the_world_of_an_upright_camera_has_z_up(motion):
     up_in_camera = replace(motion, joints=np.zeros((5, 17, 3), np.float32) + np.float32([0, -1, 0]))
     np.testing.assert_allclose(up_in_camera.world[0, 0], [0, 0, 1])
+
+
+def test_joint_angles_are_those_of_the_world_and_turn_on_without_jumps(motion):
+    c, s = np.cos(np.linspace(0, 9, len(motion))), np.sin(np.linspace(0, 9, len(motion)))
+    turn = np.stack((np.stack((c, -s, 0 * c), -1), np.stack((s, c, 0 * c), -1), [[0, 0, 1]] * len(c)), axis=1)
+    posed = np.random.default_rng(0).normal(size=(17, 3))
+    camera = motion.camera.to(torch.float64)
+    world = torch.from_numpy(posed @ turn.transpose(0, 2, 1))
+    turning = replace(motion, joints=camera.world_to_camera(world).numpy())
+    angles, found = turning.joint_angles(), joint_angles(world)
+    assert angles.keys() == found.keys()
+    for name, values in angles.items():
+        if name == "pelvis_rotation":
+            steps = np.degrees(np.linspace(0, 9, len(motion)))
+            np.testing.assert_allclose(values - values[0], steps, atol=0.01)
+        else:
+            np.testing.assert_allclose(values, found[name], atol=0.01)
 
 
 def test_an_incomplete_or_foreign_file_is_refused_by_name(tmp_path, motion):

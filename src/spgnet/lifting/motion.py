@@ -18,6 +18,7 @@ from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, write_npz
 from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera
 from spgnet.geometry.distortion import is_fisheye
+from spgnet.geometry.joint_angles import joint_angles, unwrap_degrees
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.keypoints import mean_fps, timestamps_error
 from spgnet.keypoints.values import LARGEST_IMAGE
@@ -138,6 +139,20 @@ class Motion:
         camera = self.camera.to(torch.float64)
         world = camera.camera_to_world(torch.from_numpy(self.joints.astype(np.float64)))
         return world.numpy().astype(np.float32)
+
+    def joint_angles(self) -> dict[str, Float[np.ndarray, " frames"]]:
+        """Angles of the joints in degrees, by name, in every frame (docs/joint_angles.md).
+
+        >>> angles = load_motion("motion.npz").joint_angles()
+        >>> round(float(angles["left_knee_flexion"].max()))
+        64
+
+        They are those of :func:`spgnet.geometry.joint_angles.joint_angles`: NaN where an angle cannot be
+        seen. ``pelvis_rotation`` goes on beyond 180 where the person turns around.
+        """
+        world = torch.from_numpy(self.world.astype(np.float64))
+        angles = {name: values.numpy() for name, values in joint_angles(world).items()}
+        return angles | {"pelvis_rotation": unwrap_degrees(angles["pelvis_rotation"])}
 
     def non_finite(self, *names: FloatArray) -> list[str]:
         """Messages about NaN or infinity in the named arrays; empty if all that are there are finite."""
