@@ -50,7 +50,7 @@ def test_one_person_fits_every_format_and_several_fit_some(tmp_path, motion, lat
 @pytest.mark.parametrize("name", ["motion.fbx", "motion"])
 def test_an_unknown_suffix_is_refused_with_the_list_of_formats(tmp_path, motion, name):
     with pytest.raises(
-        ValueError, match=r"unknown suffix .*\.npz, \.json, \.csv, \.bvh, \.trc, \.c3d, \.glb"
+        ValueError, match=r"unknown suffix .*\.npz, \.json, \.csv, \.bvh, \.trc, \.c3d, \.mot, \.sto, \.glb"
     ):
         export(motion, tmp_path / name)
     with pytest.raises(ValueError, match="unknown format 'fbx'"):
@@ -87,7 +87,7 @@ def test_what_is_not_finite_is_refused_by_formats_that_cannot_hold_it(tmp_path, 
     uncertainty[1:] = 0.1
     path = tmp_path / f"motion.{name}"
     for broken, refusing in (
-        (replace(motion, joints=joints), ("json", "bvh", "glb", "gltf")),
+        (replace(motion, joints=joints), ("json", "bvh", "mot", "sto", "glb", "gltf")),
         (replace(motion, pixels=pixels), ("json",)),
         (replace(motion, uncertainty=uncertainty), ("json",)),
     ):

@@ -12,6 +12,7 @@ import torch
 from axes import y_up_to_z_up
 
 import spgnet.export.c3d
+from spgnet.errors import InputError
 from spgnet.export import export
 from spgnet.export.markers import MARKER_NAMES, marker_names, marker_set_text
 from spgnet.export.sampling import format_rows
@@ -106,6 +107,26 @@ def test_a_csv_file_has_columns_of_uncertainty_and_rejected_joints_where_there_a
     header = (tmp_path / "people.csv").read_text().split("\n")[0]
     assert "uncertainty" not in header
     assert "rejected" not in header
+
+
+def test_a_csv_file_has_joint_angles_where_they_are_wanted(tmp_path, motion, late):
+    tables = {}
+    for columns in ("positions", "angles", "all"):
+        export([motion, late], tmp_path / "people.csv", columns=columns)
+        with (tmp_path / "people.csv").open(newline="") as file:
+            tables[columns] = list(csv.reader(file))
+    export([motion, late], tmp_path / "people.csv")
+    with (tmp_path / "people.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == tables["positions"]
+    angles = [row[3:] for row in tables["angles"]]
+    assert [row[:3] for row in tables["angles"]] == [row[:3] for row in tables["positions"]]
+    assert tables["all"] == [row + more for row, more in zip(tables["positions"], angles, strict=True)]
+    people = [one.joint_angles() for one in (motion, late)]
+    for name, values in zip(angles[0], np.array(angles[1:], dtype=float).T, strict=True):
+        expected = np.concatenate([one[name] for one in people])
+        np.testing.assert_allclose(values, expected, rtol=0, atol=5.1e-4, err_msg=name)
+    with pytest.raises(InputError, match=r"a \.trc file has no choice of columns; \.csv have"):
+        export(motion, tmp_path / "motion.trc", columns="angles")
 
 
 # --- JSON ---------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import spgnet.geometry.joint_angles
 from spgnet.geometry.joint_angles import ANGLE_NAMES, BENT, SIDEWAYS, joint_angles, unwrap_degrees
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.synthetic.procedural import procedural_clips
@@ -249,6 +251,12 @@ def test_angles_of_a_walk_do_not_jump():
         if name != "pelvis_rotation":  # of which full turns are taken out of a motion's series
             steps = np.diff(values.numpy())
             assert np.nanmax(np.abs(steps)) < 20, name
+
+
+def test_the_examples_of_the_docstrings_run():
+    result = doctest.testmod(spgnet.geometry.joint_angles, extraglobs={"np": np})
+    assert result.attempted
+    assert not result.failed
 
 
 def test_arms_that_pass_overhead_do_not_jump():

@@ -11,7 +11,7 @@ import tyro
 
 from spgnet.detection.frame_choice import DetectEvery, check_detect_every
 from spgnet.errors import InputError
-from spgnet.export import MarkerNames, RigName, Unseen
+from spgnet.export import Columns, MarkerNames, RigName, Unseen
 from spgnet.geometry.image_rotation import ImageRotation, check_image_rotation
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.linking import person_numbers
@@ -19,7 +19,7 @@ from spgnet.keypoints.smoothing import SMOOTHING, check_smoothing
 from spgnet.lifting.bone_lengths import check_height
 from spgnet.lifting.inputs import check_fps
 
-Format = Literal["bvh", "trc", "c3d", "glb", "gltf", "csv", "json"]
+Format = Literal["bvh", "trc", "c3d", "mot", "sto", "glb", "gltf", "csv", "json"]
 Accelerator = Literal["cpu", "cuda", "mps"]
 
 
@@ -94,6 +94,8 @@ class CaptureConfig:
     unseen: Unseen = "keep"
     """Whether exported .trc and .c3d files keep joints that were not detected, which are estimates, or have
     them missing."""
+    columns: Columns = "positions"
+    """Whether exported .csv files have positions, joint angles or both."""
     html: Path | None = None
     """Web page to write, in one file that works offline."""
     overlay: Path | None = None

@@ -17,7 +17,7 @@ from spgnet.capture.run import path_length
 from spgnet.cli.console import say, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
 from spgnet.errors import InputError
-from spgnet.export import MarkerNames, RigName, Unseen, export
+from spgnet.export import Columns, MarkerNames, RigName, Unseen, export
 from spgnet.export.markers import marker_set_text
 from spgnet.files import whole_file
 from spgnet.geometry.image_rotation import ImageRotation
@@ -57,7 +57,7 @@ class ExportOptions:
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Motion files (several people of one clip for formats that can hold them), and then the file to write:
-    .bvh, .trc, .c3d, .glb, .gltf, .csv or .json."""
+    .bvh, .trc, .c3d, .mot, .sto, .glb, .gltf, .csv or .json."""
     rig: RigName = "spgnet"
     """Skeleton of .bvh, .glb and .gltf files: names, hierarchy and rest pose."""
     markers: MarkerNames = "spgnet"
@@ -65,6 +65,8 @@ class ExportOptions:
     unseen: Unseen = "keep"
     """Whether .trc and .c3d files keep joints that were not detected, which are estimates, or have them
     missing."""
+    columns: Columns = "positions"
+    """Whether .csv files have positions, joint angles or both."""
     marker_set: Path | None = None
     """Write an OpenSim marker set too, with the places of these markers on Pose2Sim's model (.xml)."""
 
@@ -86,6 +88,7 @@ def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
         rig=options.rig,
         markers=options.markers,
         unseen=options.unseen,
+        columns=options.columns,
     )
     say(f"written: {target}")
     if options.marker_set is not None:

@@ -2,7 +2,7 @@
 
 >>> from spgnet.export import FORMATS, export
 >>> FORMATS
-('npz', 'json', 'csv', 'bvh', 'trc', 'c3d', 'glb', 'gltf')
+('npz', 'json', 'csv', 'bvh', 'trc', 'c3d', 'mot', 'sto', 'glb', 'gltf')
 >>> export(motion, folder / "walk.bvh")
 >>> export([motion, other], folder / "both.csv")
 >>> sorted(path.name for path in folder.iterdir())
@@ -20,10 +20,11 @@ from types import ModuleType
 from spgnet.errors import InputError
 from spgnet.export.bvh import bvh_text
 from spgnet.export.c3d import write_c3d
-from spgnet.export.csv_text import csv_text
+from spgnet.export.csv_text import COLUMNS, Columns, csv_text
 from spgnet.export.gltf import glb_bytes, gltf_text
 from spgnet.export.json_text import json_text
 from spgnet.export.markers import MARKER_NAMES, UNSEEN, MarkerNames, Unseen
+from spgnet.export.opensim_motion import opensim_motion_text
 from spgnet.export.rigs import RIG_NAMES, RigName
 from spgnet.export.trc import trc_text
 from spgnet.files import whole_file
@@ -39,6 +40,7 @@ class _Options:
     rig: RigName = "spgnet"
     markers: MarkerNames = "spgnet"
     unseen: Unseen = "keep"
+    columns: Columns = "positions"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,10 @@ _FORMATS = {
         lambda motions, path, _, __: _write_text(path, json_text(motions)),
         finite=("joints", "confidence", "pixels", "uncertainty"),
     ),
-    "csv": _Format(lambda motions, path, _, __: _write_text(path, csv_text(motions))),
+    "csv": _Format(
+        lambda motions, path, _, chosen: _write_text(path, csv_text(motions, chosen.columns)),
+        options=("columns",),
+    ),
     "bvh": _Format(
         lambda motions, path, _, chosen: _write_text(path, bvh_text(motions[0], chosen.rig)),
         several_people=False,
@@ -86,6 +91,16 @@ _FORMATS = {
     "c3d": _Format(
         lambda motions, path, _, chosen: write_c3d(motions, path, chosen.markers, chosen.unseen),
         options=_MARKERS,
+    ),
+    "mot": _Format(
+        lambda motions, path, _, __: _write_text(path, opensim_motion_text(motions[0])),
+        several_people=False,
+        finite=("joints",),
+    ),
+    "sto": _Format(
+        lambda motions, path, _, __: _write_text(path, opensim_motion_text(motions[0], "sto")),
+        several_people=False,
+        finite=("joints",),
     ),
     "glb": _Format(
         lambda motions, path, _, chosen: path.write_bytes(glb_bytes(motions, chosen.rig)),
@@ -105,7 +120,12 @@ SINGLE_PERSON_FORMATS = tuple(name for name, format in _FORMATS.items() if not f
 """Those of which a file holds one person."""
 
 
-OPTIONS: dict[str, tuple[str, ...]] = {"rig": RIG_NAMES, "markers": MARKER_NAMES, "unseen": UNSEEN}
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "rig": RIG_NAMES,
+    "markers": MARKER_NAMES,
+    "unseen": UNSEEN,
+    "columns": COLUMNS,
+}
 """The options of :func:`export` that only some formats have, and their choices, the default first."""
 
 
@@ -126,6 +146,7 @@ def export(
     rig: RigName = "spgnet",
     markers: MarkerNames = "spgnet",
     unseen: Unseen = "keep",
+    columns: Columns = "positions",
 ) -> None:
     """Write motions to one file, whole or not at all, in the format of its suffix.
 
@@ -141,6 +162,7 @@ def export(
         rig: skeleton of .bvh, .glb and .gltf files: ``spgnet``, ``mixamo``, ``vrm`` or ``unreal``.
         markers: names of the markers of .trc and .c3d files: ``spgnet``, ``pose2sim`` or ``opensim``.
         unseen: whether .trc and .c3d files ``keep`` joints whose confidence is 0, or have them ``missing``.
+        columns: whether .csv files have ``positions``, joint ``angles`` or ``all``.
 
     Raises:
         InputError: the format is unknown or cannot hold the motions (several people, NaN, or more frames than
@@ -154,7 +176,7 @@ def export(
     if name not in _FORMATS:
         shown = f"format {format!r}" if format else f"suffix {path.suffix!r}"
         raise InputError(f"{path}: unknown {shown}; motions are exported as {known}")
-    options = _Options(rig=rig, markers=markers, unseen=unseen)
+    options = _Options(rig=rig, markers=markers, unseen=unseen, columns=columns)
     _check_options(options, path, name)
     _check_motions(people, path, name)
     if not path.parent.is_dir():
@@ -212,8 +234,9 @@ class _CallablePackage(ModuleType):
         rig: RigName = "spgnet",
         markers: MarkerNames = "spgnet",
         unseen: Unseen = "keep",
+        columns: Columns = "positions",
     ) -> None:
-        export(motions, path, format=format, rig=rig, markers=markers, unseen=unseen)
+        export(motions, path, format=format, rig=rig, markers=markers, unseen=unseen, columns=columns)
 
 
 sys.modules[__name__].__class__ = _CallablePackage

@@ -145,7 +145,7 @@ class Motion:
 
         >>> angles = load_motion("motion.npz").joint_angles()
         >>> round(float(angles["left_knee_flexion"].max()))
-        64
+        49
 
         They are those of :func:`spgnet.geometry.joint_angles.joint_angles`: NaN where an angle cannot be
         seen. ``pelvis_rotation`` goes on beyond 180 where the person turns around.
@@ -184,6 +184,7 @@ class Motion:
         rig: Literal["spgnet", "mixamo", "vrm", "unreal"] = "spgnet",
         markers: Literal["spgnet", "pose2sim", "opensim"] = "spgnet",
         unseen: Literal["keep", "missing"] = "keep",
+        columns: Literal["positions", "angles", "all"] = "positions",
     ) -> None:
         """Write the motion in the format of the file's suffix, such as .bvh, .glb, .c3d (docs/export.md).
 
@@ -195,6 +196,7 @@ class Motion:
             rig: skeleton of .bvh, .glb and .gltf files.
             markers: names of the markers of .trc and .c3d files.
             unseen: whether .trc and .c3d files keep joints whose confidence is 0.
+            columns: whether .csv files have positions, joint angles or both.
 
         Raises:
             InputError: as :func:`spgnet.export.export`.
@@ -202,7 +204,7 @@ class Motion:
         """
         from spgnet.export import export
 
-        export(self, path, format=format, rig=rig, markers=markers, unseen=unseen)
+        export(self, path, format=format, rig=rig, markers=markers, unseen=unseen, columns=columns)
 
     def show(self) -> Path:
         """Open a page that plays the motion in the browser, and return at once.
