@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import spgnet.geometry.joint_angles
@@ -196,6 +196,8 @@ def test_place_heading_and_unit_change_nothing_but_the_pelvis_s_rotation(angles,
 
 
 @settings(deadline=None, max_examples=6)
+@example(bend=BENT - 0.1, side="left", arm=False)
+@example(bend=BENT + 0.1, side="right", arm=True)
 @given(bend=st.floats(0.5, 90), side=st.sampled_from(("left", "right")), arm=st.booleans())
 def test_rotation_is_nan_while_the_knee_or_elbow_is_not_bent_enough(bend, side, arm):
     ball, hinge = ("shoulder", "elbow") if arm else ("hip", "knee")
@@ -207,6 +209,8 @@ def test_rotation_is_nan_while_the_knee_or_elbow_is_not_bent_enough(bend, side, 
 
 
 @settings(deadline=None, max_examples=6)
+@example(out=SIDEWAYS - 0.1, side="left", arm=True)
+@example(out=SIDEWAYS + 0.1, side="right", arm=False)
 @given(out=st.floats(60, 89), side=st.sampled_from(("left", "right")), arm=st.booleans())
 def test_flexion_and_rotation_are_nan_where_a_limb_points_to_the_side(out, side, arm):
     ball = f"{side}_shoulder" if arm else f"{side}_hip"
