@@ -439,6 +439,52 @@ def test_an_uncertain_motion_has_faint_limbs_and_bands_in_the_charts_and_says_wh
     assert "± 0.20 m" in unsure.locator(".chart").nth(2).inner_text()
 
 
+def test_the_embedded_angles_are_the_motions_to_a_tenth_of_a_degree(tmp_path):
+    motion = people()[0]
+    write_page(tmp_path / "page.html", [motion])
+    data = embedded(tmp_path / "page.html", "motion-data")
+    angles = motion.joint_angles()
+    found = unpacked(data["people"][0]["angles"], len(angles))
+    true = np.stack(list(angles.values()), axis=1)
+    assert np.isnan(true).any()
+    np.testing.assert_allclose(np.where(found == -32768, np.nan, found / 10), true, rtol=0, atol=0.051)
+    charts = {chart["name"]: chart["columns"] for chart in data["angles"]}
+    assert next(iter(charts)) == "Knee flexion"
+    assert sorted(column for columns in charts.values() for column in columns.values()) == list(
+        range(len(angles))
+    )
+    for name, column in (("Hip flexion", "left_hip_flexion"), ("Elbow flexion", "left_elbow_flexion")):
+        assert list(angles)[charts[name]["left"]] == column
+    assert charts["Pelvis list"] == {"middle": list(angles).index("pelvis_list")}
+
+
+def test_the_joint_angle_that_is_charted_is_chosen_and_its_values_are_the_motions(open_page, tmp_path):
+    motion = people()[0]
+    write_page(tmp_path / "page.html", [motion])
+    page = open_page(tmp_path / "page.html", **STILL)
+    page.evaluate("spgnet.seek(30)")
+    chart, angles = page.locator(".chart").first, motion.joint_angles()
+
+    def shown() -> list[str]:
+        page.wait_for_timeout(100)
+        return chart.locator(".value").all_inner_texts()
+
+    def text(name: str) -> str:
+        value = angles[name][30]
+        return "–" if np.isnan(value) else f"{round(value)}°"
+
+    choice = chart.get_by_label("Joint angle")
+    assert choice.input_value() == "Knee flexion"
+    before = seen(chart.locator("canvas"))
+    for name in ("knee_flexion", "hip_adduction", "shoulder_flexion", "hip_rotation", "pelvis_list"):
+        label = name.replace("_", " ").capitalize()
+        choice.select_option(label)
+        columns = [column for column in (f"left_{name}", f"right_{name}", name) if column in angles]
+        assert shown() == [text(column) for column in columns]
+        assert chart.locator("canvas").get_attribute("aria-label") == f"{label} over time"
+    assert difference(before, seen(chart.locator("canvas"))) > 0.003
+
+
 def test_the_page_says_what_is_wrong_in_plain_words_and_nothing_if_nothing_is(open_page, tmp_path):
     right = Quality(1.0, 1.0, 0.02, 0.03, None, 1.7, 1.1, 5.0, 1.0, 0.05)
     wrong = replace(right, faults=("upside_down", "hips_never_seen"))

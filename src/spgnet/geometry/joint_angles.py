@@ -15,8 +15,8 @@ elevation, elevation and rotation for the shoulder instead, of which two are und
 Knee flexion is that of Grood and Suntay, J. Biomech. Eng. 105 (1983), whose other two angles of the knee
 cannot be seen in joint centres. Ankle angles need feet, which these joints do not have.
 
-Pelvis and trunk turn about the vertical, then about the x axis, then about the z axis (Baker, Hum. Mov. Sci.
-20 (2001)): so list and lean do not depend on the direction in which the person faces.
+Pelvis and trunk turn about the vertical, then about the x axis, then about the z axis (Baker, Gait
+& Posture 13 (2001)): so list and lean do not depend on the direction in which the person faces.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ class App {
     });
     this.scene = new Scene(byId("scene"), motion);
     this.inset = new ImageInset(byId("image"), motion);
-    this.charts = CHARTS.map((chart) => new Chart(byId("charts"), motion, chart, (m) => this.seek(m)));
+    const redraw = () => { this.dirty = true; };
+    this.charts = [angleCharts(motion), ...CHARTS.map((chart) => [chart])].map((definitions) =>
+      new Chart(byId("charts"), motion, definitions, (m) => this.seek(m), redraw));
     this.orbit = new Orbit();
     motion.pictures.onload = () => { this.dirty = true; };
     this.start();

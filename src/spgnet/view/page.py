@@ -23,6 +23,7 @@ from spgnet.errors import InputError
 from spgnet.extras import import_extra
 from spgnet.files import write_text
 from spgnet.geometry.camera import have_same_shape
+from spgnet.geometry.joint_angles import ANGLE_NAMES
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
 from spgnet.video import FrameSource
@@ -31,6 +32,9 @@ from spgnet.view.timeline import common_timeline, floor_height, person_numbers
 
 _SCRIPTS = ("page_data.js", "page_lens.js", "page_scene.js", "page_panel.js", "page_input.js", "page.js")
 _JPEG_QUALITY = 72
+_NO_ANGLE = -32768
+"""Stands in the packed angles, which are tenths of a degree, where an angle cannot be seen. page_data.js has
+the same number."""
 _AROUND = 1.0
 """Seconds before the first and after the last moment of a motion from which a video's images are taken."""
 
@@ -102,8 +106,8 @@ def page_html(
 ) -> str:
     """The page that shows motions in 3D.
 
-    An hour of one person at 30 frames per second takes about 18 MB, and with uncertainties 1 to 3 MB more.
-    Positions and uncertainties are kept to a millimetre, pixels to a tenth.
+    An hour of one person at 30 frames per second takes about 22 MB, and with uncertainties 1 to 3 MB more.
+    Positions and uncertainties are kept to a millimetre, pixels to a tenth, angles to a tenth of a degree.
 
     Args:
         motions: the people of one clip, in one world.
@@ -144,6 +148,7 @@ def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
         "floor": floor_height(motions),
         "names": HUMAN36M.names,
         "parents": HUMAN36M.parents,
+        "angles": _angle_charts(),
         "cameras": distinct,
         "people": [
             _person(motion, frames) | {"track": number, "camera": distinct.index(camera)}
@@ -154,6 +159,21 @@ def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
         "warnings": _warnings(motions),
         "images": [],
     }
+
+
+def _angle_charts() -> list[dict[str, Any]]:
+    """The angles of which a chart can be shown, both sides of a pair in one. Knee flexion comes first."""
+    charts: dict[str, dict[str, int]] = {}
+    for column, name in enumerate(ANGLE_NAMES):
+        side, _, angle = name.partition("_")
+        if side not in ("left", "right"):
+            side, angle = "middle", name
+        charts.setdefault(angle, {})[side] = column
+    first = {"knee_flexion": charts["knee_flexion"]}
+    return [
+        {"name": name.replace("_", " ").capitalize(), "columns": columns}
+        for name, columns in (first | charts).items()
+    ]
 
 
 def _warnings(motions: Sequence[Motion]) -> list[str]:
@@ -168,12 +188,14 @@ def _warnings(motions: Sequence[Motion]) -> list[str]:
 
 def _person(motion: Motion, frames: Int[np.ndarray, " moments"]) -> dict[str, Any]:
     """One person's data; ``frames`` is their row of the timeline."""
+    angles = np.stack(list(motion.joint_angles().values()), axis=1)
     return {
         "weights": motion.weights,
         "at": _pack(frames),
         "joints": _pack(np.rint(motion.world.reshape(len(motion), -1) * 1e3)),
         "confidence": _pack(np.rint(motion.confidence.clip(0, 1) * 100)),
         "pixels": _pack(np.rint(motion.pixels.clip(-1e5, 1e5).reshape(len(motion), -1) * 10)),
+        "angles": _pack(np.rint(np.nan_to_num(10 * angles, nan=_NO_ANGLE))),
         "uncertainty": None if motion.uncertainty is None else _pack(np.rint(motion.uncertainty * 1e3)),
     }
 

@@ -29,6 +29,7 @@ async function loadMotion() {
       joints: await unpack(person.joints, 51, 1e-3),
       confidence: await unpack(person.confidence, 17, 0.01),
       pixels: await unpack(person.pixels, 34, 0.1),
+      angles: await unpack(person.angles, data.angles.reduce((n, { columns }) => n + Object.keys(columns).length, 0), 1, Int32Array),
       uncertainty: person.uncertainty && await unpack(person.uncertainty, 17, 1e-3),
       visible: true,
     });
@@ -93,6 +94,15 @@ function jointOpacity(person, frame, joint) {
   return 0.24 + 0.76 * Math.min(ramp(person.confidence[i], 0.1, 0.5), 1 - unsure * unsure * (3 - 2 * unsure));
 }
 
+// Stands for an angle that cannot be seen. page.py has the same number.
+const NO_ANGLE = -32768;
+
+// A joint angle in degrees, null where it cannot be seen.
+function angleAt(person, frame, column) {
+  const tenths = person.angles[frame * person.angles.length / (person.joints.length / 51) + column];
+  return tenths === NO_ANGLE ? null : tenths / 10;
+}
+
 const pelvisHeight = (motion, person, moment) => jointAt(person, person.frameAt[moment], 0)[2] - motion.floor;
 
 const fromCamera = (person, moment) => subtract(jointAt(person, person.frameAt[moment], 0), person.camera.position);
@@ -107,15 +117,6 @@ function heightError(motion, person, moment) {
   if (!person.uncertainty) return null;
   const up = person.camera.calibrated ? fromCamera(person, moment)[2] : pelvisHeight(motion, person, moment);
   return distanceError(motion, person, moment) * Math.abs(up) / (pelvisDistance(motion, person, moment) || 1);
-}
-
-// Knee flexion in degrees: 0 is a straight leg.
-function kneeAngle(person, frame, side) {
-  const [hip, knee, ankle] = side === "left" ? [4, 5, 6] : [1, 2, 3];
-  const thigh = subtract(jointAt(person, frame, knee), jointAt(person, frame, hip));
-  const shin = subtract(jointAt(person, frame, ankle), jointAt(person, frame, knee));
-  const cosine = dot(thigh, shin) / (norm(thigh) * norm(shin) || 1);
-  return Math.acos(Math.min(1, Math.max(-1, cosine))) * 180 / Math.PI;
 }
 
 // Speed of the pelvis in m/s between moments about 0.1 s before and after, null where the person comes or goes.

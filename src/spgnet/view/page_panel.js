@@ -70,25 +70,34 @@ class ImageInset {
 }
 
 const CHARTS = [
-  { name: "Knee flexion", symbol: "°", digits: 0, floor: 0, lines: [
-    { side: "left", value: (motion, person, moment) => kneeAngle(person, person.frameAt[moment], "left") },
-    { side: "right", value: (motion, person, moment) => kneeAngle(person, person.frameAt[moment], "right") }] },
   { name: "Pelvis height", symbol: " m", digits: 2, lines: [{ value: pelvisHeight, error: heightError }] },
   { name: "Distance from the camera", symbol: " m", digits: 2, lines: [{ value: pelvisDistance, error: distanceError }] },
   { name: "Pelvis speed", symbol: " m/s", digits: 2, floor: 0, lines: [{ value: pelvisSpeed }] },
 ];
 
+// Charts of the joint angles, one of which is shown at a time.
+function angleCharts(motion) {
+  return motion.angles.map(({ name, columns }) => ({
+    name, symbol: "°", digits: 0, floor: /knee|elbow/i.test(name) ? 0 : undefined,
+    lines: Object.entries(columns).map(([side, column]) => ({
+      side: side === "middle" ? undefined : side,
+      value: (_, person, moment) => angleAt(person, person.frameAt[moment], column) })),
+  }));
+}
+
 // A value over time around the present moment, in a band of its standard deviation where there is one; dragging
-// on it moves through time.
+// on it moves through time. Of several definitions the user chooses one.
 class Chart {
-  constructor(holder, motion, definition, seek) {
-    Object.assign(this, { motion, definition, ranges: new Map() });
+  constructor(holder, motion, definitions, seek, redraw) {
+    Object.assign(this, { motion });
     const root = element("div", { className: "chart" });
-    const head = element("p", {}, element("span", { textContent: definition.name }));
-    this.values = definition.lines.map((line) => element("span", { className: "value " + (line.side ?? "") }));
-    head.append(...this.values);
-    this.canvas = element("canvas", { role: "img", ariaLabel: definition.name + " over time" });
-    root.append(head, this.canvas);
+    const title = definitions.length === 1 ? element("span", { textContent: definitions[0].name })
+      : element("select", { ariaLabel: "Joint angle" }, ...definitions.map(({ name }) => element("option", { textContent: name })));
+    title.addEventListener("change", () => { this.define(definitions[title.selectedIndex]); redraw(); });
+    this.head = element("p", {}, element("span", {}, title));
+    this.canvas = element("canvas", { role: "img" });
+    this.define(definitions[0]);
+    root.append(this.head, this.canvas);
     holder.append(root);
     const move = (event) => {
       if (!event.buttons) return;
@@ -99,6 +108,13 @@ class Chart {
     this.canvas.addEventListener("pointerdown", (event) => { this.held = this.span; this.canvas.setPointerCapture(event.pointerId); move(event); });
     this.canvas.addEventListener("pointermove", (event) => this.held && move(event));
     for (const end of ["pointerup", "pointercancel"]) this.canvas.addEventListener(end, () => { this.held = null; });
+  }
+
+  define(definition) {
+    Object.assign(this, { definition, ranges: new Map() });
+    this.values = definition.lines.map((line) => element("span", { className: "value " + (line.side ?? "") }));
+    this.head.replaceChildren(this.head.firstChild, ...this.values);
+    this.canvas.ariaLabel = definition.name + " over time";
   }
 
   value(line, person, moment) { return person.frameAt[moment] < 0 ? null : line.value(this.motion, person, moment); }
@@ -116,6 +132,7 @@ class Chart {
       }
       let low = this.definition.floor ?? all.reduce((a, b) => Math.min(a, b), Infinity);
       let high = all.reduce((a, b) => Math.max(a, b), -Infinity);
+      if (!all.length) [low, high] = [0, 1];
       if (!(high - low > 0.05)) { low -= 0.05; high = low + 0.1; }
       this.ranges.set(person, [low, high + 0.06 * (high - low)]);
     }
@@ -141,6 +158,10 @@ class Chart {
     c.beginPath(); c.moveTo(0, h - 0.5); c.lineTo(w, h - 0.5); c.moveTo(x(times[moment]), 0); c.lineTo(x(times[moment]), h); c.stroke();
     c.fillStyle = theme.of("muted"); c.font = "10px system-ui, sans-serif"; c.textBaseline = "top";
     c.fillText(high.toFixed(this.definition.digits), 2, 0);
+    if (low < 0 && high > 0) {  // where it has both signs: its zero
+      c.setLineDash([2, 3]); c.beginPath(); c.moveTo(0, y(0)); c.lineTo(w, y(0)); c.stroke(); c.setLineDash([]);
+      c.fillText("0", 2, Math.max(12, y(0) - 11));
+    }
     const first = Math.max(0, lastAtOrBefore(times, from)), last = lastAtOrBefore(times, to + 1e-6);
     const step = Math.max(1, Math.ceil((last - first) / 400));
     this.definition.lines.forEach((line, index) => {
@@ -162,7 +183,7 @@ class Chart {
 
   text(value, error) {
     const { digits, symbol } = this.definition;
-    return value.toFixed(digits) + (error ? " ± " + error.toFixed(digits) : "") + symbol;
+    return value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1") + (error ? " ± " + error.toFixed(digits) : "") + symbol;
   }
 
   // A line's values and their errors at some moments, in parts that are not interrupted.
