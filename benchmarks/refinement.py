@@ -31,7 +31,7 @@ from spgnet.keypoints import load_keypoints
 from spgnet.lifting import Lifter, Motion, align_to_gravity, refine
 from spgnet.lifting.body import Body
 from spgnet.lifting.guidance import Deviations, Floor, State, solve
-from spgnet.lifting.refinement import node_times, observations
+from spgnet.lifting.refinement import CALIBRATION, node_times, observations
 
 KINDS = tuple(dict.fromkeys(HUMAN36M.joint_types))
 STILL = 1e-9
@@ -256,12 +256,13 @@ def cost(pairs: Sequence[Pair]) -> str:
 def calibration(pairs: Sequence[Pair]) -> str:
     """For each kind c and p, so that c (s / 5 cm)^p metres hold 68 % of the errors once and 95 % twice.
 
-    Here s is what is stated now, so the values apply on top of the present calibration.
+    Here s is the standard deviation by the least-squares problem, from what is stated now.
     """
     rows = []
     for kind in KINDS:
-        error, deviation, _ = by_kind(pairs, kind)
-        found = min(candidates(error, deviation))
+        error, stated, _ = by_kind(pairs, kind)
+        scale, power = CALIBRATION[kind]
+        found = min(candidates(error, 0.05 * (stated / scale) ** (1 / power)))
         rows.append([kind, f"{found[1]:.3f}", f"{found[2]:.2f}", f"{found[0]:.2f}"])
     return markdown_table(["joint", "c [m]", "p", "worst miss, in tolerances"], rows, text=(0,))
 

@@ -65,8 +65,7 @@ def main(options: Options) -> None:
     for factor in FACTORS:
         for name, change in CHANGES.items():
             sizes, best = descend(videos, sizes, best, change, factor)
-            print(f"factor {factor}, {name}: {best:.2f}", flush=True)
-    print(sizes)
+            print(f"factor {factor}, {name}: {best:.2f} with {sizes}", flush=True)
 
 
 def print_statistics(videos: Sequence[tuple[Motion, np.ndarray]]) -> None:

@@ -43,25 +43,25 @@ _SCALE_DIFFERENCE = 0.35
 """Logarithm of the largest ratio of two people's scales by which the network is wrong."""
 _CALIBRATED_HEIGHT = 0.03
 """Standard deviation of a calibrated floor's height, in metres."""
-_CALIBRATION = {
-    "pelvis": (0.176, 0.35),
-    "hip": (0.033, 0.55),
-    "knee": (0.083, 0.25),
-    "ankle": (0.123, 0.85),
-    "spine": (0.114, 1.45),
-    "thorax": (0.110, 1.50),
-    "nose": (0.091, 0.25),
-    "head_top": (0.089, 1.00),
-    "shoulder": (0.068, 0.25),
-    "elbow": (0.118, 1.45),
-    "wrist": (0.160, 1.50),
+CALIBRATION = {
+    "pelvis": (0.023, 1.50),
+    "hip": (0.115, 1.50),
+    "knee": (0.084, 0.25),
+    "ankle": (0.124, 0.75),
+    "spine": (0.116, 1.50),
+    "thorax": (0.068, 0.70),
+    "nose": (0.102, 1.45),
+    "head_top": (0.088, 0.95),
+    "shoulder": (0.090, 1.50),
+    "elbow": (0.081, 0.30),
+    "wrist": (0.109, 0.45),
 }
 """For each kind of joint c and p: c (s / 5 cm)^p metres hold 68 % of the errors once, and 95 % twice.
 
 Here s is the standard deviation by the least-squares problem, which does not know that errors of the network
 and the detector are correlated in time. Fitted by ``benchmarks/refinement.py --fit``.
 """
-_SCALES, _POWERS = (np.array([_CALIBRATION[kind][part] for kind in HUMAN36M.joint_types]) for part in (0, 1))
+_SCALES, _POWERS = (np.array([CALIBRATION[kind][part] for kind in HUMAN36M.joint_types]) for part in (0, 1))
 
 
 def calibrate(deviations: Float[np.ndarray, "*nodes 17"]) -> Float[np.ndarray, "*nodes 17"]:
