@@ -23,11 +23,11 @@ from video.test_open_frames import write_video
 
 def test_a_keypoint_file_becomes_every_file_that_is_asked_for(spgnet, clip):
     code, said = spgnet(
-        "lift", "walk.npz", "-o", "out", "--export", "bvh", "trc", "c3d", "glb", "csv", "json",
+        "lift", "walk.npz", "-o", "out", "--export", "bvh", "trc", "c3d", "mot", "glb", "csv", "json",
         "--html", "out/page.html", "--overlay", "out/overlay.mp4",
     )  # fmt: skip
     assert code is None
-    names = {f"motion.{suffix}" for suffix in ("npz", "bvh", "trc", "c3d", "glb", "csv", "json")}
+    names = {f"motion.{suffix}" for suffix in ("npz", "bvh", "trc", "c3d", "mot", "glb", "csv", "json")}
     assert {path.name for path in Path("out").iterdir()} == names | {"page.html", "overlay.mp4"}
     assert "intrinsics of the keypoint file" in said
     assert all(name in said for name in names)
@@ -316,11 +316,14 @@ def test_the_keypoints_of_a_video_keep_their_camera(spgnet, video):
     np.testing.assert_allclose(one.joints, two.joints, atol=1e-4)
 
 
-def test_exports_have_the_rig_and_the_names_of_markers_that_were_asked_for(spgnet, clip):
-    choices = ("--rig", "mixamo", "--markers", "pose2sim", "--unseen", "missing")
+def test_exports_have_the_rig_the_names_of_markers_and_the_columns_that_were_asked_for(spgnet, clip):
+    choices = ("--rig", "mixamo", "--markers", "pose2sim", "--unseen", "missing", "--columns", "angles")
     assert spgnet("lift", "walk.npz", "--export", "bvh", "trc", "csv", *choices)[0] is None
     assert Path("out/motion.bvh").read_text().split("\n")[1] == "ROOT mixamorig:Hips"
     assert "\tRHip\t" in Path("out/motion.trc").read_text()
+    assert Path("out/motion.csv").read_text().startswith("frame,time,person,pelvis_list,")
+    assert spgnet("export", "out/motion.npz", "again.csv", "--columns", "angles")[0] is None
+    assert Path("again.csv").read_text() == Path("out/motion.csv").read_text()
     assert spgnet("export", "out/motion.npz", "again.bvh", "--rig", "mixamo")[0] is None
     assert Path("again.bvh").read_text() == Path("out/motion.bvh").read_text()
     code, said = spgnet("export", "out/motion.npz", "again.trc", "--marker-set", "markers.xml")

@@ -144,6 +144,7 @@ def test_a_missing_library_shows_before_the_work(spgnet, clip, monkeypatch):
 
 def test_a_choice_without_a_file_that_has_it_shows_before_the_work(spgnet, clip):
     refused(spgnet("lift", "walk.npz", "--export", "csv", "--rig", "vrm"), "--rig is of bvh, glb, gltf files")
+    refused(spgnet("lift", "walk.npz", "--export", "trc", "--columns", "all"), "--columns is of csv files")
     refused(spgnet("lift", "walk.npz", "--markers", "opensim"), "--markers is of trc, c3d files")
 
 
