@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import re
 import struct
 import warnings
@@ -317,7 +318,9 @@ def mutate_npy(content: bytes, random: Random) -> bytes:
             array = array.astype(code)
     else:
         shapes = [(), (0,), (1,), array.shape[1:], (*array.shape, 1), (1, *array.shape), array.shape[::-1]]
-        array = np.resize(array, random.choice([*shapes, (2, *array.shape[1:]), (*array.shape[:-1], 5)]))
+        shape = random.choice([*shapes, (2, *array.shape[1:]), (*array.shape[:-1], 5)])
+        if math.prod(shape) <= 2**20:  # an empty array may have an immense shape
+            array = np.resize(array, shape)
     file = io.BytesIO()
     np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
     return file.getvalue()
