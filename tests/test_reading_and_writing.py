@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from spgnet.errors import InputError, prefix_errors
 from spgnet.files import (
     read_json,
     read_json_lines,
+    read_npy,
     read_npz,
     scratch_folder,
     sweep_leftovers,
@@ -235,3 +237,35 @@ def test_a_prefix_comes_before_errors_of_input_alone():
     assert error.value.__suppress_context__
     with pytest.raises(ValueError, match=r"^ours$"), prefix_errors("a.npz"):
         raise ValueError("ours")
+
+
+def npy(header: str, content: bytes = b"") -> bytes:
+    """An .npy file of version 1.0 with a header as it is."""
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+@pytest.mark.parametrize("shape", [(10**9, 0), (0, 10**12), (3, 0, 10**7)])
+def test_an_empty_array_of_an_immense_shape_is_refused(tmp_path, shape):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}"
+    (tmp_path / "points.npy").write_bytes(npy(header))
+    with pytest.raises(InputError, match="an array of shape"):
+        read_npy(tmp_path / "points.npy")
+    with zipfile.ZipFile(tmp_path / "points.npz", "w") as archive:
+        archive.writestr("points.npy", npy(header))
+    with pytest.raises(InputError, match="an array of shape"):
+        read_npz(tmp_path / "points.npz")
+
+
+def test_files_of_python_2_are_read_without_a_warning(tmp_path):
+    content = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2L,)}", np.ones(2, "<f4").tobytes())
+    (tmp_path / "old.npy").write_bytes(content)
+    assert read_npy(tmp_path / "old.npy").tolist() == [1, 1]
+    with zipfile.ZipFile(tmp_path / "old.npz", "w") as archive:
+        archive.writestr("points.npy", content)
+    assert read_npz(tmp_path / "old.npz")["points"].tolist() == [1, 1]
+
+
+def test_text_of_no_characters_is_an_array(tmp_path):
+    (tmp_path / "empty.npy").write_bytes(npy("{'descr': '<U0', 'fortran_order': False, 'shape': (3,)}"))
+    assert read_npy(tmp_path / "empty.npy").shape == (3,)

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -253,6 +254,15 @@ def npz_names(path: Path | str) -> list[str]:
         raise InputError(f"a damaged .npz file ({one_line(error)})") from None
 
 
+@contextmanager
+def _written_by_python_2() -> Iterator[None]:
+    """Without NumPy's warning that reading the headers of such files takes it longer."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Reading `.npy` or `.npz` file required", UserWarning)
+        yield
+
+
+@_written_by_python_2()
 def read_npy(path: Path) -> np.ndarray:
     """The plain array of an ``.npy`` file.
 
@@ -280,10 +290,14 @@ def read_npy(path: Path) -> np.ndarray:
 
 def _check_text(name: str, array: Any) -> None:
     """Refuse text that Python cannot make strings of."""
-    if isinstance(array, np.ndarray) and array.dtype.kind == "U" and array.size:
+    if isinstance(array, np.ndarray) and array.dtype.kind == "U" and array.nbytes:
         codes = np.ascontiguousarray(array).reshape(-1).view(array.dtype.byteorder.replace("|", "=") + "u4")
         if codes.max(initial=0) > sys.maxunicode:
             raise InputError(f"{name} holds damaged text")
+
+
+_LONGEST_EMPTY = 1_000_000
+"""Largest dimension of an array without elements, whose file does not bound it."""
 
 
 def _array_bytes(file: Any) -> int:
@@ -293,11 +307,13 @@ def _array_bytes(file: Any) -> int:
     if version not in readers:
         raise InputError(f"its layout has version {version}, expected 1.0 or 2.0")
     shape, _, dtype = readers[version](file)
-    if min(shape, default=0) < 0:
+    immense = math.prod(shape) == 0 and max(shape) > _LONGEST_EMPTY
+    if min(shape, default=0) < 0 or immense:
         raise InputError(f"an array of shape {shape}")
     return 0 if dtype.hasobject else math.prod(shape) * max(1, dtype.itemsize)
 
 
+@_written_by_python_2()
 def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """The plain arrays of an ``.npz`` file. Python objects in it are never opened.
 
