@@ -327,6 +327,7 @@ def test_a_motion_file_keeps_the_quality(tmp_path, walk):
     ("key", "value", "words"),
     [
         ("quality_faults", np.array(["bad_hair"]), "quality_faults holds 'bad_hair'"),
+        ("quality_faults", np.array(2.5), "quality_faults is no list of names"),
         ("quality_seen", np.array("all"), "quality_seen is no number"),
         ("quality_seen", None, "it lacks quality_seen"),
     ],

@@ -150,6 +150,8 @@ def parse_quality(values: Mapping[str, np.ndarray]) -> Quality | None:
     """
     if "quality_faults" not in values:
         return None
+    if values["quality_faults"].ndim != 1:
+        raise InputError("quality_faults is no list of names")
     faults = values["quality_faults"].tolist()
     found = {name: value for name in _FIGURES if (value := values.get(f"quality_{name}")) is not None}
     errors = [f"quality_faults holds {fault!r}" for fault in faults if fault not in FAULTS]
