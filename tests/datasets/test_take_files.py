@@ -265,7 +265,7 @@ def test_neither_joints_nor_detections_is_a_fault(tmp_path):
         ("rotation", np.full((2, 3, 3), np.inf), "rotation holds 18 NaN or infinite numbers"),
         ("camera_matrix", the_arrays()["camera_matrix"].swapaxes(1, 2), "camera_matrix holds matrices that"),
         ("camera_matrix", the_arrays()["camera_matrix"] * [[-1], [1], [1]], "with positive f"),
-        ("joints", np.full((5, 17, 3), 1e39), "joints hold NaN or infinity in 5 frames"),
+        ("joints", np.full((5, 17, 3), 1e39), "joints holds 255 NaN or infinite numbers"),
         ("joints", np.full((5, 17, 3), 1j), "joints holds complex128, expected numbers"),
     ],
 )  # fmt: skip
@@ -293,7 +293,7 @@ def test_every_fault_is_told_at_once(tmp_path):
     values = {"joints": broken, "rotation": np.zeros((2, 3, 3)), "unmeasured_joints": np.array(["ear"])}
     assert fault_of(write(tmp_path / "b.npz", **values, fps=np.array(-1))) == (
         "not a take file: joints holds 4 NaN or infinite numbers, the first at [2, 3, 1]; "
-        "rotation holds matrices that are no rotations; fps is not positive; "
+        "rotation holds matrices that are no rotations; fps is not positive, from 0.01 to 100000; "
         "unmeasured_joints names no joints that may be missing: ear"
     )
 

@@ -20,7 +20,7 @@ from spgnet.models.temporal import ConvBlock, ResidualBlock, TemporalEncoder
 def fold_batch_norm(model: LiftingNetwork) -> LiftingNetwork:
     """A network for lifting sequences (``dense=True``), with the result of ``model``; that stays as it is.
 
-    Networks without a temporal encoder are copied.
+    A network without a temporal encoder is returned as it is.
 
     >>> from spgnet.models import SPGNet, SPGNetConfig
     >>> model = SPGNet(SPGNetConfig(filter_widths=(3, 3), channels=64, trajectory_channels=32)).eval()
@@ -31,7 +31,9 @@ def fold_batch_norm(model: LiftingNetwork) -> LiftingNetwork:
     Args:
         model: in evaluation mode.
     """
-    encoders = (module for module in model.modules() if isinstance(module, TemporalEncoder))
+    encoders = [module for module in model.modules() if isinstance(module, TemporalEncoder)]
+    if not encoders:
+        return model
     return copy.deepcopy(model, {id(encoder): FoldedEncoder(encoder) for encoder in encoders})
 
 
