@@ -127,7 +127,7 @@ def peer(video: Path, detector_dir: Path | None) -> None:
     pose = RTMPose(str(weights.pose), model_input_size=(192, 256), backend="onnxruntime")
     for frame in open_frames(video):
         image = np.ascontiguousarray(frame.image[..., ::-1])
-        pose(image, bboxes=boxes(image))
+        pose(image, bboxes=list(boxes(image)))
 
 
 def time_in_turns(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
