@@ -32,7 +32,7 @@ from torch import Tensor
 from spgnet.datasets.array_errors import array_errors, pixel_errors
 from spgnet.datasets.cdf import CdfReader
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
-from spgnet.errors import InputError, one_line
+from spgnet.errors import InputError, one_line, printable
 from spgnet.extras import import_extra
 from spgnet.files import DAMAGED_ARCHIVE
 from spgnet.geometry.camera import Camera
@@ -172,10 +172,10 @@ def _read_subject(subject: str, source: _Source, motion: Sequences, errors: list
         try:
             values = source.decode(raw)
         except InputError as error:
-            errors.append(f"{source.path}: {name} {error}")
+            errors.append(f"{source.path}: {printable(name)} {error}")
             continue
         found = _motion_errors(values)
-        errors += [f"{source.path}: {name} {error}" for error in found]
+        errors += [f"{source.path}: {printable(name)} {error}" for error in found]
         if not found:
             motion[name] = torch.from_numpy(values[:, _KEPT].astype(np.float32))
 

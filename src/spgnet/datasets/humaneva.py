@@ -31,7 +31,7 @@ from torch import Tensor
 from spgnet.datasets.array_errors import array_errors, pixel_errors
 from spgnet.datasets.lens_fit import LensFit, fit_lens
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
-from spgnet.errors import InputError
+from spgnet.errors import InputError, printable
 from spgnet.geometry import rigs
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.skeleton import HUMAN36M, HUMANEVA_JOINTS, HUMANEVA_MISSING, human36m_of_humaneva
@@ -152,7 +152,7 @@ def read_motion(file: Path, subjects: list[str], errors: list[str]) -> Chunks:
             if action_of(str(chunk)) is None:
                 continue
             found = _motion_errors(values)
-            errors += [f"{file}: {subject}/{chunk} {error}" for error in found]
+            errors += [f"{file}: {printable(f'{subject}/{chunk}')} {error}" for error in found]
             if not found:
                 motion[f"{subject}/{chunk}"] = torch.from_numpy(_to_human36m(values)).float()
     return motion
@@ -199,7 +199,7 @@ def read_pixels(file: Path, motion: Chunks, errors: list[str]) -> Chunks:
         chunks = table.get(subject)
         held: Any = chunks.get(chunk) if isinstance(chunks, dict) else None
         found = pixel_errors(held, cameras, count, len(joints))
-        errors += [f"{file}: {name} {error}" for error in found]
+        errors += [f"{file}: {printable(name)} {error}" for error in found]
         if not found:
             cut = np.stack([camera[: len(joints)] for camera in held])
             pixels[name] = torch.from_numpy(convert(cut.astype(np.float64))).float()

@@ -44,6 +44,7 @@ from spgnet.errors import InputError, prefix_errors
 from spgnet.extras import import_extra
 from spgnet.geometry.interpolate import nearest_at
 from spgnet.keypoints.hdf5 import check_size, hdf5_errors
+from spgnet.keypoints.values import list_names
 
 SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 ACTIVITIES = (
@@ -149,7 +150,7 @@ def _value_errors(arrays: dict[str, np.ndarray]) -> list[str]:
     activities = set(arrays["activity_annotation"][valid, 0].tolist())
     unknown = sorted(activities - set(range(1, len(ACTIVITIES) + 1)))
     if unknown:
-        errors.append(f"activity_annotation holds {', '.join(f'{n:g}' for n in unknown)}, expected 1 to 7")
+        errors.append(f"activity_annotation holds {list_names([f'{n:g}' for n in unknown])}, expected 1 to 7")
     if errors:
         return errors
     for key in ("annot3", "univ_annot3"):
