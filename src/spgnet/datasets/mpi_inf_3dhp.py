@@ -172,7 +172,8 @@ def _read_sequence(root: Path, name: str) -> _Sequence:
     arrays = _read_arrays(file)
     errors = _layout_errors(arrays) or _value_errors(arrays)
     if errors:
-        raise InputError(f"{file}: {'; '.join(errors)}")
+        with prefix_errors(file):
+            raise InputError("; ".join(errors))
     valid = arrays["valid_frame"][:, 0] == 1
     activities = _known_activities(arrays["activity_annotation"][:, 0])
     with np.errstate(all="ignore"):  # frames that are not valid may hold anything
