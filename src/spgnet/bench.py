@@ -359,11 +359,11 @@ def lift_an_hour(weights: str) -> None:
 
 
 def _peak_memory() -> float:
-    """The largest memory of this process so far, in GB."""
-    import resource  # Windows has none
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    """The largest memory of this process so far, in GB; NaN where the system does not say."""
+    status = Path("/proc/self/status")  # what resource.getrusage says includes the parent's on Linux
+    lines = status.read_text().splitlines() if status.exists() else []
+    kilobytes = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    return 1024 * kilobytes[0] / 1e9 if kilobytes else math.nan
 
 
 def start(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
