@@ -250,6 +250,8 @@ def test_neither_joints_nor_detections_is_a_fault(tmp_path):
         ("fps", np.array([50.0]), "fps has shape (1,), expected ()"),
         ("fps", np.array("fifty"), "fps holds <U5, expected numbers"),
         ("fps", np.array(0), "fps is not positive"),
+        ("fps", np.array(0.001, np.float16), "fps is not positive"),
+        ("image_size", np.full((2, 2), 0.5, np.float16), "image_size holds sizes of less than a pixel"),
         ("fps", np.array(np.inf), "fps holds 1 NaN or infinite numbers"),
         ("subject", np.array(b"Ada"), "subject holds |S3, expected text"),
         ("action", np.array(["walk"]), "action has shape (1,), expected ()"),

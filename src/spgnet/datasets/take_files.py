@@ -222,10 +222,13 @@ _VALUE_CHECKS: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
     ),
     "rotation": (_are_rotations, "holds matrices that are no rotations"),
     "image_size": (
-        lambda sizes: ((sizes >= 1) & (sizes <= LARGEST_IMAGE)).all(),
+        lambda sizes: ((sizes >= 1) & (sizes.astype(np.float64) <= LARGEST_IMAGE)).all(),
         f"holds sizes of less than a pixel, or of more than {LARGEST_IMAGE}",
     ),
-    "fps": (lambda fps: SLOWEST <= fps <= FASTEST, f"is not positive, from {SLOWEST:g} to {FASTEST:g}"),
+    "fps": (
+        lambda fps: SLOWEST <= float(fps) <= FASTEST,
+        f"is not positive, from {SLOWEST:g} to {FASTEST:g}",
+    ),
 }
 """A check of the values of each array, and the error message if it fails."""
 
