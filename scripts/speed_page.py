@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from spgnet.bench import shown
 from spgnet.evaluation import markdown_table
 from spgnet.files import read_json, write_text
 
@@ -42,11 +43,6 @@ def table(result: dict[str, Any]) -> str:
         f"{settings['repeats']}; matrix products run at {machine['matrix_gflops']:g} GFLOP/s; PyTorch "
         f"{machine['torch']}, commit {machine['commit']}.\n\n" + markdown_table(header, rows, text=(0, 2, 5))
     )
-
-
-def shown(value: float) -> str:
-    """A value with three digits, or whole."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

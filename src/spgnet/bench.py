@@ -35,6 +35,7 @@ from spgnet.models import RayNet, SPGNet, SPGNetConfig, build_model
 from spgnet.models.folded import FoldedEncoder
 from spgnet.models.streaming import SequenceStream
 from spgnet.training import losses
+from spgnet.training.loop import samplers_for
 from spgnet.training.recipes import RECIPES
 from spgnet.training.runs import git_commit
 
@@ -92,17 +93,18 @@ class Timing:
 
 def describe(timing: Timing) -> str:
     """A line in words: ``Protocol 2: 540,000 frames/s (VideoPose3D, batched SVD: 290,000; 1.86 times)``."""
-    others = [f"{name}: {_shown(value)}" for name, value in timing.notes.items()]
+    others = [f"{name}: {shown(value)}" for name, value in timing.notes.items()]
     if timing.ratio is not None and timing.peer_value is not None:
-        others.insert(0, f"{timing.peer}: {_shown(timing.peer_value)}; {timing.ratio:.2f} times as fast")
+        others.insert(0, f"{timing.peer}: {shown(timing.peer_value)}; {timing.ratio:.2f} times as fast")
     elif timing.peer is not None:
         others.insert(0, f"{timing.peer}: not there")
-    return f"{timing.what}: {_shown(timing.value)} {timing.unit}" + (
+    return f"{timing.what}: {shown(timing.value)} {timing.unit}" + (
         f" ({'; '.join(others)})" if others else ""
     )
 
 
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
+    """A value with three digits, or whole."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -306,14 +308,7 @@ def samples(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timin
     network = build_model(recipe.model).train()
     assert isinstance(network, RayNet)
     data = load_training_data(DataConfig(input="randomized", generated=40))
-    sampler, _ = data.samplers(
-        frames_per_sample=recipe.frames_per_sample,
-        context=network.context,
-        input_space=network.input_space,
-        flip=recipe.flip,
-        randomization=recipe.data.randomization,
-        device=torch.device("cpu"),
-    )
+    sampler, _ = samplers_for(recipe, data, network, torch.device("cpu"))
     count = recipe.batch_size // recipe.frames_per_sample
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     batch = sampler.draw(torch.arange(count))

@@ -181,6 +181,22 @@ def test_a_run_starts_with_the_weights_that_it_is_given(dataset, straight, tmp_p
         torch.testing.assert_close(weight, start.get_parameter(name), atol=1e-7, rtol=0)
 
 
+def test_a_run_goes_on_without_the_weights_that_it_started_with(dataset, straight, tmp_path):
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start/best.safetensors").write_bytes((straight / "best.safetensors").read_bytes())
+    config, data = replace(CONFIG, initial_weights=tmp_path / "start"), TrainingData(dataset)
+    train(config, tmp_path / "through", data, dataset)
+
+    def interrupt(entry) -> None:
+        if entry["step"] == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert not train(config, tmp_path / "stopped", data, dataset, on_step=interrupt)
+    (tmp_path / "start/best.safetensors").unlink()
+    assert train(config, tmp_path / "stopped", data, dataset, resume=True)
+    assert same_weights(tmp_path / "through", tmp_path / "stopped")
+
+
 def test_a_network_of_another_size_cannot_be_started_with(dataset, straight, tmp_path):
     larger = replace(CONFIG, model=replace(CONFIG.model, channels=48), initial_weights=straight)
     with pytest.raises(InputError, match=r"best.safetensors: weights do not fit the network"):

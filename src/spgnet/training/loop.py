@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.samples import Batch, Sampler
+from spgnet.data.samples import Batch, Sampler, WindowSampler
 from spgnet.data.training_data import TrainingData
 from spgnet.errors import InputError
 from spgnet.evaluation import validation_errors
@@ -121,7 +121,7 @@ def _train(
     torch.manual_seed(config.seed)
     network = build_model(config.model)
     network.init_root_bias(train_data.mean_root)
-    if config.initial_weights is not None:
+    if config.initial_weights is not None and not (run_dir / "last.safetensors").exists():
         load_initial_weights(config.initial_weights, network)
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     trained = cast(torch.nn.Module, torch.compile(network)) if machine.compiled else network
@@ -132,14 +132,7 @@ def _train(
         validation_data = validation_data.to(fabric.device)
     if not config.unlabelled.any:
         train_data = replace(train_data, unlabelled=None)
-    sampler, unlabelled_sampler = train_data.samplers(
-        frames_per_sample=config.frames_per_sample,
-        context=network.context,
-        input_space=network.input_space,
-        flip=config.flip,
-        randomization=config.data.randomization,
-        device=fabric.device,
-    )
+    sampler, unlabelled_sampler = samplers_for(config, train_data, network, fabric.device)
     average = None
     if config.weight_average is not None:
         decay = get_ema_multi_avg_fn(config.weight_average)
@@ -181,8 +174,17 @@ def _train(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
             model.train()
-            done, rank = progress.step % steps, (fabric.global_rank, fabric.world_size)
-            draws = EpochDraws(sampler, order, samples, steps, epoch * steps, config, rank)
+            done = progress.step % steps
+            draws = EpochDraws(
+                sampler,
+                config,
+                order,
+                samples=samples,
+                steps=steps,
+                before=epoch * steps,
+                rank=fabric.global_rank,
+                world_size=fabric.world_size,
+            )
             for step, batch in enumerate(batches_of_epoch(draws, done, machine.workers), start=done):
                 if unlabelled_sampler is None or epoch < config.unlabelled.warm_up:
                     terms = losses.weighted_losses(model(batch.keypoints_2d), batch, config.loss)
@@ -232,6 +234,21 @@ def _train(
     return True
 
 
+def samplers_for(
+    config: TrainConfig, data: TrainingData, network: LiftingNetwork, device: torch.device
+) -> tuple[Sampler, WindowSampler | None]:
+    """What draws the samples with labels, and those without, if there are any, for a network."""
+    return data.samplers(
+        frames_per_sample=config.frames_per_sample,
+        context=network.context,
+        input_space=network.input_space,
+        flip=config.flip,
+        randomization=config.data.randomization,
+        device=device,
+    )
+
+
+@dataclass(frozen=True)
 class EpochDraws(Dataset[tuple[Batch, Tensor]]):
     """The draws of an epoch: the samples of ``steps_per_draw`` steps each, drawn at once.
 
@@ -240,26 +257,23 @@ class EpochDraws(Dataset[tuple[Batch, Tensor]]):
 
     Args:
         sampler: draws them.
+        config: with the seed and ``steps_per_draw``.
         order: the indices of the epoch's samples.
-        samples: samples of a step, of all processes together.
+        samples: samples of a step, of all processes that train together.
         steps: steps in an epoch.
         before: steps before the epoch.
-        config: with the seed and ``steps_per_draw``.
-        rank: which of the processes this one is, and of how many.
+        rank: which of the processes this one is.
+        world_size: how many they are.
     """
 
-    def __init__(
-        self,
-        sampler: Sampler,
-        order: Tensor,
-        samples: int,
-        steps: int,
-        before: int,
-        config: TrainConfig,
-        rank: tuple[int, int],
-    ) -> None:
-        self.sampler, self.order, self.samples = sampler, order, samples
-        self.steps, self.before, self.config, self.rank = steps, before, config, rank
+    sampler: Sampler
+    config: TrainConfig
+    order: Tensor
+    samples: int
+    steps: int
+    before: int
+    rank: int = 0
+    world_size: int = 1
 
     def __len__(self) -> int:
         """The number of draws in an epoch."""
@@ -267,11 +281,10 @@ class EpochDraws(Dataset[tuple[Batch, Tensor]]):
 
     def __getitem__(self, number: int) -> tuple[Batch, Tensor]:
         """A draw, by its number in the epoch."""
-        rank, world_size = self.rank
         first = number * self.config.steps_per_draw
         indices = torch.arange(first * self.samples, (first + self.count(number)) * self.samples)
-        torch.manual_seed(step_seed(self.config.seed, self.before + first, rank))
-        batch = self.sampler.draw(self.order[indices % len(self.order)][rank::world_size])
+        torch.manual_seed(step_seed(self.config.seed, self.before + first, self.rank))
+        batch = self.sampler.draw(self.order[indices % len(self.order)][self.rank :: self.world_size])
         return batch, torch.get_rng_state()
 
     def count(self, number: int) -> int:
@@ -297,7 +310,7 @@ def batches_of_epoch(draws: EpochDraws, done: int, workers: int) -> Iterator[Bat
         first, count = number * config.steps_per_draw, draws.count(number)
         for step in range(max(done, first), first + count):
             if config.steps_per_draw > 1:
-                torch.manual_seed(step_seed(config.seed, draws.before + step, draws.rank[0]))
+                torch.manual_seed(step_seed(config.seed, draws.before + step, draws.rank))
             yield drawn if config.steps_per_draw == 1 else drawn.part(step - first, count)
 
 

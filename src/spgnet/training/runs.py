@@ -28,20 +28,11 @@ from spgnet.training.checkpoint import describe_model, load_network, model_confi
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 from spgnet.training.recipes import TrainConfig
 
-_DATA_PATHS = ("motion", "takes")
-
 
 def config_to_json(config: TrainConfig) -> dict[str, Any]:
     """A training configuration as plain JSON values."""
     values = asdict(config) | {"model": describe_model(config.model)}
-    places = (
-        (values, config, "initial_weights"),
-        *((values["data"], config.data, key) for key in _DATA_PATHS),
-    )
-    for part, of, key in places:
-        path = getattr(of, key)
-        part[key] = None if path is None else str(path)
-    return json.loads(json.dumps(values))
+    return json.loads(json.dumps(values, default=str))  # paths
 
 
 def config_from_json(values: Any) -> TrainConfig:
@@ -124,10 +115,8 @@ def record_resumption(run_dir: Path, config: TrainConfig, step: int) -> None:
     now = {key: value for key, value in _environment().items() if key in ("started", "commit")}
     resumed = [*environment.get("resumed", []), {"step": step, **now}]
     write_json(path, environment | {"resumed": resumed})
-    values, schedule = (
-        read_json(run_dir / "config.json"),
-        {"epochs": config.epochs, "cooldown": config.cooldown},
-    )
+    values = read_json(run_dir / "config.json")
+    schedule = {"epochs": config.epochs, "cooldown": config.cooldown}
     if values != values | schedule:
         write_json(run_dir / "config.json", values | schedule)
 
