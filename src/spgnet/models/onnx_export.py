@@ -13,7 +13,7 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ from spgnet.errors import InputError
 from spgnet.extras import import_extra
 from spgnet.files import whole_file
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models.folded import FoldedEncoder, fold_linear
+from spgnet.models.folded import FoldedEncoder
 from spgnet.models.rays import PerspectiveCrop, RayNet, backproject, crop_to_person
+from spgnet.models.streaming import StreamingNetwork, average, mirrored_too
 from spgnet.models.temporal import TemporalEncoder
 
 OPSET = 18
@@ -63,7 +64,8 @@ def export_onnx(
     onnx = import_extra("onnx", "onnx")
     import_extra("onnxscript", "onnx")
     stride = model.stride(fps)
-    graph = StreamingGraph(model, flip, stride) if streaming else SequenceGraph(model, flip, stride)
+    kind = StreamingGraph if streaming else SequenceGraph
+    graph = kind(model, flip=flip, stride=stride)
     with whole_file(path, ".onnx") as temporary:
         with _quiet():
             program = torch.onnx.export(
@@ -94,11 +96,12 @@ def metadata(model: RayNet, graph: SequenceGraph | StreamingGraph, flip: bool, s
 class SequenceGraph(nn.Module):
     """:func:`spgnet.models.network.lift_sequence` with a fixed ``stride``, as one graph."""
 
-    def __init__(self, model: RayNet, flip: bool, stride: int) -> None:
+    def __init__(self, model: RayNet, *, flip: bool = True, stride: int = 1) -> None:
         super().__init__()
         self.flip, (self.before, self.after) = flip, (count * stride for count in model.context)
-        self.pose = FoldedEncoder(_encoder(model.pose), stride)
-        self.trajectory = FoldedEncoder(_encoder(model.trajectory), stride)
+        assert isinstance(model.trajectory, TemporalEncoder)
+        self.pose = FoldedEncoder(model.pose, stride)
+        self.trajectory = FoldedEncoder(model.trajectory, stride)
 
     def example(self) -> tuple[Tensor]:
         """Input of the right kind."""
@@ -117,96 +120,27 @@ class SequenceGraph(nn.Module):
     def forward(self, rays: Float[Tensor, "frames 17 3"]) -> Float[Tensor, "frames 17 3"]:
         """Joints relative to the camera, in metres."""
         first, last = rays[:1].expand(self.before, -1, -1), rays[-1:].expand(self.after, -1, -1)
-        crop = crop_to_person(_mirrored_too(torch.cat((first, rays, last)), self.flip))
+        crop = crop_to_person(mirrored_too(torch.cat((first, rays, last)), self.flip))
         pose, root = self.pose(crop.features), self.trajectory(crop.features)
         output_crop = PerspectiveCrop(*(x[:, self.before : x.shape[1] - self.after] for x in crop))
-        return _average(backproject(pose, root, output_crop).joints, self.flip)
+        return average(backproject(pose, root, output_crop).joints, self.flip)
 
 
-class StreamingGraph(nn.Module):
-    """:class:`spgnet.models.streaming.SequenceStream` without a memory: its buffers come and go as tensors.
-
-    Attributes:
-        lookahead: how many frames the joints are behind the rays.
-        warm_up: how often the first frame is passed before the second.
-    """
-
-    def __init__(self, model: RayNet, flip: bool, stride: int) -> None:
-        super().__init__()
-        before, after = model.context
-        self.flip, self.lookahead, self.warm_up = flip, after * stride, before * stride + 1
-        self.pose = StreamingEncoder(_encoder(model.pose), stride)
-        self.trajectory = StreamingEncoder(_encoder(model.trajectory), stride)
-        self.batch = 2 if flip else 1
-
-    def state_shapes(self) -> list[tuple[int, ...]]:
-        """Shape of each state: those of the encoders, and last the crops' rays."""
-        shapes = [*self.pose.state_shapes(), *self.trajectory.state_shapes()]
-        return [*((self.batch, *shape) for shape in shapes), (self.lookahead + 1, len(HUMAN36M), 3)]
+class StreamingGraph(StreamingNetwork):
+    """A :class:`spgnet.models.streaming.StreamingNetwork` whose inputs and outputs have names."""
 
     def example(self) -> tuple[Tensor, list[Tensor]]:
         """Input of the right kind."""
-        return (_example_rays(1)[0], [torch.zeros(shape) for shape in self.state_shapes()])
+        return (_example_rays(1)[0], self.first_states())
 
     def names(self) -> dict[str, Any]:
         """Names of the inputs and outputs."""
-        count = len(self.state_shapes())
+        numbers = range(len(self.first_states()))
         return {
-            "input_names": ["rays", *(f"state_{number}" for number in range(count))],
-            "output_names": ["joints", *(f"next_state_{number}" for number in range(count))],
+            "input_names": ["rays", *(f"state_{number}" for number in numbers)],
+            "output_names": ["joints", *(f"next_state_{number}" for number in numbers)],
             "opset_version": OPSET,
         }
-
-    def forward(
-        self, rays: Float[Tensor, "17 3"], states: Sequence[Tensor]
-    ) -> tuple[Float[Tensor, "17 3"], list[Tensor]]:
-        """The joints of the frame ``lookahead`` frames before, and the states of the next frame."""
-        crop = crop_to_person(_mirrored_too(rays[None], self.flip))
-        split = len(self.pose.state_shapes())
-        pose, pose_states = self.pose(crop.features[:, 0], states[:split])
-        root, root_states = self.trajectory(crop.features[:, 0], states[split:-1])
-        recent = torch.cat((states[-1][1:], rays[None]))
-        output_crop = crop_to_person(_mirrored_too(recent[:1], self.flip))
-        joints = _average(backproject(pose, root, output_crop).joints, self.flip)
-        return joints[0], [*pose_states, *root_states, recent]
-
-
-class StreamingEncoder(nn.Module):
-    """A temporal encoder, one frame at a time, with the past inputs of its convolutions as states."""
-
-    def __init__(self, encoder: TemporalEncoder, stride: int) -> None:
-        super().__init__()
-        self.input_block, self.head = fold_linear(encoder.input_block), encoder.head
-        self.dilated = nn.ModuleList(fold_linear(block.dilated) for block in encoder.residual_blocks)
-        self.pointwise = nn.ModuleList(fold_linear(block.pointwise) for block in encoder.residual_blocks)
-        self.residual_taps = [block.residual_tap for block in encoder.residual_blocks]
-        self.widths, self.channels = encoder.filter_widths, encoder.head.in_features
-        self.inputs = self.input_block.in_features // self.widths[0]
-        self.dilations = [dilation * stride for dilation in encoder.dilations]
-
-    def state_shapes(self) -> list[tuple[int, int]]:
-        """Past frames and features that each convolution remembers."""
-        features = [self.inputs, *(self.channels for _ in self.dilated)]
-        frames = [(width - 1) * dilation for width, dilation in zip(self.widths, self.dilations, strict=True)]
-        return list(zip(frames, features, strict=True))
-
-    def forward(
-        self, features: Float[Tensor, "batch inputs"], states: Sequence[Tensor]
-    ) -> tuple[Float[Tensor, "batch 1 outputs"], list[Tensor]]:
-        """The output whose receptive field ends with a frame, and the states of the next frame."""
-        taps, following = self._taps(0, features, states[0])
-        x, next_states = self.input_block(taps.flatten(1)).relu(), [following]
-        blocks = zip(self.dilated, self.pointwise, self.residual_taps, strict=True)
-        for number, (dilated, pointwise, residual_tap) in enumerate(blocks, start=1):
-            taps, following = self._taps(number, x, states[number])
-            next_states.append(following)
-            x = taps[:, residual_tap] + pointwise(dilated(taps.flatten(1)).relu()).relu()
-        return self.head(x).unsqueeze(1), next_states
-
-    def _taps(self, number: int, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The taps of a convolution that end with ``x``, and what it remembers for the next frame."""
-        frames = torch.cat((state, x.unsqueeze(1)), dim=1)
-        return frames[:, :: self.dilations[number]], frames[:, 1:]
 
 
 @contextmanager
@@ -225,22 +159,7 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _encoder(module: nn.Module) -> TemporalEncoder:
-    assert isinstance(module, TemporalEncoder)
-    return module
-
-
 def _example_rays(frames: int) -> Tensor:
     return torch.cat(
         (torch.rand(frames, len(HUMAN36M), 2) - 0.5, torch.ones(frames, len(HUMAN36M), 1)), dim=-1
     )
-
-
-def _mirrored_too(rays: Tensor, flip: bool) -> Tensor:
-    """A batch of the frames and, with ``flip``, their mirror images."""
-    return torch.stack((rays, HUMAN36M.flip(rays))) if flip else rays[None]
-
-
-def _average(joints: Tensor, flip: bool) -> Tensor:
-    """The joints of a batch of the frames and, with ``flip``, their mirror images."""
-    return (joints[0] + HUMAN36M.flip(joints[1])) / 2 if flip else joints[0]

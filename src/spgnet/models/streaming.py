@@ -1,16 +1,16 @@
 """Lifting frame by frame: the result of the whole sequence, at the same cost for every frame.
 
-Each convolution keeps its past input frames in a ring buffer, so that a new frame costs one output of each
-convolution, whatever the receptive field.
+Each convolution remembers its past input frames, so that a new frame costs one output of each convolution,
+whatever the receptive field.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.folded import fold_linear
@@ -18,54 +18,113 @@ from spgnet.models.rays import PerspectiveCrop, RayNet, backproject, crop_to_per
 from spgnet.models.temporal import TemporalEncoder
 
 
-class RingBuffer:
-    """The latest input frames of a convolution with ``width`` taps, ``dilation`` frames apart."""
-
-    def __init__(self, width: int, dilation: int) -> None:
-        self.size = (width - 1) * dilation + 1
-        self.offsets = torch.arange(0, self.size, dilation)
-        self.pushed = 0
-
-    def push(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch 1 width features"] | None:
-        """Add a frame; return the taps that end with it, or None while there are too few frames."""
-        if not self.pushed:
-            self.frames = x.new_zeros(len(x), self.size, x.shape[1])
-        self.frames[:, self.pushed % self.size] = x
-        self.pushed += 1
-        if self.pushed < self.size:
-            return None
-        return self.frames[:, (self.offsets + self.pushed) % self.size].unsqueeze(1)
-
-
-class EncoderStream:
-    """A temporal encoder, evaluated one frame at a time; its taps are ``stride`` times as far apart.
+class StreamingEncoder(nn.Module):
+    """A temporal encoder, one frame at a time, with the past inputs of its convolutions as states.
 
     Args:
         encoder: in evaluation mode.
-        stride: factor of the distance between taps.
+        stride: step between the input frames of a receptive field.
     """
 
     def __init__(self, encoder: TemporalEncoder, stride: int) -> None:
+        super().__init__()
         self.input_block, self.head = fold_linear(encoder.input_block), encoder.head
-        self.blocks = [
-            (fold_linear(block.dilated), fold_linear(block.pointwise), block.residual_tap)
-            for block in encoder.residual_blocks
-        ]
-        taps = zip(encoder.filter_widths, encoder.dilations, strict=True)
-        self.buffers = [RingBuffer(width, dilation * stride) for width, dilation in taps]
+        self.dilated = nn.ModuleList(fold_linear(block.dilated) for block in encoder.residual_blocks)
+        self.pointwise = nn.ModuleList(fold_linear(block.pointwise) for block in encoder.residual_blocks)
+        self.residual_taps = [block.residual_tap for block in encoder.residual_blocks]
+        self.widths, self.channels = encoder.filter_widths, encoder.head.in_features
+        self.inputs = self.input_block.in_features // self.widths[0]
+        self.dilations = [dilation * stride for dilation in encoder.dilations]
 
-    def push(self, features: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch 1 outputs"] | None:
-        """Add a frame; return the output whose receptive field ends with it, once there is one."""
-        taps = self.buffers[0].push(features)
-        if taps is None:
-            return None
-        x = self.input_block(taps.flatten(2)).relu_()
-        for (dilated, pointwise, residual_tap), buffer in zip(self.blocks, self.buffers[1:], strict=True):
-            taps = buffer.push(x[:, 0])
-            if taps is None:
-                return None
-            x = taps[:, :, residual_tap] + pointwise(dilated(taps.flatten(2)).relu_()).relu_()
-        return self.head(x)
+    def state_shapes(self) -> list[tuple[int, int]]:
+        """Past frames and features that each convolution remembers."""
+        features = [self.inputs, *(self.channels for _ in self.dilated)]
+        frames = [(width - 1) * dilation for width, dilation in zip(self.widths, self.dilations, strict=True)]
+        return list(zip(frames, features, strict=True))
+
+    def forward(
+        self, features: Float[Tensor, "batch inputs"], states: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "batch 1 outputs"], list[Tensor]]:
+        """The output whose receptive field ends with a frame, and the states for the next frame."""
+        taps, following = self._taps(0, features, states[0])
+        x, next_states = self.input_block(taps.flatten(1)).relu(), [following]
+        blocks = zip(self.dilated, self.pointwise, self.residual_taps, strict=True)
+        for number, (dilated, pointwise, residual_tap) in enumerate(blocks, start=1):
+            taps, following = self._taps(number, x, states[number])
+            next_states.append(following)
+            x = taps[:, residual_tap] + pointwise(dilated(taps.flatten(1)).relu()).relu()
+        return self.head(x).unsqueeze(1), next_states
+
+    def _taps(self, number: int, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The taps of a convolution that end with ``x``, and what it remembers for the next frame."""
+        frames = torch.cat((state, x.unsqueeze(1)), dim=1)
+        return frames[:, :: self.dilations[number]], frames[:, 1:]
+
+
+class StreamingNetwork(nn.Module):
+    """A network on rays, one frame at a time; all that it remembers comes and goes as tensors.
+
+    The states of the first frame are ``first_states``. It is passed ``warm_up`` times, as
+    :func:`spgnet.models.network.lift_sequence` repeats it before the sequence. Each call gives the joints of
+    the frame ``lookahead`` frames before, which mean nothing until there is one.
+
+    Args:
+        model: in evaluation mode.
+        flip: average with the result for the mirrored input, mirrored back.
+        stride: step between the input frames of a receptive field.
+
+    Attributes:
+        lookahead: how many frames the joints are behind the rays.
+        warm_up: how often the first frame is passed before the second.
+    """
+
+    def __init__(self, model: RayNet, *, flip: bool = True, stride: int = 1) -> None:
+        super().__init__()
+        assert isinstance(model.trajectory, TemporalEncoder)
+        before, after = model.context
+        self.flip, self.lookahead, self.warm_up = flip, after * stride, before * stride + 1
+        self.pose = StreamingEncoder(model.pose, stride)
+        self.trajectory = StreamingEncoder(model.trajectory, stride)
+
+    def first_states(self) -> list[Tensor]:
+        """Zeros: for the encoders, and for the crops of the frames that are still to be answered."""
+        joints, batch = len(HUMAN36M), 2 if self.flip else 1
+        shapes = [*self.pose.state_shapes(), *self.trajectory.state_shapes()]
+        if self.lookahead:
+            shapes += [(self.lookahead, *shape) for shape in ((joints, 2), (3, 3), (1, 1))]
+        return [self.pose.head.weight.new_zeros(batch, *shape) for shape in shapes]
+
+    def forward(
+        self, rays: Float[Tensor, "17 3"], states: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "17 3"], list[Tensor]]:
+        """The joints of the frame ``lookahead`` frames before, and the states for the next frame."""
+        crop = crop_to_person(mirrored_too(rays[None], self.flip))
+        split = len(self.pose.widths)
+        pose, pose_states = self.pose(crop.features[:, 0], states[:split])
+        root, root_states = self.trajectory(crop.features[:, 0], states[split : 2 * split])
+        crop, crop_states = self._delayed(crop, states[2 * split :])
+        joints = average(backproject(pose, root, crop).joints, self.flip)
+        return joints[0], [*pose_states, *root_states, *crop_states]
+
+    def _delayed(
+        self, crop: PerspectiveCrop, states: Sequence[Tensor]
+    ) -> tuple[PerspectiveCrop, list[Tensor]]:
+        """The crop of ``lookahead`` frames before, and the states for the next frame."""
+        if not self.lookahead:
+            return crop, []
+        kept = (crop.points, crop.rotation, crop.size)
+        recent = [torch.cat(pair, dim=1) for pair in zip(states, kept, strict=True)]
+        return PerspectiveCrop(crop.features, *(x[:, :1] for x in recent)), [x[:, 1:] for x in recent]
+
+
+def mirrored_too(rays: Float[Tensor, "frames 17 3"], flip: bool) -> Float[Tensor, "batch frames 17 3"]:
+    """A batch of the frames and, with ``flip``, their mirror images."""
+    return torch.stack((rays, HUMAN36M.flip(rays))) if flip else rays[None]
+
+
+def average(joints: Float[Tensor, "batch frames 17 3"], flip: bool) -> Float[Tensor, "frames 17 3"]:
+    """The joints of a batch of the frames and, with ``flip``, their mirror images."""
+    return (joints[0] + HUMAN36M.flip(joints[1])) / 2 if flip else joints[0]
 
 
 class SequenceStream:
@@ -78,16 +137,15 @@ class SequenceStream:
     """
 
     def __init__(self, model: RayNet, *, flip: bool = True, stride: int = 1) -> None:
-        self.model, self.flip, self.stride = model, flip, stride
-        assert isinstance(model.trajectory, TemporalEncoder)
-        self.encoders = EncoderStream(model.pose, stride), EncoderStream(model.trajectory, stride)
-        self.crops: deque[PerspectiveCrop] = deque(maxlen=self.lookahead + 1)
+        self.network = StreamingNetwork(model, flip=flip, stride=stride)
+        self.states = self.network.first_states()
+        self.pushed = 0
         self.last_rays: Tensor | None = None
 
     @property
     def lookahead(self) -> int:
         """How many frames the output is behind the input."""
-        return self.model.context[1] * self.stride
+        return self.network.lookahead
 
     def push(self, rays: Float[Tensor, "17 3"]) -> Float[Tensor, "17 3"] | None:
         """Add a frame; return the joints of the frame ``lookahead`` before it, once there is one.
@@ -98,10 +156,10 @@ class SequenceStream:
         Returns:
             Joints relative to the camera, in metres.
         """
-        rays = rays.to(next(self.model.parameters()))
-        if self.last_rays is None:  # before the first frame, that frame is repeated, as in lift_sequence
-            for _ in range(self.model.context[0] * self.stride):
-                self._push(rays)
+        rays = rays.to(self.states[0])
+        if self.last_rays is None:
+            for _ in range(self.network.warm_up - 1):
+                self._step(rays)
         self.last_rays = rays
         return self._push(rays)
 
@@ -112,13 +170,12 @@ class SequenceStream:
         outputs = [self._push(self.last_rays) for _ in range(self.lookahead)]
         return [output for output in outputs if output is not None]
 
-    @torch.no_grad()
     def _push(self, rays: Tensor) -> Tensor | None:
-        batch = torch.stack((rays, HUMAN36M.flip(rays))) if self.flip else rays.unsqueeze(0)
-        crop = crop_to_person(batch.unsqueeze(1))
-        self.crops.append(crop)
-        pose, root = (encoder.push(crop.features[:, 0]) for encoder in self.encoders)
-        if pose is None or root is None:
-            return None
-        joints = backproject(pose, root, self.crops[0]).joints[:, 0]
-        return (joints[0] + HUMAN36M.flip(joints[1])) / 2 if self.flip else joints[0]
+        joints = self._step(rays)
+        self.pushed += 1
+        return joints if self.pushed > self.lookahead else None
+
+    @torch.no_grad()
+    def _step(self, rays: Tensor) -> Tensor:
+        joints, self.states = self.network(rays, self.states)
+        return joints
