@@ -155,7 +155,16 @@ def _check_sequence(keypoints_2d: Tensor, channels: int) -> None:
 
 def _lift(model: LiftingNetwork, padded: Tensor, flip: bool) -> Tensor:
     """Joints of the frames of a padded sequence that have a whole receptive field."""
-    if not flip:
-        return model(padded.unsqueeze(0), dense=True).joints[0]
-    original, mirrored = model(torch.stack((padded, HUMAN36M.flip(padded))), dense=True).joints
-    return (original + HUMAN36M.flip(mirrored)) / 2
+    return average(model(mirrored_too(padded, flip), dense=True).joints, flip)
+
+
+def mirrored_too(
+    rays: Float[Tensor, "frames 17 channels"], flip: bool
+) -> Float[Tensor, "batch frames 17 channels"]:
+    """A batch of the frames and, with ``flip``, their mirror images."""
+    return torch.stack((rays, HUMAN36M.flip(rays))) if flip else rays[None]
+
+
+def average(joints: Float[Tensor, "batch frames 17 3"], flip: bool) -> Float[Tensor, "frames 17 3"]:
+    """The joints of a batch of the frames and, with ``flip``, their mirror images."""
+    return (joints[0] + HUMAN36M.flip(joints[1])) / 2 if flip else joints[0]

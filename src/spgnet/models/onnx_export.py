@@ -27,8 +27,9 @@ from spgnet.extras import import_extra
 from spgnet.files import whole_file
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.folded import FoldedEncoder
+from spgnet.models.network import average, mirrored_too
 from spgnet.models.rays import PerspectiveCrop, RayNet, backproject, crop_to_person
-from spgnet.models.streaming import StreamingNetwork, average, mirrored_too
+from spgnet.models.streaming import StreamingNetwork
 from spgnet.models.temporal import TemporalEncoder
 
 OPSET = 18

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.folded import fold_linear
+from spgnet.models.network import average, mirrored_too
 from spgnet.models.rays import PerspectiveCrop, RayNet, backproject, crop_to_person
 from spgnet.models.temporal import TemporalEncoder
 
@@ -115,16 +116,6 @@ class StreamingNetwork(nn.Module):
         kept = (crop.points, crop.rotation, crop.size)
         recent = [torch.cat(pair, dim=1) for pair in zip(states, kept, strict=True)]
         return PerspectiveCrop(crop.features, *(x[:, :1] for x in recent)), [x[:, 1:] for x in recent]
-
-
-def mirrored_too(rays: Float[Tensor, "frames 17 3"], flip: bool) -> Float[Tensor, "batch frames 17 3"]:
-    """A batch of the frames and, with ``flip``, their mirror images."""
-    return torch.stack((rays, HUMAN36M.flip(rays))) if flip else rays[None]
-
-
-def average(joints: Float[Tensor, "batch frames 17 3"], flip: bool) -> Float[Tensor, "frames 17 3"]:
-    """The joints of a batch of the frames and, with ``flip``, their mirror images."""
-    return (joints[0] + HUMAN36M.flip(joints[1])) / 2 if flip else joints[0]
 
 
 class SequenceStream:
