@@ -16,11 +16,8 @@ import torch
 
 from fuzz.mutations import mutate
 from fuzz.readers import Case, Faults, Reader
-from spgnet.errors import InputError
+from spgnet.errors import LONGEST_MESSAGE, InputError
 from spgnet.keypoints import Keypoints
-
-LONGEST_MESSAGE = 300
-"""Characters of an error message without the paths in it."""
 
 
 def slug(reader: Reader) -> str:
@@ -92,7 +89,8 @@ def judge(reader: Reader, path: Path) -> tuple[str, bool]:
 
 
 def _message_fault(message: str, path: Path) -> str:
-    short = message.removeprefix(f"{path}: ").replace(str(path), "").replace(f"{path.parent}/", "")
+    short = re.sub(f"^{re.escape(str(path))}[^:]*: ", "", message)  # or of a file in the folder
+    short = short.replace(str(path), "").replace(f"{path.parent}/", "")
     if "\n" in message or "\r" in message:
         return f"message of several lines: {short[:60]!r}"
     if not message.isprintable():

@@ -172,7 +172,7 @@ def _read_sequence(root: Path, name: str) -> _Sequence:
     arrays = _read_arrays(file)
     errors = _layout_errors(arrays) or _value_errors(arrays)
     if errors:
-        with prefix_errors(file, longest=250):
+        with prefix_errors(file):
             raise InputError("; ".join(errors))
     valid = arrays["valid_frame"][:, 0] == 1
     activities = _known_activities(arrays["activity_annotation"][:, 0])

@@ -138,7 +138,8 @@ def lift_sequence(
         padded = keypoints_2d[indices.clamp(0, frames - 1)].to(parameter)
         joints = padded.new_empty(stop - start, len(HUMAN36M), 3)
         for phase in range(min(stride, stop - start)):
-            joints[phase::stride] = _lift(model, padded[phase::stride], flip)
+            lifted = model(add_mirrored(padded[phase::stride], flip), dense=True)
+            joints[phase::stride] = average_mirrored(lifted.joints, flip)
         pieces.append(joints)
         on_progress(stop)
     return torch.cat(pieces)
@@ -153,18 +154,13 @@ def _check_sequence(keypoints_2d: Tensor, channels: int) -> None:
         raise InputError(f"2D input holds NaN or infinity in {int(invalid.sum())} of {shape[0]} frames")
 
 
-def _lift(model: LiftingNetwork, padded: Tensor, flip: bool) -> Tensor:
-    """Joints of the frames of a padded sequence that have a whole receptive field."""
-    return average(model(mirrored_too(padded, flip), dense=True).joints, flip)
-
-
-def mirrored_too(
-    rays: Float[Tensor, "frames 17 channels"], flip: bool
+def add_mirrored(
+    keypoints_2d: Float[Tensor, "frames 17 channels"], flip: bool
 ) -> Float[Tensor, "batch frames 17 channels"]:
     """A batch of the frames and, with ``flip``, their mirror images."""
-    return torch.stack((rays, HUMAN36M.flip(rays))) if flip else rays[None]
+    return torch.stack((keypoints_2d, HUMAN36M.flip(keypoints_2d))) if flip else keypoints_2d[None]
 
 
-def average(joints: Float[Tensor, "batch frames 17 3"], flip: bool) -> Float[Tensor, "frames 17 3"]:
-    """The joints of a batch of the frames and, with ``flip``, their mirror images."""
+def average_mirrored(joints: Float[Tensor, "batch frames 17 3"], flip: bool) -> Float[Tensor, "frames 17 3"]:
+    """The joints of such a batch: with ``flip``, the mean with the mirror images, mirrored back."""
     return (joints[0] + HUMAN36M.flip(joints[1])) / 2 if flip else joints[0]

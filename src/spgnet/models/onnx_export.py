@@ -27,7 +27,7 @@ from spgnet.extras import import_extra
 from spgnet.files import whole_file
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.folded import FoldedEncoder
-from spgnet.models.network import average, mirrored_too
+from spgnet.models.network import add_mirrored, average_mirrored
 from spgnet.models.rays import PerspectiveCrop, RayNet, backproject, crop_to_person
 from spgnet.models.streaming import StreamingNetwork
 from spgnet.models.temporal import TemporalEncoder
@@ -121,10 +121,10 @@ class SequenceGraph(nn.Module):
     def forward(self, rays: Float[Tensor, "frames 17 3"]) -> Float[Tensor, "frames 17 3"]:
         """Joints relative to the camera, in metres."""
         first, last = rays[:1].expand(self.before, -1, -1), rays[-1:].expand(self.after, -1, -1)
-        crop = crop_to_person(mirrored_too(torch.cat((first, rays, last)), self.flip))
+        crop = crop_to_person(add_mirrored(torch.cat((first, rays, last)), self.flip))
         pose, root = self.pose(crop.features), self.trajectory(crop.features)
         output_crop = PerspectiveCrop(*(x[:, self.before : x.shape[1] - self.after] for x in crop))
-        return average(backproject(pose, root, output_crop).joints, self.flip)
+        return average_mirrored(backproject(pose, root, output_crop).joints, self.flip)
 
 
 class StreamingGraph(StreamingNetwork):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.folded import fold_linear
-from spgnet.models.network import average, mirrored_too
+from spgnet.models.network import add_mirrored, average_mirrored
 from spgnet.models.rays import PerspectiveCrop, RayNet, backproject, crop_to_person
 from spgnet.models.temporal import TemporalEncoder
 
@@ -99,12 +99,12 @@ class StreamingNetwork(nn.Module):
         self, rays: Float[Tensor, "17 3"], states: Sequence[Tensor]
     ) -> tuple[Float[Tensor, "17 3"], list[Tensor]]:
         """The joints of the frame ``lookahead`` frames before, and the states for the next frame."""
-        crop = crop_to_person(mirrored_too(rays[None], self.flip))
+        crop = crop_to_person(add_mirrored(rays[None], self.flip))
         split = len(self.pose.widths)
         pose, pose_states = self.pose(crop.features[:, 0], states[:split])
         root, root_states = self.trajectory(crop.features[:, 0], states[split : 2 * split])
         crop, crop_states = self._delayed(crop, states[2 * split :])
-        joints = average(backproject(pose, root, crop).joints, self.flip)
+        joints = average_mirrored(backproject(pose, root, crop).joints, self.flip)
         return joints[0], [*pose_states, *root_states, *crop_states]
 
     def _delayed(
