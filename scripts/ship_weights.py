@@ -99,6 +99,7 @@ def main(shipment: Shipment) -> None:
         "commit": environment["commit"],
         **({"resumed": environment["resumed"]} if "resumed" in environment else {}),
         "output_frames": best["step"] * config.batch_size,
+        "hours": round(sum(entry["seconds"] for entry in log) / 3600, 1),
         "validation_mpjpe_mm": round(best["validation_mpjpe"], 1),
         "real_video": on_real_video(shipment),
         "two_cameras": on_two_cameras(shipment),

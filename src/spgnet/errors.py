@@ -40,6 +40,12 @@ def one_line(error: Exception, longest: int = 150) -> str:
     return " ".join(str(error).split())[:longest] or type(error).__name__
 
 
+def list_names(names: list[str], most: int = 6) -> str:
+    """Names for a message, on one line: the first few, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(printable(name[:40]) for name in names[:most]) + more
+
+
 @contextmanager
 def prefix_errors(path: Path | str, *, longest: int = LONGEST_MESSAGE) -> Iterator[None]:
     """Put the name of a file before the message of an :class:`InputError` from the ``with`` block.

@@ -26,7 +26,8 @@ from human36m_files import (
     write_prepared,
 )
 
-from spgnet.datasets.human36m import HUMAN36M_FORMAT, JOINTS
+from spgnet.datasets.human36m import HUMAN36M_FORMAT
+from spgnet.datasets.human36m_motion import JOINTS
 from spgnet.datasets.takes import Split, Take
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.geometry.skeleton import HUMAN36M

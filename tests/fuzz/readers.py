@@ -19,7 +19,7 @@ import torch
 import written_files
 
 from spgnet.camera_files import load_camera
-from spgnet.datasets import human36m, humaneva, mpi_inf_3dhp
+from spgnet.datasets import human36m, human36m_motion, humaneva, mpi_inf_3dhp
 from spgnet.datasets.archive import load_motion_archive, save_motion_archive
 from spgnet.datasets.cdf import CdfReader
 from spgnet.datasets.mocap.folder import read_clip
@@ -469,7 +469,7 @@ def _write_human36m(place: Path) -> Iterator[Case]:
 
 def _read_human36m(folder: Path) -> object:
     errors: list[str] = []
-    motion = human36m.read_motion(folder, ("S9",), errors)
+    motion = human36m_motion.read_motion(folder, ("S9",), errors)
     pixels = human36m.read_pixels(human36m.pixel_file(folder, "gt"), motion, errors)
     return _unless(errors, (motion, pixels))
 
@@ -489,7 +489,7 @@ _cdf_readers: dict[int, CdfReader] = {}
 
 def _read_cdf(path: Path) -> object:
     reader = _cdf_readers.setdefault(os.getpid(), CdfReader())
-    return human36m.cdf_positions(path.read_bytes(), reader)
+    return human36m_motion.cdf_positions(path.read_bytes(), reader)
 
 
 def _write_tgz(place: Path) -> Iterator[Case]:
@@ -501,7 +501,7 @@ def _write_tgz(place: Path) -> Iterator[Case]:
 
 
 def _read_tgz(path: Path) -> object:
-    return human36m._members(path, "S9")
+    return human36m_motion._members(path, "S9")
 
 
 def _write_humaneva(place: Path) -> Iterator[Case]:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from datasets.human36m_files import make_motion, write_prepared
-from spgnet.datasets.human36m import ACTIONS
+from spgnet.datasets.human36m_motion import ACTIONS
 from spgnet.reproduction.artefacts import ArtefactName
 from spgnet.reproduction.paper import paper_tables
 from spgnet.training.runs import read_config, read_log

@@ -40,11 +40,10 @@ import torch
 
 from spgnet.datasets.lens_fit import LensFit, fit_lens
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
-from spgnet.errors import InputError, prefix_errors
+from spgnet.errors import InputError, list_names, prefix_errors
 from spgnet.extras import import_extra
 from spgnet.geometry.interpolate import nearest_at
 from spgnet.keypoints.hdf5 import check_size, hdf5_errors
-from spgnet.keypoints.values import list_names
 
 SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 ACTIVITIES = (

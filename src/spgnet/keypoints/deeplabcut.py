@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, list_names
 from spgnet.keypoints.arrays import named_people
 from spgnet.keypoints.keypoints import KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints
 from spgnet.keypoints.table_layout import check_filled
-from spgnet.keypoints.values import list_names
 
 _LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 

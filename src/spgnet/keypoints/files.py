@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from spgnet.errors import InputError, prefix_errors
+from spgnet.errors import InputError, list_names, prefix_errors
 from spgnet.files import natural_order, npz_names, read_npy, read_npz, write_npz, write_text
 from spgnet.keypoints.arrays import nesting, parse_array, parse_reconstruction, positions_and_scores
 from spgnet.keypoints.coco import parse_annotations, parse_dataset
@@ -34,7 +34,7 @@ from spgnet.keypoints.raw import GivenMetadata, RawKeypoints
 from spgnet.keypoints.table_file import parse_table, read_table
 from spgnet.keypoints.tracks import whole_clip
 from spgnet.keypoints.ultralytics_txt import parse_ultralytics_txt
-from spgnet.keypoints.values import METADATA_KEYS, list_names, number_array, parse_metadata, whole_number
+from spgnet.keypoints.values import METADATA_KEYS, number_array, parse_metadata, whole_number
 from spgnet.keypoints.videopose3d import parse_videopose3d
 from spgnet.text import parse_json, read_text
 

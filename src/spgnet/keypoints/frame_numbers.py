@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from spgnet.errors import InputError
-from spgnet.keypoints.values import list_names
+from spgnet.errors import InputError, list_names
 
 _LONGEST = 15
 """Digits of the longest number that is taken for a frame's; a longer one is not exact in floating point."""

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError, one_line
+from spgnet.errors import InputError, list_names, one_line
 from spgnet.extras import import_extra
 from spgnet.keypoints.arrays import named_people
 from spgnet.keypoints.deeplabcut import parse_columns
 from spgnet.keypoints.formats import KeypointFormat
 from spgnet.keypoints.keypoints import KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints
-from spgnet.keypoints.values import list_names, number_array, parse_rate
+from spgnet.keypoints.values import number_array, parse_rate
 from spgnet.limits import unpacked_limit
 from spgnet.object_arrays import unpickle_plain
 

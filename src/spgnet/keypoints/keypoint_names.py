@@ -10,9 +10,8 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, list_names
 from spgnet.keypoints.keypoints import KEYPOINT_COUNTS, KEYPOINT_NAMES, SOURCES, KeypointSetName
-from spgnet.keypoints.values import list_names
 
 _MIDDLE = {
     "midhip": "pelvis",

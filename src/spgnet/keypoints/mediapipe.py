@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, list_names
 from spgnet.keypoints.keypoint_names import match_names
 from spgnet.keypoints.keypoints import KeypointSetName, present
 from spgnet.keypoints.points import track_of
 from spgnet.keypoints.raw import MAX_NORMALISED, RawKeypoints, raw_from_frames
 from spgnet.keypoints.tracks import Person, Track
-from spgnet.keypoints.values import expect_key, expect_list, list_names, number_array
+from spgnet.keypoints.values import expect_key, expect_list, number_array
 
 LANDMARK_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark")
 WORLD_KEYS = ("pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks", "world_landmarks")

@@ -8,14 +8,14 @@ from typing import cast, get_args
 
 import numpy as np
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, list_names
 from spgnet.keypoints.frame_numbers import frame_span
 from spgnet.keypoints.keypoint_names import match_names
 from spgnet.keypoints.keypoints import KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints
 from spgnet.keypoints.table_layout import SCORE_NAMES, Table, check_filled, number_people, widen
 from spgnet.keypoints.tracks import Track
-from spgnet.keypoints.values import list_names, parse_metadata, whole_number
+from spgnet.keypoints.values import parse_metadata, whole_number
 
 _MAX_LISTED = 4
 """The most errors of a kind that a message lists."""

@@ -10,11 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Integer
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, list_names
 from spgnet.keypoints.keypoints import present
 from spgnet.keypoints.linking import link_people
 from spgnet.keypoints.similarity import keypoint_distances, mean_confidence, oks_of_present
-from spgnet.keypoints.values import list_names
 
 MOST_PEOPLE = 200
 """People in one frame; linking takes time in proportion to their square."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError, printable
+from spgnet.errors import InputError
 from spgnet.geometry.distortion import is_fisheye
 from spgnet.limits import FASTEST, SLOWEST
 
@@ -93,12 +93,6 @@ def expect_list(value: Any, what: str) -> list:
     if not isinstance(value, list):
         raise InputError(f"{what}: expected a list, found {short(value)}")
     return value
-
-
-def list_names(names: list[str], most: int = 6) -> str:
-    """Names for a message, on one line: the first few, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(printable(name[:40]) for name in names[:most]) + more
 
 
 def parse_image_size(value: Any, what: str = "image_size") -> tuple[int, int]:

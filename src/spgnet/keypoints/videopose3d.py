@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, list_names
 from spgnet.files import check_unpacked
 from spgnet.keypoints.keypoints import KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints, raw_from_frames
 from spgnet.keypoints.tracks import Person
-from spgnet.keypoints.values import list_names, number_array, parse_image_size, parse_rate
+from spgnet.keypoints.values import number_array, parse_image_size, parse_rate
 from spgnet.object_arrays import read_dictionaries
 
 _LAYOUTS: dict[str, KeypointSetName] = {"coco": "coco17", "h36m": "human36m17"}

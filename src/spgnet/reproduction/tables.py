@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
-from spgnet.datasets.human36m import ACTIONS
+from spgnet.datasets.human36m_motion import ACTIONS
 from spgnet.evaluation import METRICS, markdown_table, metric_headings
 from spgnet.reproduction.artefacts import ARTEFACTS, INPUT_LABELS, Artefact, Input2D
 from spgnet.reproduction.methods import METHODS, NOT_RUN, REMARKS

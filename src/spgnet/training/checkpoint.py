@@ -15,10 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from spgnet.errors import InputError, one_line, prefix_errors
+from spgnet.errors import InputError, list_names, one_line, prefix_errors
 from spgnet.field_types import field_values
 from spgnet.files import whole_file
-from spgnet.keypoints.values import list_names
 from spgnet.models import MODEL_CONFIGS, LiftingNetwork, ModelConfig, build_model, model_name
 from spgnet.text import parse_json_text
 

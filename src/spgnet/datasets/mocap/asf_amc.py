@@ -26,8 +26,7 @@ from spgnet.datasets.mocap.skeleton_tracks import (
     rotate_about,
     tracks_from_rotations,
 )
-from spgnet.errors import InputError, one_line, prefix_errors
-from spgnet.keypoints.values import list_names
+from spgnet.errors import InputError, list_names, one_line, prefix_errors
 
 RATE = 120.0
 """Frames per second of AMC files, which do not say it themselves. It is the rate of nearly all of CMU's

@@ -23,8 +23,7 @@ from spgnet.datasets.mocap.skeleton_tracks import (
     rotate_about,
     tracks_from_rotations,
 )
-from spgnet.errors import InputError, one_line, prefix_errors
-from spgnet.keypoints.values import list_names
+from spgnet.errors import InputError, list_names, one_line, prefix_errors
 from spgnet.limits import FASTEST, SLOWEST
 
 _CHANNELS = {

@@ -1,6 +1,6 @@
-"""Values of keypoint files, and how they are told."""
+"""Messages of errors."""
 
-from spgnet.keypoints.values import list_names
+from spgnet.errors import list_names
 
 
 def test_names_for_a_message_are_on_one_line():
