@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models import LiftingNetwork, MartinezConfig, SPGNetConfig, build_model
+from spgnet.models.folded import fold_batch_norm
 from spgnet.models.network import lift_sequence
 
 SMALL = SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=4)
@@ -89,6 +91,13 @@ def test_with_flips_a_mirrored_sequence_lifts_to_the_mirrored_motion(config):
 def test_input_that_cannot_be_lifted_is_refused(keypoints, fault):
     with pytest.raises(ValueError, match=fault):
         lift_sequence(build_model(SMALL).eval(), keypoints)
+
+
+@pytest.mark.parametrize("config", [SMALL, MLP])
+@pytest.mark.parametrize("prepare", [lambda model: model, fold_batch_norm], ids=["as it is", "folded"])
+def test_a_network_in_training_mode_lifts_nothing(config, prepare):
+    with pytest.raises(InputError, match="in training mode"):
+        lift_sequence(prepare(build_model(config)), torch.randn(5, 17, 2))
 
 
 def test_double_precision_input_is_lifted_too():

@@ -215,6 +215,7 @@ def test_the_shipped_weights_are_loaded_to_the_last_one(path):
     with safe_open(path, framework="pt") as file:
         stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     model = load_model(path)
+    assert not any(module.training for module in model.modules())
     weights = model.state_dict()
     assert len(weights) == len(stored)
     for key, value in stored.items():

@@ -80,4 +80,4 @@ def _network(path: Path) -> RayNet:
         raise InputError(
             f"{path}: a {type(model).__name__} does not take rays; train one with: spgnet train randomized"
         )
-    return model.eval()
+    return model

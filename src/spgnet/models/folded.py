@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
-from spgnet.models.network import LiftingNetwork
+from spgnet.models.network import LiftingNetwork, check_evaluation_mode
 from spgnet.models.temporal import ConvBlock, ResidualBlock, TemporalEncoder
 
 
@@ -30,6 +30,9 @@ def fold_batch_norm(model: LiftingNetwork) -> LiftingNetwork:
 
     Args:
         model: in evaluation mode.
+
+    Raises:
+        InputError: it is in training mode.
     """
     encoders = [module for module in model.modules() if isinstance(module, TemporalEncoder)]
     if not encoders:
@@ -38,7 +41,12 @@ def fold_batch_norm(model: LiftingNetwork) -> LiftingNetwork:
 
 
 def fold_linear(block: ConvBlock) -> nn.Linear:
-    """The linear map of a block with its batch norm; a ReLU completes the block in evaluation mode."""
+    """The linear map of a block with its batch norm; a ReLU completes the block in evaluation mode.
+
+    Raises:
+        InputError: the block is in training mode.
+    """
+    check_evaluation_mode(block)
     return fuse_linear_bn_eval(block.linear, block.norm)
 
 

@@ -124,9 +124,10 @@ def lift_sequence(
         on_progress: called with the number of frames done.
 
     Raises:
-        InputError: there is no frame, a frame is not 17 joints of the network's channels, or a value is not
-            finite.
+        InputError: there is no frame, a frame is not 17 joints of the network's channels, a value is not
+            finite, or the network is in training mode.
     """
+    check_evaluation_mode(model)
     _check_sequence(keypoints_2d, model.input_channels)
     frames, chunk = len(keypoints_2d), chunk or model.chunk
     before, after = (count * stride for count in model.context)
@@ -143,6 +144,16 @@ def lift_sequence(
         pieces.append(joints)
         on_progress(stop)
     return torch.cat(pieces)
+
+
+def check_evaluation_mode(module: nn.Module) -> None:
+    """Make sure that a network, or a part of one, is not in training mode, in which its output is random.
+
+    Raises:
+        InputError: it is.
+    """
+    if module.training:
+        raise InputError("the network is in training mode; call its eval() before lifting with it")
 
 
 def _check_sequence(keypoints_2d: Tensor, channels: int) -> None:

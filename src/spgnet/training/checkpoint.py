@@ -163,7 +163,7 @@ def load_checkpoint(
 
 
 def load_network(path: Path, config: ModelConfig) -> LiftingNetwork:
-    """The network of a configuration with the weights of a checkpoint of it.
+    """The network of a configuration with the weights of a checkpoint of it, in evaluation mode.
 
     Raises:
         InputError: the file is missing or damaged, or belongs to another configuration.
@@ -186,7 +186,9 @@ def read_progress(path: Path) -> Progress:
 
 
 def load_model(path: Path) -> LiftingNetwork:
-    """The network of a checkpoint, built from the configuration in it; weights in any precision.
+    """The network of a checkpoint, built from the configuration in it, in evaluation mode.
+
+    Weights may have any precision.
 
     Raises:
         InputError: the file is missing or damaged, or describes no network.
@@ -201,13 +203,13 @@ def load_model(path: Path) -> LiftingNetwork:
 
 
 def _build(config: ModelConfig, tensors: dict[str, torch.Tensor]) -> LiftingNetwork:
-    """A network with given weights. None is made of a configuration that they do not fit, however large."""
+    """A network with given weights, in evaluation mode; none is made that they do not fit, however large."""
     with torch.device("meta"):  # shapes without memory
         shapes = {name: value.shape for name, value in build_model(config).state_dict().items()}
     _check_shapes(tensors, shapes)
     model = build_model(config)
     _load_weights(tensors, model)
-    return model
+    return model.eval()
 
 
 def load_initial_weights(path: Path, model: nn.Module) -> None:

@@ -178,7 +178,7 @@ def load_run(run_dir: Path) -> tuple[TrainConfig, LiftingNetwork]:
         InputError: there is no run, or its checkpoint is missing, damaged or of another configuration.
     """
     config = read_config(run_dir)
-    return config, load_network(run_dir / "best.safetensors", config.model).eval()
+    return config, load_network(run_dir / "best.safetensors", config.model)
 
 
 def read_log(run_dir: Path) -> list[dict[str, Any]]:
