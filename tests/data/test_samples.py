@@ -51,6 +51,18 @@ def test_a_mirrored_sample_is_the_mirror_image_and_its_camera_projects_it_to_its
     assert torch.allclose(batch.cameras[:, None].camera_to_screen(batch.joints), batch.target_2d, atol=1e-5)
 
 
+def test_with_mirrored_copies_every_window_is_there_twice_as_it_is_and_mirrored(dataset):
+    window = {"frames_per_sample": 2, "context": (1, 1)}
+    plain = WindowSampler(dataset, flip=False, **window)
+    copies = WindowSampler(dataset, mirrored_copies=True, **window)
+    count = len(plain)
+    assert len(copies) == 2 * count
+    every, mirrored = plain.draw(torch.arange(count)), copies.draw(torch.arange(count, 2 * count))
+    assert torch.equal(copies.draw(torch.arange(count)).joints, every.joints)
+    assert torch.equal(mirrored.joints, HUMAN36M.flip(every.joints))
+    assert torch.equal(mirrored.keypoints_2d, HUMAN36M.flip(every.keypoints_2d))
+
+
 def test_pose_and_root_add_up_to_the_joints(dataset):
     batch = WindowSampler(dataset, frames_per_sample=2, context=(0, 0)).gather(
         torch.arange(4), torch.zeros(4, dtype=torch.bool)

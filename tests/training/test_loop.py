@@ -314,6 +314,27 @@ def test_by_default_an_epoch_has_an_output_frame_for_every_frame_of_the_data(dat
     ]
 
 
+def test_an_epoch_of_the_paper_on_human36m_has_as_many_steps_as_videopose3d_s():
+    assert RECIPES["paper-243"].steps_in_epoch(1_559_752) == 3047
+    assert replace(RECIPES["paper-243"], flip=False).steps_in_epoch(1_559_752) == 1523
+    assert all(recipe.mirrored_copies == (recipe.steps_per_epoch is None) for recipe in RECIPES.values())
+
+
+def test_an_epoch_with_mirrored_copies_goes_through_both_kinds_of_all_samples(dataset, tmp_path, monkeypatch):
+    drawn: list[int] = []
+    draw = WindowSampler.draw
+    monkeypatch.setattr(
+        WindowSampler, "draw", lambda sampler, indices: drawn.extend(indices.tolist()) or draw(sampler, indices)
+    )
+    config = replace(
+        CONFIG, loss=BASELINE_LOSS, frames_per_sample=1, steps_per_epoch=None, epochs=1, mirrored_copies=True
+    )
+    assert train(config, tmp_path / "run", TrainingData(dataset), None)
+    count = 2 * len(dataset.joints)
+    assert sorted(drawn[:count]) == list(range(count))
+    assert len(drawn) - count < config.batch_size
+
+
 def test_the_loss_that_is_reported_is_the_mean_over_the_steps_of_the_epoch_so_far(
     dataset, tmp_path, monkeypatch
 ):

@@ -104,6 +104,7 @@ class WindowSampler:
             over the end of its sequence, the sequence's first or last frame is repeated.
         input_space: coordinates of the 2D input.
         flip: mirror a random half of the samples left to right.
+        mirrored_copies: have every window twice among the indices, as it is and mirrored, instead.
 
     Raises:
         InputError: no sequence has as many evaluated frames in a row as a sample needs, or the input space
@@ -118,12 +119,13 @@ class WindowSampler:
         context: tuple[int, int],
         input_space: InputSpace = "screen",
         flip: bool = True,
+        mirrored_copies: bool = False,
     ) -> None:
         if input_space == "image":
             raise InputError("networks that take VideoPose3D's image coordinates cannot be trained here")
         self.frames_per_sample, self.context = frames_per_sample, context
         self.input_space: InputSpace = input_space
-        self.flip = flip
+        self.flip, self.mirrored_copies = flip, mirrored_copies
         self.keypoints_2d, self.joints = dataset.inputs(input_space), dataset.joints
         self.cameras, self.sequence = dataset.cameras, dataset.sequence_of_frames()
         self.first = dataset.starts[self.sequence]
@@ -143,18 +145,20 @@ class WindowSampler:
             )
 
     def __len__(self) -> int:
-        """The number of windows."""
-        return len(self.starts)
+        """The number of windows, of which the second half are mirrored if there are mirrored copies."""
+        return len(self.starts) * (2 if self.mirrored_copies else 1)
 
     def draw(self, indices: Int[Tensor, " batch"]) -> Batch:
-        """The windows of the given indices, mirrored at random."""
-        flip = self._random_flip(len(indices))
-        return self.gather(indices.to(self.starts.device), flip)
+        """The windows of the given indices, mirrored at random unless these say what is mirrored."""
+        indices = indices.to(self.starts.device)
+        if self.mirrored_copies:
+            return self.gather(indices % len(self.starts), indices >= len(self.starts))
+        return self.gather(indices, self._random_flip(len(indices)))
 
     def draw_random(self, count: int) -> Batch:
         """A number of windows drawn at random, mirrored at random."""
         flip = self._random_flip(count)
-        return self.gather(torch.randint(len(self), (count,)).to(self.starts.device), flip)
+        return self.gather(torch.randint(len(self.starts), (count,)).to(self.starts.device), flip)
 
     def _random_flip(self, count: int) -> Bool[Tensor, " batch"]:
         return (torch.rand(count) < (0.5 if self.flip else 0)).to(self.starts.device)

@@ -55,6 +55,7 @@ class TrainingData:
         context: tuple[int, int],
         input_space: InputSpace,
         flip: bool,
+        mirrored_copies: bool,
         randomization: DomainRandomization,
         device: torch.device,
     ) -> tuple[Sampler, WindowSampler | None]:
@@ -65,6 +66,7 @@ class TrainingData:
             context: input frames before the first and after the last output frame.
             input_space: coordinates of the 2D input that the network takes.
             flip: mirror a random half of the samples left to right.
+            mirrored_copies: draw labelled windows as they are and mirrored, instead of a random half mirrored.
             randomization: how far samples of clips are changed.
             device: the device of the batches.
 
@@ -73,7 +75,11 @@ class TrainingData:
         """
         window = {"frames_per_sample": frames_per_sample, "context": context, "flip": flip}
         labelled, unlabelled = (
-            None if each is None else WindowSampler(each.to(device), **window, input_space=input_space)
+            None
+            if each is None
+            else WindowSampler(
+                each.to(device), **window, input_space=input_space, mirrored_copies=mirrored_copies
+            )
             for each in (self.dataset, self.unlabelled)
         )
         if labelled is not None:

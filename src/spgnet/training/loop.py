@@ -243,6 +243,7 @@ def samplers_for(
         context=network.context,
         input_space=network.input_space,
         flip=config.flip,
+        mirrored_copies=config.flip and config.mirrored_copies,
         randomization=config.data.randomization,
         device=device,
     )

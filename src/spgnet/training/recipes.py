@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ BASELINE_LOSS = LossWeights(pose=1.0, trajectory=1.0, kinematic=0.0, reprojectio
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that the result of a training run depends on. The default is the paper's SPGNet.
+    """Everything that the result of a training run depends on.
 
     Raises:
         InputError: a value is out of its range.
@@ -42,7 +43,8 @@ class TrainConfig:
     epochs: int = 100
     """Epochs to train."""
     steps_per_epoch: int | None = None
-    """Steps in an epoch; by default as many as make one output frame of every frame of the data."""
+    """Steps in an epoch; by default as many as make one output frame of every frame of the data, or two with
+    mirrored copies."""
     batch_size: int = 1024
     """Output frames in a batch."""
     frames_per_sample: int = 2
@@ -62,6 +64,9 @@ class TrainConfig:
     """Largest norm of the gradient; a larger one is scaled down."""
     flip: bool = True
     """Mirror a random half of the samples."""
+    mirrored_copies: bool = False
+    """With flip, have every sample in an epoch as it is and mirrored, as VideoPose3D has, instead of mirroring
+    a random half: twice the steps."""
     seed: int = 0
     """Seed of the weights, the order of the samples, flips and dropout."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
@@ -89,6 +94,8 @@ class TrainConfig:
             errors.append(
                 f"learning_rate {self.learning_rate} must be positive, decay {self.decay} in (0, 1]"
             )
+        if self.mirrored_copies and self.data.input == "randomized":
+            errors.append("mirrored_copies is for samples of a data set, not for randomized ones")
         if self.cooldown < 0:
             errors.append(f"cooldown must not be negative, got {self.cooldown}")
         if self.weight_average is not None and not 0 < self.weight_average < 1:
@@ -113,11 +120,18 @@ class TrainConfig:
 
     def steps_in_epoch(self, frames: int) -> int:
         """Steps in an epoch over data of so many frames."""
-        return self.steps_per_epoch or max(1, frames // self.batch_size)
+        if self.steps_per_epoch is not None:
+            return self.steps_per_epoch
+        if self.flip and self.mirrored_copies:
+            return math.ceil(2 * frames / self.batch_size)
+        return max(1, frames // self.batch_size)
+
+
+_PAPER = TrainConfig(mirrored_copies=True)
 
 
 def _paper(layers: int) -> TrainConfig:
-    return TrainConfig(model=SPGNetConfig(filter_widths=(3,) * layers))
+    return replace(_PAPER, model=SPGNetConfig(filter_widths=(3,) * layers))
 
 
 _SMALL = TrainConfig(
@@ -183,7 +197,7 @@ RECIPES: dict[str, TrainConfig] = {
         weight_average=0.999,
         steps_per_draw=4,
     ),
-    "martinez": TrainConfig(model=MartinezConfig(), loss=BASELINE_LOSS, frames_per_sample=1),
+    "martinez": replace(_PAPER, model=MartinezConfig(), loss=BASELINE_LOSS, frames_per_sample=1),
     "videopose3d-243": replace(_paper(5), loss=BASELINE_LOSS, frames_per_sample=1),
 }
 """Named configurations; ``spgnet train NAME`` takes each as it is or with changes."""
