@@ -324,7 +324,9 @@ def test_an_epoch_with_mirrored_copies_goes_through_both_kinds_of_all_samples(da
     drawn: list[int] = []
     draw = WindowSampler.draw
     monkeypatch.setattr(
-        WindowSampler, "draw", lambda sampler, indices: drawn.extend(indices.tolist()) or draw(sampler, indices)
+        WindowSampler,
+        "draw",
+        lambda sampler, indices: drawn.extend(indices.tolist()) or draw(sampler, indices),
     )
     config = replace(
         CONFIG, loss=BASELINE_LOSS, frames_per_sample=1, steps_per_epoch=None, epochs=1, mirrored_copies=True

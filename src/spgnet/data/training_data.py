@@ -66,7 +66,7 @@ class TrainingData:
             context: input frames before the first and after the last output frame.
             input_space: coordinates of the 2D input that the network takes.
             flip: mirror a random half of the samples left to right.
-            mirrored_copies: draw labelled windows as they are and mirrored, instead of a random half mirrored.
+            mirrored_copies: draw labelled windows as they are and mirrored, instead.
             randomization: how far samples of clips are changed.
             device: the device of the batches.
 

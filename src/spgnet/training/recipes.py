@@ -65,8 +65,8 @@ class TrainConfig:
     flip: bool = True
     """Mirror a random half of the samples."""
     mirrored_copies: bool = False
-    """With flip, have every sample in an epoch as it is and mirrored, as VideoPose3D has, instead of mirroring
-    a random half: twice the steps."""
+    """With flip, have every sample in an epoch as it is and mirrored, as VideoPose3D has, instead of a random
+    half mirrored: twice the steps."""
     seed: int = 0
     """Seed of the weights, the order of the samples, flips and dropout."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
