@@ -161,6 +161,10 @@ def variants_now(base: TrainConfig) -> dict[str, TrainConfig]:
             "coco", "midpoint_joints", "missing_head_top", "head_offset"
         ),
         "no average of weights": replace(base, weight_average=None),
+        # Steps as long as those of the recipe:
+        "36 samples of 8 frames": replace(base, frames_per_sample=8, batch_size=36 * 8),
+        "28 samples of 16 frames, dense": replace(base, frames_per_sample=16, batch_size=28 * 16, dense=True),
+        "18 samples of 32 frames, dense": replace(base, frames_per_sample=32, batch_size=18 * 32, dense=True),
         "256 channels": replace(base, model=replace(base.model, channels=256)),
         "J = 81": replace(base, model=replace(base.model, filter_widths=(3, 3, 3, 3))),
     }

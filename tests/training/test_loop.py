@@ -23,6 +23,7 @@ from spgnet.data.training_data import TrainingData
 from spgnet.errors import InputError
 from spgnet.files import read_json
 from spgnet.models import RayNetConfig, SPGNetConfig, VideoPose3DConfig
+from spgnet.models.temporal import ConvBlock
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training import loop as training
 from spgnet.training.checkpoint import read_progress
@@ -77,6 +78,21 @@ def test_training_lowers_the_error(dataset, tmp_path):
     log = read_log(tmp_path / "run")
     assert log[-1]["loss"] < 0.5 * log[0]["loss"]
     assert log[-1]["validation_mpjpe"] < 0.8 * log[0]["validation_mpjpe"]
+
+
+def test_dense_training_shares_the_work_between_the_frames_of_a_sample(dataset, tmp_path, monkeypatch):
+    rows = []
+    block = ConvBlock.forward
+    monkeypatch.setattr(ConvBlock, "forward", lambda self, x: rows.append(x.shape[1]) or block(self, x))
+    config = replace(CONFIG, epochs=1, frames_per_sample=8, dense=True)
+    train(config, tmp_path / "dense", TrainingData(dataset), None)
+    assert max(rows) == 8 + 9 - 3  # of J + 7 = 16 input frames, the first convolution of 3 has 14 results
+    rows.clear()
+    train(replace(config, dense=False), tmp_path / "windows", TrainingData(dataset), None)
+    assert max(rows) == 3  # windows of J = 9 frames by themselves
+    losses = [read_log(tmp_path / name)[-1]["loss"] for name in ("dense", "windows")]
+    assert losses[0] != losses[1]  # the statistics of batch normalization are over other frames
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(dataset, straight, tmp_path):
@@ -664,9 +680,9 @@ def test_a_compiled_network_is_trained_and_kept_like_any_other(dataset, straight
             super().__init__()
             self._orig_mod = network
 
-        def forward(self, inputs):
+        def forward(self, inputs, dense):
             compiled.append(len(inputs))
-            return self._orig_mod(inputs)
+            return self._orig_mod(inputs, dense=dense)
 
     monkeypatch.setattr(torch, "compile", Compiled)
     machine = Machine(compiled=True)

@@ -187,7 +187,8 @@ def _train(
             )
             for step, batch in enumerate(batches_of_epoch(draws, done, machine.workers), start=done):
                 if unlabelled_sampler is None or epoch < config.unlabelled.warm_up:
-                    terms = losses.weighted_losses(model(batch.keypoints_2d), batch, config.loss)
+                    lifted = model(batch.keypoints_2d, dense=config.dense)
+                    terms = losses.weighted_losses(lifted, batch, config.loss)
                 else:
                     unlabelled = unlabelled_sampler.draw_random(samples // fabric.world_size)
                     terms = semi_supervised_losses(model, batch, unlabelled, config)
@@ -316,10 +317,10 @@ def batches_of_epoch(draws: EpochDraws, done: int, workers: int) -> Iterator[Bat
 
 
 def semi_supervised_losses(
-    model: Callable[[Tensor], LiftedPose], batch: Batch, unlabelled: Batch, config: TrainConfig
+    model: Callable[..., LiftedPose], batch: Batch, unlabelled: Batch, config: TrainConfig
 ) -> dict[str, Tensor]:
     """The losses of a step on samples with and without labels, which pass the network together."""
-    pose, root = model(torch.cat((batch.keypoints_2d, unlabelled.keypoints_2d)))
+    pose, root = model(torch.cat((batch.keypoints_2d, unlabelled.keypoints_2d)), dense=config.dense)
     count = len(batch.keypoints_2d)
     lifted = LiftedPose(pose[:count], root[:count])
     terms = losses.weighted_losses(lifted, batch, config.loss)

@@ -49,6 +49,9 @@ class TrainConfig:
     """Output frames in a batch."""
     frames_per_sample: int = 2
     """Consecutive output frames in a sample; the kinematic term compares neighbours."""
+    dense: bool = False
+    """Share the work between the output frames of a sample, which is faster if there are many
+    (``frames_per_sample``), instead of computing each by itself."""
     learning_rate: float = 1e-3
     """Adam's rate in the first epoch."""
     decay: float = 0.95
