@@ -60,6 +60,8 @@ class Ablation:
     """Folder of the runs and the results."""
     seeds: tuple[int, ...] = (0, 1)
     """Seeds of the runs."""
+    only: tuple[str, ...] = ()
+    """Names of the variants to run; by default all."""
     epochs: int = 3
     """Epochs of every run; the rate falls to a third from each to the next."""
     steps: int = 600
@@ -92,6 +94,8 @@ def main() -> None:
     rows = []
     for seed in ablation.seeds:
         for name, recipe in chosen(base).items():
+            if ablation.only and name not in ablation.only:
+                continue
             run_dir = ablation.out / f"{name.replace(' ', '-')}-seed{seed}"
             scores = trained_and_scored(replace(recipe, seed=seed), run_dir, datasets)
             rows.append({"variant": name, "seed": seed, **scores})
