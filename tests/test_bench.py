@@ -1,6 +1,7 @@
 """The speed comparison: what it runs, what it says, and that it leaves out what is not there."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from spgnet import bench
 from spgnet.bench import BenchConfig, Timing, compared, describe, load_videopose3d_code, run_bench
 from spgnet.cli.commands import parse
 from spgnet.errors import InputError
+from spgnet.models import SPGNetConfig
+from spgnet.training.recipes import TrainConfig
 
 
 @pytest.fixture
@@ -92,6 +95,31 @@ def test_the_command_writes_what_was_measured_where(small, tmp_path, capsys):
     assert result["settings"] == {"repeats": 1, "threads": 1}
     assert [timing["what"] for timing in result["timings"]] == ["Protocol 2"]
     assert "Protocol 2" in capsys.readouterr().out
+
+
+def test_operations_of_a_step_are_those_of_its_matrix_products():
+    model = SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=8, dropout=0.0)
+    recipe = TrainConfig(model=model, batch_size=32, frames_per_sample=2)
+    encoders = 2 * (3 * 8 * 8 + 8 * 8) + 8 * (51 + 3)  # weights that are used once for an output frame
+    first = 2 * 3 * (3 * 34 * 8)  # used three times, and without a gradient for their input
+    assert bench.operations_of_step(recipe) == 32 * 2 * (3 * encoders + 2 * first)
+    many = replace(recipe, frames_per_sample=16)
+    assert bench.operations_of_step(many) == bench.operations_of_step(recipe)
+    assert bench.operations_of_step(replace(many, dense=True)) < bench.operations_of_step(many)
+
+
+def test_epochs_in_nine_minutes_follow_from_operations_and_rate(monkeypatch):
+    recipe = TrainConfig(model=SPGNetConfig((3, 3), 8, 8, 0.0), batch_size=32)
+    monkeypatch.setitem(bench.RECIPES, "paper-243", recipe)
+    monkeypatch.setattr(bench, "GPU_RECIPES", {"paper-243": 320})
+    (timing,) = run_bench(BenchConfig(only=("gpu",), repeats=1))["timings"]
+    epochs = timing["notes"]["at most epochs in nine minutes of an H100"]
+    assert epochs * 10 * timing["value"] * 1e12 == pytest.approx(540 * 0.4 * 67e12)
+
+
+def test_a_step_is_timed_on_its_device():
+    recipe = TrainConfig(model=SPGNetConfig((3, 3), 8, 8, 0.0), batch_size=32)
+    assert 0 < bench.seconds_of_step(recipe, torch.device("cpu"), 3) < 10
 
 
 def test_another_folder_is_no_checkout_of_videopose3d(tmp_path):

@@ -24,6 +24,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from spgnet import metrics
 from spgnet.data.config import DataConfig
@@ -31,16 +32,22 @@ from spgnet.data.sources import load_training_data
 from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints
 from spgnet.lifting import Lifter
-from spgnet.models import RayNet, SPGNet, SPGNetConfig, build_model
+from spgnet.models import LiftingNetwork, RayNet, SPGNet, SPGNetConfig, build_model
 from spgnet.models.folded import FoldedEncoder
 from spgnet.models.streaming import SequenceStream
 from spgnet.training import losses
 from spgnet.training.loop import samplers_for
-from spgnet.training.recipes import RECIPES
+from spgnet.training.recipes import RECIPES, TrainConfig
 from spgnet.training.runs import git_commit
 
-Case = Literal["lifting", "training", "protocol2", "live", "samples", "hour", "start"]
+Case = Literal["lifting", "training", "protocol2", "live", "samples", "gpu", "hour", "start"]
 HELP = "import sys; sys.argv = ['spgnet', '--help']; from spgnet.cli import main; main()"
+GPU_RECIPES = {"paper-243": 1_559_752, "randomized-gpu": 0}
+"""Recipes for a GPU, and how many frames their data have: Human3.6M's training frames; steps_per_epoch."""
+H100_FLOPS = {"32-true": 67e12, "bf16-mixed": 989e12}
+"""Peak rates of NVIDIA's H100 SXM."""
+H100_SHARE = 0.4
+"""Of the peak, which large matrix products may reach; drawing the samples is not counted."""
 SIZES = {"J = 27, 256 channels": ((3, 3, 3), 256), "J = 243, 1024 channels": ((3, 3, 3, 3, 3), 1024)}
 
 
@@ -50,7 +57,7 @@ class BenchConfig:
 
     videopose3d: Path | None = None
     """Checkout of facebookresearch/VideoPose3D, whose networks and metric are run as they are."""
-    only: tuple[Case, ...] = ("lifting", "training", "protocol2", "live", "samples", "hour", "start")
+    only: tuple[Case, ...] = ("lifting", "training", "protocol2", "live", "samples", "gpu", "hour", "start")
     """Which cases."""
     repeats: int = 7
     """How often each program is timed; the median counts."""
@@ -320,7 +327,7 @@ def samples(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timin
         for _ in range(recipe.steps_per_draw):
             optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
-                lifted = network(batch.keypoints_2d)
+                lifted = network(batch.keypoints_2d, dense=recipe.dense)
             losses.total(losses.weighted_losses(lifted, batch, recipe.loss)).backward()
             optimizer.step()
 
@@ -328,6 +335,57 @@ def samples(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timin
     share = 100 * seconds["draw"] / (seconds["draw"] + seconds["steps"])
     step = 1000 * (seconds["draw"] + seconds["steps"]) / recipe.steps_per_draw
     yield Timing("drawing the samples, share of a step of randomized", share, "%", notes={"step ms": step})
+
+
+def gpu(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
+    """A step of the recipes for a GPU: its operations, and its time where there is a GPU."""
+    for name, frames in GPU_RECIPES.items():
+        recipe = RECIPES[name]
+        operations, steps = operations_of_step(recipe), recipe.steps_in_epoch(frames)
+        rate = H100_SHARE * H100_FLOPS[recipe.precision]
+        notes: dict[str, float] = {
+            "at most epochs in nine minutes of an H100": 540 * rate / operations / steps
+        }
+        if torch.cuda.is_available():
+            seconds = seconds_of_step(recipe, torch.device("cuda"), config.repeats)
+            notes |= {"ms a step here": 1000 * seconds, "epochs in nine minutes here": 540 / seconds / steps}
+        yield Timing(f"a training step of {name}", operations / 1e12, "TFLOP", notes=notes)
+
+
+def operations_of_step(recipe: TrainConfig) -> int:
+    """Floating-point operations of the matrix products of a training step, forward and backward."""
+    network = build_model(recipe.model).train()
+    with FlopCounterMode(display=False) as counted:
+        lifted = network(_input(recipe, network, samples=2), dense=recipe.dense)
+        (lifted.pose.sum() + lifted.root.sum()).backward()
+    return counted.get_total_flops() * (recipe.batch_size // recipe.frames_per_sample) // 2
+
+
+def seconds_of_step(recipe: TrainConfig, device: torch.device, repeats: int) -> float:
+    """Median seconds, by the clock, of a step on samples that lie on the device: all but drawing them."""
+    network = build_model(recipe.model).train().to(device)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    samples = recipe.batch_size // recipe.frames_per_sample
+    x = _input(recipe, network, samples).to(device)
+    target = torch.rand(samples, recipe.frames_per_sample, 17, 3, device=device)
+
+    def step() -> float:
+        began = time.perf_counter()
+        optimizer.zero_grad()
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
+            lifted = network(x, dense=recipe.dense)
+        (losses.pose_loss(lifted.pose, target) + lifted.root.mean()).backward()
+        optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+    return median([step() for _ in range(5 + repeats)][5:])
+
+
+def _input(recipe: TrainConfig, network: LiftingNetwork, samples: int) -> Tensor:
+    frames = network.receptive_field - 1 + recipe.frames_per_sample
+    return torch.rand(samples, frames, 17, network.input_channels)
 
 
 def hour(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
@@ -377,6 +435,7 @@ CASES: dict[Case, Callable[[BenchConfig, VideoPose3DCode | None], Iterator[Timin
     "protocol2": protocol2,
     "live": live,
     "samples": samples,
+    "gpu": gpu,
     "hour": hour,
     "start": start,
 }
