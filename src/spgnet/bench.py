@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from spgnet import metrics
 from spgnet.data.config import DataConfig
+from spgnet.data.samples import Batch
 from spgnet.data.sources import load_training_data
 from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints
@@ -36,7 +37,7 @@ from spgnet.models import LiftingNetwork, RayNet, SPGNet, SPGNetConfig, build_mo
 from spgnet.models.folded import FoldedEncoder
 from spgnet.models.streaming import SequenceStream
 from spgnet.training import losses
-from spgnet.training.loop import samplers_for
+from spgnet.training.loop import EpochDraws, batches_of_epoch, samplers_for
 from spgnet.training.recipes import RECIPES, TrainConfig
 from spgnet.training.runs import git_commit
 
@@ -310,7 +311,11 @@ def _growth(values: np.ndarray) -> float:
 
 
 def samples(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
-    """The share of drawing the samples in a step of the recipe ``randomized``, on generated motion."""
+    """The share of a step of the recipe ``randomized`` that its samples take, on generated motion.
+
+    Drawn between the steps, in processor time; and drawn ahead in another process, the time by the clock that
+    the steps wait for it.
+    """
     recipe = RECIPES["randomized"]
     network = build_model(recipe.model).train()
     assert isinstance(network, RayNet)
@@ -318,23 +323,40 @@ def samples(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timin
     sampler, _ = samplers_for(recipe, data, network, torch.device("cpu"))
     count = recipe.batch_size // recipe.frames_per_sample
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    batch = sampler.draw(torch.arange(count))
 
     def draw() -> None:
         sampler.draw(torch.arange(recipe.steps_per_draw * count))
 
-    def steps() -> None:
-        for _ in range(recipe.steps_per_draw):
-            optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
-                lifted = network(batch.keypoints_2d, dense=recipe.dense)
-            losses.total(losses.weighted_losses(lifted, batch, recipe.loss)).backward()
-            optimizer.step()
+    def step(batch: Batch) -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
+            lifted = network(batch.keypoints_2d, dense=recipe.dense)
+        losses.total(losses.weighted_losses(lifted, batch, recipe.loss)).backward()
+        optimizer.step()
 
-    seconds = compared({"draw": draw, "steps": steps}, config.repeats)
-    share = 100 * seconds["draw"] / (seconds["draw"] + seconds["steps"])
-    step = 1000 * (seconds["draw"] + seconds["steps"]) / recipe.steps_per_draw
-    yield Timing("drawing the samples, share of a step of randomized", share, "%", notes={"step ms": step})
+    batch = sampler.draw(torch.arange(count))
+    programs = {"draw": draw, "steps": lambda: [step(batch) for _ in range(recipe.steps_per_draw)]}
+    seconds = compared(programs, config.repeats)
+    total = seconds["draw"] + seconds["steps"]
+    milliseconds = 1000 * total / recipe.steps_per_draw
+    name = "drawing the samples, share of a step of randomized"
+    yield Timing(name, 100 * seconds["draw"] / total, "%", notes={"step ms": milliseconds})
+
+    steps = recipe.steps_per_draw * (2 + config.repeats)
+    draws = EpochDraws(sampler, recipe, torch.arange(len(sampler)), samples=count, steps=steps, before=0)
+    waits, works = [], []
+    batches, began = batches_of_epoch(draws, 0, workers=1), time.perf_counter()
+    for batch in batches:
+        ready = time.perf_counter()
+        step(batch)
+        waits.append(ready - began)
+        began = time.perf_counter()
+        works.append(began - ready)
+    warm = 2 * recipe.steps_per_draw
+    waited, worked = sum(waits[warm:]), sum(works[warm:])
+    milliseconds = 1000 * (waited + worked) / (steps - warm)
+    name = "waiting for samples with --machine.workers 1, share of a step of randomized"
+    yield Timing(name, 100 * waited / (waited + worked), "%", notes={"step ms": milliseconds})
 
 
 def gpu(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
