@@ -172,7 +172,64 @@ def test_tables_have_a_row_an_action_and_two_averages(result):
     assert lines[0] == "| action | MPJPE (P1) [mm] | PCK@150 [%] |"
     assert len(lines) == 2 + len(result.actions) + 2
     assert lines[-1].startswith("| mean over frames | ")
-    assert set(result.to_json()) == {"actions", "mean_over_actions", "mean_over_frames", "frames"}
+    assert set(result.to_json()) == {
+        "actions",
+        "mean_over_actions",
+        "mean_over_frames",
+        "frames",
+        "subjects",
+        "joints",
+    }
+
+
+def test_errors_of_joints_have_the_mpjpe_as_their_mean(model, dataset, result, lacking):
+    assert list(result.joints) == list(HUMAN36M.names)
+    assert sum(result.joints.values()) / 17 == pytest.approx(result.mean_over_frames["mpjpe"], rel=1e-5)
+    some = evaluate(model, lacking)
+    assert set(some.joints) == set(HUMAN36M.names) - set(GUESSED)
+    assert sum(some.joints.values()) / 14 == pytest.approx(some.mean_over_frames["mpjpe"], rel=1e-5)
+
+
+def test_results_by_subject_are_those_of_the_subject_alone(model, dataset):
+    subjects = tuple("AB"[number % 2] for number in range(len(dataset)))
+    both = replace(dataset, subjects=subjects)
+    result, alone = evaluate(model, both), evaluate(model, both.select(range(1, len(dataset), 2)))
+    assert result.subjects["B"] == pytest.approx(alone.mean_over_frames, rel=1e-4)
+    assert [label for label, _ in result.rows("subject")] == ["A", "B", "mean over frames"]
+    assert result.to_markdown(("mpjpe",), by="subject").startswith("| subject | MPJPE (P1) [mm] |")
+
+
+def test_the_error_of_a_root_as_predicted_counts_as_in_videopose3d(dataset, lacking):
+    """Its evaluation compares the predicted pose, as it is, with the pose relative to the true root."""
+    pose = dataset.joints - dataset.joints[:, :1]
+    torch.manual_seed(0)
+    predicted = pose + 0.05 * torch.randn_like(pose)
+    for data in (dataset, lacking):
+        joints = measured_joints(data)
+        apart, scale = (predicted - pose)[:, joints], (predicted * pose)[:, joints].sum((1, 2))
+        scale = scale / predicted[:, joints].square().sum((1, 2))
+        scaled = scale[:, None, None] * predicted[:, joints] - pose[:, joints]
+        values = frame_values(predicted, data, root_as_predicted=True)
+        torch.testing.assert_close(values["mpjpe"], 1000 * apart.norm(dim=-1).mean(-1))
+        torch.testing.assert_close(values["n_mpjpe"], 1000 * scaled.norm(dim=-1).mean(-1))
+        velocity = 1000 * apart[: int(data.lengths[0])].diff(dim=0).norm(dim=-1).mean(-1)
+        torch.testing.assert_close(values["velocity"][1 : int(data.lengths[0])], velocity)
+        for name in ("p_mpjpe", "pck", "auc"):
+            assert torch.equal(values[name], frame_values(predicted, data)[name])
+    relative = frame_values(predicted, dataset)["mpjpe"].mean()
+    assert abs(frame_values(predicted, dataset, root_as_predicted=True)["mpjpe"].mean() - relative) > 1
+
+
+def test_two_datasets_have_the_same_sha256_if_they_are_the_same_to_the_bit(dataset):
+    assert replace(dataset).sha256() == dataset.sha256()
+    moved = dataset.keypoints_2d.clone()
+    moved[-1, -1, -1] += 0.01
+    others = [
+        replace(dataset, keypoints_2d=moved),
+        replace(dataset, actions=("other", *dataset.actions[1:])),
+        replace(dataset, eval_mask=torch.arange(len(dataset.joints)) > 0),
+    ]
+    assert len({each.sha256() for each in (dataset, *others)}) == 4
 
 
 def test_a_table_is_markdown_with_actions_in_their_order_and_numbers_to_the_right():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -46,6 +46,8 @@ METRICS = {
     "bone_deviation": Metric("Bone deviation", "bone", "mm"),
 }
 """The metrics by their keys in stored results."""
+Grouping = Literal["action", "subject"]
+"""What results are grouped by."""
 
 
 def metric_headings(names: Sequence[str]) -> list[str]:
@@ -65,29 +67,37 @@ class Evaluation:
         mean_over_actions: mean of ``actions``, the figure that the field reports.
         mean_over_frames: mean over all evaluated frames.
         frames: number of evaluated frames.
+        subjects: mean over the evaluated frames of each subject.
+        joints: MPJPE of each joint by its name, mean over all evaluated frames, in mm.
     """
 
     actions: dict[str, dict[str, float]]
     mean_over_actions: dict[str, float]
     mean_over_frames: dict[str, float]
     frames: int
+    subjects: dict[str, dict[str, float]] = field(default_factory=dict)
+    joints: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Values for JSON, with None for NaN."""
         return _without_nan(asdict(self))
 
-    def rows(self) -> list[tuple[str, dict[str, float]]]:
-        """Label and values of each line of a table."""
-        averages = [
-            ("mean over actions", self.mean_over_actions),
-            ("mean over frames", self.mean_over_frames),
-        ]
-        return [*sorted(self.actions.items()), *averages]
+    def rows(self, by: Grouping = "action") -> list[tuple[str, dict[str, float]]]:
+        """Label and values of each line of a table by action or by subject."""
+        over_frames = ("mean over frames", self.mean_over_frames)
+        if by == "subject":
+            return [*sorted(self.subjects.items()), over_frames]
+        return [*sorted(self.actions.items()), ("mean over actions", self.mean_over_actions), over_frames]
 
-    def to_markdown(self, columns: Sequence[str] = tuple(METRICS)) -> str:
+    def to_markdown(self, columns: Sequence[str] = tuple(METRICS), *, by: Grouping = "action") -> str:
         """A Markdown table of the given metrics."""
-        rows = [[label, *(shown(values[column]) for column in columns)] for label, values in self.rows()]
-        return markdown_table(["action", *metric_headings(columns)], rows, text=(0,))
+        rows = [[label, *(shown(values[column]) for column in columns)] for label, values in self.rows(by)]
+        return markdown_table([by, *metric_headings(columns)], rows, text=(0,))
+
+    def joints_to_markdown(self) -> str:
+        """A Markdown table of the joints' errors."""
+        rows = [[name, shown(value)] for name, value in self.joints.items()]
+        return markdown_table(["joint", *metric_headings(["mpjpe"])], rows, text=(0,))
 
 
 def evaluate(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool = True) -> Evaluation:
@@ -99,19 +109,32 @@ def evaluate(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool = True) 
         flip: average with the result for the mirrored input, as is usual in the field.
 
     Raises:
-        InputError: the network takes rays, and a lens distortion cannot be inverted at some pixels.
+        InputError: the network is in training mode, or it takes rays and a lens distortion cannot be inverted
+            at some pixels.
     """
-    values = frame_values(lift_dataset(model, dataset, flip=flip), dataset)
+    return evaluate_predictions(lift_dataset(model, dataset, flip=flip), dataset, model)
+
+
+def evaluate_predictions(
+    predicted: Float[Tensor, "frames 17 3"], dataset: PoseDataset, model: LiftingNetwork
+) -> Evaluation:
+    """All metrics of what a network predicted (:func:`lift_dataset`) for a dataset."""
+    values = frame_values(predicted, dataset, root_as_predicted=model.root_as_predicted)
     if not model.has_trajectory:
         for name in ("trajectory", "reprojection"):
             values[name] = torch.full_like(values[name], torch.nan)
-    numbers = {action: number for number, action in enumerate(dict.fromkeys(dataset.actions))}
-    of_sequence = torch.tensor([numbers[action] for action in dataset.actions], device=dataset.lengths.device)
-    of_frame = of_sequence.repeat_interleave(dataset.lengths)
-    actions = {action: _means(values, of_frame == number) for action, number in numbers.items()}
-    over_actions = {name: _mean([row[name] for row in actions.values()]) for name in METRICS}
-    frames = int(dataset.eval_frames().sum())
-    return Evaluation(actions, over_actions, _means(values, of_frame >= 0), frames)
+    actions = _means_by(dataset.actions, values, dataset)
+    evaluated, joints = dataset.eval_frames(), measured_joints(dataset)
+    pose, true = _compared_poses(predicted[evaluated], dataset.joints[evaluated], model.root_as_predicted)
+    of_joints = metrics.joint_errors(pose, true)[..., -len(HUMAN36M) :].double().mean(dim=0)
+    return Evaluation(
+        actions=actions,
+        mean_over_actions={name: _mean([row[name] for row in actions.values()]) for name in METRICS},
+        mean_over_frames=_means(values, torch.ones_like(evaluated)),
+        frames=int(evaluated.sum()),
+        subjects=_means_by(dataset.subjects, values, dataset),
+        joints={HUMAN36M.names[joint]: of_joints[joint].item() for joint in joints},
+    )
 
 
 def validation_errors(model: LiftingNetwork, dataset: PoseDataset) -> dict[str, float]:
@@ -152,7 +175,7 @@ def lift_dataset(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool) -> 
 
 
 def frame_values(
-    predicted: Float[Tensor, "frames 17 3"], dataset: PoseDataset
+    predicted: Float[Tensor, "frames 17 3"], dataset: PoseDataset, *, root_as_predicted: bool = False
 ) -> dict[str, Float[Tensor, " frames"]]:
     """All metrics at every frame; NaN where a metric has no value.
 
@@ -163,14 +186,18 @@ def frame_values(
     Args:
         predicted: joints in metres, camera frame.
         dataset: the true joints, cameras and 2D input of the same frames.
+        root_as_predicted: ``predicted`` is relative to the true root, and its own root's error counts, as in
+            VideoPose3D; P-MPJPE, PCK and AUC do not differ in this.
     """
     joints, evaluated = measured_joints(dataset), dataset.eval_frames()
     counted = [joint for joint in metrics.PCK_JOINTS if joint in joints]
     pose, true = predicted[:, joints], dataset.joints[:, joints]
+    relative, true_relative = _compared_poses(pose, true, root_as_predicted)
+    share = relative.shape[1] / len(joints)
     values = {
-        "mpjpe": metrics.mpjpe(pose, true),
+        "mpjpe": share * metrics.mpjpe(relative, true_relative),
         "p_mpjpe": metrics.p_mpjpe(pose, true),
-        "n_mpjpe": metrics.n_mpjpe(pose, true),
+        "n_mpjpe": share * metrics.n_mpjpe(relative, true_relative),
         "pck": metrics.pck(predicted, dataset.joints, joints=counted),
         "auc": metrics.auc(predicted, dataset.joints, joints=counted),
         "trajectory": metrics.trajectory_error(pose, true),
@@ -180,8 +207,9 @@ def frame_values(
     for sequence in range(len(dataset)):
         frames, camera = dataset.frames_of(sequence), dataset.cameras[sequence]
         if len(pose[frames]) > 1:
-            values["velocity"][frames][1:] = metrics.velocity_error(pose[frames], true[frames])
-            values["acceleration"][frames][2:] = metrics.acceleration_error(pose[frames], true[frames])
+            compared = relative[frames], true_relative[frames]
+            values["velocity"][frames][1:] = share * metrics.velocity_error(*compared)
+            values["acceleration"][frames][2:] = share * metrics.acceleration_error(*compared)
         pixels = camera.camera_to_image(pose[frames])
         target = dataset.keypoints_2d[frames][:, joints]
         values["reprojection"][frames] = metrics.reprojection_error(pixels, target)
@@ -189,6 +217,23 @@ def frame_values(
         values["bone_deviation"][frames] = deviation[measured_bones(dataset)].mean()
     counts = {name: _counted_frames(name, evaluated) for name in values}
     return {name: value.masked_fill(~counts[name], torch.nan) for name, value in values.items()}
+
+
+def _compared_poses(
+    predicted: Float[Tensor, "frames joints 3"],
+    true: Float[Tensor, "frames joints 3"],
+    root_as_predicted: bool,
+) -> tuple[Float[Tensor, "frames compared 3"], Float[Tensor, "frames compared 3"]]:
+    """Poses for metrics that put both roots (joint 0) into one point.
+
+    If the predicted root is to stay where it is, the true root becomes joint 0 of both, ahead of the others;
+    it has no error, so that a mean over the joints is that of the others times their share.
+    """
+    if not root_as_predicted:
+        return predicted, true
+    relative = true - true[:, :1]
+    origin = torch.zeros_like(predicted[:, :1])
+    return torch.cat((origin, predicted), dim=1), torch.cat((origin, relative), dim=1)
 
 
 def _counted_frames(name: str, frames: Bool[Tensor, " frames"]) -> Bool[Tensor, " frames"]:
@@ -226,6 +271,16 @@ def _without_nan(values: Any) -> Any:
 def shown(value: float | None) -> str:
     """A value as text in a table, with one decimal; a dash if it is None or NaN."""
     return "–" if value is None or math.isnan(value) else f"{value:.1f}"
+
+
+def _means_by(
+    labels: Sequence[str], values: dict[str, Tensor], dataset: PoseDataset
+) -> dict[str, dict[str, float]]:
+    """The mean metrics of the frames of each label, of which every sequence has one."""
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+    of_sequence = torch.tensor([numbers[label] for label in labels], device=dataset.lengths.device)
+    of_frame = of_sequence.repeat_interleave(dataset.lengths)
+    return {label: _means(values, of_frame == number) for label, number in numbers.items()}
 
 
 def _means(values: dict[str, Tensor], chosen: Tensor) -> dict[str, float]:

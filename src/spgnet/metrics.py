@@ -35,7 +35,7 @@ def mpjpe(
     predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch"]:
     """MPJPE: mean per-joint position error of root-relative poses, in mm (Protocol 1 of Human3.6M)."""
-    return _joint_errors(_root_relative(predicted), _root_relative(target)).mean(-1)
+    return joint_errors(predicted, target).mean(-1)
 
 
 def p_mpjpe(
@@ -82,6 +82,13 @@ def acceleration_error(
     Accelerations are second differences; the two or more frames must be consecutive.
     """
     return _difference_error(predicted, target, order=2)
+
+
+def joint_errors(
+    predicted: Float[Tensor, "*batch joints 3"], target: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch joints"]:
+    """Error of each joint of root-relative poses, in mm; their mean is the MPJPE."""
+    return _joint_errors(_root_relative(predicted), _root_relative(target))
 
 
 def pck(
@@ -155,7 +162,7 @@ def _joint_errors(predicted: Tensor, target: Tensor) -> Tensor:
 
 def _counted_errors(predicted: Tensor, target: Tensor, joints: Sequence[int] | None) -> Tensor:
     """Root-relative distance of each joint that counts, in mm."""
-    errors = _joint_errors(_root_relative(predicted), _root_relative(target))
+    errors = joint_errors(predicted, target)
     return errors if joints is None else errors[..., list(joints)]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from spgnet import __version__
-from spgnet.cli import research
+from spgnet.cli import evaluate
 from spgnet.cli.commands import COMMANDS, parse
-from spgnet.cli.research import with_present_names
+from spgnet.cli.former_names import with_present_names
 from spgnet.data import sources
 from spgnet.errors import InputError
 from spgnet.training.recipes import RECIPES
@@ -86,7 +86,7 @@ def test_bad_input_gives_one_line_and_leaves_nothing(spgnet, tmp_path, arguments
         (["train", "demo", "--epochs", "0"], ["epochs must be at least 1"]),
         (["train", "demo", "--loss.pose", "-1"], ["finite and not negative"]),
         (["train", "demo", "--filter-widths", "2"], ["odd and positive"]),
-        (["evaluate"], ["PATH", "spgnet evaluate --help"]),
+        (["evaluate"], ["WEIGHTS", "spgnet evaluate --help"]),
         (["evaluate", "runs/demo", "--colour", "red"], ["--colour", "spgnet evaluate --help"]),
         (["lift", "walk.npz", "--format", "nonsense"], ["nonsense", "openpose"]),
         (["nothing"], ["nothing", *COMMANDS]),
@@ -105,7 +105,7 @@ def test_a_fault_of_the_package_is_not_printed_as_the_user_s(spgnet, monkeypatch
     def broken(*arguments: object) -> None:
         raise fault
 
-    monkeypatch.setattr(research, "load_weights", broken)
+    monkeypatch.setattr(evaluate, "find_weights", broken)
     with pytest.raises(type(fault)) as raised:
         spgnet("evaluate", "runs/demo")
     assert raised.value is fault

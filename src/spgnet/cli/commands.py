@@ -43,8 +43,8 @@ COMMANDS = {
         "Train a network by a named recipe, as it is or with changes, and leave a run folder.",
     ),
     "evaluate": Command(
-        "spgnet.cli.research",
-        "Evaluate the best weights of a run by every metric: a table, and JSON and Markdown files.",
+        "spgnet.cli.evaluate",
+        "Evaluate a network by every metric: a table, and JSON and Markdown files.",
     ),
     "reproduce": Command(
         "spgnet.cli.research",
@@ -80,10 +80,11 @@ def parse(arguments: list[str]) -> Callable[[], None]:
         return _print_help(arguments)
     name, *options = arguments
     module = import_module(COMMANDS[name].module)
-    if name == "train":
-        options = module.with_present_names(options)
-    elif name == "evaluate":
-        options = module.with_present_input(options)
+    if name in ("train", "evaluate"):
+        from spgnet.cli import former_names  # which loads what the other commands do not need
+
+        present = former_names.with_present_names if name == "train" else former_names.with_present_input
+        options = present(options)
     return tyro.cli(
         _deferred(getattr(module, f"{name.replace('-', '_')}_command")),
         prog=f"spgnet {name}",

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from spgnet.capture.people import ProgressCallback
-from spgnet.evaluation import METRICS, Evaluation, shown
+from spgnet.evaluation import METRICS, Evaluation, Grouping, shown
 
 if TYPE_CHECKING:  # the loop loads lightning-fabric, which only training needs
     from spgnet.training.loop import LogCallback
@@ -71,12 +71,21 @@ def training_progress(steps: int) -> Iterator[tuple[LogCallback, LogCallback]]:
         yield on_step, on_epoch
 
 
-def evaluation_table(result: Evaluation) -> Table:
+def evaluation_table(result: Evaluation, title: str, *, by: Grouping) -> Table:
     """Results as a table for the terminal."""
-    table = Table("action", title=f"{result.frames} frames", box=box.SIMPLE, padding=(0, 0), show_edge=False)
+    table = Table(by, title=title, box=box.SIMPLE, padding=(0, 0), show_edge=False)
     for metric in METRICS.values():
         unit = metric.unit.replace("frame", "f")
         table.add_column(f"{metric.heading}\n{unit}", justify="right", no_wrap=True)
-    for label, values in result.rows():
+    for label, values in result.rows(by):
         table.add_row(label, *(shown(values[name]) for name in METRICS))
+    return table
+
+
+def joint_table(result: Evaluation) -> Table:
+    """The joints' errors as a table for the terminal."""
+    table = Table("joint", box=box.SIMPLE, padding=(0, 0), show_edge=False)
+    table.add_column("P1\nmm", justify="right")
+    for name, value in result.joints.items():
+        table.add_row(name, shown(value))
     return table

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -111,6 +112,12 @@ class PoseDataset:
             visible=None if self.visible is None else self.visible.to(device),
         )
 
+    def sha256(self) -> str:
+        """A SHA-256 of the values, which two datasets share if they are the same to the bit."""
+        optional = (each for each in (self.eval_mask, self.visible) if each is not None)
+        labels = repr((self.fps, self.names, self.subjects, self.actions, self.unmeasured_joints))
+        return tensors_sha256((self.joints, self.keypoints_2d, self.lengths, *optional), labels)
+
     def select(self, sequences: Sequence[int]) -> PoseDataset:
         """Some of the sequences, in the given order."""
         ranges = [self.frames_of(sequence) for sequence in sequences]
@@ -168,6 +175,15 @@ class PoseDataset:
         return labelled, replace(
             others, joints=torch.full_like(others.joints, torch.nan), unmeasured_joints=()
         )
+
+
+def tensors_sha256(tensors: Iterable[Tensor], labels: str) -> str:
+    """A SHA-256 of tensors and of what they are called."""
+    digest = hashlib.sha256(labels.encode())
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()
 
 
 def project_clips(

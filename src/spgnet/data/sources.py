@@ -125,6 +125,19 @@ def load_training_data(data: DataConfig) -> TrainingData:
     return TrainingData(labelled, unlabelled + unknown)
 
 
+def kind_of_motion(data: DataConfig) -> str:
+    """What moves, in one word."""
+    return "recorded" if data.takes else "captured" if data.motion else "procedural"
+
+
+def whole_split(data: DataConfig, split: Split) -> tuple[str, int] | None:
+    """The data set and the number of frames of its whole split, where the field reports it."""
+    if data.takes is None:
+        return None
+    known = find_format(data.takes)
+    return (known.name, known.frames[split]) if split in known.frames else None
+
+
 def check_data(path: Path) -> tuple[str, DatasetReport]:
     """What a data set or a folder of motion is called, what is there, and everything that is wrong.
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spgnet.data.dataset import PoseDataset
+from spgnet.data.dataset import PoseDataset, tensors_sha256
 from spgnet.data.samples import RandomizedSampler, Sampler, WindowSampler
 from spgnet.errors import InputError
 from spgnet.geometry.motion_clip import MotionClip
@@ -40,6 +40,12 @@ class TrainingData:
     def frames(self) -> int:
         """Frames of the dataset or of the clips."""
         return sum(map(len, self.clips)) if self.dataset is None else len(self.dataset.joints)
+
+    def sha256(self) -> str:
+        """A SHA-256 of the values, which two training sets share if they are the same to the bit."""
+        datasets = [each.sha256() for each in (self.dataset, self.unlabelled) if each is not None]
+        labels = repr((datasets, [(clip.name, clip.fps) for clip in self.clips], self.clip_weights))
+        return tensors_sha256((clip.joints for clip in self.clips), labels)
 
     @property
     def mean_root(self) -> Float[Tensor, " 3"]:

@@ -239,4 +239,4 @@ def _split_fact(split: Split, motion: Sequences) -> str:
     )
 
 
-HUMAN36M_FORMAT = DatasetFormat("Human3.6M", _recognises, _load, _check)
+HUMAN36M_FORMAT = DatasetFormat("Human3.6M", _recognises, _load, _check, frames={"test": TEST_FRAMES})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from jaxtyping import Bool, Float
@@ -118,9 +119,11 @@ class DatasetFormat(NamedTuple):
             empty list where the data set has no such split. Raises a one-line InputError that names the file
             and its errors; if it lacks the detector, one that lists those that it has.
         check: a report of the contents and of all errors.
+        frames: of a whole split in all cameras, where the field reports their number.
     """
 
     name: str
     recognises: Callable[[Path], bool]
     load: Callable[[Path, Split, str | None], list[Take]]
     check: Callable[[Path], DatasetReport]
+    frames: Mapping[Split, int] = MappingProxyType({})

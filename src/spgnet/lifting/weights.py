@@ -51,6 +51,11 @@ def load_weights(name: str | Path) -> tuple[RayNet, str]:
     Raises:
         InputError: there are no such weights, the file is damaged, or its network does not take rays.
     """
+    if Path(name).suffix == ".bin":
+        raise InputError(
+            f"{name}: a checkpoint of VideoPose3D takes no rays, so it cannot lift for any camera; it can be "
+            f"evaluated: spgnet evaluate {name}"
+        )
     file = weights_file(name)
     with as_file(file) as path:
         shipped = str(name) in read_manifest()

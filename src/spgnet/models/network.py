@@ -53,6 +53,8 @@ class LiftingNetwork(nn.Module):
         context: how many of these come before and after the output frame.
         chunk: output frames of a sequence to compute at once; fewer where each needs much memory.
         has_trajectory: whether the root is predicted; weights of other projects may come without.
+        root_as_predicted: the pose's own root is what the network predicts for it, instead of zero, and
+            counts in the errors of the pose; for weights of other projects alone.
         trajectory: the module that predicts the root; its output layer is its attribute ``head``.
     """
 
@@ -61,6 +63,7 @@ class LiftingNetwork(nn.Module):
     context: tuple[int, int]
     chunk: int = 4096
     has_trajectory: bool = True
+    root_as_predicted: bool = False
     trajectory: nn.Module
 
     @property

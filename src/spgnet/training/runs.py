@@ -206,12 +206,17 @@ def _environment() -> dict[str, Any]:
     packages = ("spgnet", "torch", "lightning-fabric", "numpy")
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": run_command(),
         "commit": git_commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         **{name: version(name) for name in packages},
     }
+
+
+def run_command() -> list[str]:
+    """The command line of this process."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]
 
 
 @cache

@@ -73,14 +73,16 @@ class VideoPose3D(LiftingNetwork):
     Attributes:
         config: its configuration.
         has_trajectory: whether the root is predicted. Without, it is zero.
+        root_as_predicted: whether the pose keeps the root that the network predicts for it.
     """
 
     input_space = "image"
     as_human36m: Tensor
 
-    def __init__(self, config: VideoPose3DConfig) -> None:
+    def __init__(self, config: VideoPose3DConfig, *, root_as_predicted: bool = False) -> None:
         super().__init__()
         self.config, self.has_trajectory = config, config.trajectory
+        self.root_as_predicted = root_as_predicted
         self.receptive_field, self.context = config.receptive_field, config.context
         shared = {"filter_widths": config.filter_widths, "dropout": config.dropout, "causal": config.causal}
         inputs, outputs = 2 * INPUT_JOINTS, 3 * OUTPUT_JOINTS[config.joints]
@@ -99,7 +101,8 @@ class VideoPose3D(LiftingNetwork):
         pose, root = self.pose(features, dense=dense), self.trajectory(features, dense=dense)
         if self.config.joints == "humaneva15":
             pose = (self.as_human36m @ pose.unflatten(-1, (-1, 3))).flatten(2)
-        return LiftedPose(root_relative(pose), root.unsqueeze(-2))
+        joints = pose.unflatten(-1, (-1, 3)) if self.root_as_predicted else root_relative(pose)
+        return LiftedPose(joints, root.unsqueeze(-2))
 
     def init_root_bias(self, root: Float[Tensor, " 3"]) -> None:
         """Make a fresh network predict roots near this point, in metres, in the camera frame.
@@ -147,6 +150,7 @@ def load_videopose3d(
     *,
     causal: bool = False,
     keypoints: InputJoints = "human36m17",
+    root_as_predicted: bool = False,
 ) -> VideoPose3D:
     """The network of a checkpoint of VideoPose3D, in evaluation mode.
 
@@ -158,6 +162,8 @@ def load_videopose3d(
         causal: whether it was trained with ``--causal``, which the file does not say.
         keypoints: the order of the 2D joints it was trained on, which the file does not say either:
             ``"coco17"`` for the detections by Detectron without fine-tuning.
+        root_as_predicted: keep the root that the network predicts for the pose, whose error VideoPose3D's
+            evaluation counts, and leave out the trajectory.
 
     Raises:
         InputError: the file is missing or damaged, names what no weights need, or holds no such network.
@@ -166,6 +172,8 @@ def load_videopose3d(
     with prefix_errors(path):
         checkpoint = _read_checkpoint(Path(path))
         pose, trajectory = (_weights(path, checkpoint, key) for key in ("model_pos", "model_traj"))
+        if root_as_predicted:
+            trajectory = None
         if pose is None:
             raise InputError(f"{path}: holds no model_pos, the weights of VideoPose3D's network")
         config = _config(path, pose, trajectory, causal, keypoints)
@@ -174,7 +182,7 @@ def load_videopose3d(
         _converted(shapes.pose, pose)
         if trajectory is not None:
             _converted(shapes.trajectory, trajectory)
-        model = VideoPose3D(config)
+        model = VideoPose3D(config, root_as_predicted=root_as_predicted)
         model.pose.load_state_dict(_converted(model.pose, pose))
         if trajectory is not None:
             model.trajectory.load_state_dict(_converted(model.trajectory, trajectory))
