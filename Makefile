@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 
 ORACLES ?= .oracles
 
-.PHONY: demo test test-faults fuzz locked lint oracles clean
+.PHONY: demo app test test-faults fuzz locked lint oracles clean
 
 demo: $(VENV)/.ready
 	$(BIN)/spgnet demo
+
+app: $(VENV)/.ready
+	$(BIN)/spgnet app
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest

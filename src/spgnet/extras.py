@@ -7,7 +7,7 @@ from types import ModuleType
 
 from spgnet.errors import InputError
 
-_TITLES = {"PIL": "Pillow", "av": "PyAV", "cv2": "OpenCV", "tensorboard": "TensorBoard"}
+_TITLES = {"PIL": "Pillow", "av": "PyAV", "cv2": "OpenCV", "gradio": "Gradio", "tensorboard": "TensorBoard"}
 """What libraries are called that are imported under another name."""
 _HEADLESS = "pip install 'spgnet[video-headless]' and then pip install --no-deps rtmlib"
 

@@ -17,6 +17,8 @@ FACTOR = "SPGNET_LIMIT_FACTOR"
 
 LARGEST_TEXT = 2**30
 """Bytes of a text file: several hours of keypoints of the whole body as JSON."""
+LARGEST_UPLOAD, LONGEST_UPLOAD = 2**31, 600.0
+"""Bytes and seconds of a file that is dropped into the app."""
 LARGEST_SETTINGS = 10_000_000
 """Bytes of a text file that holds a camera, a configuration or choices."""
 ALWAYS_UNPACKED, MOST_EXPANSION, LARGEST_ARRAYS = 2**26, 64, 2**32
@@ -72,8 +74,8 @@ def check_unpacked_size(size: int, stored: int) -> None:
         )
 
 
-def check_text_size(path: Path, largest: int = LARGEST_TEXT) -> None:
-    """Refuse a text file that is larger than any of its kind.
+def check_file_size(path: Path, largest: int = LARGEST_TEXT) -> None:
+    """Refuse a file that is larger than any of its kind, by default than a text file.
 
     Args:
         path: the file.
@@ -87,6 +89,20 @@ def check_text_size(path: Path, largest: int = LARGEST_TEXT) -> None:
     if size > limit:
         raise InputError(
             f"it has {_mebibytes(size)} MiB, expected at most {_mebibytes(limit)} of such a file "
+            f"({FACTOR}, an environment variable, raises the limit)"
+        )
+
+
+def check_duration(seconds: float, longest: float) -> None:
+    """Refuse a clip that is longer than allowed.
+
+    Raises:
+        InputError: it is. The message does not name the file.
+    """
+    limit = limit_factor() * longest
+    if seconds > limit:
+        raise InputError(
+            f"it is {seconds / 60:.1f} minutes long, expected at most {limit / 60:.4g} "
             f"({FACTOR}, an environment variable, raises the limit)"
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from spgnet.errors import InputError, one_line
-from spgnet.limits import DEEPEST, LARGEST_TEXT, LONGEST_NUMBER, check_text_size
+from spgnet.limits import DEEPEST, LARGEST_TEXT, LONGEST_NUMBER, check_file_size
 
 
 def read_text(path: Path, prefix: str = "", *, largest: int = LARGEST_TEXT) -> str:
@@ -20,13 +20,13 @@ def read_text(path: Path, prefix: str = "", *, largest: int = LARGEST_TEXT) -> s
     Args:
         path: the file.
         prefix: put before the message of an error.
-        largest: bytes that it may have; :func:`spgnet.limits.check_text_size`.
+        largest: bytes that it may have; :func:`spgnet.limits.check_file_size`.
 
     Raises:
         InputError: it is no text, or too large.
         OSError: it cannot be read.
     """
-    check_text_size(path, largest)
+    check_file_size(path, largest)
     content = path.read_bytes()
     encodings = ["utf-8-sig"]
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):

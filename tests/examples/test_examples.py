@@ -12,6 +12,7 @@ import torch
 import spgnet
 from capture.conftest import SimulatedDetector
 from lifting.people import detected_as, filmed
+from spgnet.app import AppConfig
 from spgnet.capture import people
 from spgnet.cli.commands import parse
 from spgnet.data import sources
@@ -139,3 +140,10 @@ def test_lift_with_onnxruntime_and_numpy_alone(run):
     keypoints = Keypoints(points, "coco17", timestamps=np.arange(9) / 30, image_size=(1920, 1080))
     motion = Lifter.from_pretrained().lift(keypoints, camera=camera, smoothing=0.0)
     np.testing.assert_allclose(np.load("joints.npy"), motion.joints, atol=1e-4)
+
+
+def test_the_app_on_a_hub_is_for_everybody_and_opens_no_browser(run, monkeypatch):
+    started: list[AppConfig] = []
+    monkeypatch.setattr("spgnet.app.run_app", started.append)
+    run("10_app_on_a_hub.py")
+    assert started == [AppConfig(out=Path("results"), host="0.0.0.0", browser=False)]

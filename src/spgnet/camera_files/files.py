@@ -25,7 +25,7 @@ from spgnet.files import read_npz, write_text
 from spgnet.geometry.camera import Camera, fit_to_image, opencv_camera
 from spgnet.geometry.image_rotation import ImageRotation, rotated_camera, rotated_size
 from spgnet.keypoints import Keypoints
-from spgnet.limits import LARGEST_SETTINGS, check_text_size
+from spgnet.limits import LARGEST_SETTINGS, check_file_size
 from spgnet.text import parse_toml_text, read_text
 
 _KNOWN = (
@@ -144,7 +144,7 @@ def _read(path: Path, name: str | None) -> Calibration:
     if start == b"PK\x03\x04":
         return calibration_from_keys(read_npz(path))
     try:
-        check_text_size(path, LARGEST_SETTINGS)
+        check_file_size(path, LARGEST_SETTINGS)
     except InputError as error:
         raise InputError(f"not a camera file: {error}; known are {_KNOWN}") from None
     if path.suffix == ".bin":

@@ -54,6 +54,7 @@ def lift(
     detect_every: DetectEvery = "auto",
     detector: Detector | Path | str | None = None,
     device: str = "cpu",
+    found: DetectedPeople | None = None,
     on_progress: ProgressCallback | None = None,
     on_detected: Callable[[DetectedPeople], None] | None = None,
 ) -> list[Motion]:
@@ -102,6 +103,8 @@ def lift(
         detector: finds 2D keypoints in pictures; by default the package's, which is fetched once. A path is
             the folder of the two ONNX files of the latter.
         device: PyTorch's name of what lifts: ``cpu``, ``cuda`` or ``mps``. A :class:`Lifter` has its own.
+        found: the people whom :func:`spgnet.capture.find_people` found in the source with the same options:
+            they are not looked for again.
         on_progress: called with what is being done, how much of it is done, and how much there is (None if
             that is not known).
         on_detected: called with everybody who was found, before they are lifted, such as to keep their 2D
@@ -129,20 +132,21 @@ def lift(
         raise InputError(f"{source} is no file; webcams are lifted live: spgnet lift {source} --live")
     report = on_progress or ignore_progress
     lifter = weights if isinstance(weights, Lifter) else Lifter.from_pretrained(weights, device=device)
-    found = find_people(
-        source,
-        camera=camera,
-        camera_name=camera_name,
-        field_of_view=field_of_view,
-        fps=fps,
-        image_size=image_size,
-        keypoint_set=keypoint_set,
-        format=format,
-        rotate=rotate,
-        detect_every=detect_every,
-        detector=detector,
-        on_progress=report,
-    )
+    if found is None:
+        found = find_people(
+            source,
+            camera=camera,
+            camera_name=camera_name,
+            field_of_view=field_of_view,
+            fps=fps,
+            image_size=image_size,
+            keypoint_set=keypoint_set,
+            format=format,
+            rotate=rotate,
+            detect_every=detect_every,
+            detector=detector,
+            on_progress=report,
+        )
     if on_detected is not None:
         on_detected(found)
     people, motions = found.select(person).people, []

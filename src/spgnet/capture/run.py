@@ -35,12 +35,18 @@ class CaptureResult:
     remarks: list[str] = field(default_factory=list)
 
 
-def run_capture(config: CaptureConfig, report: ProgressCallback = ignore_progress) -> CaptureResult:
+def run_capture(
+    config: CaptureConfig,
+    report: ProgressCallback = ignore_progress,
+    found: DetectedPeople | None = None,
+) -> CaptureResult:
     """Lift the people of a video or a keypoint file by :func:`spgnet.lift`, and write the results.
 
     Args:
         config: what to do.
         report: called with what is being done, how much of it is done, and how much there is.
+        found: the people whom :func:`spgnet.capture.find_people` found with the options of ``config``: they
+            are not looked for again.
 
     Raises:
         InputError: the input, the camera or the weights cannot be used, or nobody is there; the message is
@@ -79,6 +85,7 @@ def run_capture(config: CaptureConfig, report: ProgressCallback = ignore_progres
             detect_every=config.detect_every,
             detector=config.detector_dir,
             device=config.accelerator,
+            found=found,
             on_progress=report,
             on_detected=keep,
         )

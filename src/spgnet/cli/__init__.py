@@ -1,4 +1,4 @@
-"""The command line: ``spgnet lift | export | view | demo | train | evaluate | reproduce | data``."""
+"""The command line: ``spgnet lift | export | view | app | demo | train | evaluate | reproduce | data``."""
 
 from __future__ import annotations
 

@@ -34,6 +34,10 @@ COMMANDS = {
         "spgnet.cli.motion",
         "Look at lifted motions in the browser: play, scrub, turn; or write a page that works offline.",
     ),
+    "app": Command(
+        "spgnet.cli.motion",
+        "Drop videos into a page in the browser, and get their motion there; files stay on this machine.",
+    ),
     "demo": Command(
         "spgnet.cli.motion",
         "Lift a sample video, and write its motion, a page, an overlay video and a BVH file.",

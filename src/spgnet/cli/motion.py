@@ -1,4 +1,4 @@
-"""The practitioner's commands: ``spgnet lift | export | view | demo``."""
+"""The practitioner's commands: ``spgnet lift | export | view | app | demo``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from spgnet.app import AppConfig, run_app
 from spgnet.capture import CaptureConfig, CaptureResult, run_capture
 from spgnet.capture.live import run_live
 from spgnet.capture.outputs import path_errors, report_each
@@ -169,6 +170,11 @@ def _shown_images(motions: Sequence[Motion]) -> ImageBudget:
     first = min(motion.timestamps[0] for motion in motions)
     last = max(motion.timestamps[-1] for motion in motions)
     return ImageBudget(per_second=SHOWN_IMAGES / float(last - first + 2), megabytes=SHOWN_MEGABYTES)
+
+
+def app_command(config: tyro.conf.OmitArgPrefixes[AppConfig]) -> None:
+    """Drop videos into a page in the browser, and get their motion there; files stay on this machine."""
+    run_app(config)
 
 
 def demo_command(config: tyro.conf.OmitArgPrefixes[DemoConfig]) -> None:

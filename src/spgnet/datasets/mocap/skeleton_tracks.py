@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from spgnet.errors import InputError
 from spgnet.geometry.kinematics import forward_kinematics, sum_bones
-from spgnet.limits import check_text_size, check_unpacked_size
+from spgnet.limits import check_file_size, check_unpacked_size
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def read_lines(path: Path) -> list[str]:
         InputError: the file cannot be read, holds no text or is too large.
     """
     try:
-        check_text_size(path)
+        check_file_size(path)
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None

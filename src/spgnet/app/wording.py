@@ -1,0 +1,174 @@
+"""What the app says: results, warnings and progress in plain words, with its controls in place of flags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from spgnet.app.jobs import Progress
+from spgnet.camera_files import IntrinsicsSource
+from spgnet.capture.run import missing_parts, path_length
+from spgnet.errors import InputError
+from spgnet.lifting import Motion
+
+_CONTROLS = (
+    (r"try --rotate 90\b", 'choose "a quarter turn clockwise" under Turn the picture'),
+    (r"try --rotate 180\b", 'choose "upside down" under Turn the picture'),
+    (r"try --rotate 270\b", 'choose "a quarter turn counter-clockwise" under Turn the picture'),
+    (r" \(--force, force=True: lift all the same\)", ""),
+    (r"--?keypoint[-_]set\b", "Keypoint set"),
+    (r"--?image[-_]size\b", "Size of the picture"),
+    (r"--?camera[-_]name\b", "Name of the camera"),
+    (r"--camera\b", "Camera file"),
+    (r"--height\b", "Height"),
+    (r"--fps\b", "True frame rate"),
+    (r"--?field[-_]of[-_]view\b", "Field of view"),
+    (r"\bkeypoint_set\b", "Keypoint set"),
+    (r"\bimage_size\b", "Size of the picture"),
+    (r"\bcamera_name\b", "Name of the camera"),
+    (r"\bheight is of one person; choose one by person\b", "the height is that of one person: choose one"),
+)
+"""What messages call the options of the command line, and what the app calls them."""
+
+STAGES = {
+    "": "Starting",
+    "starting": "Starting",
+    "stopping": "Stopping",
+    "detecting": "Looking for people in the video",
+    "making pictures of the people": "Making pictures of the people",
+    "lifting": "Working out the 3D motion",
+    "writing the page": "Writing the 3D page",
+    "drawing the overlay": "Drawing the overlay video",
+}
+"""What the app calls what a job does."""
+
+FILES = (
+    ("bvh", "BVH", "Blender, Maya, MotionBuilder, Cinema 4D"),
+    ("glb", "glTF, one file (GLB)", "Blender, Unity, Godot, 3D viewers"),
+    ("gltf", "glTF, as text", "web viewers"),
+    ("csv", "Table (CSV)", "Excel and other spreadsheets: positions and joint angles"),
+    ("mot", "Joint angles (MOT)", "OpenSim"),
+    ("sto", "Joint angles (STO)", "OpenSim"),
+    ("trc", "Markers (TRC)", "OpenSim, Pose2Sim"),
+    ("c3d", "Markers (C3D)", "biomechanics software"),
+    ("json", "JSON", "programs of your own"),
+    ("npz", "NumPy (NPZ)", "Python; spgnet opens it again"),
+    ("html", "3D page", "any browser, without a network"),
+    ("mp4", "Overlay video", "any player"),
+)
+"""Suffixes of the files of a result, what they are called and what they are for, in the order of the list."""
+
+
+def plain(message: str, folder: str = "") -> str:
+    """A message for the page: without the folder of the uploads, and with the app's words for options."""
+    if folder:
+        message = message.replace(f"{folder.rstrip('/')}/", "")
+    for pattern, words in _CONTROLS:
+        message = re.sub(pattern, words, message)
+    first = message.partition(" ")[0]
+    return message[:1].upper() + message[1:] if first.isalpha() else message  # and not a file's name
+
+
+def notes(motions: Sequence[Motion]) -> list[str]:
+    """What a user should know of a result, a sentence each, the most serious first."""
+    lines = []
+    for motion in motions:
+        who = f"Person {motion.track}: " if len(motions) > 1 else ""
+        found = [] if motion.quality is None else motion.quality.warnings()
+        lines += [plain(f"{who}{line}") for line in found]
+        lines += [plain(line) for line in missing_parts(motion, "auto")]
+    lines += [plain(remark) for motion in motions for remark in motion.remarks]
+    if motions[0].intrinsics_source is IntrinsicsSource.ASSUMED:
+        lines.append(
+            "The camera's lens is not known and was assumed: sizes and distances can all be too large or too "
+            "small by the same factor. Give the person's height, or a camera file, to have true metres."
+        )
+    return list(dict.fromkeys(lines))
+
+
+def facts(motions: Sequence[Motion]) -> str:
+    """A result in one line: how long, how many people, how far they went."""
+    motion = motions[0]
+    seconds = float(np.ptp(motion.timestamps))
+    parts = [
+        f"{seconds:.1f} seconds",
+        f"{len(motion)} frames at {motion.fps:.0f} per second",
+    ]
+    if len(motions) > 1:
+        parts.append(f"{len(motions)} people")
+    else:
+        if motion.quality is not None:
+            parts.append(f"height {motion.quality.height:.2f} m")
+        parts.append(f"moved {path_length(motion):.1f} m")
+    return ", ".join(parts)
+
+
+def parse_height(text: str) -> float | None:
+    """A height in metres, from ``1.78``, ``1,78 m``, ``178 cm`` or ``5'10"``; None if there is none.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    text = text.strip().lower()
+    if not text:
+        return None
+    feet = re.fullmatch(r"(\d)\s*(?:'|’|′|ft)\s*(?:(\d{1,2}(?:\.\d+)?)\s*(?:\"|”|″|''|in)?)?", text)
+    if feet:
+        return (int(feet[1]) * 12 + float(feet[2] or 0)) * 0.0254
+    metric = re.fullmatch(r"(\d{1,3}(?:[.,]\d+)?)\s*(m|cm)?", text)
+    if metric is None:
+        raise InputError(f"the height is {text[:20]!r}, expected something like 1.78 m, 178 cm or 5'10\"")
+    value = float(metric[1].replace(",", "."))
+    return value / 100 if metric[2] == "cm" or (metric[2] is None and value > 3) else value
+
+
+def parse_number(text: str, what: str) -> float | None:
+    """A number, with a point or a comma; None if there is none. ``what`` it is stands in the message.
+
+    Raises:
+        InputError: it is no number.
+    """
+    if not text.strip():
+        return None
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        raise InputError(f"{what} is {text[:20]!r}, expected a number") from None
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """Width and height in pixels, from ``1920 x 1080``; None if there is none.
+
+    Raises:
+        InputError: it is not of that form.
+    """
+    if not text.strip():
+        return None
+    numbers = re.fullmatch(r"\s*(\d{1,5})\s*(?:x|×|,|\s|\*)\s*(\d{1,5})\s*", text.lower())
+    if numbers is None:
+        raise InputError(f"the size of the picture is {text[:20]!r}, expected something like 1920 x 1080")
+    return int(numbers[1]), int(numbers[2])
+
+
+def stage_text(progress: Progress) -> str:
+    """What a job does, in words."""
+    if progress.waiting:
+        others = "another video" if progress.waiting == 1 else f"{progress.waiting} other videos"
+        return f"Waiting for {others}, then it is your turn"
+    person = re.fullmatch(r"lifting person (\d+)", progress.stage)
+    if person:
+        return f"{STAGES['lifting']} of person {person[1]}"
+    return STAGES.get(progress.stage, progress.stage[:1].upper() + progress.stage[1:])
+
+
+def time_left(seconds: float | None) -> str:
+    """A duration in rounded words; empty if it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 5:
+        return "a few seconds left"
+    if seconds < 90:
+        return f"about {5 * round(seconds / 5)} seconds left"
+    return f"about {round(seconds / 60)} minutes left"

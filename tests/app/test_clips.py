@@ -1,0 +1,127 @@
+"""From dropped files to results, without a browser."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from capture.conftest import clip, spgnet, video  # noqa: F401
+from spgnet.app.clips import ClipOptions, Tools, find_clip, lift_clip
+from spgnet.app.config import AppConfig
+from spgnet.app.jobs import Cancelled
+from spgnet.app.markup import files_html, people_html, summary_html
+from spgnet.app.results import ResultsFolder, result_files, result_motions
+from spgnet.app.sessions import Sessions
+from spgnet.errors import InputError
+from spgnet.limits import FACTOR
+
+TOOLS = Tools(weights="w.safetensors")
+
+
+def ignore(stage: str, done: int, total: int | None) -> None:
+    pass
+
+
+def find(path: Path, **options):
+    return find_clip(path, ClipOptions(**options), TOOLS, ignore)
+
+
+def test_a_keypoint_file_becomes_a_result_with_every_file(spgnet, clip, tmp_path):  # noqa: F811
+    found = find(clip)
+    assert (found.error, [picture.track for picture in found.pictures]) == ("", [1])
+    assert found.pictures[0].jpeg is None
+    assert len(found.pictures[0].bones) == 16
+    results = ResultsFolder(tmp_path / "results")
+    name = lift_clip(found, [1], results, TOOLS, ignore, height=1.9)
+    folder = results.find(name)
+    assert {path.name for path in result_files(folder)} == {
+        *(
+            f"motion.{suffix}"
+            for suffix in ["npz", "json", "csv", "bvh", "trc", "c3d", "mot", "sto", "glb", "gltf"]
+        ),
+        "page.html",
+        "overlay.mp4",
+    }
+    (motion,) = result_motions(folder)
+    assert motion.quality.height == pytest.approx(1.9, abs=0.01)
+    assert "height 1.90 m" in summary_html([motion])
+    listed = files_html(name, folder, str(folder))
+    assert all(path.name in listed for path in result_files(folder))
+
+
+def test_a_video_is_detected_once_and_shows_its_people(spgnet, video, tmp_path):  # noqa: F811
+    stages = []
+    found = find_clip(video, ClipOptions(), TOOLS, lambda stage, done, total: stages.append(stage))
+    assert found.pictures[0].jpeg[:2] == b"\xff\xd8"
+    assert "detecting" in stages
+    assert people_html([found]).count("checked") == 1
+    stages.clear()
+    results = ResultsFolder(tmp_path / "results")
+    lift_clip(found, [1], results, TOOLS, lambda stage, done, total: stages.append(stage))
+    assert "detecting" not in stages
+    assert "drawing the overlay" in stages
+
+
+@pytest.mark.parametrize("stage", ["lifting", "drawing the overlay"])
+def test_a_job_that_is_cancelled_leaves_nothing(spgnet, clip, tmp_path, stage):  # noqa: F811
+    found = find(clip)
+
+    def cancel(at: str, done: int, total: int | None) -> None:
+        if at == stage:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        lift_clip(found, [1], ResultsFolder(tmp_path / "results"), TOOLS, cancel)
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_a_broken_file_is_a_sentence(spgnet, tmp_path):  # noqa: F811
+    (tmp_path / "broken.mp4").write_text("no video")
+    found = find(tmp_path / "broken.mp4")
+    assert found.found is None
+    assert "not a readable video" in found.error
+    assert people_html([found]) == ""
+
+
+def test_what_is_too_large_or_too_long_is_refused_unless_the_limits_are_raised(
+    spgnet,  # noqa: F811
+    clip,  # noqa: F811
+    monkeypatch,
+):
+    monkeypatch.setattr("spgnet.app.clips.LONGEST_UPLOAD", 1.0)
+    assert "expected at most 0.01667" in find(clip).error
+    monkeypatch.setattr("spgnet.app.clips.LARGEST_UPLOAD", 100)
+    assert "MiB" in find(clip).error
+    monkeypatch.setenv(FACTOR, "1000")
+    assert find(clip).error == ""
+
+
+def test_nobody_is_refused(spgnet, clip, tmp_path):  # noqa: F811
+    found = find(clip)
+    results = ResultsFolder(tmp_path / "results")
+    with pytest.raises(InputError, match="nobody is chosen"):
+        lift_clip(found, [], results, TOOLS, ignore)
+
+
+@pytest.mark.parametrize(("host", "private"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_a_page_that_is_closed_takes_its_uploads_and_if_others_may_come_its_results(tmp_path, host, private):
+    uploads, out = tmp_path / "uploads", tmp_path / "out"
+    uploads.mkdir()
+    upload = tmp_path / "walk.npz"
+    upload.write_bytes(b"1")
+    sessions = Sessions(AppConfig(out=out, host=host), uploads)
+    kept = sessions.keep_uploads("mine", [upload, upload])
+    assert [path.read_bytes() for path in kept] == [b"1", b"1"]
+    name = sessions.results.add("walk", lambda folder: np.savez(folder / "motion.npz"))
+    sessions.get("mine").results.append(name)
+    assert sessions.names("mine") == [name]
+    assert sessions.names("other") == ([] if private else [name])
+    sessions.end("mine")
+    assert list(uploads.iterdir()) == []
+    assert sessions.results.names() == ([] if private else [name])
+    assert upload.exists()
+
+
+def test_by_default_only_this_machine_can_open_it():
+    assert AppConfig().host == "127.0.0.1"
+    assert not Sessions(AppConfig(), Path()).private
