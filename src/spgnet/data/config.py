@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from spgnet.datasets.open_benchmark import BenchmarkVersion
 from spgnet.errors import InputError
 from spgnet.synthetic.domain_randomization import DomainRandomization
 
 Input = Literal["projected", "noisy", "detected", "randomized"]
+Target = Literal["input", "exact"]
 Rig = Literal["human36m", "random"]
 
 
@@ -24,6 +26,8 @@ class DataConfig:
     motion: Path | None = None
     """Folder of motion capture, which virtual cameras record: the open benchmark's archives, or your own BVH,
     ASF/AMC or archive files (docs/datasets.md); without it, motion is generated."""
+    benchmark: BenchmarkVersion = 1
+    """Version of the open benchmark, where the motion is its archives (docs/open_benchmark.md)."""
     takes: Path | None = None
     """Recorded takes, with their own cameras, instead of motion: Human3.6M, HumanEva-I, MPI-INF-3DHP, or
     your own take files (docs/datasets.md)."""
@@ -33,6 +37,11 @@ class DataConfig:
     (for networks on rays)."""
     detector: str = "cpn_ft_h36m_dbb"
     """Whose detections, for the input "detected": the name in data_2d_h36m_NAME.npz, or in your own files."""
+    target: Target = "input"
+    """What the re-projected pose is compared with in training: the 2D input, or the exact projection of the
+    true pose."""
+    cameras: int | None = None
+    """Of each clip's cameras, only the first ones train; by default all."""
     labels: float = 1.0
     """Share of the training motion whose 3D is used; the rest joins training as 2D alone."""
     rig: Rig = "human36m"
@@ -50,6 +59,12 @@ class DataConfig:
         errors = []
         if self.generated < 0:
             errors.append(f"generated must not be negative, got {self.generated}")
+        if self.cameras is not None and self.cameras < 1:
+            errors.append(f"cameras must be at least 1, got {self.cameras}")
+        if self.cameras is not None and (self.takes is not None or self.input == "randomized"):
+            errors.append("cameras are chosen of motion under virtual cameras alone")
+        if self.target == "exact" and self.input == "detected":
+            errors.append('the target "exact" needs 2D that is projected; a detector\'s joints are others')
         if not 0 < self.labels <= 1:
             errors.append(f"labels must be a share in (0, 1], got {self.labels}")
         if self.takes is not None and self.motion is not None:

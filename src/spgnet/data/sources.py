@@ -89,6 +89,8 @@ def load_dataset(
     captures = list(add_virtual_cameras(clips, split, data.rig, torch.Generator().manual_seed(seed)))
     if not captures:
         raise InputError(f"{data.motion}: no clip of the split {split!r} lasts a second")
+    if split == "train" and data.cameras is not None:
+        captures = [(clip, cameras[: data.cameras]) for clip, cameras in captures]
     return project_clips(captures, noise=_noise(data), seed=seed)
 
 
@@ -164,7 +166,9 @@ def load_clips(data: DataConfig, split: Split, *, trained_randomized: bool = Fal
         return _procedural(split)
     _check_folder(data.motion)
     if is_open_benchmark(data.motion):
-        return benchmark_clips(data.motion, split, trained_randomized=trained_randomized)
+        return benchmark_clips(
+            data.motion, split, version=data.benchmark, trained_randomized=trained_randomized
+        )
     return load_mocap_folder(data.motion, split)
 
 
