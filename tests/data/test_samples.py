@@ -63,6 +63,18 @@ def test_with_mirrored_copies_every_window_is_there_twice_as_it_is_and_mirrored(
     assert torch.equal(mirrored.keypoints_2d, HUMAN36M.flip(every.keypoints_2d))
 
 
+def test_the_exact_target_is_the_projection_of_the_truth_whatever_the_input_is(dataset):
+    shifted = replace(dataset, keypoints_2d=dataset.keypoints_2d + 5)
+    places, flip = torch.arange(4), torch.tensor([False, True] * 2)
+    window = {"frames_per_sample": 2, "context": (1, 1)}
+    given = WindowSampler(shifted, **window).gather(places, flip)
+    exact = WindowSampler(shifted, **window, exact_target=True).gather(places, flip)
+    true = WindowSampler(dataset, **window).gather(places, flip)
+    assert torch.equal(exact.keypoints_2d, given.keypoints_2d)
+    assert torch.allclose(exact.target_2d, true.target_2d, atol=1e-5)
+    assert not torch.allclose(given.target_2d, true.target_2d, atol=1e-3)
+
+
 def test_pose_and_root_add_up_to_the_joints(dataset):
     batch = WindowSampler(dataset, frames_per_sample=2, context=(0, 0)).gather(
         torch.arange(4), torch.zeros(4, dtype=torch.bool)

@@ -1,5 +1,7 @@
 """The lifting networks: sizes as published, shapes, and configurations that cannot be."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,6 +14,14 @@ from spgnet.models.network import lift_sequence
 SMALL = SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=4)
 CAUSAL = SPGNetConfig(filter_widths=(3, 3), channels=8, trajectory_channels=4, causal=True)
 MLP = MartinezConfig(channels=8, trajectory_channels=4)
+ALONG_RAYS = replace(SMALL, output="rays")
+OTHERS = [
+    ALONG_RAYS,
+    replace(SMALL, output="rays", shared=True, centred=True),
+    replace(SMALL, shared=True),
+    replace(SMALL, centred=True, frame_blocks=1, frame_channels=8),
+]
+"""SPGNet with options that are not the paper's."""
 
 
 def weights(module: torch.nn.Module) -> int:
@@ -34,7 +44,7 @@ def test_martinez_s_network_has_4_29_million_weights():
     assert weights(build_model(MartinezConfig()).pose) == 4_291_635
 
 
-@pytest.mark.parametrize("config", [SMALL, CAUSAL, MLP])
+@pytest.mark.parametrize("config", [SMALL, CAUSAL, MLP, *OTHERS])
 def test_pose_is_root_relative_and_joints_are_pose_plus_trajectory(config):
     model = build_model(config).eval()
     lifted = model(torch.randn(2, model.receptive_field + 3, 17, 2))
@@ -51,7 +61,7 @@ def test_a_lifted_sequence_has_as_many_frames_as_its_input(config, frames):
     assert lift_sequence(model, torch.randn(frames, 17, 2)).shape == (frames, 17, 3)
 
 
-@pytest.mark.parametrize("config", [SMALL, CAUSAL])
+@pytest.mark.parametrize("config", [SMALL, CAUSAL, *OTHERS])
 def test_inside_a_sequence_lifting_equals_the_window_around_each_frame(config):
     model = build_model(config).eval()
     keypoints = torch.randn(20, 17, 2)
@@ -126,3 +136,35 @@ def test_a_fresh_network_starts_its_trajectory_where_it_is_told():
 def test_a_configuration_that_cannot_be_is_refused(build, fault):
     with pytest.raises(ValueError, match=fault):
         build()
+
+
+@pytest.mark.parametrize("config", OTHERS)
+def test_a_folded_network_gives_the_same(config):
+    model = build_model(config).eval()
+    keypoints = 0.3 * torch.randn(1, 20, 17, 2)
+    assert torch.allclose(
+        fold_batch_norm(model)(keypoints, dense=True).joints, model(keypoints).joints, atol=1e-4
+    )
+
+
+def test_answers_along_rays_project_onto_the_input_but_for_the_corrections():
+    """A fresh network has hardly any corrections, and both encoders start with the same distance."""
+    model = build_model(ALONG_RAYS).eval()
+    model.init_root_bias(torch.zeros(3))
+    person = 0.2 * torch.randn(17, 2) + torch.tensor([0.3, -0.1])
+    joints = model(person.expand(1, 9, 17, 2)).joints[0, 0]
+    projected = model.focal_length * joints[:, :2] / joints[:, 2:]
+    assert (projected - person).norm(dim=-1).max() < 0.1
+    assert 2 < joints[0, 2] < 8
+    other = model(2 * person.expand(1, 9, 17, 2)).joints[0, 0]
+    assert other[0, 2] < 0.7 * joints[0, 2]  # twice as large in the image is about half as far
+
+
+def test_what_is_relative_to_the_pelvis_does_not_depend_on_where_the_person_is():
+    config = replace(SMALL, centred=True)
+    model = build_model(config).eval()
+    with torch.no_grad():
+        weight = model.pose.input_block.linear.weight.view(config.channels, 3, 34)
+        weight[..., -2:] = 0  # the pelvis itself
+    keypoints = torch.randn(1, 9, 17, 2)
+    assert torch.allclose(model(keypoints).pose, model(keypoints + 0.5).pose, atol=1e-5)

@@ -1,7 +1,9 @@
 """Checkpoints: what is loaded is what was saved, also by an older version, and other files are refused."""
 
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,6 +151,17 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path, config, faul
         load_checkpoint(path, config, model)
     assert str(error.value).startswith(f"{path}: a checkpoint of another configuration")
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_file_that_is_older_than_some_fields_of_its_network_is_of_their_defaults(tmp_path):
+    path, model = tmp_path / "c.safetensors", trained()[0]
+    known = {"kind": "spgnet", "filter_widths": [3], "channels": 8, "trajectory_channels": 4}
+    progress = {"step": 0, "best": math.inf, "sums": {}}
+    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    save_file(tensors, path, {"model": json.dumps(known), "progress": json.dumps(progress)})
+    assert load_checkpoint(path, CONFIG, trained()[0]) == Progress()
+    with pytest.raises(ValueError, match="output is joints, expected rays"):
+        load_checkpoint(path, replace(CONFIG, output="rays"), trained()[0])
 
 
 def test_a_missing_a_cut_and_a_foreign_file_are_refused(tmp_path):

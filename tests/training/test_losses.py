@@ -133,6 +133,12 @@ def test_a_term_of_weight_zero_is_left_out_and_others_are_scaled(batch):
     assert total(once).item() == pytest.approx(once["pose"].item() + once["reprojection"].item())
 
 
+def test_the_reprojection_term_joins_after_the_warm_up(batch):
+    lifted, weights = LiftedPose(batch.pose, batch.root + 0.1), LossWeights(reprojection=1.0, warm_up=2)
+    names = [list(weighted_losses(lifted, batch, weights, epoch)) for epoch in (0, 1, 2, None)]
+    assert names == [["pose", "trajectory"]] * 2 + [["pose", "trajectory", "reprojection"]] * 2
+
+
 def test_gradients_are_finite_for_people_in_the_camera_centre_and_for_perfect_predictions(batch):
     for joints in (torch.zeros_like(batch.joints), batch.joints.clone()):
         root = joints[:, :, :1].clone().requires_grad_()

@@ -43,7 +43,7 @@ class Batch:
         keypoints_2d: 2D input of the output frames and of their context, as the network takes it; a window is
             before + frames + after long, with the network's ``context`` of (before, after).
         target_2d: the 2D pose of the output frames, the target of re-projection: their part of the input
-            or, for randomized samples, the exact one.
+            or the exact one, as always of randomized samples.
         joints: true joints at the output frames, metres, camera frame.
         cameras: the camera of each sample, shape [batch]; None for rays, which need none.
         input_space: the coordinates of ``keypoints_2d`` and ``target_2d``.
@@ -105,6 +105,7 @@ class WindowSampler:
         input_space: coordinates of the 2D input.
         flip: mirror a random half of the samples left to right.
         mirrored_copies: have every window twice among the indices, as it is and mirrored, instead.
+        exact_target: the 2D target is the projection of the true pose, and not the 2D input.
 
     Raises:
         InputError: no sequence has as many evaluated frames in a row as a sample needs, or the input space
@@ -120,6 +121,7 @@ class WindowSampler:
         input_space: InputSpace = "screen",
         flip: bool = True,
         mirrored_copies: bool = False,
+        exact_target: bool = False,
     ) -> None:
         if input_space == "image":
             raise InputError("networks that take VideoPose3D's image coordinates cannot be trained here")
@@ -128,6 +130,10 @@ class WindowSampler:
         self.flip, self.mirrored_copies = flip, mirrored_copies
         self.keypoints_2d, self.joints = dataset.inputs(input_space), dataset.joints
         self.cameras, self.sequence = dataset.cameras, dataset.sequence_of_frames()
+        self.target_2d = self.keypoints_2d[..., :2]
+        if exact_target:
+            cameras = self.cameras[self.sequence]
+            self.target_2d = project_to_input_space(self.joints, cameras, input_space)
         self.first = dataset.starts[self.sequence]
         self.last = (dataset.starts + dataset.lengths - 1)[self.sequence]
         frame = torch.arange(len(self.sequence), device=self.sequence.device)
@@ -174,7 +180,7 @@ class WindowSampler:
         keypoints_2d = _mirror_where(flip, self.keypoints_2d[frames])
         return Batch(
             keypoints_2d=keypoints_2d,
-            target_2d=keypoints_2d[:, output, :, :2],
+            target_2d=_mirror_where(flip, self.target_2d[frames[:, output]]),
             joints=_mirror_where(flip, self.joints[frames[:, output]]),
             cameras=self.cameras[self.sequence[start]].flipped_where(flip),
             input_space=self.input_space,

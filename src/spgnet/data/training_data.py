@@ -62,6 +62,7 @@ class TrainingData:
         input_space: InputSpace,
         flip: bool,
         mirrored_copies: bool,
+        exact_target: bool = False,
         randomization: DomainRandomization,
         device: torch.device,
     ) -> tuple[Sampler, WindowSampler | None]:
@@ -73,6 +74,8 @@ class TrainingData:
             input_space: coordinates of the 2D input that the network takes.
             flip: mirror a random half of the samples left to right.
             mirrored_copies: draw labelled windows as they are and mirrored, instead.
+            exact_target: the 2D target of labelled samples of a dataset is the projection of the true pose,
+                and not the 2D input.
             randomization: how far samples of clips are changed.
             device: the device of the batches.
 
@@ -84,9 +87,13 @@ class TrainingData:
             None
             if each is None
             else WindowSampler(
-                each.to(device), **window, input_space=input_space, mirrored_copies=mirrored_copies
+                each.to(device),
+                **window,
+                input_space=input_space,
+                mirrored_copies=mirrored_copies,
+                exact_target=exact,
             )
-            for each in (self.dataset, self.unlabelled)
+            for each, exact in ((self.dataset, exact_target), (self.unlabelled, False))
         )
         if labelled is not None:
             return labelled, unlabelled

@@ -22,8 +22,7 @@ from torch.nn.functional import normalize
 
 from spgnet.geometry.skeleton import HUMAN36M, TRUNK
 from spgnet.models.network import LiftedPose, LiftingNetwork
-from spgnet.models.spgnet import SPGNetConfig
-from spgnet.models.temporal import TemporalEncoder
+from spgnet.models.temporal import EncodersConfig, TemporalEncoder
 
 SPINE = HUMAN36M.names.index("spine")
 SPINE_NEIGHBOURS = tuple(map(HUMAN36M.names.index, ("pelvis", "thorax")))
@@ -34,7 +33,7 @@ TYPICAL_RADIUS = 0.45
 
 
 @dataclass(frozen=True)
-class RayNetConfig(SPGNetConfig):
+class RayNetConfig(EncodersConfig):
     """SPGNet's network on rays with a third channel that says which joints are visible."""
 
     rates: tuple[float, float] = (20.0, 40.0)

@@ -1,48 +1,61 @@
 """SPGNet: a pose encoder and a trajectory encoder over time.
 
-The network is that of VideoPose3D (the paper's Baseline). SPGNet differs from it by its losses alone: the
-projector's guidance and the kinematic constraint, in :mod:`spgnet.training.losses`.
+The network is that of VideoPose3D (the paper's Baseline). The paper's SPGNet differs from it by its losses
+alone: the projector's guidance and the kinematic constraint, in :mod:`spgnet.training.losses`. The options of
+:class:`SPGNetConfig` beyond the network's size are not the paper's; they ask what such guidance is worth in
+another form, and which part of other networks makes them accurate.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from spgnet.errors import InputError
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import HUMAN36M, TRUNK
+from spgnet.models.baselines.martinez import ResidualMLP
 from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
-from spgnet.models.temporal import ReceptiveField, TemporalEncoder
+from spgnet.models.rays import TYPICAL_RADIUS, PerspectiveCrop, backproject, rotation_towards
+from spgnet.models.temporal import EncodersConfig, TemporalEncoder
+
+TYPICAL_FOCAL_LENGTH = 2.29
+"""Of Human3.6M's cameras, in screen units: half image widths."""
+CENTRED_SCALE = 3.0
+"""Factor of 2D joints relative to the pelvis: a person fills about a third of an image."""
 
 
 @dataclass(frozen=True)
-class SPGNetConfig(ReceptiveField):
+class SPGNetConfig(EncodersConfig):
     """The temporal network; as it stands, the paper's: J = 243, 1024 channels, 16.95 M weights for the pose.
 
     Raises:
         InputError: a filter width is not odd and positive, or another value is out of its range.
     """
 
-    filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
-    """Frames per filter of each temporal layer; the receptive field J is their product."""
-    channels: int = 1024
-    """Width of the hidden layers of the pose encoder."""
-    trajectory_channels: int = 1024
-    """Width of the hidden layers of the trajectory encoder."""
-    dropout: float = 0.25
-    """Probability of dropping a hidden feature in training."""
-    causal: bool = False
-    """Look at past frames only, for live use."""
+    output: Literal["joints", "rays"] = "joints"
+    """What the encoders answer in: coordinates of joints and root, or depths along the joints' viewing rays
+    and corrections of their 2D input, which project onto the input by construction."""
+    centred: bool = False
+    """Give the pose encoder the 2D joints relative to the pelvis, and the pelvis."""
+    shared: bool = False
+    """One encoder, of ``channels``, for pose and trajectory."""
+    frame_blocks: int = 0
+    """Residual blocks that each frame passes by itself before the pose encoder."""
+    frame_channels: int = 512
+    """Width of these blocks."""
 
     def __post_init__(self) -> None:
-        if errors := self.filter_errors():
-            raise InputError(errors[0])
-        if min(self.channels, self.trajectory_channels) < 1:
-            raise InputError(f"channels must be positive, got {self.channels} and {self.trajectory_channels}")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout must be in [0, 1), got {self.dropout}")
+        super().__post_init__()
+        if self.frame_blocks < 0 or self.frame_channels < 1:
+            raise InputError(
+                "frame_blocks must not be negative and frame_channels positive, got "
+                f"{self.frame_blocks} and {self.frame_channels}"
+            )
 
 
 class SPGNet(LiftingNetwork):
@@ -55,18 +68,74 @@ class SPGNet(LiftingNetwork):
     >>> lifted = model(torch.zeros(2, 12, 17, 2))  # two clips of 12 frames, J = 9
     >>> lifted.pose.shape, lifted.root.shape, lifted.joints.shape
     (torch.Size([2, 4, 17, 3]), torch.Size([2, 4, 1, 3]), torch.Size([2, 4, 17, 3]))
+
+    Attributes:
+        focal_length: of all cameras, in screen units; learnt, and only there with the output along rays.
     """
 
     def __init__(self, config: SPGNetConfig) -> None:
         super().__init__()
+        self.config = config
         self.receptive_field, self.context = config.receptive_field, config.context
         shared = {"filter_widths": config.filter_widths, "dropout": config.dropout, "causal": config.causal}
         joints = len(HUMAN36M)
-        self.pose = TemporalEncoder(2 * joints, 3 * joints, channels=config.channels, **shared)
-        self.trajectory = TemporalEncoder(2 * joints, 3, channels=config.trajectory_channels, **shared)
+        inputs, outputs = 2 * joints, 3 * joints + (config.output == "rays")
+        self.frame = nn.Identity()
+        if config.frame_blocks:
+            self.frame = ResidualMLP(
+                inputs,
+                config.channels,
+                channels=config.frame_channels,
+                blocks=config.frame_blocks,
+                dropout=config.dropout,
+            )
+            inputs = config.channels
+        own = 0 if config.shared else config.trajectory_channels
+        self.pose = TemporalEncoder(inputs, outputs + (0 if own else 3), channels=config.channels, **shared)
+        if own:
+            self.trajectory = TemporalEncoder(2 * joints, 3, channels=own, **shared)
+        if config.output == "rays":
+            self.focal_length = nn.Parameter(torch.tensor(TYPICAL_FOCAL_LENGTH))
+            with torch.no_grad():  # start with a flat person of typical size, not with a random one
+                for encoder in (self.pose, *([self.trajectory] if own else [])):
+                    encoder.head.weight.mul_(0.1)
+                self.pose.head.bias.zero_()[3 * joints] = math.log(TYPICAL_RADIUS)
 
     def forward(self, keypoints_2d: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> LiftedPose:
         """Lift screen coordinates, window by window or densely."""
-        features = keypoints_2d.flatten(2)
-        root = self.trajectory(features, dense=dense)
-        return LiftedPose(root_relative(self.pose(features, dense=dense)), root.unsqueeze(-2))
+        absolute = keypoints_2d.flatten(2)
+        features = _centred(keypoints_2d) if self.config.centred else absolute
+        pose = self.pose(self.frame(features), dense=dense)
+        if self.config.shared:
+            pose, root = pose[..., :-3], pose[..., -3:]
+        else:
+            root = self.trajectory(absolute, dense=dense)
+        if self.config.output == "joints":
+            return LiftedPose(root_relative(pose), root.unsqueeze(-2))
+        before = self.context[0]
+        return backproject(pose, root, self._crop(keypoints_2d[:, before : before + pose.shape[1]]))
+
+    def init_root_bias(self, root: Float[Tensor, " 3"]) -> None:
+        """Make a fresh network predict roots near this point; along rays, people of typical size."""
+        if self.config.output == "rays":
+            root = root.new_tensor([0.0, 0.0, math.log(TYPICAL_RADIUS)])
+        head = (self.pose if self.config.shared else self.trajectory).head
+        assert isinstance(head, nn.Linear)
+        with torch.no_grad():
+            head.bias[-3:] = root
+
+    def _crop(self, screen: Float[Tensor, "batch frames 17 2"]) -> PerspectiveCrop:
+        """The view of a camera that is turned to the person, as of :class:`RayNet`, but of all joints."""
+        rays = screen / self.focal_length
+        rotation = rotation_towards(rays[..., TRUNK, :].mean(dim=-2))
+        turned = torch.cat((rays, torch.ones_like(rays[..., :1])), dim=-1) @ rotation.mT
+        points = turned[..., :2] / turned[..., 2:].clamp_min(0.05)
+        size = points.square().sum(dim=-1).mean(dim=-1).sqrt().clamp_min(1e-4)[..., None, None]
+        return PerspectiveCrop(screen.flatten(2), points / size, rotation, size)
+
+
+def _centred(keypoints_2d: Float[Tensor, "batch frames 17 2"]) -> Float[Tensor, "batch frames 34"]:
+    """The joints relative to the pelvis, scaled to a size of about one, and the pelvis."""
+    root = keypoints_2d[..., :1, :]
+    relative = CENTRED_SCALE * (keypoints_2d[..., 1:, :] - root)
+    return torch.cat((relative.flatten(2), root.flatten(2)), dim=-1)

@@ -12,6 +12,7 @@ are and give the same result:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
 from operator import mul
@@ -21,6 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
+
+from spgnet.errors import InputError
 
 
 def strided_taps(
@@ -65,6 +68,34 @@ class ReceptiveField:
         if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
             return [f"filter widths must be odd and positive, got {self.filter_widths}"]
         return []
+
+
+@dataclass(frozen=True)
+class EncodersConfig(ReceptiveField):
+    """The size of a pose and a trajectory encoder; as it stands, the paper's: J = 243, 1024 channels.
+
+    Raises:
+        InputError: a filter width is not odd and positive, or another value is out of its range.
+    """
+
+    filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
+    """Frames per filter of each temporal layer; the receptive field J is their product."""
+    channels: int = 1024
+    """Width of the hidden layers of the pose encoder."""
+    trajectory_channels: int = 1024
+    """Width of the hidden layers of the trajectory encoder."""
+    dropout: float = 0.25
+    """Probability of dropping a hidden feature in training."""
+    causal: bool = False
+    """Look at past frames only, for live use."""
+
+    def __post_init__(self) -> None:
+        if errors := self.filter_errors():
+            raise InputError(errors[0])
+        if min(self.channels, self.trajectory_channels) < 1:
+            raise InputError(f"channels must be positive, got {self.channels} and {self.trajectory_channels}")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout must be in [0, 1), got {self.dropout}")
 
 
 class BatchNorm(nn.BatchNorm1d):

@@ -290,7 +290,10 @@ def _json_metadata(metadata: dict[str, str], key: str) -> dict[str, Any]:
 
 
 def _check_config(metadata: dict[str, str], config: ModelConfig) -> None:
-    found, expected = _json_metadata(metadata, "model"), json.loads(json.dumps(describe_model(config)))
+    found, expected = (
+        json.loads(json.dumps(describe_model(each)))  # a file may lack fields that are newer than it
+        for each in (model_config(_json_metadata(metadata, "model")), config)
+    )
     if found != expected:
         keys = sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key))
         changes = ", ".join(f"{key} is {found.get(key)}, expected {expected.get(key)}" for key in keys)

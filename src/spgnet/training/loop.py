@@ -188,10 +188,10 @@ def _train(
             for step, batch in enumerate(batches_of_epoch(draws, done, machine.workers), start=done):
                 if unlabelled_sampler is None or epoch < config.unlabelled.warm_up:
                     lifted = model(batch.keypoints_2d, dense=config.dense)
-                    terms = losses.weighted_losses(lifted, batch, config.loss)
+                    terms = losses.weighted_losses(lifted, batch, config.loss, epoch)
                 else:
                     unlabelled = unlabelled_sampler.draw_random(samples // fabric.world_size)
-                    terms = semi_supervised_losses(model, batch, unlabelled, config)
+                    terms = semi_supervised_losses(model, batch, unlabelled, config, epoch)
                 optimizer.zero_grad()
                 fabric.backward(losses.total(terms))
                 if config.max_grad_norm is not None:
@@ -245,6 +245,7 @@ def samplers_for(
         input_space=network.input_space,
         flip=config.flip,
         mirrored_copies=config.flip and config.mirrored_copies,
+        exact_target=config.data.target == "exact",
         randomization=config.data.randomization,
         device=device,
     )
@@ -317,13 +318,17 @@ def batches_of_epoch(draws: EpochDraws, done: int, workers: int) -> Iterator[Bat
 
 
 def semi_supervised_losses(
-    model: Callable[..., LiftedPose], batch: Batch, unlabelled: Batch, config: TrainConfig
+    model: Callable[..., LiftedPose],
+    batch: Batch,
+    unlabelled: Batch,
+    config: TrainConfig,
+    epoch: int | None = None,
 ) -> dict[str, Tensor]:
     """The losses of a step on samples with and without labels, which pass the network together."""
     pose, root = model(torch.cat((batch.keypoints_2d, unlabelled.keypoints_2d)), dense=config.dense)
     count = len(batch.keypoints_2d)
     lifted = LiftedPose(pose[:count], root[:count])
-    terms = losses.weighted_losses(lifted, batch, config.loss)
+    terms = losses.weighted_losses(lifted, batch, config.loss, epoch)
     others = LiftedPose(pose[count:], root[count:])
     return terms | losses.unlabelled_losses(others, unlabelled, lifted, config.unlabelled)
 

@@ -39,13 +39,22 @@ class LossWeights:
     """Equation 2: change of bone lengths between consecutive frames."""
     reprojection: float = 0.0
     """2D MPJPE: re-projected pose against the 2D target, in the units of the input space."""
+    warm_up: int = 0
+    """First epochs, in which the re-projection term is left out, while poses are far off."""
 
     def __post_init__(self) -> None:
-        weights = asdict(self).values()
+        if self.warm_up < 0:
+            raise InputError(f"warm_up must not be negative, got {self.warm_up}")
+        weights = self.of_terms().values()
         if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
             raise InputError(
-                f"loss weights must be finite and not negative, nor all zero, got {asdict(self)}"
+                f"loss weights must be finite and not negative, nor all zero, got {self.of_terms()}"
             )
+
+    def of_terms(self, epoch: int | None = None) -> dict[str, float]:
+        """The weight of each term by its name, in an epoch counted from 0; by default after the warm-up."""
+        weights = {name: value for name, value in asdict(self).items() if name != "warm_up"}
+        return weights | ({"reprojection": 0.0} if epoch is not None and epoch < self.warm_up else {})
 
 
 @dataclass(frozen=True)
@@ -154,15 +163,24 @@ def unlabelled_losses(
     }
 
 
-def weighted_losses(lifted: LiftedPose, batch: Batch, weights: LossWeights) -> dict[str, Scalar]:
-    """Each term times its weight, for the terms whose weight is not zero; training minimises their sum."""
+def weighted_losses(
+    lifted: LiftedPose, batch: Batch, weights: LossWeights, epoch: int | None = None
+) -> dict[str, Scalar]:
+    """Each term times its weight, for the terms whose weight is not zero; training minimises their sum.
+
+    Args:
+        lifted: the network's output.
+        batch: the samples.
+        weights: of the terms.
+        epoch: counted from 0; by default one after the warm-up.
+    """
     terms = {
         "pose": lambda: pose_loss(lifted.pose, batch.pose),
         "trajectory": lambda: trajectory_loss(lifted.root, batch.root),
         "kinematic": lambda: kinematic_loss(lifted.pose),
         "reprojection": lambda: _batch_reprojection_loss(lifted, batch),
     }
-    return {name: weight * terms[name]() for name, weight in asdict(weights).items() if weight}
+    return {name: weight * terms[name]() for name, weight in weights.of_terms(epoch).items() if weight}
 
 
 def total(losses: dict[str, Scalar]) -> Scalar:
