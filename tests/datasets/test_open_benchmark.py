@@ -10,8 +10,9 @@ from spgnet.data import sources
 from spgnet.data import sources as staging
 from spgnet.data.config import DataConfig
 from spgnet.data.sources import load_clips, load_dataset, load_training_data
-from spgnet.datasets.archive import save_motion_archive
-from spgnet.datasets.open_benchmark import free_groups, open_benchmark_facts
+from spgnet.datasets.archive import load_motion_archive, save_motion_archive
+from spgnet.datasets.movements import HELD_OUT_CLIPS
+from spgnet.datasets.open_benchmark import BenchmarkVersion, free_groups, open_benchmark_facts
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -21,19 +22,86 @@ def small_procedural(monkeypatch):
     monkeypatch.setattr(sources, "PROCEDURAL_CLIPS", {"train": 7, "validation": 2, "test": 2})
 
 
-def clips_of(split) -> set[tuple[str, str]]:
-    return {(g["archive"], name) for g in open_benchmark_facts()[split] for name in g["clips"]}
+def clips_of(split, version: BenchmarkVersion = 1) -> set[tuple[str, str]]:
+    return {(g["archive"], name) for g in open_benchmark_facts(version)[split] for name in g["clips"]}
 
 
-def test_no_clip_is_in_two_splits():
-    train, validation, test = (clips_of(split) for split in ("train", "validation", "test"))
+@pytest.mark.parametrize("version", [1, 2])
+def test_no_clip_is_in_two_splits(version):
+    train, validation, test = (clips_of(split, version) for split in ("train", "validation", "test"))
     assert not train & test
     assert not train & validation
     assert not validation & test
 
 
-def test_training_uses_no_non_commercial_motion():
-    assert not any(archive == "bandai.npz" for archive, _ in clips_of("train") | clips_of("validation"))
+@pytest.mark.parametrize("version", [1, 2])
+def test_training_uses_no_non_commercial_motion(version):
+    chosen = clips_of("train", version) | clips_of("validation", version)
+    assert not any(archive == "bandai.npz" for archive, _ in chosen)
+
+
+def test_version_2_is_tested_on_what_version_1_is_and_on_more_people():
+    assert clips_of("test") < clips_of("test", 2)
+    assert clips_of("train") - clips_of("train", 2) == {("cmu_actions.npz", name) for name in HELD_OUT_CLIPS}
+
+
+def test_nobody_of_version_2_is_in_two_splits(real_motion):
+    """Where subjects are named; those of ``cmu_actions`` are not, and their subjects are the actions."""
+    people = {
+        split: {clip.subject for clip in load_clips(DataConfig(motion=real_motion, benchmark=2), split)}
+        for split in ("train", "validation", "test")
+    }
+    assert not people["train"] & people["validation"]
+    assert not people["train"] & people["test"]
+    assert not people["validation"] & people["test"]
+    assert {"uiprmd-s02", "cmu05", "cmu12", "cmu16"} == people["validation"]
+    assert {"uiprmd-s09", "uiprmd-s10", "cmu124"} < people["test"]
+
+
+def test_no_clip_of_version_2_s_validation_or_test_is_repeated_in_training(real_motion):
+    """Knees and elbows of CMU's clips; two clips of one recording agree to 2 degrees, whatever the skeleton."""
+    archives = {
+        name: {clip.name: clip for clip in load_motion_archive(real_motion / name)}
+        for name in open_benchmark_facts(2)["archives"]
+        if name.startswith("cmu_")
+    }
+
+    def angles(archive: str, name: str) -> torch.Tensor:
+        return limb_angles(archives[archive][name].joints)
+
+    def held_out(split) -> set[tuple[str, str]]:
+        return {clip for clip in clips_of(split, 2) if clip[0].startswith("cmu_")}
+
+    trained = [angles(*clip) for clip in clips_of("train", 2) if clip[0].startswith("cmu_")]
+    repeated = angles("cmu_actions.npz", "walking/train_walking_2")
+    assert distance(angles("cmu_iclone.npz", "5/01"), [repeated]) < 3  # as one known case shows
+    distances = {clip: distance(angles(*clip), trained) for clip in held_out("validation") | held_out("test")}
+    assert min(distances.values()) > 6
+
+
+def limb_angles(joints: torch.Tensor) -> torch.Tensor:
+    """Angles of knees and elbows in degrees, [4, frames]."""
+    index, angles = HUMAN36M.names.index, []
+    for side in ("left", "right"):
+        for limb in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
+            a, b, c = (joints[:, index(f"{side}_{joint}")] for joint in limb)
+            angles.append(torch.cosine_similarity(a - b, c - b, dim=-1).clamp(-1, 1).acos().rad2deg())
+    return torch.stack(angles)
+
+
+def distance(clip: torch.Tensor, others: list[torch.Tensor]) -> float:
+    """Least root mean square difference of a clip's first second from any other second, at ten frames a second.
+
+    The others are looked at in all frames; of the clip ten frames are taken, five apart, from the first on.
+    """
+    taken = clip[:, :46:5]
+    reach = 5 * (taken.shape[1] - 1) + 1
+    least = [
+        (other.unfold(1, reach, 1)[..., ::5] - taken.unsqueeze(1)).square().mean(dim=(0, 2)).min()
+        for other in others
+        if other.shape[1] >= reach
+    ]
+    return torch.stack(least).min().sqrt().item()
 
 
 def test_weights_for_any_use_are_trained_on_cmu_alone_and_on_nothing_that_they_are_validated_on():
@@ -128,6 +196,16 @@ def test_what_randomized_training_made_is_tested_on_the_other_studio_alone(real_
     assert free & {clip.name for clip in load_clips(data, "test")}
 
 
+def test_fewer_cameras_train_and_all_are_tested(small_procedural):
+    one = {split: load_dataset(DataConfig(cameras=1), split) for split in ("train", "test")}
+    every = {split: load_dataset(DataConfig(), split) for split in ("train", "test")}
+    assert 4 * len(one["train"]) == len(every["train"])
+    assert torch.equal(one["train"].cameras.position, every["train"].cameras.position[::4])
+    assert len(one["test"]) == len(every["test"])
+    with pytest.raises(ValueError, match="cameras must be at least 1, got 0"):
+        DataConfig(cameras=0)
+
+
 def test_a_negative_number_of_generated_clips_is_refused():
     with pytest.raises(ValueError, match="generated must not be negative, got -1"):
         DataConfig(generated=-1)
@@ -143,9 +221,19 @@ def test_a_missing_folder_or_archive_or_another_archive_is_named(tmp_path, monke
         load_dataset(DataConfig(motion=tmp_path), "test")
 
 
-@pytest.mark.parametrize(("split", "frames"), [("train", 417_728), ("validation", 28_412), ("test", 329_008)])
-def test_the_real_splits_are_whole_and_in_front_of_the_cameras(real_motion, split, frames):
-    dataset = load_dataset(DataConfig(motion=real_motion), split)
+@pytest.mark.parametrize(
+    ("version", "split", "frames"),
+    [
+        (1, "train", 417_728),
+        (1, "validation", 28_412),
+        (1, "test", 329_008),
+        (2, "train", 726_784),
+        (2, "validation", 52_344),
+        (2, "test", 360_036),
+    ],
+)
+def test_the_real_splits_are_whole_and_in_front_of_the_cameras(real_motion, version, split, frames):
+    dataset = load_dataset(DataConfig(motion=real_motion, benchmark=version), split)
     assert len(dataset.joints) == frames
     assert dataset.fps == 50
     assert dataset.joints[..., 2].min() > 1.5

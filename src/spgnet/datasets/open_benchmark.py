@@ -1,10 +1,10 @@
 """The open benchmark: freely available motion capture, projected into Human3.6M's cameras.
 
 ``open_benchmark.json`` beside this file lists every clip of every split of version 1, and
-``open_benchmark_2.json`` those of version 2, which has more people and movements. No subject, clip or trial is in
-both training and test: training is on CMU subjects and test on other CMU subjects (from recordings that the
-training archives do not draw on) and on the Bandai-Namco dataset, another studio with other actors. Training
-under domain randomisation, as for the weights in the package, draws on the CMU test subjects too
+``open_benchmark_2.json`` those of version 2, which has more people and movements. No subject, clip or trial
+is in both training and test: training is on CMU subjects and test on other CMU subjects (from recordings that
+the training archives do not draw on) and on the Bandai-Namco dataset, another studio with other actors.
+Training under domain randomisation, as for the weights in the package, draws on the CMU test subjects too
 (``free_groups``); its networks are therefore tested on the other studio alone.
 
 Version 2 is split by person as well. To version 1 it adds UI-PRMD (seven of its ten people for training, one

@@ -1,4 +1,4 @@
-"""What can be reproduced: the paper's tables and figures, and training with few labels."""
+"""What can be reproduced: the paper's tables and figures, and what the paper's idea is worth beyond them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,28 @@ from typing import Literal
 
 from spgnet.reproduction.paper import PaperTable, paper_tables
 
-ArtefactName = Literal["table1", "table2", "table3", "figure4a", "figure4b", "figure5", "figure6", "semi"]
+ArtefactName = Literal[
+    "table1",
+    "table2",
+    "table3",
+    "figure4a",
+    "figure4b",
+    "figure5",
+    "figure6",
+    "semi",
+    "frames",
+    "forms",
+    "why",
+    "arms",
+]
 Input2D = Literal["detected", "exact"]
 """2D input: detections (CPN's; on the open benchmark, simulated), or exact projections of the truth."""
 INPUT_LABELS: dict[Input2D, str] = {"detected": "CPN", "exact": "ground truth"}
+
+GUIDED_SUFFIX = "+guided"
+"""What is added to a method's key where its motion is guided by the projection when it is lifted, too."""
+LOSSES = (("kinematic", "pavllo"), ("spgnet", "kinematic"), ("spgnet", "pavllo"))
+"""The paper's comparisons."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,9 @@ class Artefact:
         metrics: the columns of its table.
         tables: the paper's printed tables to compare with, as (name, protocol).
         pictures: what is added to its name in the file names of its pictures.
+        comparisons: pairs of methods whose difference is tested, the second as the reference.
+        guided: methods that are also evaluated with guidance at lift time (``GUIDED_SUFFIX``).
+        gradients: methods whose gradients of the loss terms are compared during training.
     """
 
     title: str
@@ -32,6 +53,14 @@ class Artefact:
     metrics: tuple[str, ...]
     tables: tuple[tuple[str, int], ...] = ()
     pictures: tuple[str, ...] = ()
+    comparisons: tuple[tuple[str, str], ...] = ()
+    guided: tuple[str, ...] = ()
+    gradients: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The methods of its table, those with guidance at lift time last."""
+        return self.methods + tuple(method + GUIDED_SUFFIX for method in self.guided)
 
     def paper_tables(self) -> list[PaperTable]:
         """The paper's printed tables to compare with."""
@@ -66,6 +95,8 @@ ARTEFACTS: dict[ArtefactName, Artefact] = {
         ("detected", "exact"),
         ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation"),
         pictures=("",),
+        comparisons=LOSSES,
+        gradients=("spgnet",),
     ),
     "figure4b": Artefact(
         "Figure 4b: how many frames the network sees",
@@ -93,5 +124,79 @@ ARTEFACTS: dict[ArtefactName, Artefact] = {
         ("labels-10", "semi-10", "spgnet"),
         ("exact",),
         ("mpjpe", "p_mpjpe", "trajectory", "reprojection", "bone_deviation"),
+    ),
+    "frames": Artefact(
+        "What the losses add, by how many frames the network sees",
+        tuple(
+            f"{method}{frames}" for frames in ("", "-81", "-243") for method in ("pavllo", "kinematic", "spgnet")
+        ),
+        ("exact", "detected"),
+        ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation"),
+        comparisons=tuple(
+            (method + frames, reference + frames)
+            for frames in ("", "-81", "-243")
+            for method, reference in LOSSES
+        ),
+    ),
+    "forms": Artefact(
+        "Guidance by projection in three forms: as a loss, by construction, when lifting",
+        ("pavllo", "spgnet", "rays", "rays-spgnet"),
+        ("exact", "detected"),
+        ("mpjpe", "p_mpjpe", "reprojection", "bone_deviation", "trajectory"),
+        comparisons=(
+            ("spgnet", "pavllo"),
+            ("rays", "pavllo"),
+            ("rays-spgnet", "rays"),
+            ("rays-spgnet", "pavllo"),
+            ("pavllo+guided", "pavllo"),
+            ("rays-spgnet+guided", "rays-spgnet"),
+            ("rays-spgnet+guided", "pavllo"),
+        ),
+        guided=("pavllo", "spgnet", "rays", "rays-spgnet"),
+    ),
+    "why": Artefact(
+        "What decides whether the re-projection term helps",
+        (
+            "pavllo",
+            "kinematic",
+            "weight-0.05",
+            "spgnet",
+            "weight-1",
+            "weight-5",
+            "pixels",
+            "late",
+            "clean-target",
+            "pavllo-shared",
+            "shared",
+            "pavllo-labels-10",
+            "labels-10",
+            "semi-10",
+            "pavllo-labels-1",
+            "labels-1",
+            "semi-1",
+            "pavllo-camera-1",
+            "camera-1",
+        ),
+        ("detected", "exact"),
+        ("mpjpe", "p_mpjpe", "trajectory", "reprojection", "bone_deviation"),
+        comparisons=(
+            *((method, "kinematic") for method in ("weight-0.05", "spgnet", "weight-1", "weight-5", "pixels")),
+            ("late", "spgnet"),
+            ("clean-target", "spgnet"),
+            ("shared", "pavllo-shared"),
+            ("labels-10", "pavllo-labels-10"),
+            ("semi-10", "labels-10"),
+            ("labels-1", "pavllo-labels-1"),
+            ("semi-1", "labels-1"),
+            ("camera-1", "pavllo-camera-1"),
+        ),
+        gradients=("spgnet", "shared"),
+    ),
+    "arms": Artefact(
+        "What else makes a network accurate",
+        ("spgnet", "centred", "frame-blocks", "transformer"),
+        ("exact", "detected"),
+        ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation"),
+        comparisons=tuple((method, "spgnet") for method in ("centred", "frame-blocks", "transformer")),
     ),
 }

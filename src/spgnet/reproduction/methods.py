@@ -1,15 +1,24 @@
-"""The methods of the paper's tables: those that run here, and why the others are only quoted."""
+"""The methods: those of the paper's tables that run here, why the others are only quoted, and our own arms."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from spgnet.data.config import DataConfig
-from spgnet.models import AttentionConfig, MartinezConfig, ModelConfig, SPGNetConfig, STGCNConfig
+from spgnet.models import (
+    AttentionConfig,
+    MartinezConfig,
+    ModelConfig,
+    SPGNetConfig,
+    STGCNConfig,
+    TransformerConfig,
+)
 from spgnet.training.recipes import BASELINE_LOSS, RECIPES, TrainConfig
 
-Size = Literal["paper", "small"]
+Size = Literal["paper", "small", "full"]
+Change = Callable[[TrainConfig], TrainConfig]
+"""A change of a recipe."""
 
 
 @dataclass(frozen=True)
@@ -20,89 +29,144 @@ class Method:
         name: in our tables.
         paper_column: its column in the paper's tables, if it has one.
         paper: its recipe at its published size.
-        small: a recipe for a CPU, with about the same time for a step for all methods.
+        small: a recipe for a CPU, with about the same time for a step for all of the paper's methods.
+        full: a recipe for a CPU with a budget at which validation hardly falls any more.
     """
 
     name: str
     paper_column: str | None
     paper: TrainConfig
     small: TrainConfig
+    full: TrainConfig
 
     def recipe(self, size: Size) -> TrainConfig:
         """The recipe at a size."""
-        return self.paper if size == "paper" else self.small
+        return {"paper": self.paper, "small": self.small, "full": self.full}[size]
+
+
+def _at_full_size(small: TrainConfig) -> TrainConfig:
+    """A recipe with 19 times as many output frames: 22 minutes of one core's steps for SPGNet with J = 27."""
+    return replace(small, epochs=30, steps_per_epoch=1000, batch_size=256, decay=0.9, steps_per_draw=4)
 
 
 _PAPER, _SMALL = RECIPES["paper-243"], RECIPES["small-27"]
-_KINEMATIC_LOSS = replace(BASELINE_LOSS, kinematic=_PAPER.loss.kinematic)
+_FULL = _at_full_size(_SMALL)
 
 
-def _baseline(model: ModelConfig, like: TrainConfig) -> TrainConfig:
-    """A recipe with another network and the Baseline's loss: pose and trajectory alone."""
-    return replace(like, model=model, loss=BASELINE_LOSS)
+def _arm(name: str, *changes: Change, column: str | None = None) -> Method:
+    """SPGNet with changes, which are the same at every size."""
+    recipes = [_PAPER, _SMALL, _FULL]
+    for change in changes:
+        recipes = [change(recipe) for recipe in recipes]
+    return Method(name, column, *recipes)
 
 
-def _spgnet(widths: int) -> Method:
-    """SPGNet with J = 3^widths; small ones have 128 channels, so that J = 243 can be trained on a CPU."""
-    model = SPGNetConfig((3,) * widths)
-    small = replace(model, channels=128, trajectory_channels=64)
-    return Method(
-        f"SPGNet, J = {3**widths}", None, replace(_PAPER, model=model), replace(_SMALL, model=small)
-    )
+def _other(name: str, column: str | None, paper: ModelConfig, small: ModelConfig) -> Method:
+    """Another network with the Baseline's loss; the small one is its full size, too."""
+    recipes = (replace(_PAPER, model=paper), replace(_SMALL, model=small), replace(_FULL, model=small))
+    return Method(name, column, *map(_baseline_loss, recipes))
 
 
-def _partly_labelled(name: str, share: float, *, unlabelled: bool) -> Method:
-    """SPGNet with 3D labels for a share of the training data, with or without the 2D of the rest."""
+def _baseline_loss(recipe: TrainConfig) -> TrainConfig:
+    """Pose and trajectory alone."""
+    return replace(recipe, loss=BASELINE_LOSS)
 
-    def with_share(recipe: TrainConfig) -> TrainConfig:
-        weights = (
-            recipe.unlabelled
-            if unlabelled
-            else replace(recipe.unlabelled, reprojection=0.0, bone_lengths=0.0)
-        )
-        return replace(recipe, data=DataConfig(labels=share), unlabelled=weights)
 
-    return Method(name, None, with_share(_PAPER), with_share(_SMALL))
+def _loss(**weights: Any) -> Change:
+    return lambda recipe: replace(recipe, loss=replace(recipe.loss, **weights))
 
+
+def _network(**options: Any) -> Change:
+    return lambda recipe: replace(recipe, model=replace(recipe.model, **options))
+
+
+def _data(**options: Any) -> Change:
+    return lambda recipe: replace(recipe, data=replace(recipe.data, **options))
+
+
+def _without_unlabelled(recipe: TrainConfig) -> TrainConfig:
+    """Leave out what has no labels."""
+    return replace(recipe, unlabelled=replace(recipe.unlabelled, reprojection=0.0, bone_lengths=0.0))
+
+
+def _after_a_third(recipe: TrainConfig) -> TrainConfig:
+    """Leave out the re-projection term in the first third of the epochs."""
+    return replace(recipe, loss=replace(recipe.loss, warm_up=max(1, recipe.epochs // 3)))
+
+
+def _frames(widths: int) -> Change:
+    """J = 3^widths."""
+    return _network(filter_widths=(3,) * widths)
+
+
+def _narrow(method: Method) -> Method:
+    """With 128 channels at the small size, so that J = 243 can be trained on a CPU in minutes."""
+    return replace(method, small=_network(channels=128, trajectory_channels=64)(method.small))
+
+
+SCREEN_UNIT = 500.0
+"""Pixels in a screen unit of Human3.6M's cameras."""
 
 METHODS: dict[str, Method] = {
-    "martinez": Method(
+    # Of the paper's tables and figures
+    "martinez": _other(
         "Martinez et al.",
         "Martinez [15]",
-        _baseline(MartinezConfig(), _PAPER),
+        MartinezConfig(),
         # As many multiplications per pose as the temporal network (1.1 and 1.3 million).
-        _baseline(MartinezConfig(channels=512, trajectory_channels=256, dropout=0.25), _SMALL),
+        MartinezConfig(channels=512, trajectory_channels=256, dropout=0.25),
     ),
-    "pavllo": Method(
-        "Pavllo et al. (Baseline)",
-        "Pavlo [20]",
-        _baseline(_PAPER.model, _PAPER),
-        _baseline(_SMALL.model, _SMALL),
-    ),
-    "cai": Method(
+    "pavllo": _arm("Pavllo et al. (Baseline)", _baseline_loss, column="Pavlo [20]"),
+    "cai": _other(
         "Cai et al. (ST-GCN)",
         "Cai [2]",
-        _baseline(STGCNConfig(), _PAPER),
-        _baseline(STGCNConfig(frames=3, channels=16, trajectory_channels=128), _SMALL),
+        STGCNConfig(),
+        STGCNConfig(frames=3, channels=16, trajectory_channels=128),
     ),
-    "liu": Method(
+    "liu": _other(
         "Liu et al. (attention)",
         "Liu [14]",
-        _baseline(AttentionConfig(), _PAPER),
-        _baseline(AttentionConfig(layers=3, channels=192, trajectory_channels=128, squeeze=64), _SMALL),
+        AttentionConfig(),
+        AttentionConfig(layers=3, channels=192, trajectory_channels=128, squeeze=64),
     ),
-    "kinematic": Method(
-        "Baseline* (+ kinematic)",
-        None,
-        replace(_PAPER, loss=_KINEMATIC_LOSS),
-        replace(_SMALL, loss=_KINEMATIC_LOSS),
+    "kinematic": _arm("Baseline* (+ kinematic)", _loss(reprojection=0.0)),
+    "spgnet": _arm("SPGNet", column="Our"),
+    "spgnet-27": _narrow(_arm("SPGNet, J = 27", _frames(3))),
+    "spgnet-81": _narrow(_arm("SPGNet, J = 81", _frames(4))),
+    "spgnet-243": _narrow(_arm("SPGNet, J = 243", _frames(5))),
+    "labels-10": _arm("10 % labels", _data(labels=0.1), _without_unlabelled),
+    "semi-10": _arm("10 % labels, and 2D of the rest", _data(labels=0.1)),
+    # Of the full size: the paper's losses with longer receptive fields
+    "pavllo-81": _arm("Baseline, J = 81", _baseline_loss, _frames(4)),
+    "pavllo-243": _arm("Baseline, J = 243", _baseline_loss, _frames(5)),
+    "kinematic-81": _arm("Baseline*, J = 81", _loss(reprojection=0.0), _frames(4)),
+    "kinematic-243": _arm("Baseline*, J = 243", _loss(reprojection=0.0), _frames(5)),
+    # Guidance by construction
+    "rays": _arm("Along rays", _baseline_loss, _network(output="rays")),
+    "rays-spgnet": _arm("Along rays, SPGNet's loss", _network(output="rays")),
+    # What decides whether the re-projection term helps
+    "weight-0.05": _arm("SPGNet, weight 0.05", _loss(reprojection=0.05)),
+    "weight-1": _arm("SPGNet, weight 1", _loss(reprojection=1.0)),
+    "weight-5": _arm("SPGNet, weight 5", _loss(reprojection=5.0)),
+    "pixels": _arm("SPGNet, in pixels with weight 1", _loss(reprojection=SCREEN_UNIT)),
+    "late": _arm("SPGNet, re-projection after a third of the epochs", _after_a_third),
+    "clean-target": _arm("SPGNet, exact 2D as target", _data(target="exact")),
+    "pavllo-shared": _arm("Baseline, one encoder", _baseline_loss, _network(shared=True)),
+    "shared": _arm("SPGNet, one encoder", _network(shared=True)),
+    "pavllo-labels-10": _arm(
+        "Baseline, 10 % labels", _baseline_loss, _data(labels=0.1), _without_unlabelled
     ),
-    "spgnet": Method("SPGNet", "Our", _PAPER, _SMALL),
-    "spgnet-27": _spgnet(3),
-    "spgnet-81": _spgnet(4),
-    "spgnet-243": _spgnet(5),
-    "labels-10": _partly_labelled("10 % labels", 0.1, unlabelled=False),
-    "semi-10": _partly_labelled("10 % labels, and 2D of the rest", 0.1, unlabelled=True),
+    "pavllo-labels-1": _arm("Baseline, 1 % labels", _baseline_loss, _data(labels=0.01), _without_unlabelled),
+    "labels-1": _arm("1 % labels", _data(labels=0.01), _without_unlabelled),
+    "semi-1": _arm("1 % labels, and 2D of the rest", _data(labels=0.01)),
+    "pavllo-camera-1": _arm("Baseline, one camera", _baseline_loss, _data(cameras=1)),
+    "camera-1": _arm("SPGNet, one camera", _data(cameras=1)),
+    # What else makes a network accurate
+    "centred": _arm("SPGNet, 2D relative to the pelvis", _network(centred=True)),
+    "frame-blocks": _arm(
+        "SPGNet, a residual network on each frame first", _network(centred=True, frame_blocks=1)
+    ),
+    "transformer": _arm("Transformer", lambda recipe: replace(recipe, model=TransformerConfig())),
 }
 """The methods by the names in their run folders."""
 

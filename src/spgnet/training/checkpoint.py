@@ -296,6 +296,7 @@ def _check_config(metadata: dict[str, str], config: ModelConfig) -> None:
     )
     if found != expected:
         keys = sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key))
+        keys = ["kind"] if "kind" in keys else keys
         changes = ", ".join(f"{key} is {found.get(key)}, expected {expected.get(key)}" for key in keys)
         raise InputError(f"a checkpoint of another configuration: {changes}")
 
