@@ -1,6 +1,7 @@
 """Write the results page, docs/results.md, and what it is made from.
 
 python scripts/results_page.py runs/reproduce     # first copies the results of spgnet reproduce
+python scripts/results_page.py runs/full --kind captured-full    # those of the full size
 python scripts/results_page.py                    # writes the page from docs/results.json
 """
 
@@ -16,7 +17,7 @@ import tyro
 from spgnet.files import read_json, write_text
 from spgnet.reproduction.artefacts import ARTEFACTS
 from spgnet.reproduction.figures import draw_figures
-from spgnet.reproduction.tables import results_page
+from spgnet.reproduction.tables import picture_stem, results_page
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -37,18 +38,20 @@ def main() -> None:
         copy_results(options.runs, options.kind)
     results = read_json(DOCS / "results.json")
     for result in results:
-        draw_figures(result, DOCS / "results" / result["artefact"])
+        draw_figures(result, DOCS / "results" / picture_stem(result))
     write_text(DOCS / "results.md", results_page(results))
 
 
 def copy_results(runs: Path, kind: str) -> None:
-    """Write docs/results.json from the results of ``spgnet reproduce``."""
+    """Put the results of ``spgnet reproduce`` into docs/results.json, in the place of those of their kind."""
     files = [runs / f"{name}-{kind}.json" for name in ARTEFACTS]
     found: list[dict[str, Any]] = [read_json(file) for file in files if file.exists()]
     for result in found:
         for run in result["runs"]:
             run["evaluation"] = select_metrics(run["evaluation"])
-    lines = ",\n".join(json.dumps(round_floats(result)) for result in found)
+    known: list[dict[str, Any]] = read_json(DOCS / "results.json") if (DOCS / "results.json").exists() else []
+    kept = [result for result in known if f"{result['motion']}-{result['size']}" != kind]
+    lines = ",\n".join(json.dumps(round_floats(result)) for result in [*kept, *found])
     (DOCS / "results").mkdir(exist_ok=True)
     write_text(DOCS / "results.json", f"[\n{lines}\n]\n")
 

@@ -59,7 +59,7 @@ def test_nobody_of_version_2_is_in_two_splits(real_motion):
 
 
 def test_no_clip_of_version_2_s_validation_or_test_is_repeated_in_training(real_motion):
-    """Knees and elbows of CMU's clips; two clips of one recording agree to 2 degrees, whatever the skeleton."""
+    """Knees and elbows of CMU's clips; two of one recording agree to 1 degree, whatever their skeletons."""
     archives = {
         name: {clip.name: clip for clip in load_motion_archive(real_motion / name)}
         for name in open_benchmark_facts(2)["archives"]
@@ -74,9 +74,9 @@ def test_no_clip_of_version_2_s_validation_or_test_is_repeated_in_training(real_
 
     trained = [angles(*clip) for clip in clips_of("train", 2) if clip[0].startswith("cmu_")]
     repeated = angles("cmu_actions.npz", "walking/train_walking_2")
-    assert distance(angles("cmu_iclone.npz", "5/01"), [repeated]) < 3  # as one known case shows
+    assert distance(angles("cmu_iclone.npz", "5/01"), [repeated]) < 2  # as one known case shows
     distances = {clip: distance(angles(*clip), trained) for clip in held_out("validation") | held_out("test")}
-    assert min(distances.values()) > 6
+    assert min(distances.values()) > 5
 
 
 def limb_angles(joints: torch.Tensor) -> torch.Tensor:
@@ -90,11 +90,9 @@ def limb_angles(joints: torch.Tensor) -> torch.Tensor:
 
 
 def distance(clip: torch.Tensor, others: list[torch.Tensor]) -> float:
-    """Least root mean square difference of a clip's first second from any other second, at ten frames a second.
-
-    The others are looked at in all frames; of the clip ten frames are taken, five apart, from the first on.
-    """
-    taken = clip[:, :46:5]
+    """Least root mean square difference of a clip's middle two seconds from others; ten frames a second."""
+    first = max(0, clip.shape[1] // 2 - 50)
+    taken = clip[:, first : first + 100 : 5]
     reach = 5 * (taken.shape[1] - 1) + 1
     least = [
         (other.unfold(1, reach, 1)[..., ::5] - taken.unsqueeze(1)).square().mean(dim=(0, 2)).min()

@@ -10,6 +10,7 @@ from PIL import Image
 
 from spgnet.data import sources
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.reproduction import guided
 from spgnet.reproduction.artefacts import ARTEFACTS, ArtefactName
 from spgnet.training.runs import read_config, read_log
 
@@ -39,7 +40,11 @@ def reproduce(spgnet, out) -> Callable[[str], tuple[dict[str, Any], str]]:
     return run
 
 
-@pytest.mark.parametrize("name", get_args(ArtefactName))
+OWN = ("frames", "forms", "why", "arms")
+"""What is not of the paper and meant for the full size."""
+
+
+@pytest.mark.parametrize("name", [name for name in get_args(ArtefactName) if name not in OWN])
 def test_every_table_and_figure_runs_on_open_data_and_says_how_it_was_made(reproduce, out, name):
     made, output = reproduce(name)
     artefact = ARTEFACTS[name]
@@ -58,6 +63,55 @@ def test_every_table_and_figure_runs_on_open_data_and_says_how_it_was_made(repro
     for picture in pictures:
         with Image.open(out / picture) as image:
             assert min(image.size) > 300
+
+
+@pytest.mark.parametrize("name", ["figure4a", "forms"])
+def test_at_full_size_differences_are_tested_in_pairs_and_curves_are_drawn(spgnet, monkeypatch, name):
+    monkeypatch.setattr(guided, "guide", lambda predicted, dataset, sizes: predicted + 0.01)
+    quick = ("--epochs", "2", "--steps-per-epoch", "2", "--seeds", "3", "--input", "exact")
+    code, _ = spgnet("reproduce", name, "--data", "open", "--size", "full", "--out", "out", *quick)
+    assert code is None
+    artefact = ARTEFACTS[name]
+    made = json.loads(Path(f"out/{name}-generated-full.json").read_text())
+    text = Path(f"out/{name}-generated-full.md").read_text()
+    runs = {(run["method"], run["seed"]) for run in made["runs"]}
+    assert runs == {(key, seed) for key in artefact.rows for seed in range(3)}
+    assert made["planned"] == 3 * len(artefact.methods)
+    tests = {(test["method"], test["reference"]) for test in made["tests"]}
+    assert tests == set(artefact.comparisons)
+    assert all(len(test["of_seeds"]) == 3 for test in made["tests"])
+    assert "runs are done" not in text
+    assert "signed-rank" in text
+    assert ("cosine" in text) == bool(artefact.gradients)
+    assert Path(f"out/{name}-generated-full-curves.png").exists()
+    trained = [run for run in made["runs"] if "+guided" not in run["method"]]
+    assert all(len(run["curve"]) == 2 for run in trained)
+    evaluation = json.loads(Path("out/generated-full/exact/pavllo-seed0/evaluation.json").read_text())
+    assert len(evaluation["clips"]) == 4
+
+
+def test_a_report_is_of_the_runs_that_are_done_and_says_how_many_these_are(spgnet):
+    command = ("reproduce", "figure4a", "--data", "open", "--size", "full", "--out", "out")
+    quick = ("--epochs", "1", "--steps-per-epoch", "1")
+    code, _ = spgnet(*command, *quick, "--report")
+    assert "no run of figure4a is done" in str(code)
+    assert spgnet(*command, *quick, "--seeds", "1", "--input", "exact")[0] is None
+    weights = sorted(Path().rglob("last.safetensors"))
+    code, output = spgnet(*command, *quick, "--report")
+    assert code is None
+    assert "3 of 18 runs are done" in output
+    assert sorted(Path().rglob("last.safetensors")) == weights
+
+
+def test_quick_is_the_size_that_was_called_small(spgnet):
+    for size in ("quick", "small"):
+        assert (
+            spgnet("reproduce", "figure5", "--data", "open", "--size", size, "--out", size, *QUICK)[0] is None
+        )
+    quick, small = (
+        json.loads(Path(f"{size}/figure5-generated-small.json").read_text()) for size in ("quick", "small")
+    )
+    assert quick["bones"] == small["bones"]
 
 
 def test_tables_share_their_runs(spgnet):

@@ -69,7 +69,15 @@ RECIPE_DIGESTS = {
 
 
 ADDITIONS = {"weight_average": None, "steps_per_draw": 1, "cooldown": 0, "initial_weights": None}
-ADDITIONS_TO_DATA = {"by_movement": False}
+ADDITIONS_TO_DATA = {"by_movement": False, "benchmark": 1, "target": "input", "cameras": None}
+ADDITIONS_TO_LOSS = {"warm_up": 0}
+ADDITIONS_TO_MODEL = {
+    "output": "joints",
+    "centred": False,
+    "shared": False,
+    "frame_blocks": 0,
+    "frame_channels": 512,
+}
 ADDITIONS_TO_RANDOMIZATION = {
     "proportions": 0.0,
     "children": 0.0,
@@ -92,17 +100,20 @@ ADDITIONS_TO_RANDOMIZATION = {
 def without_additions(values: dict[str, Any]) -> dict[str, Any]:
     """A configuration without those of the later fields that have these values."""
     values = {name: value for name, value in values.items() if (name, value) not in ADDITIONS.items()}
-    data = {
-        name: value
-        for name, value in values["data"].items()
-        if (name, value) not in ADDITIONS_TO_DATA.items()
-    }
+    data, loss, model = (
+        {name: value for name, value in values[part].items() if (name, value) not in additions.items()}
+        for part, additions in (
+            ("data", ADDITIONS_TO_DATA),
+            ("loss", ADDITIONS_TO_LOSS),
+            ("model", ADDITIONS_TO_MODEL),
+        )
+    )
     data["randomization"] = {
         name: value
         for name, value in data["randomization"].items()
         if name not in ADDITIONS_TO_RANDOMIZATION or value != ADDITIONS_TO_RANDOMIZATION[name]
     }
-    return values | {"data": data}
+    return values | {"data": data, "loss": loss, "model": model}
 
 
 def test_a_run_stored_before_fields_were_added_is_the_run_that_it_was():

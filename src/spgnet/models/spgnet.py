@@ -92,12 +92,14 @@ class SPGNet(LiftingNetwork):
             inputs = config.channels
         own = 0 if config.shared else config.trajectory_channels
         self.pose = TemporalEncoder(inputs, outputs + (0 if own else 3), channels=config.channels, **shared)
+        encoders = [self.pose]
         if own:
-            self.trajectory = TemporalEncoder(2 * joints, 3, channels=own, **shared)
+            encoders.append(TemporalEncoder(2 * joints, 3, channels=own, **shared))
+            self.trajectory = encoders[1]
         if config.output == "rays":
             self.focal_length = nn.Parameter(torch.tensor(TYPICAL_FOCAL_LENGTH))
             with torch.no_grad():  # start with a flat person of typical size, not with a random one
-                for encoder in (self.pose, *([self.trajectory] if own else [])):
+                for encoder in encoders:
                     encoder.head.weight.mul_(0.1)
                 self.pose.head.bias.zero_()[3 * joints] = math.log(TYPICAL_RADIUS)
 

@@ -27,6 +27,8 @@ INPUT_LABELS: dict[Input2D, str] = {"detected": "CPN", "exact": "ground truth"}
 
 GUIDED_SUFFIX = "+guided"
 """What is added to a method's key where its motion is guided by the projection when it is lifted, too."""
+FRAMES = ("", "-81", "-243")
+"""Endings of the keys of methods with J = 27, 81 and 243."""
 LOSSES = (("kinematic", "pavllo"), ("spgnet", "kinematic"), ("spgnet", "pavllo"))
 """The paper's comparisons."""
 
@@ -61,6 +63,10 @@ class Artefact:
     def rows(self) -> tuple[str, ...]:
         """The methods of its table, those with guidance at lift time last."""
         return self.methods + tuple(method + GUIDED_SUFFIX for method in self.guided)
+
+    def methods_with(self, input_2d: Input2D) -> list[str]:
+        """The methods to run with a kind of 2D input: an exact target is the exact input anyway."""
+        return [method for method in self.methods if (method, input_2d) != ("clean-target", "exact")]
 
     def paper_tables(self) -> list[PaperTable]:
         """The paper's printed tables to compare with."""
@@ -127,15 +133,11 @@ ARTEFACTS: dict[ArtefactName, Artefact] = {
     ),
     "frames": Artefact(
         "What the losses add, by how many frames the network sees",
-        tuple(
-            f"{method}{frames}" for frames in ("", "-81", "-243") for method in ("pavllo", "kinematic", "spgnet")
-        ),
+        tuple(method + frames for frames in FRAMES for method in ("pavllo", "kinematic", "spgnet")),
         ("exact", "detected"),
         ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation"),
         comparisons=tuple(
-            (method + frames, reference + frames)
-            for frames in ("", "-81", "-243")
-            for method, reference in LOSSES
+            (method + frames, reference + frames) for frames in FRAMES for method, reference in LOSSES
         ),
     ),
     "forms": Artefact(
@@ -152,7 +154,7 @@ ARTEFACTS: dict[ArtefactName, Artefact] = {
             ("rays-spgnet+guided", "rays-spgnet"),
             ("rays-spgnet+guided", "pavllo"),
         ),
-        guided=("pavllo", "spgnet", "rays", "rays-spgnet"),
+        guided=("pavllo", "rays-spgnet"),
     ),
     "why": Artefact(
         "What decides whether the re-projection term helps",
@@ -180,7 +182,11 @@ ARTEFACTS: dict[ArtefactName, Artefact] = {
         ("detected", "exact"),
         ("mpjpe", "p_mpjpe", "trajectory", "reprojection", "bone_deviation"),
         comparisons=(
-            *((method, "kinematic") for method in ("weight-0.05", "spgnet", "weight-1", "weight-5", "pixels")),
+            ("weight-0.05", "kinematic"),
+            ("spgnet", "kinematic"),
+            ("weight-1", "kinematic"),
+            ("weight-5", "kinematic"),
+            ("pixels", "kinematic"),
             ("late", "spgnet"),
             ("clean-target", "spgnet"),
             ("shared", "pavllo-shared"),

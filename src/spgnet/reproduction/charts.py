@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -98,6 +98,8 @@ def column_chart(panels: Sequence[ColumnPanel], label: str) -> Figure:
 def _columns(
     axes: Any, places: list[float], groups: Sequence[Sequence[float]], width: float, name: str, color: str
 ) -> None:
+    drawn = [(place, seeds) for place, seeds in zip(places, groups, strict=True) if seeds]
+    places, groups = [place for place, _ in drawn], [seeds for _, seeds in drawn]
     means = [mean(seeds) for seeds in groups]
     reach = [
         [value - min(seeds) for value, seeds in zip(means, groups, strict=True)],
@@ -109,6 +111,57 @@ def _columns(
         axes.annotate(
             f"{value:.1f}", (place, value + top), (0, 3), textcoords="offset points", ha="center", fontsize=8
         )
+
+
+@dataclass(frozen=True)
+class CurvePanel:
+    """One panel of training curves.
+
+    Args:
+        title: above the panel.
+        curves: for each method, of each seed the error at some numbers of steps.
+    """
+
+    title: str
+    curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]]
+
+
+def curve_chart(panels: Sequence[CurvePanel], steps: str, label: str) -> Figure:
+    """A line for every run, in the colour of its method.
+
+    Args:
+        panels: beside each other, with one scale.
+        steps: label of the axis of steps.
+        label: of the error's axis.
+    """
+    figure = new_figure(1.6 + 4.2 * len(panels), 4.2)
+    all_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)
+    names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
+    styles = {
+        name: (SERIES_COLORS[number % len(SERIES_COLORS)], ("-", "--", ":")[number // len(SERIES_COLORS) % 3])
+        for number, name in enumerate(names)
+    }
+    for axes, panel in zip(all_axes[0], panels, strict=True):
+        _style_axes(axes)
+        for name, seeds in panel.curves.items():
+            color, style = styles[name]
+            for curve in seeds:
+                axes.plot(*zip(*curve, strict=True), style, color=color, linewidth=1.2)
+        axes.set_title(panel.title, fontsize=10)
+        axes.set_xlabel(steps)
+        lowest = min(error for seeds in panel.curves.values() for curve in seeds for _, error in curve)
+        axes.set_ylim(0.9 * lowest, 2 * lowest)
+    all_axes[0, 0].set_ylabel(label)
+    handles = [_line(color, style, name) for name, (color, style) in styles.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    return figure
+
+
+def _line(color: str, style: Any, name: str) -> Any:
+    """A line of a legend."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=color, linestyle=style, label=name)
 
 
 def bone_length_chart(

@@ -10,15 +10,17 @@ import torch
 from spgnet.reproduction.artefacts import ARTEFACTS
 from spgnet.reproduction.charts import (
     ColumnPanel,
+    CurvePanel,
     PosePanel,
     bone_length_chart,
     column_chart,
+    curve_chart,
     occlusion_chart,
     pose_panel_figure,
     save_figure,
 )
 from spgnet.reproduction.methods import METHODS
-from spgnet.reproduction.tables import input_label, seed_scores
+from spgnet.reproduction.tables import CURVES, input_label, method_label, seed_scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +47,12 @@ def draw_figures(result: dict[str, Any], stem: Path) -> list[Path]:
 
 def figures(result: dict[str, Any]) -> dict[str, Figure]:
     """The figures of a result by what is added to the name of its files (``Artefact.pictures``)."""
+    curves = {CURVES: _curves(result)} if any(run.get("curve") for run in result["runs"]) else {}
+    return _own_figures(result) | curves
+
+
+def _own_figures(result: dict[str, Any]) -> dict[str, Figure]:
+    """Those of the paper."""
     if "bones" in result:
         bones = result["bones"]
         title = f"SPGNet, {bones['subject']}, {bones['clip']}"
@@ -72,6 +80,19 @@ def _columns(result: dict[str, Any]) -> Figure:
         for input_2d in artefact.inputs
     ]
     return column_chart(panels, "error [mm]")
+
+
+def _curves(result: dict[str, Any]) -> Figure:
+    """Validation error during training, a panel for each kind of input."""
+    panels = []
+    for input_2d in ARTEFACTS[result["artefact"]].inputs:
+        curves: dict[str, list[list[tuple[int, float]]]] = {}
+        for run in result["runs"]:
+            if run["seen"] == input_2d and run.get("curve"):
+                curves.setdefault(method_label(run["method"]), []).append(run["curve"])
+        if curves:
+            panels.append(CurvePanel(f"2D: {input_label(result, input_2d)}", curves))
+    return curve_chart(panels, "steps", "validation MPJPE [mm]")
 
 
 def _occlusion_figures(hidden: dict[str, Any]) -> dict[str, Figure]:

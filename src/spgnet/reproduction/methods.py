@@ -1,4 +1,4 @@
-"""The methods: those of the paper's tables that run here, why the others are only quoted, and our own arms."""
+"""The methods: those of the paper's tables, why some of these are only quoted, and our own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from spgnet.models import (
     AttentionConfig,
     MartinezConfig,
     ModelConfig,
-    SPGNetConfig,
     STGCNConfig,
     TransformerConfig,
 )
@@ -153,9 +152,7 @@ METHODS: dict[str, Method] = {
     "clean-target": _arm("SPGNet, exact 2D as target", _data(target="exact")),
     "pavllo-shared": _arm("Baseline, one encoder", _baseline_loss, _network(shared=True)),
     "shared": _arm("SPGNet, one encoder", _network(shared=True)),
-    "pavllo-labels-10": _arm(
-        "Baseline, 10 % labels", _baseline_loss, _data(labels=0.1), _without_unlabelled
-    ),
+    "pavllo-labels-10": _arm("Baseline, 10 % labels", _baseline_loss, _data(labels=0.1), _without_unlabelled),
     "pavllo-labels-1": _arm("Baseline, 1 % labels", _baseline_loss, _data(labels=0.01), _without_unlabelled),
     "labels-1": _arm("1 % labels", _data(labels=0.01), _without_unlabelled),
     "semi-1": _arm("1 % labels, and 2D of the rest", _data(labels=0.01)),

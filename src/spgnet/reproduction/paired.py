@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import ttest_rel, wilcoxon
@@ -69,15 +70,17 @@ def paired_test(
     if not seeds:
         return None
     clips = sorted(set.intersection(*(set(each[seed]) for each in (first, reference) for seed in seeds)))
-    errors = np.array([[[each[seed][clip] for clip in clips] for seed in seeds] for each in (first, reference)])
+    errors = np.array(
+        [[[each[seed][clip] for clip in clips] for seed in seeds] for each in (first, reference)]
+    )
     differences = errors[0] - errors[1]
     of_clips, of_seeds = differences.mean(axis=0), differences.mean(axis=1)
     p_clips = p_seeds = None
     if len(clips) >= _LEAST_CLIPS:
-        p_clips = float(wilcoxon(of_clips).pvalue) if of_clips.any() else 1.0
+        p_clips = _probability(wilcoxon(of_clips)) if of_clips.any() else 1.0
     if len(seeds) >= _LEAST_SEEDS:
         means = errors.mean(axis=2)
-        p_seeds = float(ttest_rel(means[0], means[1]).pvalue) if of_seeds.any() else 1.0
+        p_seeds = _probability(ttest_rel(means[0], means[1])) if of_seeds.any() else 1.0
     return PairedTest(
         difference=float(differences.mean()),
         of_seeds=tuple(map(float, of_seeds)),
@@ -86,3 +89,8 @@ def paired_test(
         p_clips=p_clips,
         p_seeds=p_seeds,
     )
+
+
+def _probability(result: Any) -> float:
+    """The p value of one of scipy's tests."""
+    return float(result.pvalue)

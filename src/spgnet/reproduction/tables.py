@@ -8,33 +8,74 @@ from typing import Any
 
 from spgnet.datasets.human36m_motion import ACTIONS
 from spgnet.evaluation import METRICS, markdown_table, metric_headings
-from spgnet.reproduction.artefacts import ARTEFACTS, INPUT_LABELS, Artefact, Input2D
+from spgnet.reproduction.artefacts import ARTEFACTS, GUIDED_SUFFIX, INPUT_LABELS, Artefact, Input2D
 from spgnet.reproduction.methods import METHODS, NOT_RUN, REMARKS
+from spgnet.reproduction.paired import LEVEL
 from spgnet.reproduction.paper import BONE_SPREAD, PaperTable, audit
 from spgnet.training.experiments import mean_and_spread
 
+CURVES = "-curves"
+"""What is added to the name of the picture of the training curves."""
 INTRODUCTION = """# Results
 
 This page is generated from `results.json` beside it by `python scripts/results_page.py` and is never
 edited by hand. Every figure of ours is that of a run whose command, commit and seed are in that file. **None
 of ours is a Human3.6M figure**: that data set is licensed, and we have not run it. They are from the [open
-benchmark](open_benchmark.md), with small networks and short training, and do not compare with the paper's,
-which are quoted as printed (in brackets the mean of the printed column, where the printed average is another
-one). [How to run the same on Human3.6M](reproduce.md).
+benchmark](open_benchmark.md), with small networks, and do not compare with the paper's, which are quoted as
+printed (in brackets the mean of the printed column, where the printed average is another one). [How to run
+the same on Human3.6M](reproduce.md).
+
+The tables and figures of the quick size, which come first, are of networks trained for minutes, on version 1
+of the benchmark. What can be concluded is at [full size](#full-size), on version 2.
+"""
+
+FULL_SIZE_INTRODUCTION = """# Full size
+
+Networks trained for at least 20 minutes of a core each, with 19 times the output frames of the quick size, on
+[version 2 of the open benchmark](open_benchmark.md#version-2). The runs take days, and go on where they
+stopped: what is here is what has been run so far, and each section says how much of it that is.
 """
 
 
 def results_page(results: Sequence[dict[str, Any]]) -> str:
-    """The page of the tables and figures in some results, in the order of :data:`ARTEFACTS`."""
-    known = {result["artefact"]: result for result in results}
+    """The page of the tables and figures in some results, in the order of :data:`ARTEFACTS`.
+
+    Those of the full size come last.
+    """
+    known = {(result["artefact"], result["size"] == "full"): result for result in results}
     parts = [INTRODUCTION]
-    for name, artefact in ARTEFACTS.items():
-        if name in known:
+    for full in (False, True):
+        chosen = {name: artefact for name, artefact in ARTEFACTS.items() if (name, full) in known}
+        if full and chosen:
+            parts.append(FULL_SIZE_INTRODUCTION)
+        for name, artefact in chosen.items():
+            result, title = known[name, full], artefact.title
             pictures = "".join(
-                f"\n![{artefact.title}](results/{name}{suffix}.png)\n" for suffix in artefact.pictures
+                f"\n![{title}{', training curves' if suffix == CURVES else ''}]"
+                f"(results/{picture_stem(result)}{suffix}.png)\n"
+                for suffix in picture_suffixes(result)
             )
-            parts.append(f"## {artefact.title}\n\n{report(known[name])}{pictures}")
+            parts.append(f"## {title}{', full size' if full else ''}\n\n{report(result)}{pictures}")
     return "\n".join(parts)
+
+
+def picture_stem(result: dict[str, Any]) -> str:
+    """The name of a result's pictures on the page, without their endings."""
+    return result["artefact"] + ("-full" if result["size"] == "full" else "")
+
+
+def picture_suffixes(result: dict[str, Any]) -> tuple[str, ...]:
+    """What is added to the names of a result's pictures."""
+    pictures = ARTEFACTS[result["artefact"]].pictures
+    if pictures and not _has_all_pictures(result):
+        pictures = ()
+    return pictures + ((CURVES,) if any(run.get("curve") for run in result["runs"]) else ())
+
+
+def _has_all_pictures(result: dict[str, Any]) -> bool:
+    """Whether what its own pictures show has been run."""
+    extra = {"figure5": "bones", "figure6": "hidden"}.get(result["artefact"])
+    return extra is None or extra in result
 
 
 def report(result: dict[str, Any]) -> str:
@@ -45,6 +86,10 @@ def report(result: dict[str, Any]) -> str:
         parts += [paper_table(result, artefact, table), action_table(result, artefact, table)]
     if not artefact.tables:
         parts.append(method_table(result, artefact))
+    if result.get("tests"):
+        parts.append(test_table(result))
+    if any("gradients" in run for run in result["runs"]):
+        parts.append(gradient_table(result))
     if "bones" in result:
         parts.append(bone_table(result["bones"]))
     if "hidden" in result:
@@ -62,13 +107,18 @@ def describe_runs(result: dict[str, Any]) -> str:
         "captured": "The open benchmark's captured motion",
         "generated": "Generated motion",
     }[result["motion"]]
-    runs = result["runs"]
+    if "benchmark" in result and result["motion"] == "captured":
+        data = data.replace("benchmark's", f"benchmark's (version {result['benchmark']})")
+    runs = [run for run in result["runs"] if not run["method"].endswith(GUIDED_SUFFIX)]
+    planned = result.get("planned", len(runs))
+    missing = "" if planned == len(runs) else f"**{len(runs)} of {planned} runs are done.** "
     seeds = len({run["seed"] for run in runs})
     commits = ", ".join(sorted({str(run["commit"]) for run in runs}))
     minutes = sum(run["seconds"] for run in runs) / 60
     spread = f"{seeds} seeds: mean, and half the range" if seeds > 1 else "one seed"
+    networks = "small networks at full size" if result["size"] == "full" else f"{result['size']} networks"
     return (
-        f"{data}, {result['size']} networks, {spread}. "
+        f"{missing}{data}, {networks}, {spread}. "
         f"{len(runs)} runs, {minutes:.0f} minutes of training in all, at commit {commits}.\n\n"
         f"```console\n{result['command']}\n```\n"
     )
@@ -101,6 +151,9 @@ def action_table(result: dict[str, Any], artefact: Artefact, table: PaperTable) 
     metric = "mpjpe" if table.protocol == 1 else "p_mpjpe"
     keys = [key for key in artefact.methods if METHODS[key].paper_column in table.methods]
     measured = {key: _action_means(result, key, artefact.inputs[0], metric) for key in keys}
+    keys = [key for key in keys if measured[key]]
+    if not keys:
+        return ""
     lines = []
     for action in _sort_actions(measured[keys[0]]):
         cells = []
@@ -121,13 +174,95 @@ def method_table(result: dict[str, Any], artefact: Artefact) -> str:
     lines = [
         [
             input_label(result, input_2d),
-            METHODS[key].name,
+            method_label(key),
+            *([str(len(seeds))] if result["size"] == "full" else []),
             *(mean_of_seeds(result, key, input_2d, metric) for metric in artefact.metrics),
         ]
         for input_2d in artefact.inputs
-        for key in artefact.methods
+        for key in artefact.rows
+        if (seeds := seed_scores(result, key, input_2d, artefact.metrics[0]))
     ]
-    return markdown_table(["2D", "method", *metric_headings(artefact.metrics)], lines, text=(0, 1))
+    counts = ["seeds"] if result["size"] == "full" else []
+    header = ["2D", "method", *counts, *metric_headings(artefact.metrics)]
+    return markdown_table(header, lines, text=(0, 1))
+
+
+def method_label(key: str) -> str:
+    """The name of a method in our tables."""
+    guided = key.endswith(GUIDED_SUFFIX)
+    return METHODS[key.removesuffix(GUIDED_SUFFIX)].name + (", guided when lifted" if guided else "")
+
+
+def test_table(result: dict[str, Any]) -> str:
+    """The paired tests of a result, a line for each comparison, input and protocol."""
+    lines = []
+    for test in result["tests"]:
+        judged = {True: "yes", False: "no", None: "fewer than 3 seeds"}[test["significant"]]
+        lines.append(
+            [
+                input_label(result, test["seen"]),
+                f"{method_label(test['method'])} − {method_label(test['reference'])}",
+                METRICS[test["metric"]].heading,
+                f"{test['difference']:+.2f}",
+                " ".join(f"{value:+.2f}" for value in test["of_seeds"]),
+                f"{100 * test['better']:.0f}",
+                _probability(test["p_clips"]),
+                _probability(test["p_seeds"]),
+                judged,
+            ]
+        )
+    header = [
+        "2D",
+        "difference",
+        "",
+        "mean [mm]",
+        "by seed [mm]",
+        "better on [% of clips]",
+        "p, clips",
+        "p, seeds",
+        "significant",
+    ]
+    clips = max(test["clips"] for test in result["tests"])
+    return markdown_table(header, lines, text=(0, 1, 2, 8)) + (
+        f"\nPaired tests over {clips} test clips, each with all its cameras: Wilcoxon's signed-rank test of "
+        "the clips' differences, averaged over the seeds, and from three seeds on Student's paired t test of "
+        f"the seeds' differences. Significant: both below {LEVEL}. Differences are means over clips; the "
+        "table above has means over actions.\n"
+    )
+
+
+def _probability(p: float | None) -> str:
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def gradient_table(result: dict[str, Any]) -> str:
+    """How the re-projection term's gradient lies to the others' at the first, middle and last epochs."""
+    lines = []
+    for run in result["runs"]:
+        entries = run.get("gradients", [])
+        for entry in [
+            entries[index] for index in sorted({0, len(entries) // 2, len(entries) - 1}) if entries
+        ]:
+            values = [entry[part][name] for part in ("pose", "trajectory") for name in ("cosine", "ratio")]
+            about = [input_label(result, run["seen"]), method_label(run["method"]), str(run["seed"])]
+            lines.append([*about, str(entry["step"]), *(f"{value:.2f}" for value in values)])
+    header = [
+        "2D",
+        "method",
+        "seed",
+        "step",
+        "cosine to the pose term",
+        "size by it",
+        "cosine to the trajectory term",
+        "size by it",
+    ]
+    return markdown_table(header, lines, text=(0, 1)) + (
+        "\nThe gradient of the weighted re-projection term against that of the pose term in the weights of "
+        "the pose encoder, and of the trajectory term in those of the other encoder: cosine of the angle "
+        "and ratio of the norms, on one batch of 1024 output frames.\n"
+    )
 
 
 def input_label(result: dict[str, Any], input_2d: Input2D) -> str:
@@ -198,6 +333,8 @@ def mean_of_seeds(result: dict[str, Any], method: str, input_2d: str, metric: st
 def _action_means(result: dict[str, Any], method: str, input_2d: str, metric: str) -> dict[str, float]:
     runs = [run for run in result["runs"] if (run["method"], run["seen"]) == (method, input_2d)]
     actions = [run["evaluation"]["actions"] for run in runs]
+    if not actions:
+        return {}
     return {action: mean(each[action][metric] for each in actions) for action in actions[0]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,11 +18,14 @@ from types import FrameType
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from spgnet import metrics
 from spgnet.data.dataset import PoseDataset
 from spgnet.data.sources import load_dataset, load_training_data, load_validation
 from spgnet.data.training_data import TrainingData
-from spgnet.evaluation import evaluate
+from spgnet.evaluation import evaluate_predictions, lift_dataset, measured_joints
 from spgnet.files import read_json, write_json
 from spgnet.training.checkpoint import read_progress
 from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
@@ -39,11 +43,13 @@ class Experiment:
         name: for reports: the method, the input and the seed.
         recipe: what is trained, and on what.
         run_dir: the run folder.
+        observe: called after every epoch, with the data that the run is trained on.
     """
 
     name: str
     recipe: TrainConfig
     run_dir: Path
+    observe: Callable[[Experiment, TrainingData], None] | None = None
 
 
 def run_experiments(
@@ -137,14 +143,20 @@ def run_experiment(
 ) -> dict[str, Any]:
     """The result of one experiment; see :func:`run_experiments`."""
     recipe = experiment.recipe
-    whole = replace(recipe.data, labels=1.0)
+    whole = replace(recipe.data, labels=1.0, cameras=None, target="input")
+
+    def after_epoch(entry: dict[str, Any]) -> None:
+        if experiment.observe is not None:
+            experiment.observe(experiment, _training_data(recipe.data))
+        on_epoch(entry)
+
     return train_and_evaluate(
         recipe,
         experiment.run_dir,
         lambda: (_training_data(recipe.data), _validation_dataset(whole)),
         lambda: _test_dataset(whole),
         accelerator=accelerator,
-        on_epoch=on_epoch,
+        on_epoch=after_epoch,
     )
 
 
@@ -162,7 +174,7 @@ def train_and_evaluate(
     accelerator: Accelerator = "auto",
     on_epoch: LogCallback = lambda entry: None,
 ) -> dict[str, Any]:
-    """The evaluation of a run, with the command, commit and seconds of its training.
+    """The evaluation of a run, also by clip, with the command, commit and seconds of its training.
 
     Reads what is there, and otherwise trains, from where it stopped, and evaluates.
 
@@ -189,17 +201,38 @@ def train_and_evaluate(
         if not train(recipe, run_dir, *data, resume=resume, machine=machine, on_epoch=on_epoch):
             raise KeyboardInterrupt
     _, model = load_run(run_dir)
-    dataset = load_evaluation()
     device, environment = pick_device(accelerator), read_json(run_dir / "environment.json")
+    model, dataset = model.to(device), load_evaluation().to(device)
+    predicted = lift_dataset(model, dataset, flip=True)
     result = {
         "command": environment["command"],
         "commit": environment["commit"],
         "evaluated_at": git_commit(),
         "seconds": round(sum(entry["seconds"] for entry in read_log(run_dir)), 1),
-        "evaluation": evaluate(model.to(device), dataset.to(device)).to_json(),
+        "evaluation": evaluate_predictions(predicted, dataset, model).to_json(),
+        "clips": clip_errors(predicted, dataset),
     }
     write_json(done, result)
     return result
+
+
+def clip_errors(predicted: Float[Tensor, "frames 17 3"], dataset: PoseDataset) -> dict[str, dict[str, float]]:
+    """MPJPE and P-MPJPE of each clip in mm, the mean over its evaluated frames, pieces and cameras.
+
+    Args:
+        predicted: joints in metres, camera frame.
+        dataset: the true joints of the same frames.
+    """
+    joints, evaluated = measured_joints(dataset), dataset.eval_frames()
+    pose, true = predicted[:, joints], dataset.joints[:, joints]
+    errors = torch.stack((metrics.mpjpe(pose, true), metrics.p_mpjpe(pose, true)), dim=-1).double()
+    clips: dict[str, list[Tensor]] = {}
+    for sequence, name in enumerate(dataset.names):
+        frames = dataset.frames_of(sequence)
+        clip = f"{dataset.subjects[sequence]}: {re.split('[#@]', name)[0]}"
+        clips.setdefault(clip, []).append(errors[frames][evaluated[frames]])
+    means = {clip: torch.cat(parts).mean(dim=0).tolist() for clip, parts in clips.items()}
+    return {clip: {"mpjpe": values[0], "p_mpjpe": values[1]} for clip, values in means.items()}
 
 
 def _is_trained(run_dir: Path, recipe: TrainConfig) -> bool:
