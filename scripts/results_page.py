@@ -1,4 +1,4 @@
-"""Write the results page, docs/results.md, and what it is made from.
+"""Write the results page, docs/results.md, the model cards, docs/model_cards.md, and what they are made from.
 
 python scripts/results_page.py runs/reproduce     # first copies the results of spgnet reproduce
 python scripts/results_page.py runs/full --kind captured-full    # those of the full size
@@ -16,6 +16,7 @@ import tyro
 
 from spgnet.files import read_json, write_text
 from spgnet.reproduction.artefacts import ARTEFACTS
+from spgnet.reproduction.cards import model_cards
 from spgnet.reproduction.figures import draw_figures
 from spgnet.reproduction.tables import picture_stem, results_page
 
@@ -40,6 +41,7 @@ def main() -> None:
     for result in results:
         draw_figures(result, DOCS / "results" / picture_stem(result))
     write_text(DOCS / "results.md", results_page(results))
+    write_text(DOCS / "model_cards.md", model_cards(results))
 
 
 def copy_results(runs: Path, kind: str) -> None:

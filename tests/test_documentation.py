@@ -11,6 +11,7 @@ import pytest
 from spgnet.cli.commands import parse
 from spgnet.lifting.weights import read_manifest
 from spgnet.reproduction.artefacts import ARTEFACTS
+from spgnet.reproduction.cards import model_cards
 from spgnet.reproduction.methods import NOT_RUN
 from spgnet.reproduction.tables import method_table, picture_stem, picture_suffixes, results_page
 from spgnet.training.recipes import SPGNET_LOSS, SPGNET_LOSS_WITH_DROPOUT
@@ -29,6 +30,10 @@ def test_the_results_page_is_made_of_the_recorded_results():
         assert result["motion"] == "captured"
         for ending in picture_suffixes(result):
             assert (ROOT / f"docs/results/{picture_stem(result)}{ending}.png").exists()
+
+
+def test_the_model_cards_are_those_of_the_recipes_and_the_recorded_results():
+    assert (ROOT / "docs/model_cards.md").read_text() == model_cards(json.loads(RESULTS.read_text()))
 
 
 def test_every_recorded_figure_has_its_command_commit_and_three_seeds():
