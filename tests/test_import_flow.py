@@ -18,7 +18,7 @@ LEVELS = (
     {"detection", "lifting", "reproduction"},
     {"export", "view"},
     {"capture"},
-    {"app", "bench"},
+    {"app", "batch", "bench"},
     {"cli"},
 )
 

@@ -23,18 +23,13 @@ Format = Literal["bvh", "trc", "c3d", "mot", "sto", "glb", "gltf", "csv", "json"
 Accelerator = Literal["cpu", "cuda", "mps"]
 
 
-@dataclass(frozen=True)
-class CaptureConfig:
-    """What to lift, how, and what to write.
+@dataclass(frozen=True, kw_only=True)
+class CaptureOptions:
+    """How to lift, and what to write.
 
     Raises:
         InputError: values are out of range or do not go together.
     """
-
-    input: tyro.conf.Positional[str]
-    """A video, a folder of images, a file or folder of 2D keypoints, or with --live a webcam's number."""
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out")
-    """Folder to write to."""
 
     person: Literal["largest", "all"] | int | str = "largest"
     """Who is lifted: the largest person (by size in the picture and duration), everybody, one by number (from
@@ -118,6 +113,20 @@ class CaptureConfig:
             height=self.height,
             rotate=self.rotate,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptureConfig(CaptureOptions):
+    """What to lift, how, and what to write.
+
+    Raises:
+        InputError: values are out of range or do not go together.
+    """
+
+    input: str
+    """A video, a folder of images, a file or folder of 2D keypoints, or with ``live`` a webcam's number."""
+    out: Path = Path("out")
+    """Folder to write to."""
 
 
 def check_options(

@@ -123,11 +123,20 @@ def find_people(
     video = open_video(source, fps, keypoint_set, image_size, format, rotate)
     found = find_video_camera(video, camera, camera_name, field_of_view, rotate)
     if detector is None or isinstance(detector, Path | str):
-        detector = RtmDetector(None if detector is None else Path(detector))
+        detector = load_detector(None if detector is None else Path(detector))
     people = _detect(video, detector, detect_every, on_progress)
     if fps is not None:  # slow motion: time is that of the camera, not that of the file
         people = [replace(one, timestamps=np.arange(len(one)) / fps) for one in people]
     return DetectedPeople(people, video, found)
+
+
+def load_detector(folder: Path | None = None, *, cores: int | None = None) -> Detector:
+    """The package's detector, from a folder of its ONNX files or fetched once, on a number of cores.
+
+    Raises:
+        InputError: a library is missing, or the files cannot be found or fetched.
+    """
+    return RtmDetector(folder) if cores is None else RtmDetector(folder, cores=cores)
 
 
 def is_keypoints(path: Path) -> bool:

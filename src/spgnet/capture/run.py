@@ -11,10 +11,11 @@ from spgnet.capture.config import CaptureConfig
 from spgnet.capture.lift import lift
 from spgnet.capture.outputs import check_outputs, output_folder, save_detected_keypoints, write_outputs
 from spgnet.capture.people import DetectedPeople, ProgressCallback, camera_remarks, ignore_progress
+from spgnet.detection import Detector
 from spgnet.detection.frame_choice import DetectEvery
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.linking import person_numbers
-from spgnet.lifting import Motion
+from spgnet.lifting import Lifter, Motion
 
 ENDS = ("elbow", "wrist", "knee", "ankle")
 LIMBS = [HUMAN36M.names.index(f"{side}_{end}") for side in ("left", "right") for end in ENDS]
@@ -39,6 +40,9 @@ def run_capture(
     config: CaptureConfig,
     report: ProgressCallback = ignore_progress,
     found: DetectedPeople | None = None,
+    *,
+    lifter: Lifter | None = None,
+    detector: Detector | None = None,
 ) -> CaptureResult:
     """Lift the people of a video or a keypoint file by :func:`spgnet.lift`, and write the results.
 
@@ -47,6 +51,8 @@ def run_capture(
         report: called with what is being done, how much of it is done, and how much there is.
         found: the people whom :func:`spgnet.capture.find_people` found with the options of ``config``: they
             are not looked for again.
+        lifter: lifts, instead of one with the weights of ``config``, which would be loaded.
+        detector: detects, instead of the one of ``config``.
 
     Raises:
         InputError: the input, the camera or the weights cannot be used, or nobody is there; the message is
@@ -75,7 +81,7 @@ def run_capture(
             keypoint_set=config.keypoint_set,
             format=config.format,
             rotate=config.rotate,
-            weights=config.weights,
+            weights=lifter or config.weights,
             refine=config.refine,
             constant_bones=config.constant_bones,
             align_to_gravity=config.align_to_gravity,
@@ -83,7 +89,7 @@ def run_capture(
             flip=config.flip,
             force=config.force,
             detect_every=config.detect_every,
-            detector=config.detector_dir,
+            detector=detector or config.detector_dir,
             device=config.accelerator,
             found=found,
             on_progress=report,

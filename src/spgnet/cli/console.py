@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from spgnet.batch import Job, Outcome, State
 from spgnet.capture.people import ProgressCallback
 from spgnet.evaluation import METRICS, Evaluation, Grouping, shown
 
@@ -46,6 +50,70 @@ def work_progress() -> Iterator[ProgressCallback]:
             bar.update(tasks[stage], completed=done if total is None else min(done, total))
 
         yield report
+
+
+@contextmanager
+def batch_progress(jobs: Sequence[Job]) -> Iterator[tuple[ProgressCallback, Callable[[Outcome], None]]]:
+    """Progress bars for a batch, one with its rate and the time left by the sizes of its inputs, and one for
+    what is done with the present input: functions to call with that, and with the outcome of each input."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[shown]}  left"),
+        TimeRemainingColumn(),
+    )
+    began, done, frames = time.monotonic(), 0, 0
+
+    def shown() -> str:
+        rate = f"  {frames / (time.monotonic() - began):.1f} frames/s" if frames else ""
+        return f"{done}/{len(jobs)}{rate}"
+
+    with Progress(*columns, console=console) as bar:
+        weights = [job.input.size + 1 for job in jobs]
+        whole = bar.add_task("inputs", total=sum(weights), shown=shown(), start=bool(jobs))
+        part = bar.add_task("", total=None, shown="", visible=False)
+        stage_now = ""
+
+        def report(stage: str, number: int, total: int | None) -> None:
+            nonlocal stage_now
+            if stage != stage_now:
+                stage_now = stage
+                bar.reset(part, description=stage, visible=True)
+            bar.update(part, completed=number, total=total, shown=f"{number}/{total or '?'}")
+
+        def on_outcome(outcome: Outcome) -> None:
+            nonlocal done, frames
+            done, frames = done + 1, frames + outcome.frames
+            bar.update(whole, advance=outcome.size + 1, shown=shown())
+            if outcome.state is State.FAILED:
+                bar.console.print(f"{outcome.input}: failed", soft_wrap=True, highlight=False, markup=False)
+
+        yield report, on_outcome
+        bar.update(part, visible=False)
+
+
+LONGEST_TABLE = 30
+"""Inputs beyond which a table has only those that failed."""
+
+
+def batch_table(outcomes: Sequence[Outcome]) -> Table:
+    """What became of the inputs of a batch, as a table for the terminal."""
+    kept = [each for each in outcomes if len(outcomes) <= LONGEST_TABLE or each.state is State.FAILED]
+    counts = Counter(each.state for each in outcomes)
+    title = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+    table = Table(title=title, box=box.SIMPLE, show_edge=False)
+    for heading in ("result", "state"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("people", "frames", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("error", overflow="fold")
+    for each in kept:
+        numbers = (
+            (each.people, each.frames, f"{each.seconds:.1f}") if each.state is State.LIFTED else ("",) * 3
+        )
+        error = (each.error or "").removeprefix(f"{each.input}: ")
+        table.add_row(*map(escape, map(str, (each.name, each.state, *numbers, error))))
+    return table
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def run_demo(config: DemoConfig, report: ProgressCallback, say: Callable[[str], 
             say(f"cannot fetch the sample video and the detector ({error})")
         else:
             camera = {"camera": calibration, "camera_name": "cam01"}
-            return run_capture(CaptureConfig(str(video), **camera, **options), report)
+            return run_capture(CaptureConfig(input=str(video), **camera, **options), report)
     say("lifting the keypoint clip that comes with the package; its overlay has no video behind it")
     with as_file(files("spgnet").joinpath("samples", CLIP)) as clip:
-        return run_capture(CaptureConfig(str(clip), **options), report)
+        return run_capture(CaptureConfig(input=str(clip), **options), report)

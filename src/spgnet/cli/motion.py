@@ -11,11 +11,12 @@ import numpy as np
 import tyro
 
 from spgnet.app import AppConfig, run_app
-from spgnet.capture import CaptureConfig, CaptureResult, run_capture
+from spgnet.batch import REPORT, BatchConfig, State, plan_batch, run_batch
+from spgnet.capture import CaptureResult, run_capture
 from spgnet.capture.live import run_live
 from spgnet.capture.outputs import path_errors, report_each
 from spgnet.capture.run import path_length
-from spgnet.cli.console import say, work_progress
+from spgnet.cli.console import batch_progress, batch_table, console, say, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
 from spgnet.errors import InputError
 from spgnet.export import Columns, MarkerNames, RigName, Unseen, export
@@ -28,8 +29,12 @@ from spgnet.view.page import ImageBudget, check_same_clip, video_images, write_p
 from spgnet.view.server import serve
 
 
-def lift_command(config: tyro.conf.OmitArgPrefixes[CaptureConfig]) -> None:
-    """Lift a video, images, 2D keypoints or a webcam to 3D motion in metres."""
+def lift_command(batch: tyro.conf.OmitArgPrefixes[BatchConfig]) -> None:
+    """Lift videos, images, 2D keypoints or a webcam to 3D motion in metres."""
+    if batch.is_batch:
+        lift_batch(batch)
+        return
+    config = batch.only_input()
     if config.live:
         for what, path in run_live(config, say).items():
             say(f"{what}: {path}")
@@ -37,6 +42,26 @@ def lift_command(config: tyro.conf.OmitArgPrefixes[CaptureConfig]) -> None:
     with work_progress() as report:
         captured = run_capture(config, report)
     show(captured)
+
+
+def lift_batch(config: BatchConfig) -> None:
+    """Lift several inputs, and say what became of them.
+
+    Raises:
+        InputError: some could not be lifted, or none of them can be.
+    """
+    with console.status("Looking at the inputs"):
+        plan = plan_batch(config)
+    if plan.unchanged:
+        say(f"{len(plan.unchanged)} of {len(plan.unchanged) + len(plan.jobs)} are lifted already")
+    with batch_progress(plan.jobs) as (report, on_outcome):
+        outcomes = run_batch(plan, report, on_outcome)
+    console.print(batch_table(outcomes))
+    report_path = plan.out.joined(REPORT).text
+    failed = sum(outcome.state is State.FAILED for outcome in outcomes)
+    if failed:
+        raise InputError(f"{failed} of {len(outcomes)} inputs failed; the report is {report_path}")
+    say(f"report: {report_path}")
 
 
 def show(captured: CaptureResult) -> None:

@@ -63,6 +63,8 @@ class RtmDetector:
         concurrent: whether both networks work at the same time, as :func:`spgnet.detection.detect_video`
             lets them: with half of the cores each, up to :data:`MOST_THREADS`. Otherwise, such as live, each
             has all cores to itself. The result is the same.
+        cores: processor cores to use; by default all that this process may use. With one, the networks take
+            turns.
         report: called with one line if weights are downloaded.
 
     Raises:
@@ -78,13 +80,15 @@ class RtmDetector:
         *,
         box_score: float = 0.3,
         concurrent: bool = True,
+        cores: int | None = None,
         report: MessageCallback = print_line,
     ) -> None:
         import_extra("onnxruntime", "video")
         import_extra("rtmlib", "video")
         weights = detector_weights(detector_dir, report)
-        self.concurrent, self._box_score = concurrent, box_score
-        self._boxes, self._pose = (_session(path, concurrent) for path in (weights.boxes, weights.pose))
+        self.concurrent, self._box_score = concurrent and cores != 1, box_score
+        threads = max((cores or _available_cores()) // 2, 1) if self.concurrent else cores
+        self._boxes, self._pose = (_session(path, threads) for path in (weights.boxes, weights.pose))
         levels = (np.arange(256)[:, None] - np.array(POSE_MEAN)) / np.array(POSE_DEVIATION)
         self._levels = levels.astype(np.float32)
 
@@ -133,11 +137,12 @@ def _available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _session(path: Path, concurrent: bool) -> InferenceSession:
+def _session(path: Path, threads: int | None) -> InferenceSession:
+    """A network with a number of threads; None: as many as there are cores, which wait busily."""
     onnxruntime = import_extra("onnxruntime", "video")
     options = onnxruntime.SessionOptions()
-    if concurrent:
-        options.intra_op_num_threads = min(max(_available_cores() // 2, 1), MOST_THREADS)
+    if threads is not None:
+        options.intra_op_num_threads = min(threads, MOST_THREADS)
         # Threads that wait would otherwise keep a core busy that decoding or the other network needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
