@@ -152,7 +152,7 @@ def lift_clip(
 
     def write(folder: Path) -> None:
         config = CaptureConfig(
-            str(clip.path),
+            input=str(clip.path),
             out=folder,
             person="all" if len(chosen) > 1 else chosen[0].track,
             detector_dir=tools.detector_dir,

@@ -235,7 +235,11 @@ def _foreign(location: Location) -> Iterator[tuple[AbstractFileSystem, str]]:
         files, path = fsspec.url_to_fs(location.text)
         files.invalidate_cache()
         yield files, path
-    except (OSError, InputError):
+    except InputError:
         raise
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{location.text}: no such file") from None
+    except OSError as error:
+        raise OSError(f"{location.text}: {one_line(error)}") from error
     except Exception as error:  # every file system has exceptions of its own: missing keys, wrong names
         raise InputError(f"{location.text}: {one_line(error)}") from error

@@ -22,8 +22,8 @@ from spgnet.evaluation import METRICS, Evaluation, Grouping, shown
 if TYPE_CHECKING:  # the loop loads lightning-fabric, which only training needs
     from spgnet.training.loop import LogCallback
 
-console = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
-"""Of several processes that train together, the first one speaks."""
+console = Console(quiet=os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) != "0")
+"""Of several processes that train together, on whatever machines, the first one speaks."""
 
 
 def say(line: str) -> None:

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
 from operator import mul
-from typing import cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.functional import conv2d
 
 from spgnet.errors import InputError
@@ -99,11 +99,50 @@ class EncodersConfig(ReceptiveField):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalization of the last dimension (channels last), with statistics over all others."""
+    """Batch normalization of the last dimension (channels last), with statistics over all others.
+
+    Where several processes train together, the statistics are those of the samples of all of them, so that
+    the result is that of one process. PyTorch's ``SyncBatchNorm`` does the same on GPUs alone.
+    """
 
     def forward(self, input: Float[Tensor, "*nodes features"]) -> Float[Tensor, "*nodes features"]:
         """Normalize every feature."""
-        return super().forward(input.reshape(-1, input.shape[-1])).view(input.shape)
+        rows = input.reshape(-1, input.shape[-1])
+        if self.training and distributed.is_available() and distributed.is_initialized():
+            return self._over_processes(rows).view(input.shape)
+        return super().forward(rows).view(input.shape)
+
+    def _over_processes(self, rows: Float[Tensor, "rows features"]) -> Float[Tensor, "rows features"]:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        values = rows.float()
+        count = _SumOverProcesses.apply(values.new_tensor(float(len(values))))
+        mean = _SumOverProcesses.apply(values.sum(dim=0)) / count
+        centered = values - mean
+        variance = _SumOverProcesses.apply(centered.square().sum(dim=0)) / count
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        return (centered * (variance + self.eps).rsqrt() * self.weight + self.bias).to(rows.dtype)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes that train together; its gradient is summed over them, too."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        distributed.all_reduce(total)
+        return total
 
 
 class Linear(nn.Linear):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import math
+import os
+import re
 import signal
 import threading
 import time
@@ -50,7 +52,8 @@ class Machine:
     accelerator: Accelerator = "auto"
     """What computes."""
     devices: int = 1
-    """How many of them; each takes its share of every batch."""
+    """How many of them, a process each; each takes its share of every batch. Under ``torchrun`` it is that
+    which says how many, and on which machines."""
     compiled: bool = False
     """Compile the network first (``torch.compile``): that takes a minute, and pays off on a GPU."""
     workers: int = 0
@@ -94,7 +97,9 @@ def train(
 
     Raises:
         InputError: the data have too few frames or do not suit the network, the folder does not fit the
-            call, the machine has no such accelerator, or the loss is not finite any more.
+            call, the machine has no such accelerator, a batch has fewer samples than there are processes, or
+            the loss is not finite any more.
+        ConnectionError: another process that trains together with this one has ended.
     """
     if resume:
         check_resumable(run_dir, config)
@@ -118,6 +123,9 @@ def _train(
     on_epoch: LogCallback,
 ) -> bool:
     """:func:`train` in one of its processes. Nothing that refers to their connection outlives this call."""
+    samples = config.batch_size // config.frames_per_sample
+    if samples < fabric.world_size:
+        raise InputError(f"a batch of {samples} samples cannot be shared by {fabric.world_size} processes")
     torch.manual_seed(config.seed)
     network = build_model(config.model)
     network.init_root_bias(train_data.mean_root)
@@ -138,7 +146,6 @@ def _train(
         decay = get_ema_multi_avg_fn(config.weight_average)
         average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
     kept = network if average is None else cast(LiftingNetwork, average.module)
-    samples = config.batch_size // config.frames_per_sample
     steps = config.steps_in_epoch(train_data.frames)
 
     progress, log = Progress(), []
@@ -182,16 +189,21 @@ def _train(
                 samples=samples,
                 steps=steps,
                 before=epoch * steps,
-                rank=fabric.global_rank,
-                world_size=fabric.world_size,
             )
-            for step, batch in enumerate(batches_of_epoch(draws, done, machine.workers), start=done):
-                if unlabelled_sampler is None or epoch < config.unlabelled.warm_up:
+            for step, drawn in enumerate(batches_of_epoch(draws, done, machine.workers), start=done):
+                batch, unlabelled = share_of(drawn, fabric), None
+                if unlabelled_sampler is not None and epoch >= config.unlabelled.warm_up:
+                    unlabelled = share_of(unlabelled_sampler.draw_random(samples), fabric)
+                if fabric.global_rank > 0:  # all draw the same samples; their dropout differs
+                    torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
+                if unlabelled is None:
                     lifted = model(batch.keypoints_2d, dense=config.dense)
                     terms = losses.weighted_losses(lifted, batch, config.loss, epoch)
                 else:
-                    unlabelled = unlabelled_sampler.draw_random(samples // fabric.world_size)
                     terms = semi_supervised_losses(model, batch, unlabelled, config, epoch)
+                if fabric.world_size > 1:  # the mean over processes is to be that over samples
+                    share = len(batch.joints) * fabric.world_size / samples
+                    terms = {name: share * term for name, term in terms.items()}
                 optimizer.zero_grad()
                 fabric.backward(losses.total(terms))
                 if config.max_grad_norm is not None:
@@ -202,7 +214,7 @@ def _train(
                 if average is not None:
                     average.update_parameters(network)
 
-                progress.count(terms)
+                progress.count(mean_over_processes(terms, fabric))
                 if fabric.is_global_zero:
                     on_step({"step": progress.step, "loss": sum(progress.sums.values()) / (step + 1)})
                 stopping = stop.requested_anywhere(fabric)
@@ -256,7 +268,8 @@ class EpochDraws(Dataset[tuple[Batch, Tensor]]):
     """The draws of an epoch: the samples of ``steps_per_draw`` steps each, drawn at once.
 
     A draw is a batch and the state of PyTorch's generator after it, so that it does not matter in which
-    process it is made.
+    process it is made. Processes that train together each draw all samples, and then take their share: so
+    the samples of a step do not depend on how many processes there are.
 
     Args:
         sampler: draws them.
@@ -265,8 +278,6 @@ class EpochDraws(Dataset[tuple[Batch, Tensor]]):
         samples: samples of a step, of all processes that train together.
         steps: steps in an epoch.
         before: steps before the epoch.
-        rank: which of the processes this one is.
-        world_size: how many they are.
     """
 
     sampler: Sampler
@@ -275,8 +286,6 @@ class EpochDraws(Dataset[tuple[Batch, Tensor]]):
     samples: int
     steps: int
     before: int
-    rank: int = 0
-    world_size: int = 1
 
     def __len__(self) -> int:
         """The number of draws in an epoch."""
@@ -286,8 +295,8 @@ class EpochDraws(Dataset[tuple[Batch, Tensor]]):
         """A draw, by its number in the epoch."""
         first = number * self.config.steps_per_draw
         indices = torch.arange(first * self.samples, (first + self.count(number)) * self.samples)
-        torch.manual_seed(step_seed(self.config.seed, self.before + first, self.rank))
-        batch = self.sampler.draw(self.order[indices % len(self.order)][self.rank :: self.world_size])
+        torch.manual_seed(step_seed(self.config.seed, self.before + first, rank=0))
+        batch = self.sampler.draw(self.order[indices % len(self.order)])
         return batch, torch.get_rng_state()
 
     def count(self, number: int) -> int:
@@ -313,8 +322,21 @@ def batches_of_epoch(draws: EpochDraws, done: int, workers: int) -> Iterator[Bat
         first, count = number * config.steps_per_draw, draws.count(number)
         for step in range(max(done, first), first + count):
             if config.steps_per_draw > 1:
-                torch.manual_seed(step_seed(config.seed, draws.before + step, draws.rank))
+                torch.manual_seed(step_seed(config.seed, draws.before + step, rank=0))
             yield drawn if config.steps_per_draw == 1 else drawn.part(step - first, count)
+
+
+def share_of(batch: Batch, fabric: Fabric) -> Batch:
+    """The samples of a batch that this process trains on."""
+    return batch if fabric.world_size == 1 else batch.part(fabric.global_rank, fabric.world_size)
+
+
+def mean_over_processes(terms: dict[str, Tensor], fabric: Fabric) -> dict[str, Tensor]:
+    """The mean of each loss over the processes that train together."""
+    if fabric.world_size == 1:
+        return terms
+    means = fabric.all_reduce(torch.stack([term.detach() for term in terms.values()]), reduce_op="mean")
+    return dict(zip(terms, cast(Tensor, means), strict=True))
 
 
 def semi_supervised_losses(
@@ -337,10 +359,19 @@ def semi_supervised_losses(
 def _connected(machine: Machine, config: TrainConfig) -> Iterator[Fabric]:
     """Fabric with its processes started, which disconnect at the end, whether it is a good one or not.
 
+    If ``torchrun`` has started this process, the others are there already.
+
     PyTorch may hang or crash if a process group is destroyed while a distributed model still refers to it,
     and at the end of a process that is still connected. So no model may outlive the block.
+
+    Raises:
+        ConnectionError: another process has ended.
     """
-    fabric = _fabric(machine.accelerator, devices=machine.devices, precision=config.precision)
+    devices, nodes = machine.devices, 1
+    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    fabric = _fabric(machine.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
     fabric.launch()
     if fabric.world_size == 1:
         yield fabric
@@ -350,10 +381,18 @@ def _connected(machine: Machine, config: TrainConfig) -> Iterator[Fabric]:
         fabric.barrier()
     except BaseException as error:
         _clear_locals(error)  # the frames in its traceback hold the model
+        if isinstance(error, RuntimeError) and _LOST_PROCESS.search(str(error)):
+            raise ConnectionError(
+                "another process of this training has ended; --resume goes on from the last checkpoint"
+            ) from None
         raise
     finally:
         gc.collect()  # distributed models are part of reference cycles
         torch.distributed.destroy_process_group()
+
+
+_LOST_PROCESS = re.compile("gloo|NCCL|ProcessGroup|Connection (closed|reset)")
+"""What PyTorch's messages have in common if a process does not answer any more."""
 
 
 def _clear_locals(error: BaseException | None) -> None:

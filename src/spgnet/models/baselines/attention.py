@@ -167,7 +167,7 @@ class TemporalAttention(nn.Module):
     def __init__(self, frames: int, weights: int) -> None:
         super().__init__()
         self.linear = nn.Linear(frames, weights)
-        self.norm = nn.BatchNorm1d(weights)
+        self.norm = BatchNorm(weights)
 
     def forward(self, similarity: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch weights 1"]:
         """The weights of the frames of a layer."""

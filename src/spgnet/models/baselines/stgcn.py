@@ -268,7 +268,7 @@ class PoseGraph(nn.Module):
         super().__init__()
         widths = (2, config.channels, config.channels, 2 * config.channels)
         graph, joints = joint_graph(), len(HUMAN36M)
-        self.input_norm = nn.BatchNorm1d(2 * joints)
+        self.input_norm = BatchNorm(2 * joints)
         self.joint_blocks = nn.Sequential(
             *(
                 GraphBlock(graph, config.frames, inputs, outputs, dropout=config.dropout, residual=i > 0)

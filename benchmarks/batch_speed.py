@@ -1,0 +1,179 @@
+"""What several workers of Ray gain, and whether many clips keep their memory flat.
+
+    python benchmarks/batch_speed.py workers VIDEO [--copies 8] [--json FILE]
+    python benchmarks/batch_speed.py clips [--count 1000] [--json FILE]
+
+``workers`` lifts copies of a video by one worker and by two, of one core each, and prints frames per second
+and their ratio: of the whole batch, with the start of Ray and of the workers, and from when every worker has
+done its first copy. ``clips`` lifts short keypoint clips, which all differ, by two workers, compares every
+result with :func:`spgnet.lift` of the same clip, and prints the memory of the workers and of this process in
+the second fifth of the batch and in the last.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+
+import spgnet
+from spgnet.batch import BatchConfig, Outcome, State, plan_batch, run_batch
+from spgnet.files import write_json
+from spgnet.keypoints import Keypoints, save_keypoints
+from spgnet.lifting import Lifter, load_motion
+from spgnet.training.runs import git_commit
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """Lift copies of a video by one worker, and by two."""
+
+    video: tyro.conf.Positional[Path]
+    """The video."""
+    copies: int = 8
+    """How many."""
+    detector_dir: Path | None = None
+    """Folder of the detector's two ONNX files."""
+    json: Path | None = None
+    """File to write the figures to."""
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """Lift many short keypoint clips by two workers."""
+
+    count: int = 1000
+    """How many."""
+    frames: int = 40
+    """Of each."""
+    json: Path | None = None
+    """File to write the figures to."""
+
+
+def main(options: WorkerOptions | ClipOptions) -> None:
+    torch.set_num_threads(1)
+    figures = compare_workers(options) if isinstance(options, WorkerOptions) else lift_clips(options)
+    result = {
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "commit": git_commit(),
+        },
+        "settings": {name: str(value) for name, value in asdict(options).items()},
+        **figures,
+    }
+    if options.json is not None:
+        write_json(options.json, result)
+    print(result)
+
+
+def compare_workers(options: WorkerOptions) -> dict[str, Any]:
+    """Frames per second by one worker and by two, and their ratios."""
+    rates = {count: worker_rates(options, count) for count in (1, 2)}
+    ratios = {name: round(rates[2][name] / rates[1][name], 3) for name in rates[1]}
+    return {"frames per second": rates, "ratio": ratios}
+
+
+def worker_rates(options: WorkerOptions, workers: int) -> dict[str, float]:
+    """Frames per second of a batch: of all of it, and without the first input of every worker."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = [Path(folder, f"{number}{options.video.suffix}") for number in range(options.copies)]
+        for path in inputs:
+            path.write_bytes(options.video.read_bytes())
+        config = BatchConfig(
+            inputs=tuple(map(str, inputs)),
+            out=str(Path(folder, "out")),
+            workers=workers,
+            detector_dir=options.detector_dir,
+        )
+        plan, came, began = plan_batch(config), [], time.monotonic()
+        outcomes = run_batch(plan, on_outcome=lambda outcome: came.append((time.monotonic(), outcome.frames)))
+    assert all(outcome.state is State.LIFTED for outcome in outcomes), outcomes
+    warm = came[workers:]
+    return {
+        "whole": round(sum(frames for _, frames in came) / (came[-1][0] - began), 2),
+        "warm": round(sum(frames for _, frames in warm) / (warm[-1][0] - came[workers - 1][0]), 2),
+    }
+
+
+def lift_clips(options: ClipOptions) -> dict[str, Any]:
+    """Time, memory, and the largest difference of any result from that of a single call."""
+    lifter, memory = Lifter.from_pretrained(), []
+    with tempfile.TemporaryDirectory() as folder:
+        clips = made_clips(options)
+        paths = [Path(folder, f"clip{number}.npz") for number in range(options.count)]
+        for path, clip in zip(paths, clips, strict=True):
+            save_keypoints(path, clip)
+
+        def on_outcome(outcome: Outcome) -> None:
+            assert outcome.worker is not None
+            memory.append((outcome.worker, resident(process_of(outcome.worker)), resident(os.getpid())))
+
+        config = BatchConfig(inputs=(folder,), out=str(Path(folder, "out")), workers=2)
+        plan, began = plan_batch(config), time.monotonic()
+        outcomes = run_batch(plan, on_outcome=on_outcome)
+        seconds = time.monotonic() - began
+        right, largest = 0, 0.0
+        for outcome in outcomes:
+            found = load_motion(Path(folder, "out", outcome.name, "motion.npz")).world
+            (expected,) = spgnet.lift(outcome.input, weights=lifter)
+            difference = float(np.abs(found - expected.world).max())
+            right, largest = right + (difference < 1e-4), max(largest, difference)
+    fifth = len(memory) // 5
+    parts = {"second fifth": memory[fifth : 2 * fifth], "last fifth": memory[-fifth:]}
+    return {
+        "clips": options.count,
+        "lifted": sum(outcome.state is State.LIFTED for outcome in outcomes),
+        "right": right,
+        "largest difference in metres": largest,
+        "seconds": round(seconds, 1),
+        "workers": len({name for name, _, _ in memory}),
+        "memory of a worker in MB": {name: mean([each[1] for each in part]) for name, part in parts.items()},
+        "memory of this process in MB": {
+            name: mean([each[2] for each in part]) for name, part in parts.items()
+        },
+    }
+
+
+def mean(values: list[float]) -> float:
+    """The mean of numbers, to a tenth."""
+    return round(float(np.mean(values)), 1)
+
+
+def process_of(worker: str) -> int:
+    """The process in a worker's name, which is that of its machine and of its process."""
+    return int(worker.rpartition(":")[2])
+
+
+def made_clips(options: ClipOptions) -> list[Keypoints]:
+    """Parts of the sample clip, each with its keypoints moved by a little of its own."""
+    with as_file(files("spgnet").joinpath("samples", "pose2sim_cam01.npz")) as path:
+        (sample,) = spgnet.load_keypoints(path)
+    random = np.random.default_rng(0)
+    made = []
+    for _ in range(options.count):
+        first = random.integers(0, len(sample) - options.frames + 1)
+        part = slice(first, first + options.frames)
+        points = sample.points[part].copy()
+        points[..., :2] += random.uniform(-20, 20, 2)
+        made.append(replace(sample, points=points, timestamps=sample.timestamps[: options.frames]))
+    return made
+
+
+def resident(process: int) -> float:
+    """Memory of a process in MB: what is resident (Linux)."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+if __name__ == "__main__":
+    main(tyro.extras.subcommand_cli_from_dict({"workers": WorkerOptions, "clips": ClipOptions}))

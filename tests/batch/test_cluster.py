@@ -1,0 +1,127 @@
+"""Batches on Ray: the results of one process, and what becomes of workers that die."""
+
+import os
+import signal
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spgnet import extras
+from spgnet.batch import BatchConfig, Job, Outcome, State, cluster, plan_batch, run_batch
+from spgnet.batch.cluster import RayOptions, lift_on_ray
+from spgnet.batch.worker import Worker
+from spgnet.errors import InputError
+from spgnet.lifting import load_motion
+
+
+class MortalWorker(Worker):
+    """Is killed while it lifts inputs of some names: ``unlucky`` the first time, ``deadly`` always."""
+
+    def lift(self, job: Job) -> Outcome:
+        mark = Path(f"{job.results.text}.mark")
+
+        def die(stage: str, done: int, total: int | None) -> None:
+            if stage == "lifting" and not mark.exists():
+                if job.input.name == "unlucky":
+                    mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return super().lift(job, die) if job.input.name in ("unlucky", "deadly") else super().lift(job)
+
+
+def test_two_workers_give_what_one_process_does_and_a_killed_one_costs_its_input_alone(
+    spgnet, clips, monkeypatch
+):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setattr(cluster, "Worker", MortalWorker)
+    sources = clips("one.npz", "deadly.npz", "unlucky.npz", "two.npz", "three.npz", "walk.npz")
+    config = BatchConfig(
+        inputs=(*sources, "missing.mp4"), out="out", weights="w.safetensors", refine=False, workers=2
+    )
+    came: list[str] = []
+    outcomes = run_batch(plan_batch(config), on_outcome=lambda outcome: came.append(outcome.name))
+    found = {each.name: (each.state, each.attempts) for each in outcomes}
+    lifted, again = (State.LIFTED, 1), (State.LIFTED, 2)
+    assert found == {
+        "one": lifted,
+        "deadly": (State.FAILED, cluster.MOST_ATTEMPTS),
+        "unlucky": again,
+        "two": lifted,
+        "three": lifted,
+        "walk": lifted,
+        "missing": (State.FAILED, 1),
+    }
+    assert sorted(came) == sorted(found)
+    assert "the worker died, 3 times" in str(outcomes[1].error)
+    assert "missing.mp4: no such file" in str(outcomes[6].error)
+    assert len({each.worker for each in outcomes if each.worker}) > 2  # those that died were replaced
+    assert spgnet("lift", "--no-refine", "walk.npz", "-o", "alone")[0] is None
+    expected = load_motion(Path("alone/motion.npz")).joints
+    for name in ("one", "unlucky", "three"):
+        np.testing.assert_allclose(load_motion(Path("out", name, "motion.npz")).joints, expected, atol=1e-5)
+    assert [each.name for each in Path("out").iterdir() if each.name.startswith(".unlucky")] == []
+    monkeypatch.setattr(cluster, "Worker", Worker)
+    assert [job.input.name for job in plan_batch(config).jobs] == ["deadly", "missing"]
+
+
+def test_without_ray_the_message_names_the_extra(spgnet, clips, monkeypatch):
+    def absent(module: str):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setattr(extras, "import_module", absent)
+    code, _ = spgnet("lift", "--no-refine", *clips("one.npz", "two.npz"), "--workers", "2")
+    assert code == "spgnet: ray is missing; install it with: pip install 'spgnet[cluster]'"
+
+
+def test_without_jobs_ray_is_not_started(monkeypatch):
+    monkeypatch.setattr(cluster, "import_extra", lambda module, extra: pytest.fail("imported"))
+    assert list(lift_on_ray([], RayOptions(workers=2))) == []
+
+
+class RayStub:
+    """Ray whose workers cannot start."""
+
+    class exceptions:
+        class RayError(Exception):
+            pass
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    def cluster_resources(self):
+        return {"CPU": 8.0}
+
+    def remote(self, **needs):
+        stub = self
+
+        class Actor:
+            def remote(self, *arguments):
+                stub.started += 1
+                return self
+
+            ready = property(lambda self: self)
+
+        return lambda kind: Actor()
+
+    def wait(self, references, num_returns):
+        return references[:1], references[1:]
+
+    def get(self, reference):
+        raise self.exceptions.RayError("no spgnet here")
+
+    def kill(self, worker):
+        pass
+
+
+def test_workers_that_cannot_start_end_the_batch_with_the_reason(spgnet, clips, monkeypatch):
+    stub = RayStub()
+    monkeypatch.setattr(cluster, "_connected", lambda ray, options: nullcontext())
+    monkeypatch.setattr(cluster, "import_extra", lambda module, extra: stub)
+    plan = plan_batch(
+        BatchConfig(inputs=tuple(clips("one.npz", "two.npz")), weights="w.safetensors", workers=1)
+    )
+    with pytest.raises(InputError, match=r"Ray cannot start workers \(no spgnet here\)"):
+        run_batch(plan)
+    assert stub.started == cluster.MOST_ATTEMPTS

@@ -1,0 +1,138 @@
+"""Several processes that train together: the same as one, whatever becomes of them."""
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from spgnet.data.dataset import PoseDataset
+from spgnet.data.training_data import TrainingData
+from spgnet.errors import InputError
+from spgnet.models import SPGNetConfig
+from spgnet.training import loop
+from spgnet.training.loop import train
+from spgnet.training.recipes import SPGNET_LOSS, TrainConfig
+from spgnet.training.runs import read_log
+
+CONFIG = TrainConfig(
+    model=SPGNetConfig(filter_widths=(3, 3), channels=16, trajectory_channels=8, dropout=0.0),
+    loss=SPGNET_LOSS,
+    epochs=2,
+    steps_per_epoch=6,
+    batch_size=36,  # 18 samples
+    steps_per_draw=4,
+    checkpoint_every=4,
+    weight_average=0.9,
+    max_grad_norm=0.5,
+)
+
+TOGETHER = """
+import os, signal, sys
+from pathlib import Path
+import torch
+sys.path.insert(0, {tests!r})
+from training.test_processes import CONFIG
+from spgnet.data.training_data import TrainingData
+from spgnet.training import loop
+from spgnet.training.checkpoint import Progress
+
+torch.set_num_threads(1)
+count = Progress.count
+
+def count_or_die(progress, terms):
+    count(progress, terms)
+    if progress.step == {killed_at} and os.environ.get("LOCAL_RANK") == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Progress.count = count_or_die
+dataset = torch.load({dataset!r}, weights_only=False)
+machine = loop.Machine(accelerator="cpu", devices={devices})
+loop.train(CONFIG, Path({run!r}), TrainingData(dataset), dataset, machine=machine, resume={resume})
+"""
+
+
+def train_together(
+    dataset: PoseDataset,
+    folder: Path,
+    *,
+    killed_at: int = 0,
+    resume: bool = False,
+    devices: int = 2,
+    launcher: tuple[str, ...] = (),
+) -> tuple[int, str]:
+    """Train in several processes, of which the second may be killed after a step: exit status and errors."""
+    torch.save(dataset, folder / "dataset.pt")
+    script = TOGETHER.format(
+        tests=str(Path(__file__).parents[1]),
+        dataset=str(folder / "dataset.pt"),
+        run=str(folder / "run"),
+        killed_at=killed_at,
+        resume=resume,
+        devices=devices,
+    )
+    (folder / "together.py").write_text(textwrap.dedent(script))
+    command = [sys.executable, *launcher, str(folder / "together.py")]
+    done = subprocess.run(command, timeout=600, stderr=subprocess.PIPE, text=True)
+    return done.returncode, done.stderr
+
+
+@pytest.fixture(scope="module")
+def alone(dataset, tmp_path_factory) -> Path:
+    """The run of one process."""
+    run = tmp_path_factory.mktemp("alone")
+    assert train(CONFIG, run, TrainingData(dataset), dataset)
+    return run
+
+
+def assert_alike(one: Path, other: Path) -> None:
+    """Two runs have the same weights, optimizer state and log, up to the rounding of sums."""
+    expected, found = load_file(one / "last.safetensors"), load_file(other / "last.safetensors")
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=2e-3, atol=2e-5, msg=name)
+    for before, after in zip(read_log(one), read_log(other), strict=True):
+        assert before.keys() == after.keys()
+        for name in before.keys() - {"seconds"}:
+            assert after[name] == pytest.approx(before[name], rel=1e-4), name
+
+
+def test_two_processes_train_as_one_does_with_the_same_batches(dataset, alone, tmp_path):
+    assert train_together(dataset, tmp_path)[0] == 0
+    assert_alike(alone, tmp_path / "run")
+
+
+def test_shares_need_not_be_equal(dataset, alone, tmp_path):
+    """18 samples by torchrun's four processes: shares of 5, 5, 4 and 4."""
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "4")
+    assert train_together(dataset, tmp_path, launcher=launcher, devices=1)[0] == 0
+    assert_alike(alone, tmp_path / "run")
+
+
+def test_a_killed_process_ends_the_run_with_a_message_and_one_process_may_resume_it(dataset, alone, tmp_path):
+    status, errors = train_together(dataset, tmp_path, killed_at=10)
+    assert status != 0
+    assert re.search("ConnectionError: another process of this training has ended; --resume", errors)
+    assert [entry["step"] for entry in read_log(tmp_path / "run")] == [6]
+    assert train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset, resume=True)
+    assert_alike(alone, tmp_path / "run")
+
+
+def test_two_processes_may_resume_what_one_began(dataset, alone, tmp_path):
+    stops = iter([False] * 7 + [True])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.StopSignal, "requested_anywhere", lambda signal, fabric: next(stops))
+        assert not train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset)
+    assert train_together(dataset, tmp_path, resume=True)[0] == 0
+    assert_alike(alone, tmp_path / "run")
+
+
+def test_more_processes_than_samples_are_refused(dataset, tmp_path, monkeypatch):
+    many = SimpleNamespace(world_size=20)
+    monkeypatch.setattr(loop, "_connected", lambda machine, config: nullcontext(many))
+    with pytest.raises(InputError, match="a batch of 18 samples cannot be shared by 20 processes"):
+        train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset)
