@@ -248,6 +248,7 @@ def test_inputs_and_results_may_be_on_any_file_system_of_fsspec(spgnet, clips, m
         memory.pipe_file(f"/{name}", Path(source).read_bytes())
     arguments = (
         "lift",
+        "--no-refine",
         "memory://in",
         "memory://more/o*.npz",
         "memory://more/none.npz",

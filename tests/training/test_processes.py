@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 from spgnet.data.dataset import PoseDataset
@@ -131,8 +133,12 @@ def test_two_processes_may_resume_what_one_began(dataset, alone, tmp_path):
     assert_alike(alone, tmp_path / "run")
 
 
+class ManyProcesses(Fabric):
+    world_size = 20
+
+
 def test_more_processes_than_samples_are_refused(dataset, tmp_path, monkeypatch):
-    many = SimpleNamespace(world_size=20)
+    many = ManyProcesses(accelerator="cpu", devices=1)
     monkeypatch.setattr(loop, "_connected", lambda machine, config: nullcontext(many))
     with pytest.raises(InputError, match="a batch of 18 samples cannot be shared by 20 processes"):
         train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset)
