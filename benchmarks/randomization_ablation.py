@@ -166,9 +166,9 @@ def variants_now(base: TrainConfig) -> dict[str, TrainConfig]:
         ),
         "no average of weights": replace(base, weight_average=None),
         # Steps as long as those of the recipe:
+        "100 samples of 2 frames": replace(base, frames_per_sample=2, batch_size=200),
         "36 samples of 8 frames": replace(base, frames_per_sample=8, batch_size=36 * 8),
         "28 samples of 16 frames, dense": replace(base, frames_per_sample=16, batch_size=28 * 16, dense=True),
-        "18 samples of 32 frames, dense": replace(base, frames_per_sample=32, batch_size=18 * 32, dense=True),
         "256 channels": replace(base, model=replace(base.model, channels=256)),
         "J = 81": replace(base, model=replace(base.model, filter_widths=(3, 3, 3, 3))),
     }
