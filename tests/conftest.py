@@ -38,7 +38,7 @@ def command(monkeypatch, capsys) -> Callable[..., tuple[object, str]]:
         monkeypatch.setattr(sys, "argv", ["spgnet", *arguments])
         code = None
         try:
-            cli.main()
+            cli.run_command()
         except SystemExit as stop:
             code = stop.code
         printed = capsys.readouterr()

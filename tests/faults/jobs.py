@@ -212,6 +212,8 @@ def _stand_in(marks: Marks, inputs: Path, fetching: bool, raise_at: int | None) 
     for module in list(sys.modules.values()):
         if module.__name__.startswith("spgnet") and getattr(module, "whole_file", None) is whole_file:
             module.whole_file = _marked(whole_file, marks)
+        if module.__name__.startswith("spgnet") and hasattr(module, "git_commit"):
+            module.git_commit = lambda: "today"  # what the table of faults is written into changes it
     sources.PROCEDURAL_CLIPS.update({"train": 2, "validation": 1, "test": 2})
     figure_data.MIN_FRAMES = 3
     for name, method in methods.METHODS.items():
