@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import signal
 import subprocess
 import sys
 import zipfile
@@ -13,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spgnet import files
 from spgnet.errors import InputError, prefix_errors
 from spgnet.files import (
+    hold_folder,
     read_json,
     read_json_lines,
     read_npy,
@@ -146,6 +149,69 @@ def test_a_scratch_folder_of_a_killed_process_is_removed_by_the_next(tmp_path, s
         assert [path.parent for path in tmp_path.glob("*/*")] == [one]
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(FileNotFoundError), scratch_folder(tmp_path / "no", "work"):
+        pass
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_folder_is_held_by_one_at_a_time(tmp_path, new):
+    folder = tmp_path / "a/run"
+    if not new:
+        folder.mkdir(parents=True)
+    with hold_folder(folder):
+        assert folder.is_dir()
+        with pytest.raises(InputError, match="in use by another process"), hold_folder(folder):
+            pass
+        assert list(folder.iterdir()) == []
+    assert folder.exists() is not new
+    with hold_folder(folder):
+        (folder / "file").touch()
+    assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs forks")
+def test_a_killed_process_holds_nothing_though_a_child_of_it_lives_on(tmp_path):
+    script = (
+        "import os, pathlib, sys, time; from spgnet.files import hold_folder\n"
+        "with hold_folder(pathlib.Path(sys.argv[1])):\n"
+        "    child = os.fork()\n"
+        "    if child == 0: time.sleep(60)\n"
+        "    print(child, flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        with pytest.raises(InputError, match="in use"), hold_folder(tmp_path):
+            pass
+        process.kill()
+        process.wait()
+        os.kill(child, 0)  # it runs
+        with hold_folder(tmp_path):
+            pass
+        os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of POSIX's locks")
+def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
+    def unsupported(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(files.fcntl, "flock", unsupported)
+    with hold_folder(tmp_path), hold_folder(tmp_path):
+        pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of POSIX's locks")
+def test_a_folder_that_its_holder_removes_at_that_moment_is_created_again(tmp_path, monkeypatch):
+    folder, lock = tmp_path / "run", files.fcntl.flock
+
+    def lock_late(handle: int, operation: int) -> None:
+        monkeypatch.undo()
+        folder.rmdir()
+        lock(handle, operation)
+
+    monkeypatch.setattr(files.fcntl, "flock", lock_late)
+    with hold_folder(folder), pytest.raises(InputError, match="in use"), hold_folder(folder):
         pass
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -25,6 +26,11 @@ import numpy as np
 from spgnet.errors import InputError, one_line, prefix_errors
 from spgnet.limits import check_unpacked_size
 from spgnet.text import parse_json, parse_json_text, read_text
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 
 @contextmanager
@@ -138,6 +144,72 @@ def _is_running(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """A folder that exists, and that nobody else can hold until the ``with`` block ends.
+
+    The system lets go of it when this process ends, however it ends. On a file system without locks, such as
+    some of networks, nobody is kept out. A folder that was created is removed again if it stays empty.
+
+    Raises:
+        InputError: somebody else holds it.
+        OSError: it cannot be created.
+    """
+    new = not folder.exists()
+    handle = _lock_folder(folder)
+    _held.add(handle)
+    try:
+        yield
+    finally:
+        if new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+        _held.discard(handle)
+        os.close(handle)
+
+
+_IN_USE = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+
+
+def _lock_folder(folder: Path) -> int:
+    """A handle that holds a folder until it is closed; the folder is created if it is not there."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        if sys.platform == "win32":  # which opens no folders
+            handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+        else:
+            handle = os.open(folder, os.O_RDONLY)
+        try:
+            if sys.platform == "win32":
+                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:  # of other kinds where locks are not known
+            if error.errno in _IN_USE:
+                os.close(handle)
+                raise InputError(
+                    f"{folder}: in use by another process; wait until that ends, or name another folder"
+                ) from None
+        with suppress(FileNotFoundError):
+            if sys.platform == "win32" or os.path.samestat(os.fstat(handle), folder.stat()):
+                return handle
+        os.close(handle)  # of a folder that was removed meanwhile by who held it
+
+
+_held: set[int] = set()
+"""Handles of the folders that this process holds."""
+
+
+def _let_go() -> None:
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_let_go)  # a child may outlive this process for some seconds
 
 
 def _sync(path: Path) -> None:

@@ -75,16 +75,19 @@ def check_unpacked_size(size: int, stored: int) -> None:
 
 
 def check_file_size(path: Path, largest: int = LARGEST_TEXT) -> None:
-    """Refuse a file that is larger than any of its kind, by default than a text file.
+    """Refuse a file that is larger than any of its kind, by default than a text file; and pipes and devices,
+    which may never end.
 
     Args:
         path: the file.
         largest: bytes that are allowed.
 
     Raises:
-        InputError: it is larger. The message does not name the file.
+        InputError: it is larger, or no file on a disk. The message does not name the file.
         OSError: it cannot be read.
     """
+    if not path.is_file() and path.exists():
+        raise InputError("a folder, a pipe or a device, expected a file")
     size, limit = path.stat().st_size, int(limit_factor() * largest)
     if size > limit:
         raise InputError(

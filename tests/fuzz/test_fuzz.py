@@ -1,18 +1,17 @@
 """Readers answer any bytes with a result or with one line; ``run.py`` tries many more."""
 
 from collections import Counter
-from pathlib import Path
 from random import Random
 
 import pytest
 
+from fuzz.known import damaged_copies
 from fuzz.mutations import LONGEST_RUN, mutate
 from fuzz.readers import READERS, Reader
 from fuzz.trial import Corpus, judge, slug
 
-FOUND = Path(__file__).parent / "found"
-"""Files on which something went wrong: ``READER/NUMBER__FILE``, where FILE is the valid input in whose place
-they are read, with + for the separator of folders."""
+LONGEST = 5.0
+"""Seconds of the processor for a file of at most 100 kB and some."""
 INPUTS = 40
 """For each reader."""
 
@@ -31,15 +30,14 @@ def test_valid_files_are_read_and_changed_ones_give_a_result_or_one_line(tmp_pat
     assert refused[True]  # else the changes change nothing
 
 
-@pytest.mark.parametrize(
-    "file", sorted(FOUND.glob("*/*")), ids=lambda file: f"{file.parent.name}/{file.name}"
-)
-def test_what_went_wrong_once_gives_a_result_or_one_line(tmp_path, file):
-    (reader,) = (reader for reader in READERS if slug(reader) == file.parent.name)
+@pytest.mark.parametrize("reader", READERS, ids=slug)
+def test_damage_of_a_kind_that_a_reader_once_failed_on_gives_a_result_or_one_line(tmp_path, reader):
     corpus = Corpus(reader, tmp_path)
-    name = file.name.partition("__")[2].replace("+", "/")
-    (case,) = (case for case in corpus.cases if case.file.relative_to(tmp_path).as_posix() == name)
-    assert not corpus.try_out(case, file.read_bytes()).fault
+    for case, valid in zip(corpus.cases, corpus.contents, strict=True):
+        for number, content in enumerate(damaged_copies(valid, case.file.suffix)):
+            outcome = corpus.try_out(case, content)
+            assert not outcome.fault, f"{case.file.name}, {number}: {outcome.fault}"
+            assert outcome.seconds < LONGEST, f"{case.file.name}, {number}"
 
 
 def test_the_same_number_is_the_same_input_and_none_grows_without_end(tmp_path):

@@ -142,6 +142,22 @@ def test_a_network_on_image_coordinates_is_not_trained(dataset, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_two_do_not_train_in_one_folder_at_once(dataset, straight, tmp_path, resume):
+    run, data = tmp_path / "run", TrainingData(dataset)
+    refusals = []
+
+    def train_too(entry) -> None:
+        if entry["step"] in (1, 5):
+            with pytest.raises(InputError, match="in use by another process") as refusal:
+                train(CONFIG, run, data, dataset, resume=resume)
+            refusals.append(str(refusal.value))
+
+    assert train(CONFIG, run, data, dataset, on_step=train_too)
+    assert len(refusals) == 2
+    assert same_weights(straight, run)
+
+
 @pytest.mark.parametrize("stop_at", [3, 6, 9])
 def test_a_run_stopped_by_a_signal_and_resumed_equals_one_that_ran_through(
     dataset, straight, tmp_path, stop_at

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import repeat
+from os.path import realpath
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TypeVar
@@ -69,11 +70,11 @@ def check_outputs(config: CaptureConfig) -> None:
         errors += path_errors("--html", config.html, (".html", ".htm"), config.out)
     if config.overlay is not None:
         errors += path_errors("--overlay", config.overlay, tuple(FORMATS), config.out)
-    sources = {Path(config.input).resolve(), config.camera.resolve() if config.camera else None}
+    sources = {realpath(path) for path in (config.input, config.camera) if path is not None}
     names = [f"motion.{suffix}" for suffix in ("npz", *config.export)]
     targets = [*(config.out / name for name in names), config.html, config.overlay]
     errors += [
-        f"{path}: would overwrite what is read" for path in targets if path and path.resolve() in sources
+        f"{path}: would overwrite what is read" for path in targets if path and realpath(path) in sources
     ]
     for option, choices in OPTIONS.items():
         having = [name for name in EXPORT_FORMATS if option in format_options(name)]

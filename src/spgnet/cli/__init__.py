@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import io
 import signal
 import sys
 import threading
@@ -18,7 +19,10 @@ def main() -> None:
     """Entry point of the ``spgnet`` command: :func:`run_command`, after which Ctrl-C ends the process.
 
     Otherwise, while the interpreter comes to its end, Ctrl-C would print tracebacks of its internals.
+    Characters that a terminal or a log file does not know are printed as escapes.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         run_command()
     finally:

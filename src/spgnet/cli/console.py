@@ -17,6 +17,7 @@ from rich.table import Table
 
 from spgnet.batch import Job, Outcome, State
 from spgnet.capture.people import ProgressCallback
+from spgnet.errors import printable
 from spgnet.evaluation import METRICS, Evaluation, Grouping, shown
 
 if TYPE_CHECKING:  # the loop loads lightning-fabric, which only training needs
@@ -27,8 +28,8 @@ console = Console(quiet=os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")
 
 
 def say(line: str) -> None:
-    """Print a line as it is."""
-    console.print(line, soft_wrap=True, highlight=False, markup=False)
+    """Print a line as it is, but for characters that cannot be printed, as names of files may have."""
+    console.print(printable(line), soft_wrap=True, highlight=False, markup=False)
 
 
 @contextmanager

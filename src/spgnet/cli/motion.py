@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
     if len(options.files) < 2:
         raise InputError("export needs a motion file and a file to write, as in: export motion.npz out.bvh")
     *sources, target = options.files
-    if target.resolve() in [source.resolve() for source in sources]:
+    if realpath(target) in map(realpath, sources):
         raise InputError(f"{target}: would overwrite the motion file")
     if options.marker_set is not None and (
         errors := path_errors("--marker-set", options.marker_set, (".xml",))

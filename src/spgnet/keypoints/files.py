@@ -178,6 +178,8 @@ def read_keypoints(
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: a pipe or a device, expected a file or a folder")
     if format not in ("auto", *get_args(KeypointFormat)):
         raise InputError(f"no keypoint format {format!r}; there are {', '.join(get_args(KeypointFormat))}")
     with prefix_errors(path, longest=LONGEST_MESSAGE):

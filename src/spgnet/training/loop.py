@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,7 @@ from spgnet.data.samples import Batch, Sampler, WindowSampler
 from spgnet.data.training_data import TrainingData
 from spgnet.errors import InputError
 from spgnet.evaluation import validation_errors
+from spgnet.files import hold_folder
 from spgnet.models import LiftedPose, LiftingNetwork, build_model
 from spgnet.training import losses
 from spgnet.training.checkpoint import Progress, load_checkpoint, load_initial_weights, save_checkpoint
@@ -97,18 +98,20 @@ def train(
 
     Raises:
         InputError: the data have too few frames or do not suit the network, the folder does not fit the
-            call, the machine has no such accelerator, a batch has fewer samples than there are processes, or
-            the loss is not finite any more.
+            call, another process trains in it, the machine has no such accelerator, a batch has fewer samples
+            than there are processes, or the loss is not finite any more.
         ConnectionError: another process that trains together with this one has ended.
     """
-    if resume:
-        check_resumable(run_dir, config)
-    else:
-        check_free(run_dir)
     machine = machine or Machine()
-    with _connected(machine, config) as fabric:
-        options = (resume, machine, on_step, on_epoch)
-        return _train(fabric, config, run_dir, train_data, validation_data, *options)
+    fabric = _processes(machine, config)
+    with hold_folder(run_dir) if fabric.is_global_zero else nullcontext():
+        if resume:
+            check_resumable(run_dir, config)
+        else:
+            check_free(run_dir)
+        with _connected(fabric):
+            options = (resume, machine, on_step, on_epoch)
+            return _train(fabric, config, run_dir, train_data, validation_data, *options)
 
 
 def _train(
@@ -355,11 +358,21 @@ def semi_supervised_losses(
     return terms | losses.unlabelled_losses(others, unlabelled, lifted, config.unlabelled)
 
 
-@contextmanager
-def _connected(machine: Machine, config: TrainConfig) -> Iterator[Fabric]:
-    """Fabric with its processes started, which disconnect at the end, whether it is a good one or not.
+def _processes(machine: Machine, config: TrainConfig) -> Fabric:
+    """The processes that train together, of which only this one may run.
 
     If ``torchrun`` has started this process, the others are there already.
+    """
+    devices, nodes = machine.devices, 1
+    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    return _fabric(machine.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
+
+
+@contextmanager
+def _connected(fabric: Fabric) -> Iterator[None]:
+    """Start and connect processes; they disconnect at the end, whether it is a good one or not.
 
     PyTorch may hang or crash if a process group is destroyed while a distributed model still refers to it,
     and at the end of a process that is still connected. So no model may outlive the block.
@@ -367,17 +380,12 @@ def _connected(machine: Machine, config: TrainConfig) -> Iterator[Fabric]:
     Raises:
         ConnectionError: another process has ended.
     """
-    devices, nodes = machine.devices, 1
-    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
-        devices = int(os.environ["LOCAL_WORLD_SIZE"])
-        nodes = int(os.environ["WORLD_SIZE"]) // devices
-    fabric = _fabric(machine.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
     fabric.launch()
     if fabric.world_size == 1:
-        yield fabric
+        yield
         return
     try:
-        yield fabric
+        yield
         fabric.barrier()
     except BaseException as error:
         _clear_locals(error)  # the frames in its traceback hold the model
