@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from capture.conftest import SimulatedDetector
 from lifting.people import filmed
 from spgnet.capture import run
 from spgnet.capture.outputs import output_folder
+from spgnet.errors import printable
 from spgnet.keypoints import save_keypoints
 from spgnet.lifting import load_motion
 
@@ -164,6 +166,25 @@ def test_ctrl_c_ends_with_one_line_and_leaves_nothing(spgnet, video, monkeypatch
     monkeypatch.setattr(SimulatedDetector, "pose", interrupted)
     refused(spgnet("lift", "walk.mp4", "--overlay", "overlay.mp4"), "interrupted")
     assert not Path("overlay.mp4").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
+def test_links_that_lead_nowhere_are_no_files(spgnet, clip):
+    Path("loop.npz").symlink_to("loop.npz")
+    Path("none.npz").symlink_to("nowhere.npz")
+    for name in ("loop.npz", "none.npz"):
+        refused(spgnet("lift", name), f"{name}: no such file or folder")
+        refused(spgnet("export", name, "out.bvh"), f"{name}: no such file")
+    refused(spgnet("lift", "walk.npz", "-o", "loop.npz"), "loop.npz")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system on which names are bytes")
+def test_folders_whose_names_cannot_be_printed_are_written_to(spgnet, clip):
+    for name in ("\udcff", "a\nb", "\x1b[31m"):
+        code, printed = spgnet("lift", "walk.npz", "-o", name)
+        assert code is None
+        assert Path(name, "motion.npz").is_file()
+        assert f"motion: {printable(name)}/motion.npz" in printed.splitlines()
 
 
 def test_sigterm_ends_like_ctrl_c(spgnet, video, monkeypatch):

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -178,6 +180,16 @@ def test_tensorboard_is_named_when_it_is_missing(spgnet, monkeypatch):
 
 def test_the_version_is_said(spgnet):
     assert spgnet("--version") == (None, f"spgnet {__version__}\n")
+
+
+def test_what_an_output_s_encoding_lacks_is_printed_as_escapes():
+    code = "import spgnet, sys; sys.argv = ['spgnet', '--version']; spgnet.__version__ = '65°'\n"
+    code += "from spgnet.cli import main; main()"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert printed.stdout == "spgnet 65\\xb0\n"
 
 
 def test_former_names_of_recipes_and_training_options_are_understood():

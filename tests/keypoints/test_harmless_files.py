@@ -1,6 +1,7 @@
 """Files that mean harm, or are damaged so: one short line, in time and memory that follow from their size."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from spgnet.keypoints import load_keypoints
 from spgnet.keypoints.files import LONGEST_MESSAGE
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES
 from spgnet.limits import ALWAYS_UNPACKED, LARGEST_ARRAYS, unpacked_limit
+from spgnet.text import read_text
 
 POSE = [1, 2, 1] * 17
 
@@ -142,6 +144,19 @@ def test_it_is_refused_in_a_line_and_at_once(tmp_path, write, fault):
     assert str(path) not in message
     assert peak < 30e6 + 60 * path.stat().st_size
     assert time.process_time() - begin < 20
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes and devices")
+@pytest.mark.parametrize("suffix", [".json", ".csv", ".npy", ".npz", ".h5", ".nc"])
+def test_neither_a_pipe_without_a_writer_nor_a_device_without_an_end_is_read(tmp_path, suffix):
+    pipe, device = tmp_path / f"pipe{suffix}", tmp_path / f"device{suffix}"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    for path in (pipe, device):
+        with pytest.raises(InputError, match="a pipe or a device, expected a file or a folder"):
+            load_keypoints(path, fps=FPS, image_size=SIZE)
+        with pytest.raises(InputError, match="a pipe or a device, expected a file"):
+            read_text(path)
 
 
 def test_memory_and_time_of_many_numbers_follow_from_the_file(tmp_path):

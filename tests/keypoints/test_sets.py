@@ -213,6 +213,9 @@ def test_whole_numbers_become_floating_point():
     [
         ({"timestamps": np.array([0.0, np.nan])}, "timestamps hold NaN or infinity"),
         ({"timestamps": np.array([0.0, 0.0])}, "timestamps do not increase from frame 0 to frame 1"),
+        ({"timestamps": np.array([0.0, 3600.0])}, "0.000278 frames per second on average, expected 0.01 to"),
+        ({"timestamps": np.array([0.0, 1e-9])}, r"1e\+09 frames per second on average"),
+        ({"timestamps": np.array([-1e308, 1e308])}, "timestamps in seconds have 0 frames per second"),
         ({"image_size": (0, 720)}, r"image size must be positive, got \(0, 720\)"),
         ({"keypoint_set": "halpe26"}, r"shape \(2, 17, 3\), expected \[frames, 26, 3\] for halpe26"),
     ],

@@ -13,6 +13,7 @@ from spgnet.errors import InputError
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.image_rotation import ImageRotation, rotated_camera, rotated_pixels, rotated_size
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.limits import FASTEST, SLOWEST
 
 KeypointSetName = Literal[
     "human36m17",
@@ -155,18 +156,26 @@ def as_floats(values: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]
 
 
 def timestamps_error(timestamps: Real[np.ndarray, " frames"]) -> str:
-    """Why frame times in seconds are invalid, as a message; empty if they are finite and increase."""
+    """Why frame times in seconds are invalid, as a message; empty if they are finite and increase, at a mean
+    rate that a clip can have (:mod:`spgnet.limits`)."""
     if not np.isfinite(timestamps).all():
         return "timestamps hold NaN or infinity"
-    still = np.flatnonzero(np.diff(timestamps) <= 0)
-    return f"timestamps do not increase from frame {still[0]} to frame {still[0] + 1}" if len(still) else ""
+    still = np.flatnonzero(timestamps[1:] <= timestamps[:-1])
+    if len(still):
+        return f"timestamps do not increase from frame {still[0]} to frame {still[0] + 1}"
+    if len(timestamps) > 1 and not SLOWEST <= (rate := mean_fps(timestamps)) <= FASTEST:
+        return (
+            f"timestamps in seconds have {rate:.3g} frames per second on average, expected {SLOWEST:g} to "
+            f"{FASTEST:g}"
+        )
+    return ""
 
 
 def mean_fps(timestamps: Float[np.ndarray, " frames"]) -> float:
     """Mean frames per second of increasing times in seconds; 30 for a single frame."""
     if len(timestamps) == 1:
         return 30.0
-    return (len(timestamps) - 1) / float(timestamps[-1] - timestamps[0])
+    return (len(timestamps) - 1) / (float(timestamps[-1]) - float(timestamps[0]))
 
 
 def _words(text: str) -> tuple[str, ...]:
