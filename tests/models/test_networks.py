@@ -168,3 +168,12 @@ def test_what_is_relative_to_the_pelvis_does_not_depend_on_where_the_person_is()
         weight[..., -2:] = 0  # the pelvis itself
     keypoints = torch.randn(1, 9, 17, 2)
     assert torch.allclose(model(keypoints).pose, model(keypoints + 0.5).pose, atol=1e-5)
+
+
+def test_dropout_is_drawn_for_the_trajectory_first_as_in_stored_runs():
+    model = build_model(replace(SMALL, dropout=0.5)).train()
+    keypoints = torch.randn(4, 9, 17, 2)
+    torch.manual_seed(0)
+    root = model(keypoints).root.squeeze(-2)
+    torch.manual_seed(0)
+    assert torch.equal(model.trajectory(keypoints.flatten(2)), root)

@@ -25,8 +25,11 @@ NETWORKS = {
 """The networks at the published and at the small size, where they are not SPGNet's default ones."""
 
 
+OF_THE_PAPER = tuple(METHODS)[: tuple(METHODS).index("semi-10") + 1]
+
+
 @pytest.mark.parametrize(("size", "shared"), [("paper", "paper-243"), ("small", "small-27")])
-@pytest.mark.parametrize("key", METHODS)
+@pytest.mark.parametrize("key", OF_THE_PAPER)
 def test_methods_differ_in_network_loss_and_labels_alone(key, size, shared):
     loss = (
         BASELINE
@@ -49,3 +52,41 @@ def test_methods_differ_in_network_loss_and_labels_alone(key, size, shared):
     )
     assert METHODS[key].recipe(size) == expected
     assert (expected.batch_size, expected.epochs) == ((1024, 100) if size == "paper" else (128, 8))
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_all_methods_have_one_budget_at_full_size_and_differ_in_one_thing_from_spgnet(key):
+    recipe, spgnet = METHODS[key].full, METHODS["spgnet"].full
+    assert recipe.epochs * recipe.steps_per_epoch * recipe.batch_size > 7e6
+    same = {"model": spgnet.model, "loss": spgnet.loss, "data": spgnet.data, "unlabelled": spgnet.unlabelled}
+    assert replace(recipe, **same) == spgnet
+    if recipe.model != spgnet.model and isinstance(recipe.model, SPGNetConfig):
+        assert (recipe.model.channels, recipe.model.dropout) == (256, 0.25)
+
+
+def test_arms_of_the_full_size_are_what_they_are_called():
+    def changes(key: str) -> dict[str, object]:
+        recipe, spgnet = METHODS[key].full, METHODS["spgnet"].full
+        parts = [(getattr(recipe, part), getattr(spgnet, part)) for part in ("model", "loss", "data")]
+        return {
+            name: getattr(one, name)
+            for one, other in parts
+            for name in vars(one)
+            if getattr(one, name) != getattr(other, name)
+        }
+
+    baseline = {"kinematic": 0.0, "reprojection": 0.0}
+    assert changes("pavllo") == baseline
+    assert changes("kinematic") == {"reprojection": 0.0}
+    assert changes("rays") == {"output": "rays", **baseline}
+    assert changes("rays-spgnet") == {"output": "rays"}
+    assert changes("weight-5") == {"reprojection": 5.0}
+    assert changes("pixels") == {"reprojection": 500.0}
+    assert changes("late") == {"warm_up": 10}
+    assert changes("clean-target") == {"target": "exact"}
+    assert changes("shared") == {"shared": True}
+    assert changes("pavllo-labels-1") == {"labels": 0.01, **baseline}
+    assert changes("camera-1") == {"cameras": 1}
+    assert changes("spgnet-243") == {"filter_widths": (3,) * 5}
+    assert changes("spgnet-27") == {}
+    assert changes("centred") == {"centred": True}

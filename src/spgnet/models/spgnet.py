@@ -107,11 +107,11 @@ class SPGNet(LiftingNetwork):
         """Lift screen coordinates, window by window or densely."""
         absolute = keypoints_2d.flatten(2)
         features = _centred(keypoints_2d) if self.config.centred else absolute
+        # The trajectory first: stored runs drew its dropout before the pose's.
+        root = None if self.config.shared else self.trajectory(absolute, dense=dense)
         pose = self.pose(self.frame(features), dense=dense)
-        if self.config.shared:
+        if root is None:
             pose, root = pose[..., :-3], pose[..., -3:]
-        else:
-            root = self.trajectory(absolute, dense=dense)
         if self.config.output == "joints":
             return LiftedPose(root_relative(pose), root.unsqueeze(-2))
         before = self.context[0]

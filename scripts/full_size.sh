@@ -1,0 +1,22 @@
+#!/bin/sh
+# All runs of the full size, in the order that answers the main questions soonest (docs/reproduce.md).
+# Days of work for two cores; started again, it goes on where it stopped.
+#
+#     sh scripts/full_size.sh MOTION OUT [further options, such as --jobs 2]
+set -e
+motion=$1 out=$2
+shift 2
+run() {
+    spgnet reproduce "$@" --data open --size full --motion "$motion" --out "$out"
+}
+for input in exact detected; do
+    run figure4a --seeds 1 --input $input "$@"
+    run forms --seeds 1 --input $input "$@"
+done
+run figure4a --seeds 3 "$@"
+run forms --seeds 3 "$@"
+for seeds in 1 3; do
+    run why --seeds $seeds "$@"
+    run arms --seeds $seeds "$@"
+    run frames --seeds $seeds "$@"
+done
