@@ -43,20 +43,20 @@ def app(browser, tmp_path_factory) -> Iterator[tuple[str, Path]]:
     command = [sys.executable, "-c", _RUN, "app", "--port", "0", "--no-browser", "--out", str(out)]
     uploads = folder / "temporary"
     uploads.mkdir()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "errors").open("w"),
-        text=True,
-        env={**os.environ, "TMPDIR": str(uploads)},
-    )
-    try:
-        first = process.stdout.readline()
-        assert "http" in first, (folder / "errors").read_text()
-        yield re.findall(r"http://\S+", first)[0], out
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+    environment = {**os.environ, "TMPDIR": str(uploads)}
+    with (
+        (folder / "errors").open("w") as errors,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+        ) as process,
+    ):
+        try:
+            first = process.stdout.readline()
+            assert "http" in first, (folder / "errors").read_text()
+            yield re.findall(r"http://\S+", first)[0], out
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
     assert "Traceback" not in (folder / "errors").read_text()
     assert list(uploads.iterdir()) == []
 

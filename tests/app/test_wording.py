@@ -1,5 +1,7 @@
 """Plain words: no option of the command line in them, and heights as people write them."""
 
+from pathlib import Path
+
 import pytest
 
 from spgnet.app.jobs import Progress
@@ -17,14 +19,14 @@ def test_no_warning_speaks_of_options_of_the_command_line(fault):
     ("message", "expected"),
     [
         ("walk.mp4: no good", "walk.mp4: no good"),
-        ("/tmp/up/walk.mp4: no good", "walk.mp4: no good"),
+        ("/tmp/up/clip-a1/walk.mp4: no good", "walk.mp4: no good"),
         ("nobody is there (--force, force=True: lift all the same)", "Nobody is there"),
         ("give --fps and --image-size", "Give True frame rate and Size of the picture"),
         ("try --rotate 90", 'Choose "a quarter turn clockwise" under Turn the picture'),
     ],
 )
 def test_messages_name_the_controls_of_the_page(message, expected):
-    assert plain(message, "/tmp/up").replace("choose", "Choose") == expected
+    assert plain(message, Path("/tmp/up")).replace("choose", "Choose") == expected
 
 
 @pytest.mark.parametrize(

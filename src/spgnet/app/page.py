@@ -267,7 +267,7 @@ class _Steps:
         for button in (self.start, self.example, self.make):
             button.click(None, js=_SHOW.format("progress"))
         self.cancel.click(self._with_key(self._on_cancel), None, None, **at_once)
-        self.which.input(self._on_open, self.which, results, **at_once)
+        self.which.input(self._on_which, self.which, results, **at_once)
         opened = self.open.click(self._on_open, self.recent, results, **at_once)
         opened.then(None, js=_SHOW.format("step-result"))
         self.blocks.load(self._with_key(self._recent), None, self.recent, **at_once)
@@ -360,7 +360,7 @@ class _Steps:
                 break
             name, error = outcome
             if error:
-                errors.append(f"{clip.path.name}: {plain(error, str(clip.path.parent))}")
+                errors.append(self._about(clip, error))
             else:
                 made.append(name)
                 session.results.append(name)
@@ -376,6 +376,8 @@ class _Steps:
         Returns:
             What it returns; None if it was cancelled or failed.
         """
+        if session.job is not None:
+            session.job.cancel()  # nothing happens if it has ended
         session.job = job = Job(work, self.sessions.turns)
         busy = {button: self.gr.update(interactive=False) for button in self._buttons}
         yield busy | {
@@ -398,7 +400,7 @@ class _Steps:
         except Cancelled:
             message = message_html(["Cancelled. Nothing of it was kept."], error=False)
         except OSError as error:
-            message = message_html([plain(f"{title}: {' '.join(str(error).split())}")])
+            message = message_html([plain(f"{title}: {' '.join(str(error).split())}", self.sessions.uploads)])
         except Exception:
             traceback.print_exc()
             message = message_html(
@@ -415,8 +417,13 @@ class _Steps:
 
     def _faults(self, clips: Sequence[Clip]) -> str:
         """The message on files that could not be used; empty if all could."""
-        lines = [plain(clip.error, str(clip.path.parent)) for clip in clips if clip.error]
+        lines = [self._about(clip, clip.error) for clip in clips if clip.error]
         return message_html(lines) if lines else ""
+
+    def _about(self, clip: Clip, error: str) -> str:
+        """An error in plain words, which name the clip."""
+        line = plain(error, self.sessions.uploads)
+        return line if clip.path.name in line else f"{clip.path.name}: {line}"
 
     def _recent(self, key: str) -> Any:
         """The earlier results to choose from."""
@@ -424,26 +431,32 @@ class _Steps:
         return self.gr.update(choices=names, value=names[0] if names else None)
 
     def _on_open(self, name: str | None) -> dict[Any, Any]:
-        return self._show([name] if name else [], alone=False)
+        return self._show([name] if name else [])
 
-    def _show(self, names: Sequence[str], *, alone: bool = True) -> dict[Any, Any]:
-        """Show the first of several results, and let the others be chosen; ``alone``: offer only these."""
-        folder = self.sessions.results.find(names[0]) if names else None
-        if folder is None:
+    def _on_which(self, name: str) -> dict[Any, Any]:
+        return self._show_one(name)
+
+    def _show(self, names: Sequence[str]) -> dict[Any, Any]:
+        """Show the first of several results, and let the others be chosen."""
+        if not names:
             return {self.step_result: self.gr.update(visible=False)}
-        changes = {self.which: self.gr.update(choices=list(names), value=names[0], visible=len(names) > 1)}
+        which = self.gr.update(choices=list(names), value=names[0], visible=len(names) > 1)
+        return {self.which: which} | self._show_one(names[0])
+
+    def _show_one(self, name: str) -> dict[Any, Any]:
+        folder = self.sessions.results.find(name)
         try:
+            if folder is None:
+                raise InputError(f"{name}: it is not there any more")
             motions = result_motions(folder)
         except (InputError, OSError) as error:
-            return changes | {self.summary: message_html([plain(str(error))])}
-        place = None if self.sessions.private else str(folder.resolve())
-        return (changes if alone else {}) | {
-            self.summary: summary_html(motions),
-            self.stage: stage_html(names[0]),
-            self.overlay: overlay_html(names[0], folder),
-            self.downloads: files_html(names[0], folder, place),
-            self.step_result: self.gr.update(visible=True),
-        }
+            summary, parts = message_html([plain(str(error))]), ("", "", "")
+        else:
+            place = None if self.sessions.private else str(folder.resolve())
+            summary = summary_html(motions)
+            parts = stage_html(name), overlay_html(name, folder), files_html(name, folder, place)
+        shown = dict(zip((self.stage, self.overlay, self.downloads), parts, strict=True))
+        return shown | {self.summary: summary, self.step_result: self.gr.update(visible=True)}
 
 
 def _try_to_lift(

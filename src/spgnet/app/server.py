@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from spgnet.app.config import AppConfig
 from spgnet.app.results import ResultsFolder, zip_result
 from spgnet.app.sessions import Sessions
+from spgnet.detection.downloads import MessageCallback, print_line
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
 from spgnet.limits import LARGEST_UPLOAD, limit_factor
@@ -31,11 +32,12 @@ _PAGE_POLICY = (
 """The same for the pages of results, which need nothing but themselves."""
 
 
-def run_app(config: AppConfig | None = None) -> None:
+def run_app(config: AppConfig | None = None, say: MessageCallback = print_line) -> None:
     """Serve the app until Ctrl-C.
 
     Args:
         config: where; by default on this machine only.
+        say: called with what the user should know, a line each.
 
     Raises:
         InputError: the address cannot be listened on, Gradio is missing, or the folder of results is a file.
@@ -45,12 +47,11 @@ def run_app(config: AppConfig | None = None) -> None:
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"{config.out}: a file is in the way; --out names a folder")
     limit_factor()
-    for name, value in {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}.items():
-        os.environ[name] = value  # before it is imported
-    import_extra("gradio", "app")
-    uvicorn = import_extra("uvicorn", "app")
     with listen(config.host, config.port) as listening, tempfile.TemporaryDirectory(prefix="spgnet-") as own:
-        os.environ["GRADIO_TEMP_DIR"] = own
+        settings = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        os.environ.update(settings, GRADIO_TEMP_DIR=own)  # Gradio reads them when it is imported
+        import_extra("gradio", "app")
+        uvicorn = import_extra("uvicorn", "app")
         sessions = Sessions(config, Path(own))
         host, port = listening.getsockname()[:2]
         server = uvicorn.Server(
@@ -62,8 +63,8 @@ def run_app(config: AppConfig | None = None) -> None:
         )
         shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{port}"
-        print(f"the app is at {address} until you press Ctrl-C", flush=True)
-        print(f"results: {config.out.resolve()}", flush=True)
+        say(f"the app is at {address} until you press Ctrl-C")
+        say(f"results: {config.out.resolve()}")
         if config.browser:
             webbrowser.open(address)
         try:

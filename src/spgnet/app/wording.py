@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -61,10 +62,10 @@ FILES = (
 """Suffixes of the files of a result, what they are called and what they are for, in the order of the list."""
 
 
-def plain(message: str, folder: str = "") -> str:
-    """A message for the page: without the folder of the uploads, and with the app's words for options."""
-    if folder:
-        message = message.replace(f"{folder.rstrip('/')}/", "")
+def plain(message: str, uploads: Path | None = None) -> str:
+    """A message for the page: without the folders of the uploads, and with the app's words for options."""
+    if uploads is not None:
+        message = re.sub(rf"{re.escape(str(uploads))}/[^/]+/", "", message)
     for pattern, words in _CONTROLS:
         message = re.sub(pattern, words, message)
     first = message.partition(" ")[0]

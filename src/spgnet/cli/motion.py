@@ -200,7 +200,7 @@ def _shown_images(motions: Sequence[Motion]) -> ImageBudget:
 
 def app_command(config: tyro.conf.OmitArgPrefixes[AppConfig]) -> None:
     """Drop videos into a page in the browser, and get their motion there; files stay on this machine."""
-    run_app(config)
+    run_app(config, say)
 
 
 def demo_command(config: tyro.conf.OmitArgPrefixes[DemoConfig]) -> None:
