@@ -31,9 +31,10 @@ from spgnet.datasets.takes import Split
 from spgnet.errors import InputError
 from spgnet.evaluation import METRICS, evaluate, markdown_table, metric_headings
 from spgnet.files import file_sha256, write_json
-from spgnet.lifting.weights import load_weights, read_manifest, weights_file
+from spgnet.lifting.weights import load_weights
 from spgnet.models import LiftingNetwork
 from spgnet.training.runs import git_commit
+from spgnet.training.weights import read_manifest, weights_file
 
 ORIGINS: dict[str, tuple[Split, str]] = {
     "Bandai-Namco": ("test", "bandai"),

@@ -27,10 +27,11 @@ import spgnet
 from spgnet.errors import InputError
 from spgnet.evaluation import metric_headings
 from spgnet.files import file_sha256, read_json, write_json
-from spgnet.lifting.weights import load_weights, read_manifest
+from spgnet.lifting.weights import load_weights
 from spgnet.training.checkpoint import Progress, load_model, save_checkpoint
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import config_to_json, read_config, read_log
+from spgnet.training.weights import read_manifest
 
 WEIGHTS = Path(spgnet.__file__).parent / "weights"
 CMU_CREDIT = (

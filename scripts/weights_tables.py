@@ -12,7 +12,8 @@ from generalisation import COLUMNS
 from two_cameras import HEADINGS
 
 from spgnet.evaluation import markdown_table, metric_headings
-from spgnet.lifting.weights import load_weights, read_manifest
+from spgnet.lifting.weights import load_weights
+from spgnet.training.weights import read_manifest
 
 
 def main() -> None:

@@ -12,7 +12,10 @@ from spgnet import cli
 from spgnet.data.dataset import PoseDataset, project_clips
 from spgnet.geometry.motion_clip import split_to_space
 from spgnet.geometry.rigs import human36m_rig
+from spgnet.models import MODEL_CONFIGS, NETWORKS
 from spgnet.synthetic.procedural import procedural_clips
+from spgnet.training.losses import LOSS_TERMS
+from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -45,6 +48,17 @@ def command(monkeypatch, capsys) -> Callable[..., tuple[object, str]]:
         return code, printed.out + (printed.err if code == 2 else "")
 
     return run
+
+
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """What a test registers of networks, loss terms and recipes is forgotten after it."""
+    known: list[dict] = [LOSS_TERMS, MODEL_CONFIGS, NETWORKS, RECIPES, RECIPE_DESCRIPTIONS]
+    before = [dict(each) for each in known]
+    yield
+    for each, content in zip(known, before, strict=True):
+        each.clear()
+        each.update(content)
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from spgnet.cli.commands import parse
-from spgnet.lifting.weights import read_manifest
 from spgnet.reproduction.artefacts import ARTEFACTS
 from spgnet.reproduction.cards import model_cards
 from spgnet.reproduction.methods import NOT_RUN
 from spgnet.reproduction.tables import method_table, picture_stem, picture_suffixes, results_page
 from spgnet.training.recipes import SPGNET_LOSS, SPGNET_LOSS_WITH_DROPOUT
+from spgnet.training.weights import read_manifest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

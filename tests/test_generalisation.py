@@ -23,11 +23,11 @@ from spgnet.evaluation import METRICS, evaluate
 from spgnet.files import file_sha256
 from spgnet.geometry.rigs import human36m_rig
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.lifting.weights import read_manifest
 from spgnet.models import LiftedPose, LiftingNetwork, RayNet, RayNetConfig, build_model
 from spgnet.synthetic.detector_noise import DetectorNoise
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training.checkpoint import Progress, save_checkpoint
+from spgnet.training.weights import read_manifest
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "generalisation.py"
 ACTIONS = ["sit", "walk", "squat"]

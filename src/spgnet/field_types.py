@@ -21,7 +21,7 @@ def field_values(kind: type, values: Any) -> dict[str, Any]:
     """Arguments for a dataclass from the values of a JSON object.
 
     Lists become tuples, whole numbers floating-point ones where these are expected, and text a path. Fields
-    that are dataclasses themselves are left as they are.
+    that are dataclasses themselves, or dictionaries, are left as they are.
 
     Args:
         kind: the dataclass.
@@ -70,6 +70,8 @@ def _converted(value: Any, hint: Any) -> Any:
         types = choices[:1] * len(value) if choices[-1] is ... else choices
         if len(types) == len(value):
             return tuple(_converted(part, each) for part, each in zip(value, types, strict=True))
+    elif origin is dict and isinstance(value, dict):
+        return value
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         if abs(value) <= LARGEST:  # which NaN is not, either
             return float(value)

@@ -15,7 +15,10 @@ from spgnet.cli.commands import COMMANDS, parse
 from spgnet.cli.former_names import with_present_names
 from spgnet.data import sources
 from spgnet.errors import InputError
+from spgnet.models import MODEL_CONFIGS
+from spgnet.training.losses import LOSS_TERMS
 from spgnet.training.recipes import RECIPES
+from spgnet.training.runs import read_log
 
 SMALL = ["--channels", "8", "--trajectory-channels", "4", "--epochs", "1", "--steps-per-epoch", "2"]
 
@@ -53,6 +56,80 @@ def test_train_does_not_overwrite_and_resumes_when_told(spgnet):
     code, _ = spgnet("train", "demo", *SMALL, "--out", "r", "--resume", "--seed", "5")
     assert is_one_line(code)
     assert "seed is 0, now 5" in str(code)
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_network_of_one_s_own_is_known_where_its_module_is_named(spgnet):
+    imported = ["--import", str(EXAMPLES / "08_add_a_network.py")]
+    few = ["--epochs", "1", "--steps-per-epoch", "2"]
+    code, _ = spgnet("train", "recurrent", *few, "--channels", "8", "--out", "r", *imported)
+    assert code is None
+    code, output = spgnet(*imported, "evaluate", "r/best.safetensors")
+    assert code is None
+    assert "mean over actions" in output
+    MODEL_CONFIGS.pop("recurrent")
+    needs = "the network 'recurrent' is defined in '08_add_a_network', which is not imported"
+    for weights in ("r", "r/best.safetensors"):
+        code, _ = spgnet("evaluate", weights)
+        assert is_one_line(code)
+        assert needs in str(code)
+        assert "--import" in str(code)
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_loss_term_of_one_s_own_is_an_option_of_every_recipe_and_stands_in_the_run(spgnet):
+    source = (EXAMPLES / "07_add_a_loss_term.py").read_text()
+    Path("my_terms.py").write_text(source)
+    options = ["--import=my_terms", "--terms.symmetry.weight", "0.5", "--terms.symmetry.power", "2"]
+    assert spgnet("train", "demo", *SMALL, "--out", "r", *options)[0] is None
+    terms = json.loads(Path("r/config.json").read_text())["terms"]
+    assert terms == {"symmetry": {"weight": 0.5, "power": 2.0, "module": "my_terms"}}
+    assert "loss/symmetry" in read_log(Path("r"))[0]
+    assert spgnet("train", "demo", *SMALL, "--out", "without", "--import", "my_terms")[0] is None
+    assert json.loads(Path("without/config.json").read_text())["terms"] == {}
+    LOSS_TERMS.clear()
+    code, _ = spgnet("evaluate", "r")
+    assert "the loss term 'symmetry' is defined in 'my_terms', which is not imported" in str(code)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("nowhere.py", "nowhere.py: no such file to import"), ("no_such_module", "no module 'no_such_module'")],
+)
+def test_a_module_that_is_not_there_is_named(spgnet, name, fault):
+    code, _ = spgnet("evaluate", "r", "--import", name)
+    assert is_one_line(code)
+    assert fault in str(code)
+
+
+def test_a_run_s_configuration_trains_again_with_changes_and_goes_on_longer(spgnet):
+    assert spgnet("train", "demo", *SMALL, "--out", "r", "--decay", "0.5", "--log-every", "2")[0] is None
+    again = ["train", "--config", "r/config.json"]
+    assert "already holds a run" in str(spgnet(*again)[0])
+    assert spgnet(*again, "--out", "again")[0] is None
+    assert Path("again/config.json").read_text() == Path("r/config.json").read_text()
+    assert spgnet(*again, "--resume", "--epochs", "2", "--log-every", "1")[0] is None
+    assert [entry["step"] for entry in read_log(Path("r"))] == [2, 4]
+    steps = [json.loads(line) for line in Path("r/steps.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in steps] == [2, 3, 4]
+    assert steps[0].keys() >= {"rate", "loss/pose"}
+    assert steps[2]["rate"] == pytest.approx(0.5 * steps[0]["rate"])
+    code, _ = spgnet("train", "small-27", "--config", "r/config.json")
+    assert "give either the recipe 'small-27' or --config" in str(code)
+
+
+def test_a_run_starts_from_weights_of_the_package_and_names_the_fields_that_differ(spgnet):
+    rays = ["--data.input", "randomized", "--data.generated", "0", "--initial-weights", "live"]
+    few = ["--epochs", "1", "--steps-per-epoch", "1", "--batch-size", "8", "--steps-per-draw", "1"]
+    sizes = ["--channels", "256", "--out", "r"]
+    assert spgnet("train", "randomized-live", *rays, *few, *sizes)[0] is None
+    code, _ = spgnet("train", "randomized-live", *rays, *few, "--channels", "128", "--out", "s")
+    assert is_one_line(code)
+    assert "live.safetensors: weights do not fit the network" in str(code)
+    assert "channels is 256, expected 128" in str(code)
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones(spgnet):

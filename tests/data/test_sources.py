@@ -12,6 +12,7 @@ from spgnet.data.sources import check_data, load_dataset, load_training_data, lo
 from spgnet.datasets.archive import save_motion_archive
 from spgnet.datasets.take_files import save_take
 from spgnet.datasets.takes import Take
+from spgnet.errors import InputError
 from spgnet.geometry.rigs import random_rig
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -38,6 +39,30 @@ def recorded(tmp_path) -> DataConfig:
         (tmp_path / split).mkdir(exist_ok=True)
         save_take(tmp_path / split / f"{each.name}.npz", each)
     return DataConfig(takes=tmp_path, input="detected", detector="mine")
+
+
+def test_people_and_actions_to_train_on_and_people_to_validate_on_are_chosen_by_name(tmp_path):
+    (tmp_path / "train").mkdir()
+    performances = (("Ada", "walk"), ("Ben", "walk"), ("Cy", "walk"), ("Ada", "sit"))
+    for number, (subject, action) in enumerate(performances):
+        each = replace(take(number), subject=subject, action=action)
+        save_take(tmp_path / "train" / f"{number}.npz", each)
+    data = DataConfig(takes=tmp_path, validation_subjects=("Ben",))
+
+    def people(dataset: PoseDataset | None) -> set[tuple[str, str]]:
+        assert dataset is not None
+        return set(zip(dataset.subjects, dataset.actions, strict=True))
+
+    assert people(load_training_data(data).dataset) == {("Ada", "walk"), ("Ada", "sit"), ("Cy", "walk")}
+    assert people(load_validation(data)) == people(load_dataset(data, "validation")) == {("Ben", "walk")}
+    some = replace(data, subjects=("Ada",), actions=("walk",))
+    assert people(load_training_data(some).dataset) == {("Ada", "walk")}
+    with pytest.raises(InputError, match="no subject Dan; there are Ada, Ben, Cy"):
+        load_training_data(replace(data, subjects=("Dan",)))
+    with pytest.raises(InputError, match="no action run; there are sit, walk"):
+        load_training_data(replace(data, actions=("run",)))
+    with pytest.raises(InputError, match="Ada cannot be trained and validated on"):
+        replace(data, subjects=("Ada",), validation_subjects=("Ada",))
 
 
 def test_takes_without_3d_are_apart_and_their_joints_unknown(recorded):

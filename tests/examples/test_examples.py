@@ -1,5 +1,6 @@
 """The examples do what they say, on data as small as it can be."""
 
+import json
 import runpy
 import sys
 from importlib.resources import files
@@ -119,14 +120,18 @@ def test_evaluate_a_checkpoint_of_videopose3d(run):
     assert "mean over actions" in printed
 
 
+@pytest.mark.usefixtures("registries")
 def test_add_a_loss_term(run):
     printed = run("07_add_a_loss_term.py", "3")
-    assert "'symmetry'" in printed
-    assert "MPJPE on the test split" in printed
+    assert "'loss/symmetry'" in printed
+    assert json.loads(Path("runs/symmetry/config.json").read_text())["terms"]["symmetry"]["weight"] == 0.5
 
 
+@pytest.mark.usefixtures("registries")
 def test_add_a_network(run):
-    assert "MPJPE on the test split" in run("08_add_a_network.py", "3")
+    assert "'validation_mpjpe'" in run("08_add_a_network.py", "3")
+    values = json.loads(Path("runs/recurrent/config.json").read_text())["model"]
+    assert values == {"kind": "recurrent", "frames": 9, "channels": 64, "module": "08_add_a_network"}
 
 
 def test_lift_with_onnxruntime_and_numpy_alone(run):

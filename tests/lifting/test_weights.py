@@ -9,7 +9,8 @@ import pytest
 from lifting.people import camera, filmed
 from spgnet.files import file_sha256
 from spgnet.lifting import Lifter
-from spgnet.lifting.weights import FOLDER, load_weights, read_manifest
+from spgnet.lifting.weights import load_weights
+from spgnet.training.weights import FOLDER, read_manifest
 
 NAMES = tuple(read_manifest())
 

@@ -1,5 +1,6 @@
 """Training: it learns, it resumes to the bit, and it survives being stopped and killed."""
 
+import math
 import os
 import signal
 import subprocess
@@ -62,6 +63,13 @@ def straight(dataset, tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("straight")
     assert train(CONFIG, run, TrainingData(dataset), dataset)
     return run
+
+
+def test_a_run_says_what_its_result_depends_on_to_the_bit(dataset, straight):
+    environment = read_json(straight / "environment.json")
+    assert environment["data_sha256"] == TrainingData(dataset).sha256()
+    assert (environment["accelerator"], environment["devices"]) == ("cpu", 1)
+    assert environment["threads"] == torch.get_num_threads()
 
 
 def test_a_run_leaves_configuration_environment_log_and_weights(straight):
@@ -240,6 +248,42 @@ def test_in_the_cooldown_the_rate_besides_falls_in_equal_steps_towards_zero():
     assert [config.rate_in_epoch(epoch) for epoch in range(5)] == [1, 1, 3 / 4, 2 / 4, 1 / 4]
     steady = replace(config, decay=0.5, cooldown=0)
     assert [steady.rate_in_epoch(epoch) for epoch in range(5)] == [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16]
+
+
+def test_a_cosine_falls_to_zero_after_the_last_epoch_and_a_warm_up_rises_from_zero():
+    config = replace(CONFIG, epochs=4, learning_rate=1.0, schedule="cosine", warm_up_steps=3)
+    rates = [config.rate_in_epoch(epoch) for epoch in range(5)]
+    assert rates == pytest.approx([1, (2 + 2**0.5) / 4, 1 / 2, (2 - 2**0.5) / 4, 0])
+    assert [config.rate_of_step(0, step) for step in range(5)] == [1 / 4, 2 / 4, 3 / 4, 1, 1]
+
+
+def test_the_momentum_of_batch_normalization_falls_as_videopose3d_s():
+    """Its code: ``initial_momentum * exp(-epoch / epochs * log(initial_momentum / final_momentum))``."""
+    config = replace(CONFIG, epochs=80, final_momentum=0.001)
+    for epoch in (0, 1, 40, 79):
+        expected = 0.1 * math.exp(-epoch / 80 * math.log(0.1 / 0.001))
+        assert config.momentum_in_epoch(epoch) == pytest.approx(expected)
+    assert CONFIG.momentum_in_epoch(3) is None
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "amsgrad"])
+def test_another_optimizer_trains_otherwise_and_resumes_to_the_bit(dataset, straight, tmp_path, optimizer):
+    config, data = (
+        replace(CONFIG, optimizer=optimizer, final_momentum=0.01, warm_up_steps=4),
+        TrainingData(dataset),
+    )
+
+    def interrupt(entry) -> None:
+        if entry["step"] == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert train(config, tmp_path / "through", data, dataset)
+    assert not train(config, tmp_path / "stopped", data, dataset, on_step=interrupt)
+    assert train(config, tmp_path / "stopped", data, dataset, resume=True)
+    assert same_weights(tmp_path / "through", tmp_path / "stopped")
+    state = load_file(tmp_path / "through/last.safetensors")
+    assert any(name.endswith(".max_exp_avg_sq") for name in state) == (optimizer == "amsgrad")
+    assert history(tmp_path / "through") != history(straight)
 
 
 def test_a_run_made_longer_on_resumption_equals_one_that_was_so_from_the_start(dataset, tmp_path):

@@ -135,7 +135,7 @@ def test_a_term_of_weight_zero_is_left_out_and_others_are_scaled(batch):
 
 def test_the_reprojection_term_joins_after_the_warm_up(batch):
     lifted, weights = LiftedPose(batch.pose, batch.root + 0.1), LossWeights(reprojection=1.0, warm_up=2)
-    names = [list(weighted_losses(lifted, batch, weights, epoch)) for epoch in (0, 1, 2, None)]
+    names = [list(weighted_losses(lifted, batch, weights, epoch=epoch)) for epoch in (0, 1, 2, None)]
     assert names == [["pose", "trajectory"]] * 2 + [["pose", "trajectory", "reprojection"]] * 2
 
 

@@ -31,7 +31,7 @@ from spgnet.lifting.assessment import assess_quality
 from spgnet.lifting.input_checks import find_input_faults
 from spgnet.lifting.postprocess import postprocess
 from spgnet.lifting.streaming import LivePose, StreamingLifter, motion_from_poses
-from spgnet.lifting.weights import read_manifest
+from spgnet.training.weights import read_manifest
 from spgnet.view.live import LiveDisplay
 
 

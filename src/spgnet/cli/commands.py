@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import tyro
 
+from spgnet.cli.user_modules import import_named_modules
+
 
 class Command(NamedTuple):
     """A command, imported only when it is asked for: most of them need PyTorch, which takes seconds.
@@ -44,7 +46,7 @@ COMMANDS = {
     ),
     "train": Command(
         "spgnet.cli.research",
-        "Train a network by a named recipe, as it is or with changes, and leave a run folder.",
+        "Train a network by a named recipe or a run's configuration, as it is or with changes.",
     ),
     "evaluate": Command(
         "spgnet.cli.evaluate",
@@ -70,7 +72,8 @@ COMMANDS = {
 ABOUT = """From 2D human pose to 3D motion in metres.
 
 spgnet COMMAND --help explains a command; spgnet --version says which version this is. With --debug, any
-command that refuses its input shows the traceback, too."""
+command that refuses its input shows the traceback, too. With --import MODULE (or FILE.py), any command knows
+the networks, loss terms and recipes that this module of yours registers."""
 
 
 def parse(arguments: list[str]) -> Callable[[], None]:
@@ -80,15 +83,15 @@ def parse(arguments: list[str]) -> Callable[[], None]:
         InputError: there is no such recipe, or an option's value is out of its range.
         SystemExit: help was asked for, or there is no such command or option; what to say is printed.
     """
+    arguments = import_named_modules(arguments)
     if not arguments or arguments[0] not in COMMANDS:
         return _print_help(arguments)
     name, *options = arguments
     module = import_module(COMMANDS[name].module)
-    if name in ("train", "evaluate"):
-        from spgnet.cli import former_names  # which loads what the other commands do not need
-
-        present = former_names.with_present_names if name == "train" else former_names.with_present_input
-        options = present(options)
+    if name == "train":
+        return partial(module.train_command, module.train_options(options))
+    if name == "evaluate":
+        options = module.with_present_input(options)
     return tyro.cli(
         _deferred(getattr(module, f"{name.replace('-', '_')}_command")),
         prog=f"spgnet {name}",

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet.cli.console import console, evaluation_table, joint_table
+from spgnet.cli.former_names import with_present_input as with_present_input
 from spgnet.data.config import DataConfig, Input
 from spgnet.data.dataset import PoseDataset
 from spgnet.data.sources import kind_of_motion, load_dataset, whole_split
@@ -21,12 +22,13 @@ from spgnet.errors import InputError
 from spgnet.evaluation import Evaluation, evaluate_predictions, lift_dataset
 from spgnet.files import file_sha256, read_json, write_json, write_npz, write_text
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.lifting.weights import available_weights, weights_file
+from spgnet.lifting.weights import available_weights
 from spgnet.models import LiftingNetwork, RayNet
 from spgnet.models.baselines.videopose3d import load_videopose3d
 from spgnet.training.checkpoint import load_model
 from spgnet.training.loop import Accelerator, pick_device
 from spgnet.training.runs import git_commit, load_run, run_command
+from spgnet.training.weights import weights_file
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class EvaluateOptions:
     """Whose detections, for the input "detected"; by default, those of the training."""
     split: Literal["validation", "test"] = "test"
     """Which split to evaluate on."""
+    subjects: tuple[str, ...] = ()
+    """People to evaluate on; by default, all of the split."""
+    actions: tuple[str, ...] = ()
+    """Actions to evaluate on; by default, all of the split."""
     accelerator: Accelerator = "auto"
     """What computes."""
     flip: bool = True
@@ -92,6 +98,7 @@ def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> Non
     device = pick_device(options.accelerator)
     with console.status("Evaluating"):
         dataset = load_dataset(data, options.split, trained_randomized=weights.trained_randomized)
+        dataset = dataset.of(subjects=options.subjects, actions=options.actions)
         model, moved = weights.model.to(device), dataset.to(device)
         predicted = lift_dataset(model, moved, flip=options.flip)
         result = evaluate_predictions(predicted, moved, model)
@@ -140,9 +147,9 @@ def find_weights(options: EvaluateOptions) -> EvaluatedWeights:
 
 def evaluated_on(options: EvaluateOptions, trained: DataConfig) -> DataConfig:
     """The data that are asked for, or else those of the training."""
-    places = {"motion": trained.motion, "takes": trained.takes}
+    places: dict[str, Any] = {}
     if options.motion is not None or options.takes is not None:
-        places = {"motion": options.motion, "takes": options.takes}
+        places = {"motion": options.motion, "takes": options.takes, "validation_subjects": ()}
     changes = {"input": options.input, "detector": options.detector}
     return replace(trained, **places, **{name: value for name, value in changes.items() if value}, labels=1.0)
 
@@ -157,6 +164,8 @@ def describe(
         "path": None if path is None else str(path),
         "sha256": dataset.sha256(),
         "split": options.split,
+        "subjects": list(options.subjects) or None,
+        "actions": list(options.actions) or None,
         "input": data.input,
         "detector": data.detector if data.input == "detected" else None,
         "rig": None if data.takes or data.input == "randomized" else data.rig,

@@ -30,7 +30,12 @@ def with_present_names(arguments: list[str]) -> list[str]:
     recipe = FORMER_RECIPES.get(arguments[0], arguments[0])
     if recipe not in RECIPES:
         raise InputError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}")
-    return [recipe, *with_present_input([_present_option(argument) for argument in arguments[1:]])]
+    return [recipe, *with_present_options(arguments[1:])]
+
+
+def with_present_options(arguments: list[str]) -> list[str]:
+    """The options of ``spgnet train`` by their present names."""
+    return with_present_input([_present_option(argument) for argument in arguments])
 
 
 def with_present_input(arguments: list[str]) -> list[str]:

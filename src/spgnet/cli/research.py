@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
+from lightning_fabric.loggers.logger import Logger
 
 from spgnet.bench import BenchConfig, describe, run_bench
+from spgnet.cli.commands import COMMANDS
 from spgnet.cli.console import console, say, training_progress
+from spgnet.cli.former_names import with_present_names, with_present_options
+from spgnet.cli.user_modules import take_option
 from spgnet.data.sources import check_data, load_training_data, load_validation
 from spgnet.errors import InputError
-from spgnet.extras import import_extra
 from spgnet.files import write_json
 from spgnet.lifting.weights import load_weights as load_lifting_weights
 from spgnet.models.onnx_export import export_onnx
 from spgnet.reproduction import ReproduceConfig, reproduce
-from spgnet.training.loop import LogCallback, Machine, train
+from spgnet.training.checkpoint import read_progress
+from spgnet.training.loggers import StepLog, WandbLog, tensorboard_log
+from spgnet.training.loop import Machine, train
+from spgnet.training.losses import LOSS_TERMS
 from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
+from spgnet.training.runs import read_config_file
 
 
 @dataclass(frozen=True)
@@ -32,33 +39,59 @@ class TrainOptions:
     """Go on with the run that the folder holds."""
     tensorboard: bool = False
     """Log to TensorBoard too (needs the extra: pip install 'spgnet[tensorboard]')."""
+    wandb: str | None = None
+    """Project of Weights & Biases to log to, too (needs: pip install wandb)."""
+    log_every: int = 0
+    """Steps between entries of a step's losses in the run's steps.jsonl and the other logs; 0: none."""
     machine: Machine = field(default_factory=Machine)
 
 
-if TYPE_CHECKING:
-    TrainByRecipe = TrainOptions
-else:
-    TrainByRecipe = tyro.extras.subcommand_type_from_defaults(
-        {name: TrainOptions(recipe, Path("runs") / name) for name, recipe in RECIPES.items()},
-        RECIPE_DESCRIPTIONS,
-        prefix_names=False,
-    )
+def train_options(arguments: list[str]) -> TrainOptions:
+    """What the arguments of ``spgnet train`` ask for: a recipe or the configuration of a run, with changes.
+
+    Raises:
+        InputError: there is no such recipe or configuration, or a value is out of its range.
+        SystemExit: help was asked for, or there is no such option; what to say is printed.
+    """
+    arguments, file = take_option(arguments, "--config")
+    settings: dict[str, Any] = {
+        "prog": "spgnet train",
+        "description": COMMANDS["train"].summary,
+        "config": (tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes),
+    }
+    if file is None:
+        defaults = {
+            name: TrainOptions(_with_all_terms(recipe), Path("runs") / name)
+            for name, recipe in RECIPES.items()
+        }
+        by_recipe: Any = tyro.extras.subcommand_type_from_defaults(
+            defaults, RECIPE_DESCRIPTIONS, prefix_names=False
+        )
+        options = tyro.cli(by_recipe, args=with_present_names(arguments), **settings)
+    else:
+        if arguments and not arguments[0].startswith("-"):
+            raise InputError(f"give either the recipe {arguments[0]!r} or --config")
+        own = Path("runs") / Path(file).stem if Path(file).name != "config.json" else Path(file).parent
+        default = TrainOptions(_with_all_terms(read_config_file(Path(file))), own)
+        options = tyro.cli(TrainOptions, default=default, args=with_present_options(arguments), **settings)
+    used = {name: term for name, term in options.recipe.terms.items() if term.weight}
+    return replace(options, recipe=replace(options.recipe, terms=used))
 
 
-def train_command(training: TrainByRecipe) -> None:
-    """Train a network by a named recipe, as it is or with changes, and leave a run folder."""
+def _with_all_terms(recipe: TrainConfig) -> TrainConfig:
+    """A recipe with all loss terms that are registered, so that their weights are options."""
+    return replace(recipe, terms={name: term() for name, term in LOSS_TERMS.items()} | recipe.terms)
+
+
+def train_command(training: TrainOptions) -> None:
+    """Train a network by a named recipe or a run's configuration, as it is or with changes."""
     recipe, out = training.recipe, training.out
     with console.status("Loading motion"):
         train_data, validation_data = load_training_data(recipe.data), load_validation(recipe.data)
-    tensorboard = tensorboard_log(out) if training.tensorboard else None
+    last = out / "last.safetensors"
+    loggers = build_loggers(training, read_progress(last).step if training.resume and last.exists() else 0)
     steps = recipe.epochs * recipe.steps_in_epoch(train_data.frames)
-    with training_progress(steps) as (on_step, show_epoch):
-
-        def on_epoch(entry: dict[str, Any]) -> None:
-            show_epoch(entry)
-            if tensorboard is not None:
-                tensorboard(entry)
-
+    with training_progress(steps) as (on_step, on_epoch):
         finished = train(
             recipe,
             out,
@@ -68,10 +101,26 @@ def train_command(training: TrainByRecipe) -> None:
             machine=training.machine,
             on_step=on_step,
             on_epoch=on_epoch,
+            loggers=loggers,
+            log_every=training.log_every,
         )
     if not finished:
         raise SystemExit(f"spgnet: stopped; the same command with --resume goes on (run folder {out})")
     console.print(f"Done. Next: spgnet evaluate {out}")
+
+
+def build_loggers(training: TrainOptions, step: int) -> list[Logger]:
+    """The loggers that are asked for, of a run that has done so many steps.
+
+    Raises:
+        InputError: the library of one is missing.
+    """
+    loggers: list[Logger] = [StepLog(training.out, step)] if training.log_every else []
+    if training.tensorboard:
+        loggers.append(tensorboard_log(training.out, step))
+    if training.wandb is not None:
+        loggers.append(WandbLog(training.out, training.wandb))
+    return loggers
 
 
 def reproduce_command(config: tyro.conf.OmitArgPrefixes[ReproduceConfig]) -> None:
@@ -140,20 +189,3 @@ def data_command(options: tyro.conf.OmitArgPrefixes[DataOptions]) -> None:
             say(f"fault: {line}")
         raise InputError(f"{options.path}: {len(checked.errors)} errors, which are listed above")
     console.print("no errors")
-
-
-def tensorboard_log(run_dir: Path) -> LogCallback:
-    """A function that writes the log's entries to TensorBoard; nothing is written before the first."""
-    import_extra("tensorboard", "tensorboard")
-    from torch.utils.tensorboard import SummaryWriter
-
-    writers: list[SummaryWriter] = []
-
-    def log(entry: dict[str, Any]) -> None:
-        if not writers:  # a resumed run may have logged this epoch already
-            writers.append(SummaryWriter(run_dir / "tensorboard", purge_step=entry["step"]))
-        for name in sorted(entry.keys() - {"epoch", "step"}):
-            writers[0].add_scalar(name, entry[name], entry["step"])
-        writers[0].flush()
-
-    return log

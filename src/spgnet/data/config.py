@@ -44,6 +44,13 @@ class DataConfig:
     """Of each clip's cameras, only the first ones train; by default all."""
     labels: float = 1.0
     """Share of the training motion whose 3D is used; the rest joins training as 2D alone."""
+    subjects: tuple[str, ...] = ()
+    """People to train on, by their names in the data; by default, all of the training split."""
+    actions: tuple[str, ...] = ()
+    """Actions to train and validate on, by their names in the data; by default, all."""
+    validation_subjects: tuple[str, ...] = ()
+    """People of the training split who are held out to validate on; by default, the data's own validation
+    split is used, where there is one."""
     rig: Rig = "human36m"
     """The cameras of motion: the four of Human3.6M's sessions, or four random ones for every clip."""
     randomization: DomainRandomization = field(default_factory=DomainRandomization)
@@ -73,5 +80,9 @@ class DataConfig:
             errors.append('the input "detected" needs recorded takes')
         if self.input == "randomized" and (self.takes is not None or self.labels < 1):
             errors.append("randomized samples are drawn from motion, all of it with labels")
+        if self.input == "randomized" and (self.subjects or self.actions or self.validation_subjects):
+            errors.append("subjects, actions and validation_subjects are not for randomized samples")
+        if both := sorted({*self.subjects} & {*self.validation_subjects}):
+            errors.append(f"{', '.join(both)} cannot be trained and validated on")
         if errors:
             raise InputError("; ".join(errors))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spgnet.data.input_space import pixels_to_input_space
 from spgnet.datasets.takes import Take
-from spgnet.errors import InputError
+from spgnet.errors import InputError, list_names
 from spgnet.geometry.camera import Camera, concatenate_cameras
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.models.network import InputSpace
@@ -136,6 +136,32 @@ class PoseDataset:
             visible=None if self.visible is None else self.visible[frames],
         )
 
+    def of(
+        self, *, subjects: Sequence[str] = (), actions: Sequence[str] = (), but: Sequence[str] = ()
+    ) -> PoseDataset:
+        """The sequences of some subjects and actions (none named: of all), without those of other subjects.
+
+        Raises:
+            InputError: a subject or action is not there, or no sequence is left.
+        """
+        for what, asked, held in (
+            ("subject", (*subjects, *but), self.subjects),
+            ("action", actions, self.actions),
+        ):
+            if unknown := sorted({*asked} - {*held}):
+                present = list_names(sorted({*held}), 20)
+                raise InputError(f"no {what} {', '.join(unknown)}; there are {present}")
+        kept = [
+            number
+            for number, (subject, action) in enumerate(zip(self.subjects, self.actions, strict=True))
+            if subject not in but
+            and (not subjects or subject in subjects)
+            and (not actions or action in actions)
+        ]
+        if not kept:
+            raise InputError("no sequence is left of the subjects and actions that are asked for")
+        return self if len(kept) == len(self) else self.select(kept)
+
     def __add__(self, other: PoseDataset) -> PoseDataset:
         """These sequences, then others of the same frame rate and joints."""
         assert (self.fps, self.unmeasured_joints) == (other.fps, other.unmeasured_joints)
@@ -182,7 +208,7 @@ def tensors_sha256(tensors: Iterable[Tensor], labels: str) -> str:
     digest = hashlib.sha256(labels.encode())
     for tensor in tensors:
         digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy())
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
 
 

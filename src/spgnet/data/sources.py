@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -63,7 +64,7 @@ GENERATED_SECONDS = 5.0
 def load_dataset(
     data: DataConfig, split: Split, *, seed: int = 0, trained_randomized: bool = False
 ) -> PoseDataset:
-    """The dataset of a split.
+    """The dataset of a split; that of validation is of the people who are held out for it, if any are named.
 
     Args:
         data: where the motion comes from, and what the 2D input is.
@@ -75,6 +76,9 @@ def load_dataset(
     Raises:
         InputError: a file of the split is missing or broken, or the data set has no such split.
     """
+    if split == "validation" and data.validation_subjects:
+        everybody = load_dataset(replace(data, validation_subjects=()), "train", seed=seed)
+        return everybody.of(subjects=data.validation_subjects)
     if data.takes is not None:
         dataset, _ = _load_takes(data, data.takes, split, seed)
         if dataset is None:
@@ -100,9 +104,10 @@ def load_validation(data: DataConfig) -> PoseDataset | None:
     Raises:
         InputError: a file of the split is missing or broken.
     """
-    if data.takes is not None:
-        return _load_takes(data, data.takes, "validation", seed=0)[0]
-    return load_dataset(data, "validation")
+    if data.takes is None or data.validation_subjects:
+        return load_dataset(data, "validation").of(actions=data.actions)
+    known, _ = _load_takes(data, data.takes, "validation", seed=0)
+    return known if known is None else known.of(actions=data.actions)
 
 
 def load_training_data(data: DataConfig) -> TrainingData:
@@ -116,12 +121,16 @@ def load_training_data(data: DataConfig) -> TrainingData:
             assert data.motion is not None
             return _training_by_movement(data.motion, data.generated)
         return TrainingData(clips=_randomized_training_clips(data))
+    chosen = {"subjects": data.subjects, "actions": data.actions, "but": data.validation_subjects}
     if data.takes is None:
-        return TrainingData(*load_dataset(data, "train").with_labels(data.labels))
+        return TrainingData(*load_dataset(data, "train").of(**chosen).with_labels(data.labels))
     known, unknown = _load_takes(data, data.takes, "train", seed=0)
     if known is None:
         raise InputError(f"{data.takes}: has no takes with known 3D motion for the split 'train'")
-    labelled, unlabelled = known.with_labels(data.labels)
+    labelled, unlabelled = known.of(**chosen).with_labels(data.labels)
+    if unknown is not None:
+        held_out = {*unknown.subjects} & {*data.validation_subjects}
+        unknown = None if held_out == {*unknown.subjects} else unknown.of(but=sorted(held_out))
     if unlabelled is None or unknown is None:
         return TrainingData(labelled, unlabelled if unknown is None else unknown)
     return TrainingData(labelled, unlabelled + unknown)

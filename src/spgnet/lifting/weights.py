@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from importlib.resources import as_file, files
-from importlib.resources.abc import Traversable
+from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,7 @@ from spgnet.errors import InputError
 from spgnet.files import file_sha256
 from spgnet.models import RayNet
 from spgnet.training.checkpoint import load_model
-
-FOLDER = files("spgnet").joinpath("weights")
-
-
-def read_manifest() -> dict[str, Any]:
-    """The manifest of the package's weights: by name, their data and licence, recipe, metrics and SHA-256."""
-    return json.loads(FOLDER.joinpath("manifest.json").read_text())
+from spgnet.training.weights import read_manifest, weights_file
 
 
 def available_weights() -> dict[str, str]:
@@ -60,23 +52,6 @@ def load_weights(name: str | Path) -> tuple[RayNet, str]:
     with as_file(file) as path:
         shipped = str(name) in read_manifest()
         return _network(path), str(name) if shipped else f"{file} (SHA-256 {file_sha256(path)[:12]})"
-
-
-def weights_file(name: str | Path) -> Path | Traversable:
-    """Path of the safetensors file of weights, named as for :func:`load_weights`.
-
-    Raises:
-        InputError: there are no such weights.
-    """
-    shipped = read_manifest()
-    if str(name) in shipped:
-        return FOLDER.joinpath(f"{name}.safetensors")
-    path = Path(name)
-    if not path.exists():
-        raise InputError(
-            f"no weights {str(name)!r}: neither a file, a run folder, nor one of {', '.join(shipped)}"
-        )
-    return path / "best.safetensors" if path.is_dir() else path
 
 
 def _network(path: Path) -> RayNet:

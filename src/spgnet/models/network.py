@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
@@ -20,6 +21,14 @@ InputSpace = Literal["screen", "rays", "image"]
   joint is visible (detected) or 0 where a gap was filled.
 - ``"image"``: VideoPose3D's coordinates, normalized with the middle of the image as origin; 2 channels.
 """
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Base class of the networks' configurations, which are frozen dataclasses of plain values.
+
+    Each is registered with its network (:func:`spgnet.models.register_network`).
+    """
 
 
 class LiftedPose(NamedTuple):

@@ -24,6 +24,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.functional import conv2d
 
 from spgnet.errors import InputError
+from spgnet.models.network import ModelConfig
 
 
 def strided_taps(
@@ -71,7 +72,7 @@ class ReceptiveField:
 
 
 @dataclass(frozen=True)
-class EncodersConfig(ReceptiveField):
+class EncodersConfig(ReceptiveField, ModelConfig):
     """The size of a pose and a trajectory encoder; as it stands, the paper's: J = 243, 1024 channels.
 
     Raises:

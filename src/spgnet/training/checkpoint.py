@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from spgnet.field_types import field_values
 from spgnet.files import whole_file
 from spgnet.models import MODEL_CONFIGS, LiftingNetwork, ModelConfig, build_model, model_name
 from spgnet.text import parse_json_text
+from spgnet.training.weights import weights_file
 
 RENAMED_MODULES: tuple[tuple[str, str], ...] = (
     # TemporalEncoder and ResidualMLP
@@ -102,8 +105,27 @@ class Progress:
 
 
 def describe_model(config: ModelConfig) -> dict[str, Any]:
-    """A model configuration as plain values, with the name of its kind (``kind``)."""
-    return {"kind": model_name(type(config)), **asdict(config)}
+    """A model configuration as plain values, with the name of its kind (``kind``) and module, if not ours."""
+    return {"kind": model_name(type(config)), **asdict(config), **module_of(type(config))}
+
+
+def module_of(kind: type) -> dict[str, str]:
+    """The module that a class was defined in, as the value ``module``; nothing for those of this package."""
+    name = kind.__module__
+    if name == "__main__":
+        name = Path(str(getattr(sys.modules["__main__"], "__file__", "__main__"))).stem
+    return {} if name.partition(".")[0] == "spgnet" else {"module": name}
+
+
+def unknown_kind(what: str, kind: Any, values: dict[str, Any], known: Iterable[str]) -> InputError:
+    """The error about a network or loss term that is not known, and of which module it may be."""
+    module = values.get("module")
+    if isinstance(module, str):
+        return InputError(
+            f"the {what} {str(kind)[:40]!r} is defined in {module[:60]!r}, which is not imported; name that "
+            "module or file with --import"
+        )
+    return InputError(f"no {what} is called {repr(kind)[:40]}; there are {', '.join(known)}")
 
 
 def save_checkpoint(
@@ -212,20 +234,25 @@ def _build(config: ModelConfig, tensors: dict[str, torch.Tensor]) -> LiftingNetw
     return model.eval()
 
 
-def load_initial_weights(path: Path, model: nn.Module) -> None:
+def load_initial_weights(name: str | Path, config: ModelConfig, model: nn.Module) -> None:
     """Put the weights of a checkpoint into a network of the same size, whatever else they are configured for.
 
     Args:
-        path: a safetensors file, or a run folder, whose best weights are taken.
+        name: as for :func:`spgnet.training.weights.weights_file`.
+        config: of the network.
         model: the network.
 
     Raises:
-        InputError: the file is missing or damaged, or the weights do not fit.
+        InputError: the file is missing or damaged, or the weights do not fit; the message names the fields of
+            the configuration that differ.
     """
-    file = path / "best.safetensors" if path.is_dir() else path
-    with prefix_errors(file):
-        _, tensors = _read(file)
-        _load_weights(tensors, model)
+    with as_file(weights_file(name)) as file, prefix_errors(file):
+        metadata, tensors = _read(file)
+        try:
+            _load_weights(tensors, model)
+        except InputError as error:
+            changes = _changes(metadata, config) if "model" in metadata else ""
+            raise InputError(f"{error} ({changes})" if changes else str(error)) from None
 
 
 def model_config(values: Any) -> ModelConfig:
@@ -236,11 +263,10 @@ def model_config(values: Any) -> ModelConfig:
     """
     kind = values.get("kind") if isinstance(values, dict) else values
     if not isinstance(kind, str) or kind not in MODEL_CONFIGS:
-        raise InputError(f"no network is called {repr(kind)[:40]}; there are {', '.join(MODEL_CONFIGS)}")
+        raise unknown_kind("network", kind, values if isinstance(values, dict) else {}, MODEL_CONFIGS)
     try:
-        fields = field_values(
-            MODEL_CONFIGS[kind], {key: part for key, part in values.items() if key != "kind"}
-        )
+        plain = {key: part for key, part in values.items() if key not in ("kind", "module")}
+        fields = field_values(MODEL_CONFIGS[kind], plain)
     except InputError as error:
         raise InputError(f"not a configuration of {kind}: {error}") from None
     numbers = [
@@ -290,15 +316,19 @@ def _json_metadata(metadata: dict[str, str], key: str) -> dict[str, Any]:
 
 
 def _check_config(metadata: dict[str, str], config: ModelConfig) -> None:
+    if changes := _changes(metadata, config):
+        raise InputError(f"a checkpoint of another configuration: {changes}")
+
+
+def _changes(metadata: dict[str, str], config: ModelConfig) -> str:
+    """The fields in which the configuration in a file differs from another one."""
     found, expected = (
         json.loads(json.dumps(describe_model(each)))  # a file may lack fields that are newer than it
         for each in (model_config(_json_metadata(metadata, "model")), config)
     )
-    if found != expected:
-        keys = sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key))
-        keys = ["kind"] if "kind" in keys else keys
-        changes = ", ".join(f"{key} is {found.get(key)}, expected {expected.get(key)}" for key in keys)
-        raise InputError(f"a checkpoint of another configuration: {changes}")
+    keys = sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key))
+    keys = ["kind"] if "kind" in keys else keys
+    return ", ".join(f"{key} is {found.get(key)}, expected {expected.get(key)}" for key in keys)
 
 
 def _progress(values: dict[str, Any]) -> Progress:

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.loggers.logger import Logger
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
@@ -32,6 +33,7 @@ from spgnet.files import hold_folder
 from spgnet.models import LiftedPose, LiftingNetwork, build_model
 from spgnet.training import losses
 from spgnet.training.checkpoint import Progress, load_checkpoint, load_initial_weights, save_checkpoint
+from spgnet.training.optimization import build_optimizer, set_momentum, set_rate
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import (
     check_free,
@@ -75,6 +77,8 @@ def train(
     machine: Machine | None = None,
     on_step: LogCallback = lambda entry: None,
     on_epoch: LogCallback = lambda entry: None,
+    loggers: Sequence[Logger] = (),
+    log_every: int = 0,
 ) -> bool:
     """Train a network and leave a run folder.
 
@@ -92,6 +96,9 @@ def train(
         machine: where to train.
         on_step: called after every step with its number and losses.
         on_epoch: called after every epoch with its line of the log.
+        loggers: Fabric's, or ours (:mod:`spgnet.training.loggers`); they get the lines of the log, too.
+        log_every: steps between entries of the losses and the rate of a step, which the loggers get, named
+            ``step/``; 0 for none.
 
     Returns:
         Whether training came to its end; False if it was stopped by Ctrl-C or SIGTERM, after a checkpoint.
@@ -103,14 +110,14 @@ def train(
         ConnectionError: another process that trains together with this one has ended.
     """
     machine = machine or Machine()
-    fabric = _processes(machine, config)
+    fabric = _processes(machine, config, loggers)
     with hold_folder(run_dir) if fabric.is_global_zero else nullcontext():
         if resume:
             check_resumable(run_dir, config)
         else:
             check_free(run_dir)
         with _connected(fabric):
-            options = (resume, machine, on_step, on_epoch)
+            options = (resume, machine, on_step, on_epoch, log_every)
             return _train(fabric, config, run_dir, train_data, validation_data, *options)
 
 
@@ -124,6 +131,7 @@ def _train(
     machine: Machine,
     on_step: LogCallback,
     on_epoch: LogCallback,
+    log_every: int,
 ) -> bool:
     """:func:`train` in one of its processes. Nothing that refers to their connection outlives this call."""
     samples = config.batch_size // config.frames_per_sample
@@ -133,10 +141,10 @@ def _train(
     network = build_model(config.model)
     network.init_root_bias(train_data.mean_root)
     if config.initial_weights is not None and not (run_dir / "last.safetensors").exists():
-        load_initial_weights(config.initial_weights, network)
-    adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
+        load_initial_weights(config.initial_weights, config.model, network)
+    own_optimizer = build_optimizer(config, network)
     trained = cast(torch.nn.Module, torch.compile(network)) if machine.compiled else network
-    model, optimizer = fabric.setup(trained, adam)
+    model, optimizer = fabric.setup(trained, own_optimizer)
     if machine.workers and fabric.device.type != "cpu":
         raise InputError(f"machine.workers is for a CPU; on {fabric.device.type} samples are drawn there")
     if validation_data is not None:
@@ -154,7 +162,11 @@ def _train(
     progress, log = Progress(), []
     if resume and (run_dir / "last.safetensors").exists():
         progress = load_checkpoint(
-            run_dir / "last.safetensors", config.model, network, adam, None if average is None else kept
+            run_dir / "last.safetensors",
+            config.model,
+            network,
+            own_optimizer,
+            None if average is None else kept,
         )
         if average is not None:
             average.n_averaged.fill_(progress.step)
@@ -163,7 +175,7 @@ def _train(
         if resume:
             record_resumption(run_dir, config, progress.step)
         else:
-            create_run(run_dir, config)
+            create_run(run_dir, config, _machine_facts(fabric, train_data))
 
     def save() -> None:
         if fabric.is_global_zero:
@@ -172,7 +184,7 @@ def _train(
                 config.model,
                 progress,
                 network,
-                adam,
+                own_optimizer,
                 None if average is None else kept,
             )
 
@@ -180,9 +192,7 @@ def _train(
         for epoch in range(progress.step // steps, config.epochs):
             began = time.monotonic()
             order = epoch_order(len(sampler), config.seed, epoch)
-            learning_rate = config.rate_in_epoch(epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
+            set_momentum(network, config.momentum_in_epoch(epoch))
             model.train()
             done = progress.step % steps
             draws = EpochDraws(
@@ -194,6 +204,7 @@ def _train(
                 before=epoch * steps,
             )
             for step, drawn in enumerate(batches_of_epoch(draws, done, machine.workers), start=done):
+                set_rate(optimizer, config.rate_of_step(epoch, progress.step))
                 batch, unlabelled = share_of(drawn, fabric), None
                 if unlabelled_sampler is not None and epoch >= config.unlabelled.warm_up:
                     unlabelled = share_of(unlabelled_sampler.draw_random(samples), fabric)
@@ -201,7 +212,7 @@ def _train(
                     torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
                 if unlabelled is None:
                     lifted = model(batch.keypoints_2d, dense=config.dense)
-                    terms = losses.weighted_losses(lifted, batch, config.loss, epoch)
+                    terms = losses.weighted_losses(lifted, batch, config.loss, config.terms, epoch)
                 else:
                     terms = semi_supervised_losses(model, batch, unlabelled, config, epoch)
                 if fabric.world_size > 1:  # the mean over processes is to be that over samples
@@ -220,6 +231,10 @@ def _train(
                 progress.count(mean_over_processes(terms, fabric))
                 if fabric.is_global_zero:
                     on_step({"step": progress.step, "loss": sum(progress.sums.values()) / (step + 1)})
+                    if log_every and progress.step % log_every == 0:
+                        values = {f"step/loss/{name}": value.item() for name, value in terms.items()}
+                        values["step/rate"] = optimizer.param_groups[0]["lr"]
+                        fabric.log_dict(values, progress.step)
                 stopping = stop.requested_anywhere(fabric)
                 if step + 1 < steps and (stopping or progress.step % config.checkpoint_every == 0):
                     save()
@@ -229,7 +244,7 @@ def _train(
             entry = {
                 "epoch": epoch + 1,
                 "step": progress.step,
-                "rate": learning_rate,
+                "rate": config.rate_of_step(epoch, progress.step - 1),
                 "loss": sum(progress.sums.values()) / steps,
                 **{f"loss/{name}": value / steps for name, value in progress.sums.items()},
             }
@@ -244,10 +259,22 @@ def _train(
             progress.finish_epoch(entry.get("validation_mpjpe", math.inf))
             save()
             if fabric.is_global_zero:
+                fabric.log_dict({k: v for k, v in entry.items() if k not in ("epoch", "step")}, progress.step)
                 on_epoch(entry)  # when nothing of the epoch can be lost any more
             if stop.requested_anywhere(fabric) and epoch + 1 < config.epochs:
                 return False
     return True
+
+
+def _machine_facts(fabric: Fabric, data: TrainingData) -> dict[str, Any]:
+    """What the result of a run depends on besides its configuration, for ``environment.json``."""
+    device = fabric.device
+    return {
+        "accelerator": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "devices": fabric.world_size,
+        "threads": torch.get_num_threads(),
+        "data_sha256": data.sha256(),
+    }
 
 
 def samplers_for(
@@ -353,12 +380,12 @@ def semi_supervised_losses(
     pose, root = model(torch.cat((batch.keypoints_2d, unlabelled.keypoints_2d)), dense=config.dense)
     count = len(batch.keypoints_2d)
     lifted = LiftedPose(pose[:count], root[:count])
-    terms = losses.weighted_losses(lifted, batch, config.loss, epoch)
+    terms = losses.weighted_losses(lifted, batch, config.loss, config.terms, epoch)
     others = LiftedPose(pose[count:], root[count:])
     return terms | losses.unlabelled_losses(others, unlabelled, lifted, config.unlabelled)
 
 
-def _processes(machine: Machine, config: TrainConfig) -> Fabric:
+def _processes(machine: Machine, config: TrainConfig, loggers: Sequence[Logger]) -> Fabric:
     """The processes that train together, of which only this one may run.
 
     If ``torchrun`` has started this process, the others are there already.
@@ -367,7 +394,8 @@ def _processes(machine: Machine, config: TrainConfig) -> Fabric:
     if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices
-    return _fabric(machine.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
+    options = {"precision": config.precision, "loggers": list(loggers)}
+    return _fabric(machine.accelerator, devices=devices, num_nodes=nodes, **options)
 
 
 @contextmanager

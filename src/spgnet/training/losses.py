@@ -6,7 +6,9 @@ All take joints in metres in the camera frame; poses are relative to their root.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -83,6 +85,48 @@ class UnlabelledWeights:
     def any(self) -> bool:
         """Whether unlabelled data count at all."""
         return self.reprojection > 0 or self.bone_lengths > 0
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """Base class of loss terms of your own, frozen dataclasses whose fields are what can be chosen.
+
+    :func:`register_loss_term` makes a class known; its weight is then an option of every recipe
+    (``--terms.NAME.weight``).
+
+    Raises:
+        InputError: the weight is negative or not finite.
+    """
+
+    weight: float = 0.0
+    """Factor of the term in the sum that training minimises; at zero it is left out."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and self.weight >= 0):
+            raise InputError(f"loss weights must be finite and not negative, got {self.weight}")
+
+    def __call__(self, lifted: LiftedPose, batch: Batch) -> Scalar:
+        """The term, without its weight, for what the network made of labelled samples."""
+        raise NotImplementedError
+
+
+LOSS_TERMS: dict[str, type[LossTerm]] = {}
+"""The registered terms by their names."""
+
+Term = TypeVar("Term", bound=type[LossTerm])
+
+
+def register_loss_term(term: Term) -> Term:
+    """Make a loss term of your own known by the name of its class in small letters; a class decorator.
+
+    Raises:
+        InputError: a term of the package has this name.
+    """
+    name = term.__name__.lower()
+    if name in asdict(LossWeights()):
+        raise InputError(f"the package has a loss term called {name!r}; call the class otherwise")
+    LOSS_TERMS[name] = term
+    return term
 
 
 def pose_loss(pose: Float[Tensor, "*batch joints 3"], true: Float[Tensor, "*batch joints 3"]) -> Scalar:
@@ -164,23 +208,30 @@ def unlabelled_losses(
 
 
 def weighted_losses(
-    lifted: LiftedPose, batch: Batch, weights: LossWeights, epoch: int | None = None
+    lifted: LiftedPose,
+    batch: Batch,
+    weights: LossWeights,
+    terms: Mapping[str, LossTerm] | None = None,
+    epoch: int | None = None,
 ) -> dict[str, Scalar]:
     """Each term times its weight, for the terms whose weight is not zero; training minimises their sum.
 
     Args:
         lifted: the network's output.
         batch: the samples.
-        weights: of the terms.
+        weights: of the package's terms.
+        terms: of your own, by their names.
         epoch: counted from 0; by default one after the warm-up.
     """
-    terms = {
+    own = {
         "pose": lambda: pose_loss(lifted.pose, batch.pose),
         "trajectory": lambda: trajectory_loss(lifted.root, batch.root),
         "kinematic": lambda: kinematic_loss(lifted.pose),
         "reprojection": lambda: _batch_reprojection_loss(lifted, batch),
     }
-    return {name: weight * terms[name]() for name, weight in weights.of_terms(epoch).items() if weight}
+    weighted = {name: weight * own[name]() for name, weight in weights.of_terms(epoch).items() if weight}
+    added = {name: term.weight * term(lifted, batch) for name, term in (terms or {}).items() if term.weight}
+    return weighted | added
 
 
 def total(losses: dict[str, Scalar]) -> Scalar:

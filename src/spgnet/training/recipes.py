@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from spgnet.data.config import DataConfig
 from spgnet.errors import InputError
 from spgnet.models import MartinezConfig, ModelConfig, RayNetConfig, SPGNetConfig, TransformerConfig
 from spgnet.synthetic.domain_randomization import REALISTIC
-from spgnet.training.losses import LossWeights, UnlabelledWeights
+from spgnet.training.losses import LossTerm, LossWeights, UnlabelledWeights
 
+FIRST_MOMENTUM = 0.1
+"""Momentum of batch normalization in the first epoch, where it changes at all; PyTorch's default."""
 SPGNET_LOSS = LossWeights(kinematic=1.0, reprojection=0.2)
 """SPGNet's loss, the projector's guidance and the kinematic constraint, for networks without dropout."""
 SPGNET_LOSS_WITH_DROPOUT = replace(SPGNET_LOSS, kinematic=0.1)
@@ -29,17 +33,19 @@ class TrainConfig:
         InputError: a value is out of its range.
     """
 
-    model: ModelConfig = field(default_factory=SPGNetConfig)
+    model: Annotated[ModelConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=SPGNetConfig)
     """The network."""
     loss: LossWeights = SPGNET_LOSS_WITH_DROPOUT
     """Weights of the loss terms."""
+    terms: dict[str, LossTerm] = field(default_factory=dict)
+    """Loss terms of your own, by the names that they are registered under."""
     unlabelled: UnlabelledWeights = field(default_factory=UnlabelledWeights)
     """Weights of the terms on 2D without 3D, where the data have such."""
     data: DataConfig = field(default_factory=DataConfig)
     """The motion to train on."""
     initial_weights: Path | None = None
-    """A safetensors file or run folder with weights of a network of the same size to start from; by default,
-    random ones."""
+    """Weights of a network of the same size to start from: a safetensors file, a run folder, or the name of
+    weights in the package (default, live); by default, random ones."""
     epochs: int = 100
     """Epochs to train."""
     steps_per_epoch: int | None = None
@@ -52,10 +58,18 @@ class TrainConfig:
     dense: bool = False
     """Share the work between the output frames of a sample, which is faster if there are many
     (``frames_per_sample``), instead of computing each by itself."""
+    optimizer: Literal["adam", "adamw", "amsgrad"] = "adam"
+    """What minimises the loss; VideoPose3D's is amsgrad."""
+    weight_decay: float = 0.01
+    """Of adamw; the others have none."""
     learning_rate: float = 1e-3
-    """Adam's rate in the first epoch."""
+    """The optimizer's rate in the first epoch."""
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    """How the rate falls: by a factor from epoch to epoch, or along half a cosine to zero after the last."""
     decay: float = 0.95
-    """Factor of the rate from epoch to epoch."""
+    """The factor of the exponential schedule."""
+    warm_up_steps: int = 0
+    """First steps, in which the rate besides rises in equal steps from zero."""
     cooldown: int = 0
     """Last epochs, in which the rate besides falls in equal steps towards zero."""
     weight_average: float | None = None
@@ -63,6 +77,9 @@ class TrainConfig:
     without it, the weights themselves are."""
     steps_per_draw: int = 1
     """Steps whose samples are drawn at once, which costs less time than one by one."""
+    final_momentum: float | None = None
+    """Momentum of batch normalization towards which it falls exponentially, from 0.1 in the first epoch
+    (0.001 in VideoPose3D); by default, it is the network's own throughout."""
     max_grad_norm: float | None = None
     """Largest norm of the gradient; a larger one is scaled down."""
     flip: bool = True
@@ -101,6 +118,11 @@ class TrainConfig:
             errors.append("mirrored_copies is for samples of a data set, not for randomized ones")
         if self.cooldown < 0:
             errors.append(f"cooldown must not be negative, got {self.cooldown}")
+        if self.warm_up_steps < 0 or self.weight_decay < 0:
+            got = f"{self.warm_up_steps} and {self.weight_decay}"
+            errors.append(f"warm_up_steps and weight_decay must not be negative, got {got}")
+        if self.final_momentum is not None and not 0 < self.final_momentum < 1:
+            errors.append(f"final_momentum must be between 0 and 1, got {self.final_momentum}")
         if self.weight_average is not None and not 0 < self.weight_average < 1:
             errors.append(f"weight_average must be between 0 and 1, got {self.weight_average}")
         if self.max_grad_norm is not None and not self.max_grad_norm > 0:
@@ -117,9 +139,21 @@ class TrainConfig:
             raise InputError("; ".join(errors))
 
     def rate_in_epoch(self, epoch: int) -> float:
-        """Adam's rate in an epoch, counted from 0."""
+        """The optimizer's rate in an epoch, counted from 0, without the warm-up."""
         remaining = min(1.0, (self.epochs - epoch) / (self.cooldown + 1))
+        if self.schedule == "cosine":
+            return self.learning_rate * (1 + math.cos(math.pi * epoch / self.epochs)) / 2 * remaining
         return self.learning_rate * self.decay**epoch * remaining
+
+    def rate_of_step(self, epoch: int, step: int) -> float:
+        """The optimizer's rate in a step, counted from 0 in the first epoch, which lies in this epoch."""
+        return self.rate_in_epoch(epoch) * min(1.0, (step + 1) / (self.warm_up_steps + 1))
+
+    def momentum_in_epoch(self, epoch: int) -> float | None:
+        """Momentum of batch normalization in an epoch, counted from 0; None if it is the network's own."""
+        if self.final_momentum is None:
+            return None
+        return FIRST_MOMENTUM * (self.final_momentum / FIRST_MOMENTUM) ** (epoch / self.epochs)
 
     def steps_in_epoch(self, frames: int) -> int:
         """Steps in an epoch over data of so many frames."""
@@ -146,8 +180,9 @@ _SMALL = TrainConfig(
     decay=0.7,
 )
 
+_ANY_CAMERA = RayNetConfig(filter_widths=(3, 3, 3), channels=512, trajectory_channels=128, dropout=0.0)
 _RANDOMIZED = TrainConfig(
-    model=RayNetConfig(filter_widths=(3, 3, 3), channels=512, trajectory_channels=128, dropout=0.0),
+    model=_ANY_CAMERA,
     loss=replace(SPGNET_LOSS, kinematic=2.0),
     data=DataConfig(input="randomized", by_movement=True, randomization=REALISTIC),
     epochs=33,
@@ -186,7 +221,7 @@ RECIPES: dict[str, TrainConfig] = {
     "randomized": _RANDOMIZED,
     "randomized-live": replace(
         _RANDOMIZED,
-        model=replace(_RANDOMIZED.model, causal=True),
+        model=replace(_ANY_CAMERA, causal=True),
         epochs=20,
         learning_rate=5e-4,
     ),
@@ -205,7 +240,7 @@ RECIPES: dict[str, TrainConfig] = {
 }
 """Named configurations; ``spgnet train NAME`` takes each as it is or with changes."""
 
-RECIPE_DESCRIPTIONS = {
+RECIPE_DESCRIPTIONS: dict[str, str] = {
     "paper-243": "The paper's SPGNet: J = 243, 1024 channels (a GPU's work).",
     "paper-81": "The paper's SPGNet with J = 81.",
     "paper-27": "The paper's SPGNet with J = 27.",
@@ -218,3 +253,18 @@ RECIPE_DESCRIPTIONS = {
     "martinez": "Martinez et al.'s single-frame network at its published size.",
     "videopose3d-243": "The paper's Baseline, VideoPose3D: no projector, no kinematic term.",
 }
+
+
+def register_recipe(name: str, recipe: TrainConfig, description: str) -> None:
+    """Make a recipe of your own known: ``spgnet train NAME``.
+
+    Raises:
+        InputError: a recipe of the package has this name.
+    """
+    if name in _OWN:
+        raise InputError(f"the package has a recipe called {name!r}; call yours otherwise")
+    RECIPES[name], RECIPE_DESCRIPTIONS[name] = recipe, description
+
+
+_OWN = frozenset(RECIPES)
+"""Names of the package's recipes."""

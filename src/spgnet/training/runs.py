@@ -24,14 +24,21 @@ from spgnet.field_types import field_values
 from spgnet.files import read_json, read_json_lines, write_json, write_text
 from spgnet.models import LiftingNetwork
 from spgnet.synthetic.domain_randomization import DomainRandomization
-from spgnet.training.checkpoint import describe_model, load_network, model_config
-from spgnet.training.losses import LossWeights, UnlabelledWeights
+from spgnet.training.checkpoint import (
+    describe_model,
+    load_network,
+    model_config,
+    module_of,
+    unknown_kind,
+)
+from spgnet.training.losses import LOSS_TERMS, LossTerm, LossWeights, UnlabelledWeights
 from spgnet.training.recipes import TrainConfig
 
 
 def config_to_json(config: TrainConfig) -> dict[str, Any]:
     """A training configuration as plain JSON values."""
-    values = asdict(config) | {"model": describe_model(config.model)}
+    terms = {name: asdict(term) | module_of(type(term)) for name, term in config.terms.items()}
+    values = asdict(config) | {"model": describe_model(config.model), "terms": terms}
     return json.loads(json.dumps(values, default=str))  # paths
 
 
@@ -50,12 +57,23 @@ def config_from_json(values: Any) -> TrainConfig:
         parts = {
             "model": model,
             "loss": LossWeights(**field_values(LossWeights, values.get("loss"))),
+            "terms": _loss_terms(values.get("terms", {})),
             "unlabelled": UnlabelledWeights(**field_values(UnlabelledWeights, values.get("unlabelled", {}))),
             "data": DataConfig(**field_values(DataConfig, data)),
         }
         return TrainConfig(**field_values(TrainConfig, values | parts))
     except InputError as error:
         raise InputError(f"not a training configuration: {error}") from None
+
+
+def _loss_terms(values: Any) -> dict[str, LossTerm]:
+    if not isinstance(values, dict) or not all(isinstance(each, dict) for each in values.values()):
+        raise InputError(f"terms is {str(values)[:40]}, expected an object with one for each loss term")
+    for name, each in values.items():
+        if name not in LOSS_TERMS:
+            raise unknown_kind("loss term", name, each, LOSS_TERMS)
+    plain = {name: {k: v for k, v in each.items() if k != "module"} for name, each in values.items()}
+    return {name: LOSS_TERMS[name](**field_values(LOSS_TERMS[name], each)) for name, each in plain.items()}
 
 
 FORMER_FIELDS = {"run_length": "frames_per_sample", "clip": "max_grad_norm"}
@@ -98,10 +116,16 @@ def check_free(run_dir: Path) -> None:
         )
 
 
-def create_run(run_dir: Path, config: TrainConfig) -> None:
-    """Start a run folder: what is trained, and where."""
+def create_run(run_dir: Path, config: TrainConfig, machine: dict[str, Any] | None = None) -> None:
+    """Start a run folder: what is trained, and where.
+
+    Args:
+        run_dir: the folder.
+        config: what is trained.
+        machine: what else the result depends on: the accelerator, threads, and data.
+    """
     run_dir.mkdir(parents=True, exist_ok=True)
-    write_json(run_dir / "environment.json", _environment())
+    write_json(run_dir / "environment.json", _environment() | (machine or {}))
     write_json(run_dir / "config.json", config_to_json(config))
 
 
@@ -143,16 +167,18 @@ def check_resumable(run_dir: Path, config: TrainConfig) -> None:
     """Make sure that a run can be gone on with by a configuration.
 
     It may be longer or shorter than the run's own, or cool down elsewhere, as long as every epoch that has
-    begun has the same rate: then the result is that of a run which was so from the start.
+    begun has the same rate and momentum: then the result is that of a run which was so from the start.
 
     Raises:
         InputError: the folder holds no run, or one of another configuration.
     """
     own = read_config(run_dir)
     begun = min(len(read_log(run_dir)) + 1, own.epochs)
-    if begun <= config.epochs and all(
-        own.rate_in_epoch(epoch) == config.rate_in_epoch(epoch) for epoch in range(begun)
-    ):
+    settings = [
+        [(each.rate_in_epoch(epoch), each.momentum_in_epoch(epoch)) for epoch in range(begun)]
+        for each in (own, config)
+    ]
+    if begun <= config.epochs and settings[0] == settings[1]:
         config = replace(config, epochs=own.epochs, cooldown=own.cooldown)
     check_same_config(run_dir, config)
 
@@ -166,6 +192,16 @@ def read_config(run_dir: Path) -> TrainConfig:
     path = run_dir / "config.json"
     if not path.is_file():
         raise InputError(f"{run_dir}: not a run folder (it has no config.json)")
+    return read_config_file(path)
+
+
+def read_config_file(path: Path) -> TrainConfig:
+    """The training configuration in a file.
+
+    Raises:
+        OSError: there is no such file.
+        InputError: it holds no training configuration.
+    """
     values = read_json(path)
     with prefix_errors(path):
         return config_from_json(values)

@@ -26,7 +26,7 @@ from torch.nn.functional import cosine_similarity, mish
 
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
+from spgnet.models.network import LiftedPose, LiftingNetwork, ModelConfig, root_relative
 from spgnet.models.temporal import BatchNorm, TemporalEncoder
 
 DILATIONS = 3
@@ -34,7 +34,7 @@ DILATIONS = 3
 
 
 @dataclass(frozen=True)
-class AttentionConfig:
+class AttentionConfig(ModelConfig):
     """The network with attention; as it stands, the official size: J = 243, 14.52 M weights for the pose.
 
     Raises:

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
+from spgnet.models.network import LiftedPose, LiftingNetwork, ModelConfig, root_relative
 from spgnet.models.temporal import ConvBlock
 
 
 @dataclass(frozen=True)
-class MartinezConfig:
+class MartinezConfig(ModelConfig):
     """The residual MLP; as it stands, the published size: 1024 units, two blocks, 4.29 M weights.
 
     Raises:

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
-from spgnet.models.network import LiftedPose, LiftingNetwork, root_relative
+from spgnet.models.network import LiftedPose, LiftingNetwork, ModelConfig, root_relative
 from spgnet.models.temporal import BatchNorm, TemporalEncoder
 
 MIDDLE_JOINT = "spine"
@@ -112,7 +112,7 @@ def distances_from(skeleton: Skeleton, name: str) -> list[int]:
 
 
 @dataclass(frozen=True)
-class STGCNConfig:
+class STGCNConfig(ModelConfig):
     """The graph network; as it stands, the official size: 7 frames, 5.04 M weights for the pose.
 
     Raises:

@@ -29,7 +29,7 @@ from torch.nn.functional import gelu
 
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.models.network import LiftedPose, LiftingNetwork
+from spgnet.models.network import LiftedPose, LiftingNetwork, ModelConfig
 from spgnet.models.temporal import ReceptiveField, TemporalEncoder
 
 INPUT_SCALE = 3.0
@@ -39,7 +39,7 @@ MAX_ATTENDED_FRAMES = 8192
 
 
 @dataclass(frozen=True)
-class TransformerConfig(ReceptiveField):
+class TransformerConfig(ReceptiveField, ModelConfig):
     """The transformer; as it stands, a size for a CPU.
 
     Raises:
