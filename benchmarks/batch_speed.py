@@ -4,8 +4,11 @@
     python benchmarks/batch_speed.py clips [--count 1000] [--json FILE]
 
 ``workers`` lifts copies of a video by one worker and by two, of one core each, and prints frames per second
-and their ratio: of the whole batch, with the start of Ray and of the workers, and from when every worker has
-done its first copy. ``clips`` lifts short keypoint clips, which all differ, by two workers, compares every
+and their ratio: of the whole batch, with the start of Ray and of the workers (``whole``); without each
+worker's first copy (``warm``); and the latter by the workers' processor time instead of the clock
+(``processor``), which says how far workers hinder each other where other programs disturb the clock.
+
+``clips`` lifts short keypoint clips, which all differ, by two workers, compares every
 result with :func:`spgnet.lift` of the same clip, and prints the memory of the workers and of this process in
 the second fifth of the batch and in the last.
 """
@@ -84,7 +87,7 @@ def compare_workers(options: WorkerOptions) -> dict[str, Any]:
 
 
 def worker_rates(options: WorkerOptions, workers: int) -> dict[str, float]:
-    """Frames per second of a batch: of all of it, and without the first input of every worker."""
+    """Frames per second of a batch: whole, warm, and by processor time."""
     with tempfile.TemporaryDirectory() as folder:
         inputs = [Path(folder, f"{number}{options.video.suffix}") for number in range(options.copies)]
         for path in inputs:
@@ -96,12 +99,20 @@ def worker_rates(options: WorkerOptions, workers: int) -> dict[str, float]:
             detector_dir=options.detector_dir,
         )
         plan, came, began = plan_batch(config), [], time.monotonic()
-        outcomes = run_batch(plan, on_outcome=lambda outcome: came.append((time.monotonic(), outcome.frames)))
-    assert all(outcome.state is State.LIFTED for outcome in outcomes), outcomes
-    warm = came[workers:]
+
+        def on_outcome(outcome: Outcome) -> None:
+            assert outcome.state is State.LIFTED, outcome
+            assert outcome.worker is not None
+            came.append((time.monotonic(), outcome.frames, outcome.worker, processor_seconds(outcome.worker)))
+
+        run_batch(plan, on_outcome=on_outcome)
+    first, frames = came[:workers], sum(each[1] for each in came[workers:])
+    used = {worker: seconds for _, _, worker, seconds in came}
+    before = {worker: seconds for _, _, worker, seconds in reversed(came)}
     return {
-        "whole": round(sum(frames for _, frames in came) / (came[-1][0] - began), 2),
-        "warm": round(sum(frames for _, frames in warm) / (warm[-1][0] - came[workers - 1][0]), 2),
+        "whole": round(sum(each[1] for each in came) / (came[-1][0] - began), 2),
+        "warm": round(frames / (came[-1][0] - first[-1][0]), 2),
+        "processor": round(workers * frames / sum(used[name] - before[name] for name in used), 2),
     }
 
 
@@ -147,6 +158,12 @@ def lift_clips(options: ClipOptions) -> dict[str, Any]:
 def mean(values: list[float]) -> float:
     """The mean of numbers, to a tenth."""
     return round(float(np.mean(values)), 1)
+
+
+def processor_seconds(worker: str) -> float:
+    """Processor time that a worker has taken so far (Linux)."""
+    numbers = Path(f"/proc/{process_of(worker)}/stat").read_text().rpartition(")")[2].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def process_of(worker: str) -> int:

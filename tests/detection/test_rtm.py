@@ -17,12 +17,17 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 
 @pytest.fixture(scope="module")
-def detector() -> RtmDetector:
+def detector_dir() -> Path:
     named = os.environ.get("SPGNET_DETECTOR_DIR")
     for folder in (Path(named) if named else None, SHARED / "detector", cache_folder() / "detector"):
         if folder is not None and folder.is_dir():
-            return RtmDetector(folder)
+            return folder
     pytest.skip("the 2D detector's weights are not on this machine")
+
+
+@pytest.fixture(scope="module")
+def detector(detector_dir) -> RtmDetector:
+    return RtmDetector(detector_dir)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +49,15 @@ def test_the_people_of_a_real_picture_are_found_with_their_keypoints(detector, f
     head, ankle = points[:, 17, 1], points[:, 15, 1]
     assert (ankle > head + 200).all(), "upright"
     assert capfd.readouterr().out == ""
+
+
+def test_on_one_core_the_networks_take_turns_and_find_the_same(detector_dir, detector, frame):
+    single = RtmDetector(detector_dir, cores=1)
+    assert (detector.concurrent, single.concurrent) == (True, False)
+    boxes = detector.boxes(frame.image)
+    np.testing.assert_allclose(single.boxes(frame.image), boxes, atol=1e-3)
+    found, expected = single.pose(frame.image, boxes), detector.pose(frame.image, boxes)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_an_empty_picture_has_nobody(detector):

@@ -134,12 +134,10 @@ class _Pool:
             self._employ(worker)
 
     def _employ(self, worker: Any) -> None:
-        """Give a worker the next job; without one it ends."""
-        if not self._waiting:
-            self._ray.kill(worker)
-            return
-        job, attempt = self._waiting.popleft()
-        self._working[worker.lift.remote(job)] = (worker, job, attempt)
+        """Give a worker the next job. Without one it ends, as Ray ends actors that nobody refers to."""
+        if self._waiting:
+            job, attempt = self._waiting.popleft()
+            self._working[worker.lift.remote(job)] = (worker, job, attempt)
 
 
 @contextmanager
