@@ -58,6 +58,8 @@ class ClipOptions:
     """How many."""
     frames: int = 40
     """Of each."""
+    refine: bool = False
+    """Refine them, too, which takes most of the time."""
     json: Path | None = None
     """File to write the figures to."""
 
@@ -129,14 +131,14 @@ def lift_clips(options: ClipOptions) -> dict[str, Any]:
             assert outcome.worker is not None
             memory.append((outcome.worker, resident(process_of(outcome.worker)), resident(os.getpid())))
 
-        config = BatchConfig(inputs=(folder,), out=str(Path(folder, "out")), workers=2)
+        config = BatchConfig(inputs=(folder,), out=str(Path(folder, "out")), refine=options.refine, workers=2)
         plan, began = plan_batch(config), time.monotonic()
         outcomes = run_batch(plan, on_outcome=on_outcome)
         seconds = time.monotonic() - began
         right, largest = 0, 0.0
         for outcome in outcomes:
             found = load_motion(Path(folder, "out", outcome.name, "motion.npz")).world
-            (expected,) = spgnet.lift(outcome.input, weights=lifter)
+            (expected,) = spgnet.lift(outcome.input, weights=lifter, refine=options.refine)
             difference = float(np.abs(found - expected.world).max())
             right, largest = right + (difference < 1e-4), max(largest, difference)
     fifth = len(memory) // 5
