@@ -234,6 +234,13 @@ def test_a_folder_of_clips_is_a_batch(spgnet, clips, states):
     assert states() == {"one": "lifted", "two": "lifted"}
 
 
+def test_results_may_be_in_a_folder_among_the_clips(spgnet, clips, states):
+    clips("clips/one.npz", "clips/two.npz")
+    for state in ("lifted", "unchanged"):
+        assert spgnet("lift", "--no-refine", "clips", "-o", "clips/out")[0] is None
+        assert states("clips/out") == {"one": state, "two": state}
+
+
 @pytest.fixture
 def memory() -> MemoryFileSystem:
     """fsspec's file system in memory, empty."""

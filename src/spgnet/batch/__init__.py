@@ -2,7 +2,8 @@
 input, and what is done is not done again."""
 
 from spgnet.batch.jobs import Job, Outcome, State
-from spgnet.batch.run import REPORT, BatchConfig, BatchPlan, plan_batch, run_batch
+from spgnet.batch.manifest import REPORT
+from spgnet.batch.run import BatchConfig, BatchPlan, plan_batch, run_batch
 
 __all__ = [
     "REPORT",

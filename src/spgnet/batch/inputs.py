@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from spgnet.batch.locations import Location
+from spgnet.batch.manifest import MANIFEST, REPORT
 from spgnet.errors import InputError
 from spgnet.files import natural_order
 from spgnet.keypoints.files import KEYPOINT_SUFFIXES, keypoint_folders
@@ -56,10 +57,16 @@ def clips_in(location: Location) -> list[Location] | None:
         return None
     files = [name for name, folder in entries.items() if not folder and not name.startswith(".")]
     suffixes = {PurePosixPath(name).suffix.lower() for name in files}
-    if suffixes & set(ONE_CLIP_SUFFIXES) or (location.path is not None and keypoint_folders(location.path)):
+    if suffixes & set(ONE_CLIP_SUFFIXES) or (location.path is not None and _has_keypoints(location.path)):
         return None
     clips = [name for name in files if PurePosixPath(name).suffix.lower() in CLIP_SUFFIXES]
     return [location.joined(name) for name in sorted(clips, key=natural_order)] or None
+
+
+def _has_keypoints(folder: Path) -> bool:
+    """Whether there are folders of keypoints in a folder; those that batches wrote are none."""
+    found = (folder / name for name in keypoint_folders(folder))
+    return any(not (each / REPORT).exists() and not (each / MANIFEST).exists() for each in found)
 
 
 def find_clips(inputs: Sequence[str], out: Location) -> list[Location]:

@@ -19,6 +19,8 @@ from spgnet.text import parse_json_text
 
 MANIFEST = "manifest.json"
 """Name of the file."""
+REPORT = "report.json"
+"""Name of the report on a batch, in the folder of all results."""
 READERS = 16
 """Manifests that are read at once: a file system across a network answers slowly."""
 

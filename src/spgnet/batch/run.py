@@ -20,7 +20,7 @@ from spgnet.batch.cluster import RayOptions, lift_on_ray
 from spgnet.batch.inputs import BatchInput, clips_in, find_clips, name_results
 from spgnet.batch.jobs import Job, Outcome, State, capture_config
 from spgnet.batch.locations import Location, is_address
-from spgnet.batch.manifest import Key, stored_results
+from spgnet.batch.manifest import REPORT, Key, stored_results
 from spgnet.batch.worker import Worker
 from spgnet.capture.config import CaptureConfig, CaptureOptions
 from spgnet.capture.outputs import check_outputs
@@ -29,7 +29,6 @@ from spgnet.errors import InputError
 from spgnet.files import file_sha256
 from spgnet.lifting.weights import weights_file
 
-REPORT = "report.json"
 OutcomeCallback = Callable[[Outcome], None]
 
 
