@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 from spgnet.app.pictures import PersonPicture, picture_people
 from spgnet.app.results import ResultsFolder
 from spgnet.capture import CaptureConfig, DetectedPeople, ProgressCallback, find_people, run_capture
+from spgnet.capture.config import Format
 from spgnet.capture.outputs import NEEDED
 from spgnet.capture.people import is_keypoints
 from spgnet.errors import InputError
-from spgnet.export import FORMATS, RigName
+from spgnet.export import RigName
 from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.keypoints import KeypointSetName
 from spgnet.limits import LARGEST_UPLOAD, LONGEST_UPLOAD, check_duration, check_file_size
@@ -109,11 +111,10 @@ def check_clip(path: Path, options: ClipOptions) -> None:
             check_duration(video.frame_count / (options.fps or video.fps), LONGEST_UPLOAD)
 
 
-def written_formats() -> tuple[str, ...]:
+def written_formats() -> tuple[Format, ...]:
     """The formats that can be written here: all whose libraries are installed."""
-    return tuple(
-        name for name in FORMATS if name != "npz" and (name not in NEEDED or find_spec(NEEDED[name][0]))
-    )
+    formats: tuple[Format, ...] = get_args(Format)
+    return tuple(name for name in formats if name not in NEEDED or find_spec(NEEDED[name][0]))
 
 
 def lift_clip(
