@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from spgnet.data.config import DataConfig
-from spgnet.data.dataset import PoseDataset
-from spgnet.data.sources import check_data, load_dataset, load_training_data, load_validation
+from spgnet.data.dataset import PoseDataset, comes_near
+from spgnet.data.sources import (
+    add_virtual_cameras,
+    check_data,
+    load_dataset,
+    load_training_data,
+    load_validation,
+)
 from spgnet.datasets.archive import save_motion_archive
 from spgnet.datasets.take_files import save_take
 from spgnet.datasets.takes import Take
@@ -63,6 +69,20 @@ def test_people_and_actions_to_train_on_and_people_to_validate_on_are_chosen_by_
         load_training_data(replace(data, actions=("run",)))
     with pytest.raises(InputError, match="Ada cannot be trained and validated on"):
         replace(data, subjects=("Ada",), validation_subjects=("Ada",))
+
+
+def test_random_cameras_are_drawn_again_where_somebody_comes_near_them():
+    (clip,) = procedural_clips(1, seed=0, seconds=2.0, fps=50.0)
+    aside = replace(clip, joints=clip.joints + torch.tensor([2.0, 2.0, 0.0]))
+    monster = aside.with_bone_scales(torch.full((16,), 2.0))  # reaches a metre further than a person
+    generator = torch.Generator().manual_seed(0)
+    pieces = [
+        piece for _ in range(20) for piece in add_virtual_cameras([monster], "test", "random", generator)
+    ]
+    assert len(pieces) >= 20
+    assert not any(comes_near(piece.joints, cameras) for piece, cameras in pieces)
+    first = [random_rig(4, seed=seed) for seed in range(20)]
+    assert any(comes_near(pieces[0][0].joints, cameras) for cameras in first)
 
 
 def test_takes_without_3d_are_apart_and_their_joints_unknown(recorded):

@@ -17,7 +17,7 @@ from spgnet.cli.console import console, evaluation_table, joint_table
 from spgnet.cli.former_names import with_present_input as with_present_input
 from spgnet.data.config import DataConfig, Input
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.sources import kind_of_motion, load_dataset, whole_split
+from spgnet.data.sources import kind_of_motion, load_dataset, missing_sequences, whole_split
 from spgnet.errors import InputError
 from spgnet.evaluation import Evaluation, evaluate_predictions, lift_dataset
 from spgnet.files import file_sha256, read_json, write_json, write_npz, write_text
@@ -159,6 +159,7 @@ def describe(
 ) -> dict[str, Any]:
     """What was evaluated, on what and how, as values for JSON."""
     path, whole = data.takes or data.motion, whole_split(data, options.split)
+    chosen = options.subjects or options.actions
     about_data = {
         "motion": kind_of_motion(data),
         "path": None if path is None else str(path),
@@ -169,6 +170,7 @@ def describe(
         "input": data.input,
         "detector": data.detector if data.input == "detected" else None,
         "rig": None if data.takes or data.input == "randomized" else data.rig,
+        "missing": [] if chosen else missing_sequences(data, options.split, dataset),
         "whole_split": None if whole is None else {"name": whole[0], "frames": whole[1]},
     }
     return {
@@ -216,6 +218,7 @@ def to_markdown(about: dict[str, Any], result: Evaluation) -> str:
         f"Data: {source}{cameras}, split {data['split']}, 2D input {data['input']}{detector} "
         f"(SHA-256 {data['sha256'][:12]}…)",
         f"Frames: {frames_text(result, data)}",
+        *(f"Missing: {line}" for line in data["missing"]),
         f"Averaged with the result for the mirrored input: {'yes' if about['flip'] else 'no'}",
         f"Command: `{shlex.join(about['command'])}`",
         f"Commit: {about['commit'] or 'unknown'}",

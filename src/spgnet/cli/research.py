@@ -14,7 +14,7 @@ from spgnet.cli.commands import COMMANDS
 from spgnet.cli.console import console, say, training_progress
 from spgnet.cli.former_names import with_present_names, with_present_options
 from spgnet.cli.user_modules import take_option
-from spgnet.data.sources import check_data, load_training_data, load_validation
+from spgnet.data.sources import check_data, load_training_data, load_validation, missing_sequences
 from spgnet.errors import InputError
 from spgnet.files import write_json
 from spgnet.lifting.weights import load_weights as load_lifting_weights
@@ -88,6 +88,10 @@ def train_command(training: TrainOptions) -> None:
     recipe, out = training.recipe, training.out
     with console.status("Loading motion"):
         train_data, validation_data = load_training_data(recipe.data), load_validation(recipe.data)
+    chosen = recipe.data.subjects or recipe.data.actions or recipe.data.validation_subjects
+    if train_data.dataset is not None and not chosen:
+        for line in missing_sequences(recipe.data, "train", train_data.dataset):
+            say(f"missing of the training data: {line}")
     last = out / "last.safetensors"
     loggers = build_loggers(training, read_progress(last).step if training.resume and last.exists() else 0)
     steps = recipe.epochs * recipe.steps_in_epoch(train_data.frames)

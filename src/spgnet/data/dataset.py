@@ -203,6 +203,15 @@ class PoseDataset:
         )
 
 
+NEAREST = 0.3
+"""Metres; people who come nearer to an image plane are not projected."""
+
+
+def comes_near(joints: Float[Tensor, "frames joints 3"], cameras: Camera) -> bool:
+    """Whether a joint (world frame) comes too near the image plane of one of several cameras."""
+    return bool((cameras[:, None].world_to_camera(joints)[..., 2] < NEAREST).any())
+
+
 def tensors_sha256(tensors: Iterable[Tensor], labels: str) -> str:
     """A SHA-256 of tensors and of what they are called."""
     digest = hashlib.sha256(labels.encode())
@@ -316,6 +325,6 @@ def _camera_frame(take: Take, camera: Camera) -> Float[Tensor, "frames 17 3"]:
     if take.joints is None:
         return torch.full((len(take), 17, 3), torch.nan)
     joints = camera.world_to_camera(take.joints)
-    if bool((joints[..., 2] < 0.3).any()):
+    if bool((joints[..., 2] < NEAREST).any()):
         raise InputError(f"clip {take.name!r} comes within 0.3 m of a camera's image plane")
     return joints

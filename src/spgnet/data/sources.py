@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from spgnet.data.config import DataConfig, Rig
-from spgnet.data.dataset import PoseDataset, project_clips, project_takes
+from spgnet.data.dataset import PoseDataset, comes_near, project_clips, project_takes
 from spgnet.data.samples import randomized_dataset
 from spgnet.data.training_data import TrainingData
 from spgnet.datasets.formats import FORMATS, find_format
@@ -136,6 +136,11 @@ def load_training_data(data: DataConfig) -> TrainingData:
     return TrainingData(labelled, unlabelled + unknown)
 
 
+def missing_sequences(data: DataConfig, split: Split, dataset: PoseDataset) -> list[str]:
+    """What a recorded data set lacks of a split that it should have as a whole, one line each."""
+    return [] if data.takes is None else find_format(data.takes).missing(split, set(dataset.names))
+
+
 def kind_of_motion(data: DataConfig) -> str:
     """What moves, in one word."""
     return "recorded" if data.takes else "captured" if data.motion else "procedural"
@@ -186,6 +191,8 @@ def add_virtual_cameras(
 ) -> Iterator[tuple[MotionClip, Camera]]:
     """Rotate every clip at random, split it to the capture space, vary training bodies, and assign a rig.
 
+    A random rig is drawn again where a person comes within 0.3 m of an image plane.
+
     Returns:
         Pieces of clips, each with the cameras of its rig, a batch of shape [4].
     """
@@ -196,6 +203,8 @@ def add_virtual_cameras(
             cameras = human36m_rig(next(sessions)) if rig == "human36m" else _random_rig(generator)
             if split == "train":
                 piece = piece.with_bone_scales(random_bone_scales(generator))
+            while rig == "random" and comes_near(piece.joints, cameras):
+                cameras = _random_rig(generator)
             yield piece, cameras
 
 

@@ -9,7 +9,10 @@ import numpy as np
 
 
 def pixel_errors(held: Any, cameras: Sequence[str], joints: int, frames: int) -> list[str]:
-    """Errors of a sequence whose 2D joints should be an array [``frames`` or more, joints, 2] per camera."""
+    """Errors of a sequence whose 2D joints should be an array [``frames`` or more, joints, 2] per camera.
+
+    There may be a third column, the detector's confidence.
+    """
     if not isinstance(held, list | tuple | np.ndarray):
         return ["is missing" if held is None else f"is {type(held).__name__}, expected a list by camera"]
     if len(held) != len(cameras):
@@ -17,7 +20,8 @@ def pixel_errors(held: Any, cameras: Sequence[str], joints: int, frames: int) ->
     errors = []
     for camera, values in zip(cameras, held, strict=True):
         cut = values[:frames] if isinstance(values, np.ndarray) and values.ndim else values
-        found = array_errors(cut, (joints, 2))
+        columns = 3 if isinstance(cut, np.ndarray) and cut.shape[-1:] == (3,) else 2
+        found = array_errors(cut, (joints, columns))
         if not found and len(cut) < frames:
             found = [f"has {len(cut)} frames, the motion has {frames}"]
         errors += [f"camera {camera} {error}" for error in found]

@@ -14,6 +14,7 @@ the captured motion; the surplus frames are dropped.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from torch import Tensor
 
 from spgnet.datasets.array_errors import pixel_errors
 from spgnet.datasets.human36m_motion import (
+    ACTIONS,
     CORRUPT,
     PREPARED,
     Sequences,
     action_of,
+    expected_sequences,
     original_source,
     read_motion,
     sequence_name,
@@ -62,7 +65,9 @@ def detectors_in(root: Path) -> list[str]:
 
 
 def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
-    """Read a detector's 2D joints of the sequences whose motion is known.
+    """Read a detector's 2D joints of the sequences whose motion is known, as far as they are there.
+
+    A third column, the detector's confidence, is not used.
 
     Args:
         file: the archive of 2D joints.
@@ -86,24 +91,14 @@ def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
         if isinstance(sequences, dict)
         for name, cameras in sequences.items()
     }
-    errors += [f"{file}: {error}" for error in _missing_pixels(list(motion), held)]
     pixels = {}
     for name in (name for name in motion if name in held):
         found = pixel_errors(held[name], CAMERAS, len(HUMAN36M), len(motion[name]))
         errors += [f"{file}: {name} {error}" for error in found]
         if not found:
-            cut = np.stack([camera[: len(motion[name])] for camera in held[name]])
+            cut = np.stack([camera[: len(motion[name]), :, :2] for camera in held[name]])
             pixels[name] = torch.from_numpy(cut.astype(np.float32))
     return pixels
-
-
-def _missing_pixels(names: list[str], held: dict[str, Any]) -> list[str]:
-    """Errors for the subjects that have no 2D joints, and for missing sequences of the others."""
-    present = {subject_of(name) for name in held}
-    absent = dict.fromkeys(subject_of(name) for name in names if subject_of(name) not in present)
-    lacking = [name for name in names if name not in held and subject_of(name) in present]
-    errors = [f"{subject} is missing" for subject in absent]
-    return [*errors, f"lacks the sequences {list_names(lacking)}"] if lacking else errors
 
 
 def _layout_errors(metadata: dict[str, Any]) -> list[str]:
@@ -201,17 +196,39 @@ def _takes(motion: Sequences, detections: dict[str, Sequences]) -> list[Take]:
             detections={detector: pixels[name] for detector, pixels in detections.items()},
         )
         for name, joints in motion.items()
+        if all(name in pixels for pixels in detections.values())
     ]
+
+
+def _missing(split: Split, names: Collection[str]) -> list[str]:
+    """The subjects and sequences of a split that are not there."""
+    subjects = {subject: [] for subject in SUBJECTS.get(split, ())}
+    for name in names:
+        subjects.setdefault(subject_of(name), []).append(action_of(name))
+    absent = [subject for subject, actions in subjects.items() if not actions]
+    lines = [", ".join(absent)] if absent else []
+    for subject in (subject for subject in subjects if subject not in absent):
+        counts = [(a, subjects[subject].count(a), expected_sequences(subject, a)) for a in ACTIONS]
+        lacking = [f"{a} ({found} of {expected})" for a, found, expected in counts if found < expected]
+        if lacking:
+            lines.append(f"{subject}: {list_names(lacking, len(ACTIONS))}")
+    return lines
 
 
 def _check(path: Path) -> DatasetReport:
     root, errors = _root(path), []
     facts = [f"motion: {_kind(root)}", f"left out as the field does: {', '.join(CORRUPT)} (corrupt)"]
     motion = read_motion(root, _ALL_SUBJECTS, errors)
-    facts += [_split_fact(split, motion) for split in SUBJECTS]
+    for split in SUBJECTS:
+        facts.append(_split_fact(split, motion))
+        own = [name for name in motion if subject_of(name) in SUBJECTS[split]]
+        facts += [f"missing of {split}: {line}" for line in _missing(split, own)]
     for detector in detectors_in(root):
         file = pixel_file(root, detector)
-        medians = distances(motion, read_pixels(file, motion, errors))
+        pixels = read_pixels(file, motion, errors)
+        medians = distances(motion, pixels)
+        if lacking := [name for name in motion if name not in pixels]:
+            facts.append(f"missing of the detections {detector}: {list_names(lacking)}")
         errors += far_errors(file, medians)
         if medians:
             median = float(torch.stack(list(medians.values())).median())
@@ -239,4 +256,6 @@ def _split_fact(split: Split, motion: Sequences) -> str:
     )
 
 
-HUMAN36M_FORMAT = DatasetFormat("Human3.6M", _recognises, _load, _check, frames={"test": TEST_FRAMES})
+HUMAN36M_FORMAT = DatasetFormat(
+    "Human3.6M", _recognises, _load, _check, frames={"test": TEST_FRAMES}, missing=_missing
+)

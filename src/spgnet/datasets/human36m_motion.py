@@ -112,7 +112,7 @@ class _Source(NamedTuple):
 
 
 def read_motion(root: Path, subjects: tuple[str, ...], errors: list[str]) -> Sequences:
-    """Read the motion of all sequences of some subjects, without the corrupt one.
+    """Read the motion of the sequences of some subjects that are there, without the corrupt one.
 
     Args:
         root: the folder of the files, in any of the layouts.
@@ -142,17 +142,19 @@ def _read_subjects(
         except InputError as error:
             errors.append(str(error))
             continue
-        if isinstance(source.sequences, dict) and source.sequences:
+        if isinstance(source.sequences, dict):
             _read_subject(subject, source, motion, errors)
-        else:
-            errors.append(f"{source.path}: {subject} is missing")
+        elif source.sequences is not None:
+            errors.append(
+                f"{source.path}: {subject} is {type(source.sequences).__name__}, expected sequences"
+            )
     return motion
 
 
 def _read_subject(subject: str, source: _Source, motion: Sequences, errors: list[str]) -> None:
     held = {f"{subject}/{sequence_name(str(name))}": raw for name, raw in source.sequences.items()}
     held = {name: raw for name, raw in held.items() if name not in CORRUPT}
-    errors += [f"{source.path}: {subject} {error}" for error in _incomplete(subject, list(held))]
+    errors += [f"{source.path}: {subject} {error}" for error in _surplus(list(held))]
     for name, raw in held.items():
         try:
             values = source.decode(raw)
@@ -165,14 +167,19 @@ def _read_subject(subject: str, source: _Source, motion: Sequences, errors: list
             motion[name] = torch.from_numpy(values[:, _KEPT].astype(np.float32))
 
 
-def _incomplete(subject: str, names: list[str]) -> list[str]:
-    """Errors if a subject does not have two sequences of every action, or has others besides."""
-    errors = []
+def expected_sequences(subject: str, action: str) -> int:
+    """How many sequences of an action a subject has, without the corrupt one."""
+    return 2 - sum(action_of(name) == action for name in CORRUPT if subject_of(name) == subject)
+
+
+def _surplus(names: list[str]) -> list[str]:
+    """Errors if a subject has more than two sequences of an action, or other actions than the field's."""
     actions = [action_of(name) for name in names]
-    for action in ACTIONS:
-        expected = 2 - sum(action_of(name) == action for name in CORRUPT if name.startswith(f"{subject}/"))
-        if actions.count(action) != expected:
-            errors.append(f"has {actions.count(action)} sequences of {action}, expected {expected}")
+    errors = [
+        f"has {actions.count(action)} sequences of {action}, expected 2"
+        for action in ACTIONS
+        if actions.count(action) > 2
+    ]
     unknown = sorted(set(actions) - set(ACTIONS))
     return [*errors, f"has unknown actions: {list_names(unknown)}"] if unknown else errors
 

@@ -201,7 +201,7 @@ def read_pixels(file: Path, motion: Chunks, errors: list[str]) -> Chunks:
         found = pixel_errors(held, cameras, count, len(joints))
         errors += [f"{file}: {printable(name)} {error}" for error in found]
         if not found:
-            cut = np.stack([camera[: len(joints)] for camera in held])
+            cut = np.stack([camera[: len(joints), :, :2] for camera in held])
             pixels[name] = torch.from_numpy(convert(cut.astype(np.float64))).float()
     return pixels
 

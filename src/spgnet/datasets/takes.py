@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -120,6 +120,7 @@ class DatasetFormat(NamedTuple):
             and its errors; if it lacks the detector, one that lists those that it has.
         check: a report of the contents and of all errors.
         frames: of a whole split in all cameras, where the field reports their number.
+        missing: what a split lacks, one line each, given the names of its takes.
     """
 
     name: str
@@ -127,3 +128,4 @@ class DatasetFormat(NamedTuple):
     load: Callable[[Path, Split, str | None], list[Take]]
     check: Callable[[Path], DatasetReport]
     frames: Mapping[Split, int] = MappingProxyType({})
+    missing: Callable[[Split, Collection[str]], list[str]] = lambda split, names: []
