@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 
 ORACLES ?= .oracles
 
-.PHONY: demo app test test-faults fuzz locked lint oracles clean
+.PHONY: demo app docs test test-faults fuzz locked lint oracles clean
 
 demo: $(VENV)/.ready
 	$(BIN)/spgnet demo
 
 app: $(VENV)/.ready
 	$(BIN)/spgnet app
+
+# The documentation as a site, in the folder site; open site/index.html. It needs no server and no network.
+docs: $(VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest
@@ -64,4 +68,4 @@ $(ORACLES)/.ready:
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(ORACLES) demo
+	rm -rf $(VENV) $(ORACLES) demo site

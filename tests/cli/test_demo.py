@@ -6,6 +6,7 @@ from spgnet.capture import CaptureResult
 from spgnet.cli import demo
 from spgnet.cli.demo import DemoConfig, run_demo
 from spgnet.errors import InputError
+from spgnet.keypoints import load_keypoints
 from spgnet.lifting import load_motion
 
 
@@ -20,9 +21,10 @@ def test_without_a_network_the_shipped_clip_is_lifted_and_said_to_be(tmp_path, m
     said: list[str] = []
     captured = run_demo(DemoConfig(tmp_path / "demo", offline=offline), lambda *_: None, said.append)
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
-        "motion.npz", "motion.bvh", "page.html", "overlay.mp4",
+        "keypoints.npz", "motion.npz", "motion.bvh", "page.html", "overlay.mp4",
     }  # fmt: skip
-    assert set(captured.files) == {"motion", "bvh", "page", "overlay"}
+    assert set(captured.files) == {"keypoints", "motion", "bvh", "page", "overlay"}
+    assert len(load_keypoints(captured.files["keypoints"])[0]) == 100
     assert ("no network" in " ".join(said)) == (not offline)
     assert "keypoint clip that comes with the package" in said[-1]
     motion = load_motion(tmp_path / "demo" / "motion.npz")

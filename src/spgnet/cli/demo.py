@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from spgnet.capture import CaptureConfig, CaptureResult, run_capture
 from spgnet.capture.people import ProgressCallback
 from spgnet.detection import detector_weights, sample_calibration, sample_video
 from spgnet.errors import InputError
+from spgnet.files import whole_file
 
 SAMPLE = "pose2sim_cam01"
 CLIP = "pose2sim_cam01.npz"
@@ -30,7 +31,8 @@ class DemoConfig:
 def run_demo(config: DemoConfig, report: ProgressCallback, say: Callable[[str], None]) -> CaptureResult:
     """Fetch the sample video and the detector, lift, and write the results.
 
-    If one of them cannot be fetched, the keypoints of that video which come with the package are lifted.
+    If one of them cannot be fetched, the keypoints of that video which come with the package are lifted, and
+    copied to where those of a video are written.
 
     Args:
         config: what to do.
@@ -54,4 +56,8 @@ def run_demo(config: DemoConfig, report: ProgressCallback, say: Callable[[str], 
             return run_capture(CaptureConfig(input=str(video), **camera, **options), report)
     say("lifting the keypoint clip that comes with the package; its overlay has no video behind it")
     with as_file(files("spgnet").joinpath("samples", CLIP)) as clip:
-        return run_capture(CaptureConfig(input=str(clip), **options), report)
+        captured = run_capture(CaptureConfig(input=str(clip), **options), report)
+        keypoints = config.out / "keypoints.npz"
+        with whole_file(keypoints, ".npz") as temporary:
+            temporary.write_bytes(clip.read_bytes())
+    return replace(captured, files={**captured.files, "keypoints": keypoints})
