@@ -35,17 +35,18 @@ USES = {
     "hdf5": [["python", "-c", "import h5py, spgnet.keypoints.hdf5"]],
     "view": [["python", "-c", "import viser, spgnet.view.live"]],
     "app": [["python", "-c", APP]],
+    "cluster": [["python", "-c", "import fsspec, ray"]],
     "figures": [["python", "-c", "import matplotlib, spgnet.reproduction.charts"]],
     "tensorboard": [["python", "-c", "import torch.utils.tensorboard"]],
     "datasets": [["python", "-c", "import cdflib, spgnet.datasets.cdf"]],
 }
-"""What is done with each extra; ``test`` and ``dev`` are for those who have the repository."""
+"""What is done with each extra; ``docs``, ``test`` and ``dev`` are for those who have the repository."""
 
 
 def main(extras: list[str]) -> None:
     """Check them, all by default."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    known = {*project["optional-dependencies"], ""} - {"test", "dev"}
+    known = {*project["optional-dependencies"], ""} - {"docs", "test", "dev"}
     assert known == set(USES), f"extras without a use, or the other way around: {known ^ set(USES)}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
