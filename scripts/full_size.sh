@@ -15,6 +15,7 @@ for input in exact detected; do
 done
 run figure4a --seeds 3 "$@"
 run forms --seeds 3 "$@"
+run search --seeds 1 "$@"
 for seeds in 1 3; do
     run why --seeds $seeds "$@"
     run arms --seeds $seeds "$@"

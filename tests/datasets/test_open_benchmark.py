@@ -195,11 +195,12 @@ def test_what_randomized_training_made_is_tested_on_the_other_studio_alone(real_
 
 
 def test_fewer_cameras_train_and_all_are_tested(small_procedural):
-    one = {split: load_dataset(DataConfig(cameras=1), split) for split in ("train", "test")}
-    every = {split: load_dataset(DataConfig(), split) for split in ("train", "test")}
-    assert 4 * len(one["train"]) == len(every["train"])
-    assert torch.equal(one["train"].cameras.position, every["train"].cameras.position[::4])
-    assert len(one["test"]) == len(every["test"])
+    one, every = (load_training_data(DataConfig(cameras=count)).dataset for count in (1, None))
+    assert one is not None
+    assert every is not None
+    assert 4 * len(one) == len(every)
+    assert torch.equal(one.cameras.position, every.cameras.position[::4])
+    assert len(load_dataset(DataConfig(cameras=1), "test")) == len(load_dataset(DataConfig(), "test"))
     with pytest.raises(ValueError, match="cameras must be at least 1, got 0"):
         DataConfig(cameras=0)
 

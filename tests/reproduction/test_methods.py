@@ -6,7 +6,7 @@ import pytest
 
 from spgnet.data.config import DataConfig
 from spgnet.models import AttentionConfig, MartinezConfig, SPGNetConfig, STGCNConfig
-from spgnet.reproduction.methods import METHODS
+from spgnet.reproduction.methods import METHODS, SEARCHED, TRIALS, trial_key
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 from spgnet.training.recipes import RECIPES
 
@@ -54,7 +54,19 @@ def test_methods_differ_in_network_loss_and_labels_alone(key, size, shared):
     assert (expected.batch_size, expected.epochs) == ((1024, 100) if size == "paper" else (128, 8))
 
 
-@pytest.mark.parametrize("key", METHODS)
+def test_every_searched_method_has_the_same_trials_in_a_third_of_the_epochs():
+    for method in SEARCHED:
+        trials = [METHODS[trial_key(method, trial)].full for trial in TRIALS]
+        assert {(trial.epochs, trial.steps_per_epoch) for trial in trials} == {(10, 1000)}
+        assert len({(trial.learning_rate, str(trial.model)) for trial in trials}) == len(TRIALS)
+        whole = METHODS[method].full
+        assert trials[0].rate_in_epoch(10) == pytest.approx(whole.rate_in_epoch(30))
+
+
+WHOLE = [key for key in METHODS if METHODS[key].full.epochs == 30]
+
+
+@pytest.mark.parametrize("key", WHOLE)
 def test_all_methods_have_one_budget_at_full_size_and_differ_in_one_thing_from_spgnet(key):
     recipe, spgnet = METHODS[key].full, METHODS["spgnet"].full
     assert recipe.epochs * recipe.steps_per_epoch * recipe.batch_size > 7e6

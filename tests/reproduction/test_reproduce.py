@@ -40,7 +40,7 @@ def reproduce(spgnet, out) -> Callable[[str], tuple[dict[str, Any], str]]:
     return run
 
 
-OWN = ("frames", "forms", "why", "arms")
+OWN = ("frames", "forms", "why", "arms", "search")
 """What is not of the paper and meant for the full size."""
 
 

@@ -39,9 +39,9 @@ class DataConfig:
     """Whose detections, for the input "detected": the name in data_2d_h36m_NAME.npz, or in your own files."""
     target: Target = "input"
     """What the re-projected pose is compared with in training: the 2D input, or the exact projection of the
-    true pose."""
+    true pose; of randomized samples it is always the latter."""
     cameras: int | None = None
-    """Of each clip's cameras, only the first ones train; by default all."""
+    """Train on this many of the cameras of each clip or take, the first ones; by default on all."""
     labels: float = 1.0
     """Share of the training motion whose 3D is used; the rest joins training as 2D alone."""
     subjects: tuple[str, ...] = ()
@@ -68,10 +68,6 @@ class DataConfig:
             errors.append(f"generated must not be negative, got {self.generated}")
         if self.cameras is not None and self.cameras < 1:
             errors.append(f"cameras must be at least 1, got {self.cameras}")
-        if self.cameras is not None and (self.takes is not None or self.input == "randomized"):
-            errors.append("cameras are chosen of motion under virtual cameras alone")
-        if self.target == "exact" and self.input == "detected":
-            errors.append('the target "exact" needs 2D that is projected; a detector\'s joints are others')
         if not 0 < self.labels <= 1:
             errors.append(f"labels must be a share in (0, 1], got {self.labels}")
         if self.takes is not None and self.motion is not None:

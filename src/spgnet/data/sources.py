@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import cycle
+from itertools import cycle, groupby
 from pathlib import Path
 
 import torch
@@ -93,8 +93,6 @@ def load_dataset(
     captures = list(add_virtual_cameras(clips, split, data.rig, torch.Generator().manual_seed(seed)))
     if not captures:
         raise InputError(f"{data.motion}: no clip of the split {split!r} lasts a second")
-    if split == "train" and data.cameras is not None:
-        captures = [(clip, cameras[: data.cameras]) for clip, cameras in captures]
     return project_clips(captures, noise=_noise(data), seed=seed)
 
 
@@ -123,8 +121,12 @@ def load_training_data(data: DataConfig) -> TrainingData:
         return TrainingData(clips=_randomized_training_clips(data))
     chosen = {"subjects": data.subjects, "actions": data.actions, "but": data.validation_subjects}
     if data.takes is None:
-        return TrainingData(*load_dataset(data, "train").of(**chosen).with_labels(data.labels))
-    known, unknown = _load_takes(data, data.takes, "train", seed=0)
+        dataset = _first_cameras(load_dataset(data, "train").of(**chosen), data.cameras)
+        return TrainingData(*dataset.with_labels(data.labels))
+    known, unknown = (
+        None if part is None else _first_cameras(part, data.cameras)
+        for part in _load_takes(data, data.takes, "train", seed=0)
+    )
     if known is None:
         raise InputError(f"{data.takes}: has no takes with known 3D motion for the split 'train'")
     labelled, unlabelled = known.of(**chosen).with_labels(data.labels)
@@ -139,6 +141,15 @@ def load_training_data(data: DataConfig) -> TrainingData:
 def missing_sequences(data: DataConfig, split: Split, dataset: PoseDataset) -> list[str]:
     """What a recorded data set lacks of a split that it should have as a whole, one line each."""
     return [] if data.takes is None else find_format(data.takes).missing(split, set(dataset.names))
+
+
+def _first_cameras(dataset: PoseDataset, count: int | None) -> PoseDataset:
+    """The sequences by the first cameras of each clip or take; None: by all."""
+    if count is None:
+        return dataset
+    recordings = zip(dataset.subjects, dataset.names, strict=True)
+    of_recording = [list(group) for _, group in groupby(enumerate(recordings), key=lambda item: item[1])]
+    return dataset.select([sequence for group in of_recording for sequence, _ in group[:count]])
 
 
 def kind_of_motion(data: DataConfig) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from spgnet.reproduction.methods import SEARCHED, TRIALS, trial_key
 from spgnet.reproduction.paper import PaperTable, paper_tables
 
 ArtefactName = Literal[
@@ -20,6 +21,7 @@ ArtefactName = Literal[
     "forms",
     "why",
     "arms",
+    "search",
 ]
 Input2D = Literal["detected", "exact"]
 """2D input: detections (CPN's; on the open benchmark, simulated), or exact projections of the truth."""
@@ -204,5 +206,11 @@ ARTEFACTS: dict[ArtefactName, Artefact] = {
         ("exact", "detected"),
         ("mpjpe", "p_mpjpe", "velocity", "trajectory", "reprojection", "bone_deviation"),
         comparisons=tuple((method, "spgnet") for method in ("centred", "frame-blocks", "transformer")),
+    ),
+    "search": Artefact(
+        "Search of the arms' settings, on validation",
+        tuple(trial_key(method, trial) for method in SEARCHED for trial in TRIALS),
+        ("exact",),
+        (),
     ),
 }

@@ -167,6 +167,44 @@ METHODS: dict[str, Method] = {
 }
 """The methods by the names in their run folders."""
 
+SEARCHED = ("spgnet", "centred", "frame-blocks", "transformer")
+"""Methods whose settings are searched, with the same trials for each."""
+TRIALS: dict[str, Change] = {
+    "as it is": lambda recipe: recipe,
+    "rate 0.0005": lambda recipe: replace(recipe, learning_rate=5e-4),
+    "rate 0.002": lambda recipe: replace(recipe, learning_rate=2e-3),
+    "dropout 0.1": lambda recipe: replace(recipe, model=_with_dropout(recipe.model, 0.1)),
+}
+"""The trials by their names; each has a third of the epochs."""
+
+
+def _with_dropout(model: ModelConfig, dropout: float) -> ModelConfig:
+    """A network with another dropout, of the transformer that of the trajectory."""
+    name = "trajectory_dropout" if isinstance(model, TransformerConfig) else "dropout"
+    return replace(model, **{name: dropout})
+
+
+def _trial(method: Method, trial: str) -> Method:
+    """A trial of a method, in a third of its epochs, over which the rate falls as far."""
+
+    def shortened(recipe: TrainConfig) -> TrainConfig:
+        epochs = max(1, recipe.epochs // 3)
+        decay = recipe.decay ** (recipe.epochs / epochs)
+        return replace(TRIALS[trial](recipe), epochs=epochs, decay=decay)
+
+    recipes = (method.paper, method.small, method.full)
+    return Method(f"{method.name}: {trial}", None, *map(shortened, recipes))
+
+
+def trial_key(method: str, trial: str) -> str:
+    """The key of a method's trial."""
+    return f"{method}-{trial.replace(' ', '-')}"
+
+
+METHODS |= {
+    trial_key(method, trial): _trial(METHODS[method], trial) for method in SEARCHED for trial in TRIALS
+}
+
 NOT_RUN: dict[str, str] = {
     "Sun [22]": "works on images, not on 2D poses",
     "Yang [30]": "works on images, with adversarial training on pictures of other data sets",

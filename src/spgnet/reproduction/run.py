@@ -50,7 +50,8 @@ class ReproduceConfig:
     artefact: tyro.conf.Positional[ArtefactName]
     """Which one. Not in the paper are semi (10 % of the labels), frames (the losses by how many frames the
     network sees), forms (guidance as a loss, by construction, when lifting), why (what decides whether the
-    re-projection term helps) and arms (what else makes a network accurate)."""
+    re-projection term helps), arms (what else makes a network accurate) and search (for the arms' settings).
+    """
     data: Literal["human36m", "open"] = "human36m"
     """Human3.6M as in the paper, or the open benchmark, whose figures do not compare with the paper's."""
     human36m: Path | None = None

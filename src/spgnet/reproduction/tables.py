@@ -170,21 +170,29 @@ def action_table(result: dict[str, Any], artefact: Artefact, table: PaperTable) 
 
 
 def method_table(result: dict[str, Any], artefact: Artefact) -> str:
-    """A line for every 2D input and method, and a column for every metric."""
+    """A line for every 2D input and method that has been run, and a column for every metric."""
+    full = result["size"] == "full"
     lines = [
         [
             input_label(result, input_2d),
             method_label(key),
-            *([str(len(seeds))] if result["size"] == "full" else []),
+            *([str(len(seeds)), _validation(result, key, input_2d)] if full else []),
             *(mean_of_seeds(result, key, input_2d, metric) for metric in artefact.metrics),
         ]
         for input_2d in artefact.inputs
         for key in artefact.rows
-        if (seeds := seed_scores(result, key, input_2d, artefact.metrics[0]))
+        if (seeds := seed_scores(result, key, input_2d, "mpjpe"))
     ]
-    counts = ["seeds"] if result["size"] == "full" else []
-    header = ["2D", "method", *counts, *metric_headings(artefact.metrics)]
+    more = ["seeds", "validation [mm]"] if full else []
+    header = ["2D", "method", *more, *metric_headings(artefact.metrics)]
     return markdown_table(header, lines, text=(0, 1))
+
+
+def _validation(result: dict[str, Any], method: str, input_2d: Input2D) -> str:
+    """Mean of the seeds' MPJPE on the validation split in the best epoch, and half their range, as text."""
+    runs = [run for run in result["runs"] if (run["method"], run["seen"]) == (method, input_2d)]
+    best = [min(error for _, error in run["curve"]) for run in runs if run.get("curve")]
+    return mean_and_spread(best) if best else "–"
 
 
 def method_label(key: str) -> str:
