@@ -1,7 +1,7 @@
 """Write the results page, docs/results.md, the model cards, docs/model_cards.md, and what they are made from.
 
 python scripts/results_page.py runs/reproduce     # first copies the results of spgnet reproduce
-python scripts/results_page.py runs/full --kind captured-full    # those of the full size
+python scripts/results_page.py runs/full --kind captured-full    # those of scripts/full_size.sh
 python scripts/results_page.py                    # writes the page from docs/results.json
 """
 

@@ -233,7 +233,7 @@ def collect(config: ReproduceConfig) -> dict[str, Any]:
         "artefact": config.artefact,
         "motion": config.motion_kind,
         "size": config.network_size,
-        "command": shlex.join(["spgnet", *sys.argv[1:]]),
+        "command": shlex.join(["spgnet", *(word for word in sys.argv[1:] if word != "--report")]),
         "commit": git_commit(),
         "planned": len(runs),
         "runs": done,

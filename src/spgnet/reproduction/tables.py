@@ -36,6 +36,10 @@ Networks trained for at least 20 minutes of a core each, with 19 times the outpu
 stopped: what is here is what has been run so far, and each section says how much of it that is.
 """
 
+NOTHING_YET = """
+No run of the full size has come to its end yet.
+"""
+
 
 def results_page(results: Sequence[dict[str, Any]]) -> str:
     """The page of the tables and figures in some results, in the order of :data:`ARTEFACTS`.
@@ -46,8 +50,8 @@ def results_page(results: Sequence[dict[str, Any]]) -> str:
     parts = [INTRODUCTION]
     for full in (False, True):
         chosen = {name: artefact for name, artefact in ARTEFACTS.items() if (name, full) in known}
-        if full and chosen:
-            parts.append(FULL_SIZE_INTRODUCTION)
+        if full:
+            parts.append(FULL_SIZE_INTRODUCTION + ("" if chosen else NOTHING_YET))
         for name, artefact in chosen.items():
             result, title = known[name, full], artefact.title
             pictures = "".join(
