@@ -26,7 +26,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "lift": Command(
-        "spgnet.cli.motion", "Lift a video, images, 2D keypoints or a webcam to 3D motion in metres."
+        "spgnet.cli.motion", "Lift videos, images, 2D keypoints or a webcam to 3D motion in metres."
     ),
     "export": Command(
         "spgnet.cli.motion",
