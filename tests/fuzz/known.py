@@ -48,15 +48,14 @@ def damaged_copies(content: bytes, suffix: str) -> Iterator[bytes]:
 
 
 def _text(content: bytes) -> Iterator[bytes]:
-    """With another value instead of the first number, one in the middle, or the last; with long runs."""
+    """With another value instead of the first number or one in the middle; with long runs."""
     numbers = list(re.finditer(rb"-?\d+(\.\d+)?", content))
-    for at in sorted({0, len(numbers) // 2, len(numbers) - 1}) if numbers else ():
+    for at in sorted({0, len(numbers) // 2}) if numbers else ():
         number = numbers[at]
         for value in VALUES:
             yield content[: number.start()] + value + content[number.end() :]
     for run in (b"#" * 50_000, b" " * 50_000, b"\n" * 50_000, b"<a>" * 3000, b'{"a":' * 3000):
         yield run + content
-        yield content + run
 
 
 def _npz(content: bytes) -> Iterator[bytes]:
