@@ -28,7 +28,7 @@ LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".json": "json", 
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the generated pages."""
-    from mkdocs.structure.files import File
+    from mkdocs.structure.files import File  # pyright: ignore[reportMissingImports]
 
     def add(uri: str, content: str) -> None:
         files.append(File.generated(config, uri, content=content))
