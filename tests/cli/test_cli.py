@@ -19,6 +19,7 @@ from spgnet.models import MODEL_CONFIGS
 from spgnet.training.losses import LOSS_TERMS
 from spgnet.training.recipes import RECIPES
 from spgnet.training.runs import read_log
+from spgnet.training.weights import read_manifest
 
 SMALL = ["--channels", "8", "--trajectory-channels", "4", "--epochs", "1", "--steps-per-epoch", "2"]
 
@@ -124,12 +125,13 @@ def test_a_run_s_configuration_trains_again_with_changes_and_goes_on_longer(spgn
 def test_a_run_starts_from_weights_of_the_package_and_names_the_fields_that_differ(spgnet):
     rays = ["--data.input", "randomized", "--data.generated", "0", "--initial-weights", "live"]
     few = ["--epochs", "1", "--steps-per-epoch", "1", "--batch-size", "8", "--steps-per-draw", "1"]
-    sizes = ["--channels", "256", "--out", "r"]
+    channels = read_manifest()["live"]["recipe"]["model"]["channels"]
+    sizes = ["--channels", str(channels), "--out", "r"]
     assert spgnet("train", "randomized-live", *rays, *few, *sizes)[0] is None
     code, _ = spgnet("train", "randomized-live", *rays, *few, "--channels", "128", "--out", "s")
     assert is_one_line(code)
     assert "live.safetensors: weights do not fit the network" in str(code)
-    assert "channels is 256, expected 128" in str(code)
+    assert f"channels is {channels}, expected 128" in str(code)
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones(spgnet):

@@ -196,9 +196,10 @@ def test_all_panels_have_one_scale(draw):
     assert first.get_ylim() == second.get_ylim()
 
 
-def test_one_seed_is_a_column_too():
+def test_one_seed_is_a_column_without_a_bar():
     figure = column_chart([ColumnPanel("a", ("x",), ("y",), (((5.0,),),))], "mm")
     assert "5.0" in words(figure)
+    assert not figure.axes[0].collections
 
 
 def test_bone_length_charts_name_every_bone_in_the_colour_of_its_line(draw):

@@ -59,21 +59,25 @@ def train_options(arguments: list[str]) -> TrainOptions:
         "description": COMMANDS["train"].summary,
         "config": (tyro.conf.AvoidSubcommands, tyro.conf.OmitSubcommandPrefixes),
     }
-    if file is None:
-        defaults = {
-            name: TrainOptions(_with_all_terms(recipe), Path("runs") / name)
-            for name, recipe in RECIPES.items()
-        }
-        by_recipe: Any = tyro.extras.subcommand_type_from_defaults(
-            defaults, RECIPE_DESCRIPTIONS, prefix_names=False
-        )
-        options = tyro.cli(by_recipe, args=with_present_names(arguments), **settings)
-    else:
+    if file is not None:
         if arguments and not arguments[0].startswith("-"):
             raise InputError(f"give either the recipe {arguments[0]!r} or --config")
         own = Path("runs") / Path(file).stem if Path(file).name != "config.json" else Path(file).parent
         default = TrainOptions(_with_all_terms(read_config_file(Path(file))), own)
         options = tyro.cli(TrainOptions, default=default, args=with_present_options(arguments), **settings)
+    else:
+        defaults = {
+            name: TrainOptions(_with_all_terms(recipe), Path("runs") / name)
+            for name, recipe in RECIPES.items()
+        }
+
+        def choose(training: Any) -> TrainOptions:
+            return training
+
+        choose.__annotations__["training"] = tyro.extras.subcommand_type_from_defaults(
+            defaults, RECIPE_DESCRIPTIONS, prefix_names=False
+        )
+        options = tyro.cli(choose, args=with_present_names(arguments), **settings)
     used = {name: term for name, term in options.recipe.terms.items() if term.weight}
     return replace(options, recipe=replace(options.recipe, terms=used))
 

@@ -76,7 +76,7 @@ class ColumnPanel:
 
 
 def column_chart(panels: Sequence[ColumnPanel], label: str) -> Figure:
-    """Clustered columns: the mean of the seeds, also as text, and a bar from lowest to highest seed."""
+    """Clustered columns: the mean of the seeds, also as text, and of several a bar from lowest to highest."""
     figure = new_figure(1.2 + 3.4 * len(panels), 3.4)
     all_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)
     for axes, panel in zip(all_axes[0], panels, strict=True):
@@ -106,7 +106,8 @@ def _columns(
         [max(seeds) - value for value, seeds in zip(means, groups, strict=True)],
     ]
     bar = {"elinewidth": 1, "capsize": 2.5, "capthick": 1}
-    axes.bar(places, means, width * 0.92, yerr=reach, label=name, color=color, error_kw=bar)
+    several = reach if any(len(seeds) > 1 for seeds in groups) else None
+    axes.bar(places, means, width * 0.92, yerr=several, label=name, color=color, error_kw=bar)
     for place, value, top in zip(places, means, reach[1], strict=True):
         axes.annotate(
             f"{value:.1f}", (place, value + top), (0, 3), textcoords="offset points", ha="center", fontsize=8
