@@ -22,7 +22,7 @@ MANIFEST = "manifest.json"
 REPORT = "report.json"
 """Name of the report on a batch, in the folder of all results."""
 READERS = 16
-"""Manifests that are read at once: a file system across a network answers slowly."""
+"""Questions that are asked at once of a file system: across a network each takes long."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from spgnet.batch.cluster import RayOptions, lift_on_ray
 from spgnet.batch.inputs import BatchInput, clips_in, find_clips, name_results
 from spgnet.batch.jobs import Job, Outcome, State, capture_config
 from spgnet.batch.locations import Location, is_address
-from spgnet.batch.manifest import REPORT, Key, stored_results
+from spgnet.batch.manifest import READERS, REPORT, Key, stored_results
 from spgnet.batch.worker import Worker
 from spgnet.capture.config import CaptureConfig, CaptureOptions
 from spgnet.capture.outputs import check_outputs
@@ -141,8 +142,11 @@ def plan_batch(config: BatchConfig) -> BatchPlan:
     known = {each.manifest.key.input: name for name, each in stored.items() if each.manifest is not None}
     names = name_results(clips, known, {*stored, REPORT})
     jobs, unchanged = [], []
-    for clip in clips:
-        found = BatchInput(clip, names[clip], clip.size(), clip.fingerprint())
+    with ThreadPoolExecutor(READERS) as pool:
+        sizes = list(pool.map(Location.size, clips))
+        fingerprints = list(pool.map(Location.fingerprint, clips))
+    for clip, size, fingerprint in zip(clips, sizes, fingerprints, strict=True):
+        found = BatchInput(clip, names[clip], size, fingerprint)
         key = Key(clip.text, found.fingerprint, options_to_json(options), files, spgnet.__version__)
         job = Job(found, out.joined(found.name), options, key)
         result = stored.get(found.name)
