@@ -77,10 +77,9 @@ class _Pool:
         gpus = ray.cluster_resources().get("GPU", 0.0) if options.gpu else 0.0
         share = min(1.0, int(100 * gpus / workers) / 100)
         self._actor = ray.remote(num_cpus=options.cores, num_gpus=share)(Worker)
-        self._starting: dict[Any, Any] = {}  # workers by the reference that is there when they are ready
-        self._working: dict[
-            Any, tuple[Any, Job, int]
-        ] = {}  # worker, job and attempt by the outcome's reference
+        # By the references to what Ray will answer: workers that start; workers, their jobs and the attempts.
+        self._starting: dict[Any, Any] = {}
+        self._working: dict[Any, tuple[Any, Job, int]] = {}
         self._failed_starts = 0
         for _ in range(workers):
             self._start()
