@@ -112,7 +112,7 @@ def _held_out_clips(motion: Path, name: str) -> list[MotionClip]:
 def _detected(name: str, world: torch.Tensor, fps: float, rng: np.random.Generator) -> SimulatedVideo:
     """A person's joints in the world, in metres, as they are detected in the video of a random phone."""
     size = (720, 1280) if rng.random() < 0.5 else (1280, 720)
-    camera = _phone(world, size, rng)
+    camera = phone_camera(world, size, rng)
     joints = camera.world_to_camera(world)
     noise = DetectorNoise(dropout_fraction=0.0)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -122,14 +122,14 @@ def _detected(name: str, world: torch.Tensor, fps: float, rng: np.random.Generat
     for middle, sides in MIDPOINTS.items():
         pair = pixels[:, list(map(HUMAN36M.names.index, sides))]
         pixels[:, HUMAN36M.names.index(middle)] = pair.mean(dim=1)
-    score = np.where(_hidden(len(world), fps, generator), 0.0, 0.9)[..., None]
+    score = np.where(hidden_joints(len(world), fps, generator), 0.0, 0.9)[..., None]
     points = np.concatenate((pixels.numpy(), score), axis=-1).astype(np.float32)
     return SimulatedVideo(
         name, Keypoints(points, "human36m17", np.arange(len(world)) / fps, size), joints.numpy(), camera
     )
 
 
-def _hidden(frames: int, fps: float, generator: torch.Generator) -> np.ndarray:
+def hidden_joints(frames: int, fps: float, generator: torch.Generator) -> np.ndarray:
     """Which joints are not seen: now and then the end of a limb, with or without its middle."""
     hidden = np.zeros((frames, len(HUMAN36M)), dtype=bool)
     bursts, _ = draw_bursts((frames, len(LIMBS)), HIDDEN, HIDDEN_SECONDS * fps, generator)
@@ -140,7 +140,7 @@ def _hidden(frames: int, fps: float, generator: torch.Generator) -> np.ndarray:
     return hidden
 
 
-def _phone(world: torch.Tensor, size: tuple[int, int], rng: np.random.Generator) -> Camera:
+def phone_camera(world: torch.Tensor, size: tuple[int, int], rng: np.random.Generator) -> Camera:
     """A camera that stands and keeps the person in the picture: 0.8 to 1.8 m high, rolled by 2.5 degrees
     (standard deviation), with a focal length of 0.7 to 1.1 longer sides of the image."""
     focal = max(size) * rng.uniform(0.7, 1.1)

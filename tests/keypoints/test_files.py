@@ -236,7 +236,7 @@ def test_scores_end_up_between_0_and_1_and_a_score_of_0_means_missing(tmp_path, 
     np.testing.assert_array_equal(person.points[0, [2, 3], 2], [0, 0])
 
 
-@pytest.mark.parametrize(("count", "keypoint_set"), [(133, "coco17"), (136, "halpe26")])
+@pytest.mark.parametrize(("count", "keypoint_set"), [(133, "wholebody133"), (136, "halpe26")])
 def test_of_whole_body_keypoints_the_body_is_read(tmp_path, count, keypoint_set):
     points = a_track(keypoint_set)
     whole = np.concatenate((points, np.ones((len(points), count - points.shape[1], 3))), axis=1)

@@ -57,7 +57,8 @@ def test_the_body_of_sets_with_face_and_hands_can_be_chosen(tmp_path, count, key
     path = alphapose(tmp_path, whole)
     for given in (None, keypoint_set):
         (person,) = load_keypoints(path, fps=FPS, image_size=SIZE, keypoint_set=given)
-        np.testing.assert_allclose(person.points, body, rtol=1e-6)
+        read = whole if count == 133 and given is None else body  # with the feet
+        np.testing.assert_allclose(person.points, read, rtol=1e-6)
 
 
 def test_an_array_of_25_keypoints_needs_no_name_of_its_set():

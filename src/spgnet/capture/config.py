@@ -13,6 +13,7 @@ from spgnet.detection.frame_choice import DetectEvery, check_detect_every
 from spgnet.errors import InputError
 from spgnet.export import Columns, MarkerNames, RigName, Unseen
 from spgnet.geometry.image_rotation import ImageRotation, check_image_rotation
+from spgnet.geometry.skeleton import SkeletonName
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.linking import person_numbers
 from spgnet.keypoints.smoothing import SMOOTHING, check_smoothing
@@ -77,6 +78,9 @@ class CaptureOptions:
     """Make the motion project onto the detections, with constant bones, steady feet and a common floor."""
     constant_bones: Annotated[bool, tyro.conf.arg(name="rigid", aliases=["--constant-bones"])] = False
     """Fit constant bone lengths."""
+    skeleton: SkeletonName = "feet23"
+    """Joints of the motion: with heels and toes where the detector sees feet and the motion is refined, or
+    the 17 of Human3.6M."""
     align_to_gravity: Annotated[bool, tyro.conf.arg(name="level", aliases=["--align-to-gravity"])] = True
     """Find the floor and stand the world on it, unless the camera file says where the camera is."""
 

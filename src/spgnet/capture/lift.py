@@ -22,10 +22,12 @@ from spgnet.detection.frame_choice import DetectEvery
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.image_rotation import ImageRotation
+from spgnet.geometry.skeleton import SkeletonName
 from spgnet.keypoints import KeypointFormat, KeypointSetName
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
 from spgnet.lifting.assessment import assess_quality
+from spgnet.lifting.feet import add_feet, sees_feet
 from spgnet.lifting.input_checks import find_input_faults
 from spgnet.lifting.postprocess import postprocess
 from spgnet.lifting.quality import UNBELIEVABLE, Fault, describe_faults
@@ -47,6 +49,7 @@ def lift(
     weights: Lifter | Path | str = "default",
     refine: bool = True,
     constant_bones: bool = False,
+    skeleton: SkeletonName = "feet23",
     align_to_gravity: bool = True,
     smoothing: float = SMOOTHING,
     flip: bool = True,
@@ -63,8 +66,8 @@ def lift(
     ``spgnet lift`` calls this function, too.
 
     >>> motions = lift("keypoints.npz", height=1.78)
-    >>> motions[0].world.shape  # frames, joints of Human3.6M, and x, y, z in metres, z up
-    (100, 17, 3)
+    >>> motions[0].world.shape  # frames, joints, and x, y, z in metres, z up
+    (100, 23, 3)
     >>> motions[0].camera.extrinsics
     'estimated'
 
@@ -91,6 +94,8 @@ def lift(
         refine: make each motion project onto its detections, with constant bones, steady feet and one floor
             for all people (docs/refinement.md), and estimate its uncertainty.
         constant_bones: fit constant bone lengths; refined motions have them anyway.
+        skeleton: ``feet23``: with heels and toes, where a detector's keypoints show them and motions are
+            refined (docs/refinement.md#feet); ``human36m17``: the 17 joints of Human3.6M alone.
         align_to_gravity: find the world's up and floor from the motion, unless the camera file says where
             the camera is.
         smoothing: standard deviation in seconds of the filter against the detector's jitter; 0 turns it off.
@@ -167,6 +172,8 @@ def lift(
     motions = postprocess(
         motions, refined=refine, constant_bones=constant_bones, height=height, align=align_to_gravity
     )
+    if refine and skeleton == "feet23" and any(map(sees_feet, people)):
+        motions = [add_feet(motion, keypoints) for motion, keypoints in zip(motions, people, strict=True)]
     return [
         replace(motion, quality=assess_quality(motion, known), remarks=found.remarks_on(keypoints))
         for motion, known, keypoints in zip(motions, faults, people, strict=True)

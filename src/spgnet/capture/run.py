@@ -84,6 +84,7 @@ def run_capture(
             weights=lifter or config.weights,
             refine=config.refine,
             constant_bones=config.constant_bones,
+            skeleton=config.skeleton,
             align_to_gravity=config.align_to_gravity,
             smoothing=config.smoothing,
             flip=config.flip,

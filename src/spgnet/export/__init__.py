@@ -28,7 +28,7 @@ from spgnet.export.opensim_motion import opensim_motion_text
 from spgnet.export.rigs import RIG_NAMES, RigName
 from spgnet.export.trc import trc_text
 from spgnet.files import whole_file
-from spgnet.lifting.motion import FloatArray, Motion, save_motion
+from spgnet.lifting.motion import FloatArray, Motion, common_skeleton, save_motion
 
 _Motions = Sequence[Motion]
 
@@ -152,7 +152,8 @@ def export(
 
     >>> export(load_motion("motion.npz"), "walk.glb", rig="mixamo")
 
-    Several people share a clock: each is there from its own first to its own last timestamp.
+    Several people share a clock: each is there from its own first to its own last timestamp. Feet are in the
+    file if all of them have feet.
 
     Args:
         motions: one motion, or those of several people, each with a track number of its own. Positions are
@@ -181,6 +182,7 @@ def export(
     _check_motions(people, path, name)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
+    people = common_skeleton(people)
     with whole_file(path, f".{name}") as temporary:  # ezc3d insists on its suffix
         _FORMATS[name].write(people, temporary, path.name, options)
 

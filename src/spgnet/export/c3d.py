@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spgnet.errors import InputError
-from spgnet.export.markers import Event, MarkerNames, Unseen, motion_markers, presence_events
+from spgnet.export.markers import Event, MarkerNames, Unseen, motion_markers, presence_events, step_events
 from spgnet.export.sampling import frame_rate
 from spgnet.extras import import_extra
 from spgnet.lifting.motion import Motion
@@ -53,7 +53,8 @@ def write_c3d(
     file.add_parameter("POINT", "Y_SCREEN", ["+Z"])
     file.add_parameter("MANUFACTURER", "SOFTWARE", ["spgnet"])
     _add_subjects(file, motions)
-    _add_events(file, presence_events(motions))
+    events = [*presence_events(motions), *step_events(motions)]
+    _add_events(file, sorted(events, key=lambda event: event.time))
     file["data"]["points"] = np.concatenate([points, np.ones((1, *absent.shape))])
     residuals = np.ceil(MILLIMETRES * found.uncertainty).clip(0, MAX_RESIDUAL)
     file["data"]["meta_points"]["residuals"] = np.where(absent, -1.0, residuals)[None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from spgnet.export.rigs import RIGS, Rig, RigName
 from spgnet.export.sampling import z_up_to_y_up
 from spgnet.extras import import_extra
 from spgnet.geometry.camera import Camera
+from spgnet.geometry.foot import SIDES
 from spgnet.lifting.motion import Motion
 
 _COMPONENTS = {"f": 5126, "B": 5121, "H": 5123}
@@ -30,7 +31,8 @@ _SHIRTS = ((0.80, 0.36, 0.12), (0.10, 0.35, 0.65), (0.15, 0.50, 0.25), (0.55, 0.
 _NEAR = 0.05
 """Distance in metres from which on the camera sees."""
 _FIXED = {"", *(node.name for node in NODES if not node.end)}
-"""Segments that do not turn on the one before them, as nothing in the motion tells of it."""
+"""Segments that do not turn on the one before them, as nothing in the motion tells of it; but for feet if the
+motion has them."""
 
 
 def glb_bytes(motions: Sequence[Motion], rig: RigName = "spgnet") -> bytes:
@@ -98,7 +100,8 @@ class _DocumentBuilder:
         posed = pose_rig(self.rig, joints)
         person = f"person{motion.track}"
         first = self._add_nodes(posed, person, f"{person}_" if several and self.rig.name == "spgnet" else "")
-        self._animate(posed, first, motion.timestamps - start)
+        fixed = _FIXED - {f"{side}_ankle" for side in SIDES} if motion.has_feet else _FIXED
+        self._animate(posed, first, motion.timestamps - start, fixed)
         self._add_figure(posed, first, person)
         if self.rig.humanoid and not several:
             self._add_humanoid(first)
@@ -148,14 +151,16 @@ class _DocumentBuilder:
             )
         return first
 
-    def _animate(self, posed: PosedRig, first: int, times: Float[np.ndarray, " frames"]) -> None:
-        """Let the nodes from ``first`` on move at times in seconds."""
+    def _animate(
+        self, posed: PosedRig, first: int, times: Float[np.ndarray, " frames"], fixed: Collection[str]
+    ) -> None:
+        """Let the nodes from ``first`` on move at times in seconds, but for those of fixed segments."""
         keys = self._accessor(times[:, None].astype("<f4"), bounds=True)
         self._add_channel(keys, first + self.rig.mover, "translation", posed.positions.numpy())
         quaternions = joint_quaternions(posed.rotations).numpy()
         for index, (node, parent) in enumerate(zip(self.rig.nodes, self.rig.parents, strict=True)):
             above = self.rig.nodes[parent].segment if parent >= 0 else ""
-            if node.segment != above and node.segment not in _FIXED:
+            if node.segment != above and node.segment not in fixed:
                 self._add_channel(keys, first + index, "rotation", quaternions[:, index])
 
     def _add_channel(self, keys: int, node: int, path: str, values: Float[np.ndarray, "frames n"]) -> None:

@@ -9,21 +9,24 @@ from typing import Any
 import numpy as np
 
 from spgnet.geometry.camera import Camera
-from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.motion import Motion
 
 VERSION = 1
 
 
 def json_text(motions: Sequence[Motion]) -> str:
-    """The whole file: what the numbers mean, and one entry of ``people`` for each motion."""
+    """The whole file: what the numbers mean, and one entry of ``people`` for each motion.
+
+    The motions have the same joints.
+    """
+    skeleton = motions[0].skeleton
     content = {
         "format": "spgnet motion",
         "version": VERSION,
         "units": {"joints": "metre", "timestamps": "second", "pixels": "pixel", "uncertainty": "metre"},
         "axes": "world: z up, right-handed, floor near z = 0",
-        "joint_names": HUMAN36M.names,
-        "parents": HUMAN36M.parents,
+        "joint_names": skeleton.names,
+        "parents": skeleton.parents,
         "people": [_person(motion) for motion in motions],
     }
     return json.dumps(content, allow_nan=False, separators=(",", ":")) + "\n"
@@ -45,6 +48,8 @@ def _person(motion: Motion) -> dict[str, Any]:
         person["uncertainty"] = _rounded(motion.uncertainty, 4)
     if motion.rejected is not None:
         person["rejected"] = motion.rejected.tolist()
+    if motion.foot_contact is not None:
+        person["foot_contact"] = motion.foot_contact.tolist()
     return person
 
 

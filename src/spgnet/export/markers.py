@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spgnet.export.sampling import constant_rate, resample
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import FEET23, FOOT_POINTS, Skeleton
 from spgnet.lifting.motion import Motion
 
 MarkerNames = Literal["spgnet", "pose2sim", "opensim"]
@@ -20,45 +20,51 @@ UNSEEN: tuple[Unseen, ...] = get_args(Unseen)
 
 _LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 _POSE2SIM = {"pelvis": "Hip", "thorax": "Neck", "nose": "Nose", "head_top": "Head"}
+_POSE2SIM_FOOT = dict(zip(FOOT_POINTS, ("Heel", "BigToe", "SmallToe"), strict=True))
 """Of Pose2Sim's marker set for Halpe-26 (Markers_Halpe26.xml), which has none for the spine."""
 _OPENSIM = {"pelvis": "MidHJC", "spine": "Spine", "thorax": "Neck", "nose": "Nose", "head_top": "Head"}
+_OPENSIM_FOOT = dict(zip(FOOT_POINTS, ("CAL", "TOE", "MT5"), strict=True))
 
 
-def _named(middle: Mapping[str, str], limb: str) -> dict[str, str]:
-    """Names by joint: those of the middle, and for limbs a pattern of side (R, L), joint and its initial."""
+def _named(middle: Mapping[str, str], limb: str, foot: Mapping[str, str]) -> dict[str, str]:
+    """Names by joint: those of the middle, for limbs a pattern of side (R, L), joint and its initial, and for
+    points of feet what follows the side."""
     names = {}
-    for joint in HUMAN36M.names:
+    for joint in FEET23.names:
         side, _, part = joint.partition("_")
         if joint in middle:
             names[joint] = middle[joint]
+        elif part in foot:
+            names[joint] = side[0].upper() + foot[part]
         elif part in _LIMBS:
             names[joint] = limb.format(side=side[0].upper(), joint=part.title(), initial=part[0].upper())
     return names
 
 
 _NAMES: Mapping[MarkerNames, Mapping[str, str]] = {
-    "spgnet": {joint: joint for joint in HUMAN36M.names},
-    "pose2sim": _named(_POSE2SIM, "{side}{joint}"),
-    "opensim": _named(_OPENSIM, "{side}{initial}JC"),
+    "spgnet": {joint: joint for joint in FEET23.names},
+    "pose2sim": _named(_POSE2SIM, "{side}{joint}", _POSE2SIM_FOOT),
+    "opensim": _named(_OPENSIM, "{side}{initial}JC", _OPENSIM_FOOT),
 }
 """For each set of names, the marker of each joint that has one."""
 
 
-def marker_joints(names: MarkerNames) -> list[int]:
+def marker_joints(names: MarkerNames, skeleton: Skeleton) -> list[int]:
     """Index of the joint of each of a person's markers."""
-    return [HUMAN36M.names.index(joint) for joint in _NAMES[names]]
+    return [skeleton.names.index(joint) for joint in _NAMES[names] if joint in skeleton.names]
 
 
 def marker_names(motions: Sequence[Motion], names: MarkerNames = "spgnet") -> list[str]:
     """Names of the markers; with several people each is preceded by ``person`` and its number.
 
     Args:
-        motions: the people.
+        motions: the people, with the same joints.
         names: ``spgnet`` (those of the joints), ``pose2sim`` (its marker set for Halpe-26, without a spine)
-            or ``opensim`` (joint centres, such as RHJC for the right hip's, as OpenSim's full-body models
-            name them).
+            or ``opensim`` (joint centres, such as RHJC for the right hip's, and RCAL, RTOE and RMT5 on feet,
+            as OpenSim's full-body models name them).
     """
-    markers = list(_NAMES[names].values())
+    skeleton = motions[0].skeleton
+    markers = [marker for joint, marker in _NAMES[names].items() if joint in skeleton.names]
     if len(motions) == 1:
         return markers
     return [f"person{motion.track}_{marker}" for motion in motions for marker in markers]
@@ -98,7 +104,7 @@ def motion_markers(
     if unseen == "missing":
         seen = resample(motions, fps, [(motion.confidence > 0).astype(np.float64) for motion in motions])
         positions = np.where((seen >= 1)[..., None], positions, np.nan)
-    joints = marker_joints(names)
+    joints = marker_joints(names, motions[0].skeleton)
     frames = positions.shape[1]
     return Markers(
         names=marker_names(motions, names),
@@ -108,8 +114,8 @@ def motion_markers(
     )
 
 
-def _uncertainty(motion: Motion) -> Float[np.ndarray, "frames 17"]:
-    return np.zeros((len(motion), len(HUMAN36M))) if motion.uncertainty is None else motion.uncertainty
+def _uncertainty(motion: Motion) -> Float[np.ndarray, "frames joints"]:
+    return np.zeros_like(motion.confidence) if motion.uncertainty is None else motion.uncertainty
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,21 @@ def presence_events(motions: Sequence[Motion]) -> list[Event]:
     return sorted(events, key=lambda event: event.time)
 
 
+_LABELS = {"foot contact": "Foot Strike", "foot off": "Foot Off"}
+"""Of gait events, as gait laboratories name them."""
+
+
+def step_events(motions: Sequence[Motion]) -> list[Event]:
+    """When feet come to the floor and leave it, in order of time; none of motions without feet."""
+    start = min(float(motion.timestamps[0]) for motion in motions)
+    events = [
+        Event(event.time - start, _LABELS[event.kind], event.side.title(), f"person{motion.track}")
+        for motion in motions
+        for event in motion.gait_events()
+    ]
+    return sorted(events, key=lambda event: event.time)
+
+
 # Joint centres are origins of the model's bodies. Its pelvis carries the hips; the points of trunk and head
 # are those of a person 1.75 m tall (spgnet.geometry.skeleton.BODY) in the model's neutral pose.
 _PLACES: Mapping[str, tuple[str, tuple[float, float, float]]] = {
@@ -163,12 +184,22 @@ _PLACES: Mapping[str, tuple[str, tuple[float, float, float]]] = {
             "wrist": "hand",
         }.items()
     },
+    # Where the points of spgnet.geometry.foot.FOOT are on the unscaled model, whose foot is a heel and toes.
+    **{
+        f"{side}_{point}": (f"{body}_{side[0]}", (x, y, z if side == "right" else -z))
+        for side in ("right", "left")
+        for point, body, (x, y, z) in (
+            ("heel", "calcn", (0.0038, -0.0181, -0.0079)),
+            ("big_toe", "toes", (0.0550, -0.0161, -0.0290)),
+            ("small_toe", "toes", (0.0120, -0.0161, 0.0330)),
+        )
+    },
 }
 """Body of Pose2Sim's OpenSim model (Model_Pose2Sim_simple.osim) and place on it, in metres, by joint."""
 
 
 def marker_set_text(names: MarkerNames = "spgnet") -> str:
-    """An OpenSim marker set that puts these markers on the joint centres of Pose2Sim's model.
+    """An OpenSim marker set that puts these markers on the joint centres and feet of Pose2Sim's model.
 
     The Scale tool takes it as its marker set, and the Inverse Kinematics tool then follows TRC files with
     these names.

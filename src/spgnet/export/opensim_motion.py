@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from spgnet.export.sampling import constant_rate, format_rows, frame_rate, z_up_to_y_up
 from spgnet.geometry.joint_angles import BENT, cardan_zxy, joint_angles, segment_axes, unwrap_degrees
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import HUMAN36M, skeleton_of
 from spgnet.lifting.motion import Motion
 
 _LIMBS = {
@@ -32,7 +32,10 @@ COORDINATES: tuple[str, ...] = (
     *_LUMBAR,
     *(f"{name}_{side}" for side in "rl" for name in _ARM),
 )
-"""Coordinates of a motion file, in the model's order. Those of feet, forearms and hands are not known."""
+"""Coordinates of a motion file, in the model's order. Those of forearms, hands, subtalar joints and toes are
+not known."""
+FOOT_COORDINATES = {f"ankle_angle_{side[0]}": f"{side}_ankle_flexion" for side in ("right", "left")}
+"""Coordinates of motion with feet after those, and the angles here."""
 _ORIGIN = (0.056276, 0.07849, 0.0)
 """The model's pelvis, from the middle of its hip joints, in its own axes and in metres."""
 _UNITS = (
@@ -56,14 +59,16 @@ def opensim_motion_text(motion: Motion, kind: Literal["mot", "sto"] = "mot") -> 
         header = f"Coordinates\nversion=1\n{rows}{columns}inDegrees=yes\n\n{_UNITS}\nendheader\n"
     else:
         header = f"Coordinates\ninDegrees=yes\n{columns}{rows}DataType=double\nversion=3\nendheader\n"
-    names = "\t".join(("time", *COORDINATES)) + "\n"
+    named = (*COORDINATES, *(FOOT_COORDINATES if motion.has_feet else ()))
+    names = "\t".join(("time", *named)) + "\n"
     return header + names + format_rows(table, ["%.8f"] * table.shape[1], "\t")
 
 
 def opensim_coordinates(
-    joints: Float[np.ndarray, "frames 17 3"],
+    joints: Float[np.ndarray, "frames joints 3"],
 ) -> Float[np.ndarray, "frames coordinates"]:
-    """``COORDINATES`` of a series of poses, in degrees, and in metres where they are positions.
+    """``COORDINATES``, and with feet ``FOOT_COORDINATES``, in degrees, and in metres where they are
+    positions.
 
     A model has all its coordinates in every frame. So the rotation of a limb that cannot be seen, since its
     knee or elbow is nearly straight, is interpolated between the frames in which it can; it is 0 if it never
@@ -92,7 +97,11 @@ def opensim_coordinates(
             straight = angles[f"{side}_{hinge}_flexion"] < BENT
             angles[f"{side}_{ball}_rotation"][straight] = np.nan
         columns |= {f"{name}_{letter}": angles[f"{side}_{angle}"] for name, angle in _LIMBS.items()}
-    return np.stack([_without_gaps(columns[name]) for name in COORDINATES], axis=1)
+    named = COORDINATES
+    if len(skeleton_of(joints.shape[1])) > len(HUMAN36M):
+        columns |= {name: angles[angle] for name, angle in FOOT_COORDINATES.items()}
+        named += tuple(FOOT_COORDINATES)
+    return np.stack([_without_gaps(columns[name]) for name in named], axis=1)
 
 
 def _without_gaps(values: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:

@@ -26,8 +26,9 @@ from spgnet.export.armature import (
     world_rotations,
 )
 from spgnet.export.rigs import Rig
+from spgnet.geometry.foot import SIDES, foot_axes
 from spgnet.geometry.kinematics import compose_rotations, sum_bones
-from spgnet.geometry.skeleton import ANKLE_HEIGHT, BODY, HUMAN36M
+from spgnet.geometry.skeleton import ANKLE_HEIGHT, BODY, FOOT_POINTS, HUMAN36M, skeleton_of
 
 Axes = Literal["bone", "world"]
 
@@ -72,7 +73,7 @@ class PosedRig:
         return sum_bones(torch.stack(bones), parents)
 
 
-def pose_rig(rig: Rig, joints: Float[Tensor, "frames 17 3"], axes: Axes = "bone") -> PosedRig:
+def pose_rig(rig: Rig, joints: Float[Tensor, "frames joints 3"], axes: Axes = "bone") -> PosedRig:
     """Pose a rig over a motion.
 
     Bones get one length each: the clip's median, alike on the left and right. Every segment keeps its
@@ -81,12 +82,15 @@ def pose_rig(rig: Rig, joints: Float[Tensor, "frames 17 3"], axes: Axes = "bone"
 
     Args:
         rig: the rig.
-        joints: the 17 joints over time in metres, with y up.
+        joints: the 17 joints over time in metres, with y up, or with feet 23, which turn the rig's feet;
+            without them feet keep at a right angle to the shanks.
         axes: ``bone``: each node's +y points along its bone, to its first child; ``world``: nodes have no
             rotation at rest, as BVH files want it.
     """
     joints = joints.double()
-    segments = _segment_rotations(rig, joints)
+    feet = _foot_rotations(joints)
+    joints = joints[:, : len(HUMAN36M)]
+    segments = _segment_rotations(rig, joints) | feet
     places = _places(rig, joints, segments)
     scale = float(_scale(symmetric_bone_lengths(joints)))
     tpose = torch.stack([_place(node.place, places) + scale * _vector(node.offset) for node in rig.nodes])
@@ -161,6 +165,24 @@ def _segment_rotations(
             minimal_rotation(up, _unit(_lumbar_bones(rig, joints, segments["hips"]))) @ (segments["hips"])
         )
     return segments
+
+
+_REST_FOOT = ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0))
+"""Axes of a foot in the T-pose, which stands on the floor: forward, up and to the right."""
+
+
+def _foot_rotations(joints: Float[Tensor, "frames joints 3"]) -> dict[str, Float[Tensor, "frames 3 3"]]:
+    """Rotations of the feet from the T-pose; none if the joints have no feet."""
+    skeleton = skeleton_of(joints.shape[1])
+    if len(skeleton) == len(HUMAN36M):
+        return {}
+    points = dict(zip(skeleton.names, joints.unbind(1), strict=True))
+    rest = joints.new_tensor(_REST_FOOT)
+    return {
+        f"{side}_ankle": foot_axes(*(points[f"{side}_{point}"] for point in ("ankle", *FOOT_POINTS))).mT
+        @ rest
+        for side in SIDES
+    }
 
 
 def _hip_rotations(

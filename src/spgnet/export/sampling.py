@@ -33,7 +33,7 @@ def frame_rate(motions: Sequence[Motion]) -> float:
     return 1 / float(steps[steps < 1.5 * np.median(steps)].mean())
 
 
-def constant_rate(motions: Sequence[Motion], fps: float) -> Float[np.ndarray, "people frames 17 3"]:
+def constant_rate(motions: Sequence[Motion], fps: float) -> Float[np.ndarray, "people frames joints 3"]:
     """World positions (metres, z up) of people at a constant rate, from the first frame of any of them.
 
     Frames that are about evenly spaced are taken as they are; others are interpolated linearly in time.

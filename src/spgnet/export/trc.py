@@ -43,7 +43,9 @@ def _uncertainty_note(motions: Sequence[Motion], markers: MarkerNames) -> list[s
         for motion, labels in zip(motions, names, strict=True)
         if motion.uncertainty is not None
         for name, value in zip(
-            labels, np.median(motion.uncertainty, axis=0)[marker_joints(markers)], strict=True
+            labels,
+            np.median(motion.uncertainty, axis=0)[marker_joints(markers, motion.skeleton)],
+            strict=True,
         )
     ]
     return [f"Median standard deviation in metres: {', '.join(notes)}"] if notes else []

@@ -1,4 +1,4 @@
-"""Joint angles of the 17 joints of Human3.6M, as clinicians and OpenSim name them (docs/joint_angles.md).
+"""Joint angles of lifted motion, as clinicians and OpenSim name them (docs/joint_angles.md).
 
 Segments have the axes of the International Society of Biomechanics (ISB): x forward, y up, z to the right.
 
@@ -13,7 +13,12 @@ J. Biomech. 35 (2002), for the hip, and the sequence of ``hip_flexion_r``, ``arm
 OpenSim's model Rajagopal2016, with their signs and zeros. (Part II, J. Biomech. 38 (2005), has plane of
 elevation, elevation and rotation for the shoulder instead, of which two are undefined while the arm hangs.)
 Knee flexion is that of Grood and Suntay, J. Biomech. Eng. 105 (1983), whose other two angles of the knee
-cannot be seen in joint centres. Ankle angles need feet, which these joints do not have.
+cannot be seen in joint centres.
+
+Ankles and feet have angles if heels and toes are among the joints. With x_foot along the foot, parallel to
+its sole, ankle flexion is the angle of x_foot from the plane square to the shank: it needs no axis of the
+ankle. Inversion cannot be seen: a foot is 6 cm broad there, of which a detector's error of 1 cm makes 10
+degrees.
 
 Pelvis and trunk turn about the vertical, then about the x axis, then about the z axis (Baker, Gait
 & Posture 13 (2001)): so list and lean do not depend on the direction in which the person faces.
@@ -26,7 +31,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.foot import foot_axes
+from spgnet.geometry.skeleton import FOOT_POINTS, HUMAN36M, skeleton_of
 
 ANGLE_NAMES: tuple[str, ...] = (
     "pelvis_list",
@@ -50,7 +56,12 @@ ANGLE_NAMES: tuple[str, ...] = (
         for side in ("left", "right")
     ),
 )
-"""Names of the angles, in their order."""
+"""Names of the angles of the 17 joints of Human3.6M, in their order."""
+
+FOOT_ANGLE_NAMES: tuple[str, ...] = tuple(
+    f"{side}_{angle}" for angle in ("ankle_flexion", "foot_progression") for side in ("left", "right")
+)
+"""Names of the angles that motion with feet has after those."""
 
 BENT = 30.0
 """Flexion of a knee or elbow, in degrees, from which on its thigh or upper arm's rotation is observable.
@@ -73,9 +84,9 @@ _Degrees = Float[Tensor, "*batch"]
 
 
 def joint_angles(
-    joints: Float[Tensor, "*batch 17 3"], *, observable_only: bool = True
+    joints: Float[Tensor, "*batch joints 3"], *, observable_only: bool = True
 ) -> dict[str, Float[Tensor, "*batch"]]:
-    """Angles in degrees, by the names of ``ANGLE_NAMES``.
+    """Angles in degrees, by the names of ``ANGLE_NAMES``, and with feet of ``FOOT_ANGLE_NAMES``.
 
     >>> from spgnet.synthetic.procedural import procedural_clips
     >>> angles = joint_angles(procedural_clips(1, seed=0, seconds=2.0)[0].joints)
@@ -99,6 +110,8 @@ def joint_angles(
     shoulder_adduction     upper arm to the other side; abduction is negative   -90 to 90
     shoulder_rotation      forearm turned inward                                -180 to 180
     elbow_flexion          0 is straight                                        0 to 180
+    ankle_flexion          toes up (dorsiflexion); 0 is square to the shank     -90 to 90
+    foot_progression       toes out from where the pelvis faces                 -180 to 180
     =====================  ===================================================  ===========
 
     The ends of the ranges lie where joints do not go, so that a series over time does not jump by full turns;
@@ -106,15 +119,17 @@ def joint_angles(
     hyperextended one reads as flexed.
 
     Args:
-        joints: joints in a world with z up; the unit does not matter.
+        joints: 17 joints of Human3.6M, or those of ``spgnet.geometry.skeleton.FEET23``, in a world with z up;
+            the unit does not matter.
         observable_only: whether angles that can hardly be seen are NaN: rotation of a limb while its knee or
-            elbow is bent by less than ``BENT``, and flexion and rotation of one that points to the side by
-            more than ``SIDEWAYS``.
+            elbow is bent by less than ``BENT``, flexion and rotation of one that points to the side by
+            more than ``SIDEWAYS``, and progression of a foot that points up or down by more than that.
 
     Returns:
         The angles, NaN where joints coincide or are not finite, so that there is no angle.
     """
-    points = dict(zip(HUMAN36M.names, joints.double().unbind(-2), strict=True))
+    skeleton = skeleton_of(joints.shape[-2])
+    points = dict(zip(skeleton.names, joints.double().unbind(-2), strict=True))
     pelvis, trunk = segment_axes(joints)
     angles: dict[str, Tensor] = {}
     angles["pelvis_list"], angles["pelvis_rotation"], _ = _upright_angles(pelvis)
@@ -142,17 +157,30 @@ def joint_angles(
             angles[f"{ball_name}_adduction"] = sign * adduction
             angles[f"{ball_name}_rotation"] = sign * rotation
             angles[f"{hinge_name}_flexion"] = bend
-    return {name: angles[name].to(joints.dtype) for name in ANGLE_NAMES}
+    ordered = ANGLE_NAMES
+    if len(skeleton) > len(HUMAN36M):
+        for side, outward in (("left", 1.0), ("right", -1.0)):
+            foot = foot_axes(*(points[f"{side}_{point}"] for point in ("ankle", *FOOT_POINTS)))[..., 0, :]
+            shank = _unit(points[f"{side}_knee"] - points[f"{side}_ankle"])
+            angles[f"{side}_ankle_flexion"] = _elevation(foot, shank)
+            turned = outward * _turn_from(pelvis[..., 0, :], foot)
+            if observable_only:
+                level = _elevation(foot, foot.new_tensor([0.0, 0.0, 1.0])).abs() <= SIDEWAYS
+                turned = _where(level, turned)
+            angles[f"{side}_foot_progression"] = turned
+        ordered += FOOT_ANGLE_NAMES
+    return {name: angles[name].to(joints.dtype) for name in ordered}
 
 
 def segment_axes(
-    joints: Float[Tensor, "*batch 17 3"],
+    joints: Float[Tensor, "*batch joints 3"],
 ) -> tuple[Float[Tensor, "*batch 3 3"], Float[Tensor, "*batch 3 3"]]:
     """Axes of the pelvis and of the trunk: rows x (forward), y (up) and z (right), in the joints' frame.
 
     NaN where the joints that span them coincide or lie on one line.
     """
-    points = dict(zip(HUMAN36M.names, joints.double().unbind(-2), strict=True))
+    body = joints[..., : len(HUMAN36M), :].double()
+    points = dict(zip(HUMAN36M.names, body.unbind(-2), strict=True))
     up = points["thorax"] - points["pelvis"]
     right = _unit(points["right_hip"] - points["left_hip"])
     forward = _unit(torch.linalg.cross(up, right))
@@ -198,6 +226,17 @@ def _direction_angles(axes: _Axes, limb: _Points) -> tuple[_Degrees, _Degrees]:
     flexion = _degrees(forward, -up)
     flexion = torch.where(flexion < _LOWEST_FLEXION, flexion + 360, flexion)
     return flexion, torch.rad2deg(torch.asin(-right.clamp(-1, 1)))
+
+
+def _elevation(direction: _Points, up: _Points) -> _Degrees:
+    """Angle of a unit vector from the plane square to another, towards that."""
+    return torch.rad2deg(torch.asin((direction * up).sum(dim=-1).clamp(-1, 1)))
+
+
+def _turn_from(start: _Points, end: _Points) -> _Degrees:
+    """Angle to the left, seen from above, from one direction to another."""
+    sine = start[..., 0] * end[..., 1] - start[..., 1] * end[..., 0]
+    return _degrees(sine, start[..., 0] * end[..., 0] + start[..., 1] * end[..., 1])
 
 
 def _axes_along_y(up: _Points, right: _Points) -> _Axes:

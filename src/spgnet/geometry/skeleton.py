@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
@@ -131,6 +132,40 @@ HUMAN36M = Skeleton(
     parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
 )
 """The 17 joints of Human3.6M as the field uses them: input and output of every model here."""
+
+FOOT_POINTS = ("heel", "big_toe", "small_toe")
+"""Points of a foot that detectors mark, in the order of :data:`FEET23`."""
+
+FEET23 = Skeleton(
+    names=(
+        *HUMAN36M.names,
+        *(f"{side}_{point}" for side in ("right", "left") for point in FOOT_POINTS),
+    ),
+    parents=(
+        *HUMAN36M.parents,
+        *(HUMAN36M.names.index(f"{side}_ankle") for side in ("right", "left") for _ in FOOT_POINTS),
+    ),
+)
+"""The 17 joints of Human3.6M and then three points of each foot, of which each hangs on the ankle: lifted
+motion of people whose feet the detector sees."""
+
+SkeletonName = Literal["feet23", "human36m17"]
+SKELETONS: dict[SkeletonName, Skeleton] = {"human36m17": HUMAN36M, "feet23": FEET23}
+"""Skeletons of lifted motion, by name."""
+
+
+def skeleton_of(joints: int) -> Skeleton:
+    """The skeleton of lifted motion with so many joints.
+
+    Raises:
+        InputError: there is none.
+    """
+    for skeleton in SKELETONS.values():
+        if len(skeleton) == joints:
+            return skeleton
+    counts = " or ".join(str(len(skeleton)) for skeleton in SKELETONS.values())
+    raise InputError(f"a motion of {joints} joints, expected {counts}")
+
 
 TRUNK = tuple(map(HUMAN36M.names.index, ("right_hip", "left_hip", "left_shoulder", "right_shoulder")))
 """The joints around the trunk: their mean locates a person whatever the pose of the limbs."""

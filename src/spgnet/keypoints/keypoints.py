@@ -265,6 +265,26 @@ Neck and head of Halpe-26 are not used: they are higher than thorax and head_top
 """
 
 
+_TOES = ("heel", "big_toe", "small_toe")
+FOOT_SOURCES: dict[KeypointSetName, tuple[str, ...]] = {
+    "halpe26": _TOES,
+    "body25": _TOES,
+    "body25b": _TOES,
+    "wholebody133": _TOES,
+    "mediapipe33": ("heel", "foot_index"),
+}
+"""For every set that sees feet, the keypoints of a foot, without their side. ``foot_index`` is between the
+big and the small toe (:data:`spgnet.geometry.foot.FOOT_INDEX`)."""
+
+
+def foot_keypoints(keypoint_set: KeypointSetName) -> tuple[int, ...]:
+    """Indices of the keypoints of the right foot, in the order of :data:`FOOT_SOURCES`, and then of the left
+    foot; empty if the set sees no feet."""
+    names = KEYPOINT_NAMES[keypoint_set]
+    points = FOOT_SOURCES.get(keypoint_set, ())
+    return tuple(names.index(f"{side}_{point}") for side in ("right", "left") for point in points)
+
+
 def midpoint_joints(keypoint_set: KeypointSetName) -> dict[int, list[int]]:
     """The joints that are means of several keypoints, and the joints that these keypoints are themselves."""
     sources = SOURCES[keypoint_set]

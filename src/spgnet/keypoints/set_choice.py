@@ -16,15 +16,15 @@ SET_BY_COUNT: dict[int, KeypointSetName] = {
     25: "body25",
     26: "halpe26",
     33: "mediapipe33",
-    133: "coco17",
+    133: "wholebody133",
     135: "body25b",
     136: "halpe26",
     543: "mediapipe33",
     553: "mediapipe33",
 }
-"""The keypoint set by the number of keypoints, for a file that does not name its set. Of sets with face and
-hands only the body is read, with which they begin: COCO's 17 of COCO-WholeBody's 133, BODY_25B's 25 of
-OpenPose's 135, Halpe's 26 of 136, MediaPipe's 33 of the 543 or 553 of Holistic and FreeMoCap."""
+"""The keypoint set by the number of keypoints, for a file that does not name its set. Of other sets with face
+and hands only the body is read, with which they begin: BODY_25B's 25 of OpenPose's 135, Halpe's 26 of 136,
+MediaPipe's 33 of the 543 or 553 of Holistic and FreeMoCap."""
 
 PLAUSIBLE, MUCH_BETTER = 0.2, 0.5
 """Another set than the usual one is chosen if its bones are off by less than this (:func:`disproportion`),
@@ -57,7 +57,8 @@ _WIDTHS = {
 
 def fits(keypoint_set: KeypointSetName, count: int) -> bool:
     """Whether people with this many keypoints can be of that set, or of a larger one that begins with it."""
-    return count == KEYPOINT_COUNTS[keypoint_set] or SET_BY_COUNT.get(count) == keypoint_set
+    begins = keypoint_set == "coco17" and SET_BY_COUNT.get(count) == "wholebody133"
+    return count == KEYPOINT_COUNTS[keypoint_set] or SET_BY_COUNT.get(count) == keypoint_set or begins
 
 
 def set_of_people(points: Float[np.ndarray, "poses keypoints 3"]) -> tuple[KeypointSetName, str]:

@@ -61,6 +61,7 @@ def assess_quality(motion: Motion, known: Sequence[Fault] = ()) -> Quality:
         motion: as lifted and post-processed.
         known: faults that its 2D keypoints already showed (:func:`find_input_faults`).
     """
+    motion = motion.without_feet()
     seen = np.asarray(motion.confidence > 0)
     sizes = _sizes(motion.pixels, seen)
     errors = _reprojection_errors(motion, seen, sizes)

@@ -29,7 +29,7 @@ def median_bone_lengths(motion: Motion) -> Float[np.ndarray, " 16"]:
 
     A bone and its counterpart on the other side get the same length, the median over both.
     """
-    joints, joint_weights = _tensors(motion)
+    joints, joint_weights = _tensors(motion.without_feet())
     parents, children = zip(*HUMAN36M.bones, strict=True)
     lengths = HUMAN36M.bone_lengths(joints)
     weights = joint_weights[:, parents] * joint_weights[:, children]
@@ -59,8 +59,9 @@ def fit_constant_bones(motion: Motion) -> Motion:
     throughout. The root's re-projection does not change.
 
     Returns:
-        The motion with the fitted joints, otherwise unchanged.
+        The motion with the fitted joints, without feet, otherwise unchanged.
     """
+    motion = motion.without_feet()
     target, joint_weights = _tensors(motion)
     lengths = torch.from_numpy(median_bone_lengths(motion))
     joints = _fit(target, joint_weights, lengths)

@@ -172,6 +172,7 @@ def _with_extrinsics(
 
 def observe(motion: Motion) -> ObservedMotion:
     """The motion, with the joints that are visible, or rarely visible, marked as usable."""
+    motion = motion.without_feet()
     joints, visible = motion.joints.astype(np.float64), np.asarray(motion.confidence > 0)
     present = np.asarray(visible.any(axis=1)) if visible.any() else np.ones(len(visible), dtype=bool)
     rare = visible[present].mean(axis=0) < _RARELY_VISIBLE
@@ -287,6 +288,7 @@ def concatenate_people(motions: Sequence[Motion]) -> Motion:
 
     The result has only the arrays from which the floor is estimated.
     """
+    motions = [motion.without_feet() for motion in motions]
     first = motions[0]
     if len(motions) == 1:
         return first
@@ -299,4 +301,5 @@ def concatenate_people(motions: Sequence[Motion]) -> Motion:
         timestamps=np.concatenate([m.timestamps + place * length for place, m in enumerate(motions)]),
         uncertainty=None,
         rejected=None,
+        foot_contact=None,
     )

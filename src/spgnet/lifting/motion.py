@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,8 +18,9 @@ from spgnet.errors import InputError, prefix_errors
 from spgnet.files import read_npz, write_npz
 from spgnet.geometry.camera import EXTRINSICS, Camera, opencv_camera
 from spgnet.geometry.distortion import is_fisheye
+from spgnet.geometry.gait import GaitEvent, gait_events
 from spgnet.geometry.joint_angles import joint_angles, unwrap_degrees
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import HUMAN36M, SKELETONS, Skeleton, skeleton_of
 from spgnet.keypoints.keypoints import mean_fps, timestamps_error
 from spgnet.keypoints.values import LARGEST_IMAGE
 from spgnet.lifting.quality import Quality, parse_quality, quality_entries
@@ -39,26 +40,25 @@ _LARGEST_VALUE = 1e15
 """The largest magnitude of a number in a file; times count seconds since some day at most."""
 
 
-_FRAME_SHAPES = {
-    "joints": (17, 3),
-    "confidence": (17,),
-    "pixels": (17, 2),
-    "timestamps": (),
-    "uncertainty": (17,),
-    "rejected": (17,),
-}
-"""Shapes of the arrays of a :class:`Motion` after its frames."""
+_JOINT_ARRAYS = {"joints": (3,), "confidence": (), "pixels": (2,), "uncertainty": (), "rejected": ()}
+"""Shapes of the arrays of a :class:`Motion` after its frames and joints."""
+_FRAME_ARRAYS = {"timestamps": (), "foot_contact": (2,)}
+"""Shapes of others after its frames."""
+_COUNTS = {len(skeleton) for skeleton in SKELETONS.values()}
 
 
 def _shape_errors(arrays: Mapping[str, np.ndarray | None]) -> list[str]:
     """What is wrong with the shapes of the arrays of a motion; those that are None may be."""
     joints = arrays["joints"]
     frames = len(joints) if joints is not None and joints.ndim else 0
+    count = joints.shape[1] if joints is not None and joints.ndim > 1 and joints.shape[1] in _COUNTS else 17
     errors = [] if frames else ["a motion needs a frame or more"]
-    for name, shape in _FRAME_SHAPES.items():
+    expected = {name: (frames, count, *shape) for name, shape in _JOINT_ARRAYS.items()}
+    expected |= {name: (frames, *shape) for name, shape in _FRAME_ARRAYS.items()}
+    for name, shape in expected.items():
         value = arrays.get(name)
-        if value is not None and value.shape != (frames, *shape):
-            errors.append(f"{name} has shape {value.shape}, expected {(frames, *shape)}")
+        if value is not None and value.shape != shape:
+            errors.append(f"{name} has shape {value.shape}, expected {shape}")
     return errors
 
 
@@ -72,7 +72,9 @@ class Motion:
     (100, 60)
 
     Args:
-        joints: the 17 joints of Human3.6M in the camera frame (x right, y down, z forward), in metres.
+        joints: the 17 joints of Human3.6M, or the 23 of ``spgnet.geometry.skeleton.FEET23``, which are the
+            same and then three points of each foot, in the camera frame (x right, y down, z forward), in
+            metres.
         confidence: confidence of the 2D detection, in [0, 1]; 0 where a joint is not visible, so that its
             position is the network's guess.
         pixels: the 2D input: joints in the image in pixels, gaps filled.
@@ -90,28 +92,30 @@ class Motion:
         rejected: joints that were detected but cannot be right; their confidence is 0. None if not checked.
         quality: measured figures and what is wrong with the motion; None if not assessed.
         remarks: what was assumed about the input, and what of it was not understood, a sentence each.
+        foot_contact: whether the right and the left foot are on the floor; None if not known.
 
     Raises:
         InputError: shapes do not fit each other, there is no frame, time does not increase, or the camera is
             not a single one in one of OpenCV's conventions.
     """
 
-    joints: Float[np.ndarray, "frames 17 3"]
-    confidence: Float[np.ndarray, "frames 17"]
-    pixels: Float[np.ndarray, "frames 17 2"]
+    joints: Float[np.ndarray, "frames joints 3"]
+    confidence: Float[np.ndarray, "frames joints"]
+    pixels: Float[np.ndarray, "frames joints 2"]
     timestamps: Float[np.ndarray, " frames"]
     camera: Camera
     camera_source: str
     track: int = 1
     weights: str = ""
     intrinsics_source: IntrinsicsSource = IntrinsicsSource.GIVEN
-    uncertainty: Float[np.ndarray, "frames 17"] | None = None
-    rejected: Bool[np.ndarray, "frames 17"] | None = None
+    uncertainty: Float[np.ndarray, "frames joints"] | None = None
+    rejected: Bool[np.ndarray, "frames joints"] | None = None
     quality: Quality | None = None
     remarks: tuple[str, ...] = ()
+    foot_contact: Bool[np.ndarray, "frames 2"] | None = None
 
     def __post_init__(self) -> None:
-        errors = _shape_errors({name: getattr(self, name) for name in _FRAME_SHAPES})
+        errors = _shape_errors({name: getattr(self, name) for name in (*_JOINT_ARRAYS, *_FRAME_ARRAYS)})
         if self.timestamps.ndim == 1 and (error := timestamps_error(self.timestamps)):
             errors.append(error)
         if self.camera.focal.ndim != 1 or self.camera.convention == "human36m":
@@ -134,7 +138,37 @@ class Motion:
         return mean_fps(self.timestamps)
 
     @property
-    def world(self) -> Float[np.ndarray, "frames 17 3"]:
+    def skeleton(self) -> Skeleton:
+        """Names and parents of the joints."""
+        return skeleton_of(self.joints.shape[1])
+
+    @property
+    def has_feet(self) -> bool:
+        """Whether there are heels and toes among the joints."""
+        return len(self.skeleton) > len(HUMAN36M)
+
+    def without_feet(self) -> Motion:
+        """The motion of the 17 joints of Human3.6M alone.
+
+        >>> load_motion("motion.npz").without_feet().joints.shape
+        (100, 17, 3)
+        """
+        if not self.has_feet:
+            return self
+        arrays = {name: getattr(self, name) for name in _JOINT_ARRAYS}
+        body = {name: None if array is None else array[:, : len(HUMAN36M)] for name, array in arrays.items()}
+        return replace(self, **body, foot_contact=None)
+
+    def gait_events(self) -> list[GaitEvent]:
+        """When feet come to the floor and leave it, in order of time; none if the motion has no feet.
+
+        >>> [(event.side, event.kind) for event in load_motion("motion.npz").gait_events()][:2]
+        [('left', 'foot off'), ('left', 'foot contact')]
+        """
+        return [] if self.foot_contact is None else gait_events(self.foot_contact, self.timestamps)
+
+    @property
+    def world(self) -> Float[np.ndarray, "frames joints 3"]:
         """The joints in the world frame (z up), in metres."""
         camera = self.camera.to(torch.float64)
         world = camera.camera_to_world(torch.from_numpy(self.joints.astype(np.float64)))
@@ -229,7 +263,7 @@ def save_motion(path: Path | str, motion: Motion) -> None:
     """
     path = Path(path)
     camera = motion.camera.to(torch.float64)
-    optional = {"uncertainty": motion.uncertainty, "rejected": motion.rejected}
+    optional = {name: getattr(motion, name) for name in ("uncertainty", "rejected", "foot_contact")}
     write_npz(
         path,
         **{name: value for name, value in optional.items() if value is not None},
@@ -241,7 +275,7 @@ def save_motion(path: Path | str, motion: Motion) -> None:
         pixels=motion.pixels.astype(np.float32),
         timestamps=motion.timestamps.astype(np.float64),
         fps=motion.fps,
-        joint_names=np.array(HUMAN36M.names),
+        joint_names=np.array(motion.skeleton.names),
         camera_matrix=camera.intrinsics_matrix().numpy(),
         distortion=camera.distortion_coefficients().numpy(),
         distortion_model=camera.distortion_model,
@@ -305,6 +339,7 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         "timestamps",
         "uncertainty",
         "rejected",
+        "foot_contact",
         "distortion",
         *_SHAPES,
     )
@@ -346,7 +381,15 @@ def _motion(values: dict[str, np.ndarray]) -> Motion:
         rejected=values["rejected"].astype(bool) if "rejected" in values else None,
         quality=parse_quality(values),
         remarks=tuple(remarks.tolist()),
+        foot_contact=values["foot_contact"].astype(bool) if "foot_contact" in values else None,
     )
+
+
+def common_skeleton(motions: Sequence[Motion]) -> list[Motion]:
+    """The motions with the joints that all of them have: those of 17 joints if one has no feet."""
+    if all(motion.has_feet for motion in motions):
+        return list(motions)
+    return [motion.without_feet() for motion in motions]
 
 
 def _is_sound(array: np.ndarray) -> bool:

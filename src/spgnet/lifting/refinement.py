@@ -73,14 +73,14 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
     """Refine motions so that they project onto their detections, keep their bones, and stand on one floor.
 
     Args:
-        motions: as lifted by the network, of the people of one clip, with one camera.
+        motions: as lifted by the network, of the people of one clip, with one camera. Feet are left out.
         sizes: standard deviations of the terms.
 
     Returns:
         The motions with refined joints and their uncertainty. If the camera's extrinsics were arbitrary and
         somebody stands, they are those of the estimated floor.
     """
-    sizes = sizes or Deviations()
+    sizes, motions = sizes or Deviations(), [motion.without_feet() for motion in motions]
     nodes = [node_times(motion.timestamps) for motion in motions]
     people = [observations(motion, times, sizes) for motion, times in zip(motions, nodes, strict=True)]
     state = State(tuple(person.network for person in people), np.zeros(len(people)), _NO_FLOOR)
@@ -160,14 +160,16 @@ def _grounded(person: Observations, body: Body, floor: Floor) -> np.ndarray:
     return weights
 
 
-def node_times(timestamps: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " nodes"]:
-    """Times of the nodes: :data:`NODE_SECONDS` apart, or as far as the frames if these are farther apart.
+def node_times(
+    timestamps: Float[np.ndarray, " frames"], seconds: float = NODE_SECONDS
+) -> Float[np.ndarray, " nodes"]:
+    """Times of the nodes: so many seconds apart, or as far as the frames if these are farther apart.
 
     A pause in the timestamps has nodes, too, but no clip has more than ten times as many as frames.
     """
     if len(timestamps) == 1:
         return timestamps.astype(np.float64)
-    step = max(NODE_SECONDS, float(np.median(np.diff(timestamps))))
+    step = max(seconds, float(np.median(np.diff(timestamps))))
     count = round(float(timestamps[-1] - timestamps[0]) / step) + 1
     return np.linspace(timestamps[0], timestamps[-1], min(max(2, count), 10 * len(timestamps)))
 

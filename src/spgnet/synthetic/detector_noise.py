@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -160,6 +160,43 @@ def simulate_detections(
     detected = detected + torch.view_as_real(scaled)
     missing, _ = draw_bursts(shape, noise.dropout_fraction, noise.dropout_seconds * fps, generator)
     return fill_missing(detected, missing) if noise.dropout_fraction else detected
+
+
+FOOT_JITTER, FOOT_DRIFT, FOOT_OFFSET = 1.3, 1.4, 0.012
+"""Jitter and drift of a detector's heels and toes by those of its ankles (docs/noise.md); and the standard
+deviation of where in a foot it puts them, in metres, which is assumed."""
+
+
+def simulate_foot_detections(
+    points: Float[Tensor, "frames 6 2"],
+    size: Float[Tensor, " frames"],
+    noise: DetectorNoise,
+    *,
+    fps: float,
+    generator: torch.Generator,
+    scale: float = 1.0,
+) -> Float[Tensor, "frames 6 2"]:
+    """Simulate a detector's heels and toes from their exact image points.
+
+    Args:
+        points: pixels of the right foot's three points and the left foot's.
+        size: how large the person is in the image (:func:`person_size`), in pixels.
+        noise: the distribution of errors of the 17 joints; feet have those of the ankles, larger.
+        fps: frames per second.
+        generator: source of all randomness.
+        scale: factor of the size of errors.
+    """
+    ankle = HUMAN36M.names.index("right_ankle")
+    feet = replace(
+        noise,
+        jitter=(FOOT_JITTER * noise.jitter[ankle],) * len(HUMAN36M),
+        drift=(FOOT_DRIFT * noise.drift[ankle],) * len(HUMAN36M),
+    )
+    exchanged, _ = draw_bursts((len(points), 1), noise.swap_fraction, noise.swap_seconds * fps, generator)
+    points = torch.where(exchanged[..., None], points.roll(3, dims=1), points)
+    shape = (len(points), len(HUMAN36M))
+    error = _jitter_drift_and_bias(shape, feet, fps, generator) + _outliers(shape, feet, fps, generator)
+    return points + scale * size[:, None, None] * error[:, : points.shape[1]]
 
 
 def _jitter_drift_and_bias(

@@ -15,7 +15,7 @@ _CERTAIN, _UNCERTAIN = 0.05, 0.25
 """Uncertainties in metres up to and from which a joint is drawn in full and faintest."""
 
 
-def joint_opacity(motion: Motion) -> Float[np.ndarray, "frames 17"]:
+def joint_opacity(motion: Motion) -> Float[np.ndarray, "frames joints"]:
     """Opacity of each joint, from ``FAINTEST`` to 1; a bone has that of its fainter end.
 
     It is the lower one of two: that of the detection rises with the confidence; that of the position falls
@@ -31,5 +31,7 @@ def joint_opacity(motion: Motion) -> Float[np.ndarray, "frames 17"]:
     return FAINTEST + (1 - FAINTEST) * clear
 
 
-def _ramp(values: Float[np.ndarray, "frames 17"], low: float, high: float) -> Float[np.ndarray, "frames 17"]:
+def _ramp(
+    values: Float[np.ndarray, "frames joints"], low: float, high: float
+) -> Float[np.ndarray, "frames joints"]:
     return ((values.astype(np.float64) - low) / (high - low)).clip(0, 1)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from spgnet.errors import InputError
-from spgnet.lifting.motion import Motion
+from spgnet.lifting.motion import Motion, common_skeleton
 from spgnet.video import VideoWriter
 from spgnet.video.ahead import frames_ahead, make_ahead
 from spgnet.view.drawing import Picture, draw_circle, draw_text, resize
@@ -107,6 +107,7 @@ class Overlay:
     def __init__(self, motions: Sequence[Motion], style: OverlayStyle | None = None) -> None:
         common_timeline(motions)  # refuses what cannot be drawn
         _check_together(motions)
+        motions = common_skeleton(motions)
         self.motions, self.times = tuple(motions), motions[0].timestamps
         width, height = (int(side) for side in motions[0].camera.image_size.tolist())
         self.image_size = (width, height)
@@ -271,7 +272,7 @@ def _check_together(motions: Sequence[Motion]) -> None:
             raise InputError(f"tracks {first.track} and {motion.track} have images of different sizes")
 
 
-def _present(confidence: Float[np.ndarray, "frames 17"]) -> Bool[np.ndarray, " frames"]:
+def _present(confidence: Float[np.ndarray, "frames joints"]) -> Bool[np.ndarray, " frames"]:
     """Frames from the first to the last one in which a joint of the person was detected."""
     present = np.zeros(len(confidence), bool)
     detected = np.flatnonzero((confidence > 0).any(axis=-1))

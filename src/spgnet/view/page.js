@@ -104,10 +104,10 @@ class App {
   // A sphere around everybody, at all times.
   bounds() {
     const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
-    for (const { joints } of this.motion.people) {
-      const step = 51 * Math.max(1, Math.floor(joints.length / 51 / 500));
+    for (const { joints, count } of this.motion.people) {
+      const row = 3 * count, step = row * Math.max(1, Math.floor(joints.length / row / 500));
       for (let frame = 0; frame < joints.length; frame += step) {
-        for (let i = 0; i < 51; i++) {
+        for (let i = 0; i < row; i++) {
           low[i % 3] = Math.min(low[i % 3], joints[frame + i]);
           high[i % 3] = Math.max(high[i % 3], joints[frame + i]);
         }
@@ -207,7 +207,14 @@ class App {
   resize() {
     this.scene.resize();
     drawPresence(byId("presence"), this.motion, this.scene.theme);
+    this.showContacts();
     this.dirty = true;
+  }
+
+  showContacts() {
+    const canvas = byId("contacts");
+    canvas.hidden = !this.selected.contacts;
+    if (!canvas.hidden) drawContacts(canvas, this.motion, this.selected, this.scene.theme);
   }
 
   // -- people and input --------------------------------------------------------------------------------
@@ -235,6 +242,7 @@ class App {
 
   select(person) {
     this.selected = person;
+    this.showContacts();
     this.anchor = this.smoothedPelvis(person) ?? this.anchor;
     if (this.show.follow && this.anchor) this.orbit.target = this.anchor;
     document.querySelectorAll("#people button").forEach((button, i) => button.setAttribute("aria-pressed", this.motion.people[i] === person));

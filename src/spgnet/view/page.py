@@ -23,9 +23,7 @@ from spgnet.errors import InputError
 from spgnet.extras import import_extra
 from spgnet.files import write_text
 from spgnet.geometry.camera import have_same_shape
-from spgnet.geometry.joint_angles import ANGLE_NAMES
-from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.lifting.motion import Motion
+from spgnet.lifting.motion import Motion, common_skeleton
 from spgnet.video import FrameSource
 from spgnet.view.palette import DARK, LIGHT, Palette
 from spgnet.view.timeline import common_timeline, floor_height, person_numbers
@@ -139,6 +137,8 @@ def page_html(
 def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
     """All that the page knows, apart from images."""
     timeline = common_timeline(motions)
+    motions = common_skeleton(motions)
+    skeleton = motions[0].skeleton
     cameras = [_camera(motion) for motion in motions]
     distinct = [camera for i, camera in enumerate(cameras) if camera not in cameras[:i]]
     return {
@@ -146,9 +146,9 @@ def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
         "times": _pack(np.rint(timeline.times * 1e4)),
         "fps": round(timeline.fps, 3),
         "floor": floor_height(motions),
-        "names": HUMAN36M.names,
-        "parents": HUMAN36M.parents,
-        "angles": _angle_charts(),
+        "names": skeleton.names,
+        "parents": skeleton.parents,
+        "angles": _angle_charts(list(motions[0].joint_angles())),
         "cameras": distinct,
         "people": [
             _person(motion, frames) | {"track": number, "camera": distinct.index(camera)}
@@ -161,10 +161,10 @@ def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
     }
 
 
-def _angle_charts() -> list[dict[str, Any]]:
+def _angle_charts(names: Sequence[str]) -> list[dict[str, Any]]:
     """The angles of which a chart can be shown, both sides of a pair in one. Knee flexion comes first."""
     charts: dict[str, dict[str, int]] = {}
-    for column, name in enumerate(ANGLE_NAMES):
+    for column, name in enumerate(names):
         side, _, angle = name.partition("_")
         if side not in ("left", "right"):
             side, angle = "middle", name
@@ -196,6 +196,7 @@ def _person(motion: Motion, frames: Int[np.ndarray, " moments"]) -> dict[str, An
         "confidence": _pack(np.rint(motion.confidence.clip(0, 1) * 100)),
         "pixels": _pack(np.rint(motion.pixels.clip(-1e5, 1e5).reshape(len(motion), -1) * 10)),
         "angles": _pack(np.rint(np.nan_to_num(10 * angles, nan=_NO_ANGLE))),
+        "contacts": None if motion.foot_contact is None else _pack(motion.foot_contact),
         "uncertainty": None if motion.uncertainty is None else _pack(np.rint(motion.uncertainty * 1e3)),
     }
 

@@ -18,7 +18,7 @@ async function unpack(text, columns, unit, Kind = Float32Array) {
 async function loadMotion() {
   const data = JSON.parse(document.getElementById("motion-data").textContent);
   const times = await unpack(data.times, 1, 1e-4, Float64Array);
-  const people = [];
+  const people = [], count = data.names.length;
   for (const [index, person] of data.people.entries()) {
     people.push({
       index,
@@ -26,11 +26,13 @@ async function loadMotion() {
       weights: person.weights,
       camera: data.cameras[person.camera],
       frameAt: await unpack(person.at, 1, 1, Int32Array),
-      joints: await unpack(person.joints, 51, 1e-3),
-      confidence: await unpack(person.confidence, 17, 0.01),
-      pixels: await unpack(person.pixels, 34, 0.1),
+      count,
+      joints: await unpack(person.joints, 3 * count, 1e-3),
+      confidence: await unpack(person.confidence, count, 0.01),
+      pixels: await unpack(person.pixels, 2 * count, 0.1),
+      contacts: person.contacts && await unpack(person.contacts, 2, 1, Uint8Array),
       angles: await unpack(person.angles, data.angles.reduce((n, { columns }) => n + Object.keys(columns).length, 0), 1, Int32Array),
-      uncertainty: person.uncertainty && await unpack(person.uncertainty, 17, 1e-3),
+      uncertainty: person.uncertainty && await unpack(person.uncertainty, count, 1e-3),
       visible: true,
     });
   }
@@ -82,14 +84,14 @@ function lastAtOrBefore(values, limit) {
 
 // One person's joint at one of their frames, in the world.
 const jointAt = (person, frame, joint) => {
-  const i = frame * 51 + joint * 3;
+  const i = 3 * (frame * person.count + joint);
   return [person.joints[i], person.joints[i + 1], person.joints[i + 2]];
 };
 
 // A joint's opacity: faint where it was not seen or where its position is uncertain. opacity.py has the same
 // function and says why.
 function jointOpacity(person, frame, joint) {
-  const ramp = (value, low, high) => Math.min(1, Math.max(0, (value - low) / (high - low))), i = frame * 17 + joint;
+  const ramp = (value, low, high) => Math.min(1, Math.max(0, (value - low) / (high - low))), i = frame * person.count + joint;
   const unsure = person.uncertainty && joint > 0 ? ramp(person.uncertainty[i], 0.05, 0.25) : 0;
   return 0.24 + 0.76 * Math.min(ramp(person.confidence[i], 0.1, 0.5), 1 - unsure * unsure * (3 - 2 * unsure));
 }
@@ -99,7 +101,7 @@ const NO_ANGLE = -32768;
 
 // A joint angle in degrees, null where it cannot be seen.
 function angleAt(person, frame, column) {
-  const tenths = person.angles[frame * person.angles.length / (person.joints.length / 51) + column];
+  const tenths = person.angles[frame * person.angles.length / (person.joints.length / (3 * person.count)) + column];
   return tenths === NO_ANGLE ? null : tenths / 10;
 }
 
@@ -109,7 +111,7 @@ const fromCamera = (person, moment) => subtract(jointAt(person, person.frameAt[m
 const pelvisDistance = (motion, person, moment) => norm(fromCamera(person, moment));
 
 // One standard deviation of the pelvis's distance from the camera in metres, null where there is none.
-const distanceError = (motion, person, moment) => person.uncertainty && person.uncertainty[person.frameAt[moment] * 17];
+const distanceError = (motion, person, moment) => person.uncertainty && person.uncertainty[person.frameAt[moment] * person.count];
 
 // How far an error of that distance moves the pelvis up or down. It moves along its viewing ray. A floor that
 // was found under the feet of the same motion moves with it: then heights above it change as distances do.

@@ -33,9 +33,9 @@ class ImageInset {
   drawPerson(person, frame, scale, theme, bySide, onPicture) {
     const c = this.context, { parents, sides, names } = this.motion, view = cameraView(person.camera);
     const own = theme.person(person, this.motion.people.length);
-    const detected = names.map((_, j) => [person.pixels[frame * 34 + 2 * j], person.pixels[frame * 34 + 2 * j + 1]]);
+    const detected = names.map((_, j) => [person.pixels[2 * (frame * person.count + j)], person.pixels[2 * (frame * person.count + j) + 1]]);
     const projected = names.map((_, j) => view.project(jointAt(person, frame, j)));
-    const confidence = (j) => person.confidence[frame * 17 + j];
+    const confidence = (j) => person.confidence[frame * person.count + j];
     const color = (j) => {
       const plain = theme.joint(sides[j], own, bySide);
       return onPicture ? theme.mix(plain, "#ffffff", 0.25) : plain;
@@ -209,11 +209,31 @@ function drawPresence(canvas, motion, theme) {
       const frame = person.frameAt[Math.floor((k + 0.5) * count / columns)];
       if (frame < 0) continue;
       let confidence = 0;
-      for (let j = 0; j < 17; j++) confidence += person.confidence[frame * 17 + j] / 17;
+      for (let j = 0; j < person.count; j++) confidence += person.confidence[frame * person.count + j] / person.count;
       c.globalAlpha = 0.12 + 0.6 * confidence * confidence;
       c.fillRect(k * w / columns, row * height, w / columns + 0.3, Math.max(0.8, height - 0.8));
     }
   });
+}
+
+// Two thin lines below it, the left foot's above the right one's: where a person's feet are on the floor.
+function drawContacts(canvas, motion, person, theme) {
+  const ratio = Math.min(2, window.devicePixelRatio || 1), w = canvas.clientWidth, c = canvas.getContext("2d");
+  const count = motion.times.length, columns = Math.max(1, Math.min(w, count)), steps = [0, 0];
+  canvas.width = w * ratio; canvas.height = 8 * ratio;
+  c.scale(ratio, ratio);
+  for (const [row, foot] of [1, 0].entries()) {
+    c.fillStyle = theme.of(foot ? "left" : "right");
+    for (let k = 0, before = 1; k < columns; k++) {
+      const frame = person.frameAt[Math.floor((k + 0.5) * count / columns)];
+      const on = frame >= 0 ? person.contacts[2 * frame + foot] : 0;
+      if (on) c.fillRect(k * w / columns, 4.5 * row, w / columns + 0.3, 3);
+      if (on && !before) steps[foot]++;
+      before = on;
+    }
+  }
+  canvas.title = "Feet on the floor";
+  canvas.setAttribute("aria-label", `Feet on the floor: ${steps[1]} contacts of the left foot and ${steps[0]} of the right`);
 }
 
 function fillFacts(motion) {

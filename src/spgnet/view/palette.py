@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import FEET23
 
 Color = tuple[int, int, int]
 """Red, green and blue of sRGB, 0 to 255."""
@@ -27,8 +27,8 @@ class Palette:
     people: tuple[Color, ...]
 
     def side(self, joint: int) -> Color:
-        """The color of one of Human3.6M's 17 joints, and of the bone that ends there."""
-        return {"left": self.left, "right": self.right}.get(HUMAN36M.side(joint), self.middle)
+        """The color of a joint, and of the bone that ends there."""
+        return {"left": self.left, "right": self.right}.get(FEET23.side(joint), self.middle)
 
     def person(self, index: int) -> Color:
         """The color of a person among several, from 0; they repeat."""

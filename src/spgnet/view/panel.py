@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from spgnet.extras import import_extra
 from spgnet.geometry.camera import Camera
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import FEET23
 from spgnet.view.drawing import (
     Picture,
     blend,
@@ -34,8 +34,9 @@ FAINT: Color = (150, 156, 170)
 BLACK: Color = (0, 0, 0)
 WHITE: Color = (255, 255, 255)
 
-BONES = np.array(HUMAN36M.bones)
-JOINT_COLORS = tuple(OVERLAY.side(joint) for joint in range(17))
+BONES = np.array(FEET23.bones)
+"""Those of bodies with feet; the first are those of bodies without."""
+JOINT_COLORS = tuple(OVERLAY.side(joint) for joint in range(len(FEET23)))
 """The color of each joint, and of the bone that ends there."""
 HEAD_BONE = 9
 """From the nose to the top of the head."""
@@ -77,9 +78,9 @@ class ScenePanel:
 
     def __init__(
         self,
-        world: Float[np.ndarray, "people frames 17 3"],
+        world: Float[np.ndarray, "people frames joints 3"],
         present: Bool[np.ndarray, "people frames"],
-        opacity: Float[np.ndarray, "people frames 17"],
+        opacity: Float[np.ndarray, "people frames joints"],
         camera: Camera,
         tracks: Sequence[int],
         times: Float[np.ndarray, " frames"],
@@ -89,9 +90,10 @@ class ScenePanel:
         sway: float,
     ) -> None:
         self.world, self.present, self.tracks = world, present, tracks
-        self.opacity = opacity[..., BONES].min(axis=-1)
+        self.bones = BONES[: world.shape[2] - 1]
+        self.opacity = opacity[..., self.bones].min(axis=-1)
         self.size, self.unit = size, unit
-        people = world[present] if present.any() else world.reshape(-1, 17, 3)
+        people = world[present] if present.any() else world.reshape(-1, *world.shape[2:])
         people = people[:: max(1, len(people) // 400)].reshape(-1, 3)
         people = np.concatenate((people, people * ON_FLOOR))
         rotation = camera.rotation.double().numpy()
@@ -121,7 +123,7 @@ class ScenePanel:
         """Project all that is drawn, in all frames, to pixels of the panel."""
         frames = self.world.shape[1]
         by_frame = self.world.swapaxes(0, 1)
-        shape = (frames, len(self.world), 17, 3)
+        shape = by_frame.shape
         self.joints = self.view.project(by_frame.reshape(frames, -1, 3)).reshape(shape)
         shadows = self.view.project((by_frame * ON_FLOOR).reshape(frames, -1, 3)).reshape(shape)
         self.shadows = shadows[..., :2]
@@ -153,10 +155,10 @@ class ScenePanel:
         for label, (x, y) in zip(self.labels, self.label_positions[frame], strict=True):
             draw_text(picture, label, (x, y), 11 * self.unit, FAINT, anchor=(0.5, 1.1))
 
-    def _draw_shadow(self, picture: Picture, joints: Float[np.ndarray, "17 2"]) -> None:
+    def _draw_shadow(self, picture: Picture, joints: Float[np.ndarray, "joints 2"]) -> None:
         width = LIMB * self.view.focal / self.distance
         with translucent(picture, joints, 2 * width, 0.5) as (part, corner):
-            draw_lines(part, (joints - corner)[BONES], blend(NIGHT, BLACK, 0.6), 1.6 * width)
+            draw_lines(part, (joints - corner)[self.bones], blend(NIGHT, BLACK, 0.6), 1.6 * width)
 
     def _draw_path(self, picture: Picture, frame: int, person: int) -> None:
         """The pelvis on the floor: where it was, bright, and where it will be."""
@@ -198,11 +200,11 @@ class ScenePanel:
     def _draw_people(self, picture: Picture, frame: int, people: Int[np.ndarray, " people"]) -> None:
         """Limbs and heads of all people, from far to near: darker where far, fainter where uncertain."""
         joints = self.joints[frame, people]
-        ends = joints[:, BONES]
+        ends = joints[:, self.bones]
         depth = ends[..., 2].mean(axis=-1)
         behind_pelvis = (depth - joints[:, :1, 2]).clip(-0.4, 0.5)
         for index in np.argsort(-depth, axis=None, kind="stable"):
-            person, bone = divmod(int(index), len(BONES))
+            person, bone = divmod(int(index), len(self.bones))
             darkness = 0.25 + 0.55 * float(behind_pelvis[person, bone])
             color = blend(JOINT_COLORS[bone + 1], NIGHT, darkness)
             opacity = float(self.opacity[people[person], frame, bone])

@@ -42,6 +42,7 @@ class ReprojectionPicture:
         unit: float,
     ) -> None:
         self.motions, self.present, self.unit = motions, present, unit
+        self.bones = [BONES[: len(motion.skeleton.bones)] for motion in motions]
         scale = np.array(size) / motions[0].camera.image_size.numpy()
         reprojected, self.in_front = zip(*(_reproject(motion) for motion in motions), strict=True)
         self.reprojected = [(pixels + 0.5) * scale - 0.5 for pixels in reprojected]
@@ -74,7 +75,8 @@ class ReprojectionPicture:
         Bones that were not seen or are uncertain are fainter, and behind the others.
         """
         pixels, in_front = self.reprojected[person][frame], self.in_front[person][frame]
-        visible = BONES[in_front[BONES].all(axis=-1)]
+        bones = self.bones[person]
+        visible = bones[in_front[bones].all(axis=-1)]
         opacity = self.reprojected_opacity[person][frame][visible].min(axis=-1)
         width = float(self.width[person][frame])
         for level in np.unique(opacity):
@@ -88,10 +90,11 @@ class ReprojectionPicture:
     def _draw_detected(self, picture: Picture, frame: int, person: int) -> None:
         """The 2D detections: thin lines and dots, the fainter the less sure the detection was."""
         pixels, opacity = self.detected[person][frame], self.opacity[person][frame]
-        bones, width = opacity[BONES].min(axis=-1), float(self.width[person][frame])
+        bones, width = self.bones[person], float(self.width[person][frame])
+        of_bones = opacity[bones].min(axis=-1)
         radius = max(0.45 * width, 1.8 * self.unit)
         for level in np.unique(opacity):
-            dots, ends = pixels[opacity == level], pixels[BONES[bones == level]]
+            dots, ends = pixels[opacity == level], pixels[bones[of_bones == level]]
             enclosed = np.concatenate((dots, ends.reshape(-1, 2)))
             with translucent(picture, enclosed, 2 * radius + 2, 0.2 + 0.8 * float(level)) as (part, corner):
                 draw_lines(part, ends - corner, DETECTED, 0.22 * width)
@@ -100,7 +103,9 @@ class ReprojectionPicture:
                     draw_circle(part, dot, radius, DETECTED)
 
 
-def _reproject(motion: Motion) -> tuple[Float[np.ndarray, "frames 17 2"], Bool[np.ndarray, "frames 17"]]:
+def _reproject(
+    motion: Motion,
+) -> tuple[Float[np.ndarray, "frames joints 2"], Bool[np.ndarray, "frames joints"]]:
     """The joints in the image, in pixels, and whether they are in front of the camera.
 
     Far outside of the image a lens's polynomials fold back into it; joints there are put where they were
@@ -116,7 +121,7 @@ def _reproject(motion: Motion) -> tuple[Float[np.ndarray, "frames 17 2"], Bool[n
     return pixels.numpy(), motion.joints[..., 2] > NEAREST
 
 
-def _opacity(confidence: Float[np.ndarray, "frames 17"]) -> Float[np.ndarray, "frames 17"]:
+def _opacity(confidence: Float[np.ndarray, "frames joints"]) -> Float[np.ndarray, "frames joints"]:
     """How clearly a detection is drawn, in four steps from 0 to 1."""
     return np.ceil(3 * (confidence / SURE).clip(0, 1)) / 3
 

@@ -19,14 +19,17 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from spgnet.datasets.archive import load_motion_archive
 from spgnet.datasets.mocap.asf_amc import RATE, read_amc, read_asf
 from spgnet.datasets.mocap.body import human36m_joints, in_world, on_floor
 from spgnet.datasets.mocap.bvh import read_bvh
+from spgnet.datasets.mocap.feet import captured_feet, stand_on_soles
 from spgnet.datasets.mocap.glitches import find_jump, lead_in_frames
-from spgnet.datasets.mocap.joint_maps import NAMES, JointsFile, choose_map, read_joints_file
+from spgnet.datasets.mocap.joint_maps import NAMES, JointMap, JointsFile, choose_map, read_joints_file
 from spgnet.datasets.mocap.skeleton_tracks import SkeletonTracks
 from spgnet.datasets.takes import DatasetReport, Split
 from spgnet.errors import InputError, prefix_errors
@@ -41,15 +44,48 @@ def read_clip(path: Path, choices: JointsFile, *, name: str, subject: str, actio
     Raises:
         InputError: the file is broken, or its skeleton, unit or axes are not clear; the message names it.
     """
-    tracks = _read_tracks(path, choices)
+    world, joint_map = _read_world(path, choices)
     with prefix_errors(path):
-        joint_map = choose_map(tracks.names, choices.joints, choices.head)
-        world = in_world(tracks, joint_map, unit=choices.unit, up=choices.up)
         joints, guesses = human36m_joints(world, joint_map)
     joints = on_floor(joints[lead_in_frames(joints) :])
     return MotionClip(
-        torch.from_numpy(joints).float(), choices.fps or tracks.fps, name, subject, action, guesses
+        torch.from_numpy(joints).float(), choices.fps or world.fps, name, subject, action, guesses
     )
+
+
+class FeetClip(NamedTuple):
+    """A capture with its feet.
+
+    Attributes:
+        joints: the 23 joints of :data:`spgnet.geometry.skeleton.FEET23` in metres, z up, on a level floor at
+            0.
+        fps: frames per second.
+    """
+
+    joints: Float[np.ndarray, "frames 23 3"]
+    fps: float
+
+
+def read_clip_with_feet(path: Path, choices: JointsFile | None = None) -> FeetClip:
+    """The motion in a BVH or an AMC file with its feet, as :func:`captured_feet` has them.
+
+    Raises:
+        InputError: as :func:`read_clip`, or the skeleton has no feet.
+    """
+    world, joint_map = _read_world(path, choices or JointsFile())
+    with prefix_errors(path):
+        joints, _ = human36m_joints(world, joint_map)
+        feet = captured_feet(world, joint_map, joints)
+    both = np.concatenate((joints, feet), axis=1)[lead_in_frames(joints) :]
+    return FeetClip(stand_on_soles(both, world.fps), world.fps)
+
+
+def _read_world(path: Path, choices: JointsFile) -> tuple[SkeletonTracks, JointMap]:
+    """The points of a file in metres, z up, and which of them are our joints."""
+    tracks = _read_tracks(path, choices)
+    with prefix_errors(path):
+        joint_map = choose_map(tracks.names, choices.joints, choices.head)
+        return in_world(tracks, joint_map, unit=choices.unit, up=choices.up), joint_map
 
 
 def skeleton_of(path: Path) -> Path:

@@ -41,6 +41,8 @@ class JointMap:
         lost: two points between which lies a bone that the file's converter lost once more above the second,
             so that a third coincides with the second; everything above is moved up by it.
         marks: more points that tell this skeleton from others.
+        feet: the ball of each foot and the tip of its toes, by side; without a joint of the toes the end of
+            the foot alone. Those that are there.
     """
 
     name: str
@@ -50,6 +52,7 @@ class JointMap:
     skull: str = ""
     lost: tuple[str, str, str] | None = None
     marks: tuple[str, ...] = ()
+    feet: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def points(self) -> set[str]:
         """The points that the skeleton must have."""
@@ -107,6 +110,11 @@ def _renamed(chosen: JointMap, given: Mapping[str, str], own: Mapping[str, Mix],
         head=head or given.get(chosen.head, ""),
         skull="" if head else given.get(chosen.skull, ""),
         lost=(given[chosen.lost[0]], given[chosen.lost[1]], given[chosen.lost[2]]) if chosen.lost else None,
+        feet={
+            side: tuple(given[point] for point in points if point in given)
+            for side, points in chosen.feet.items()
+            if points[0] in given
+        },
     )
 
 
@@ -119,6 +127,15 @@ def _limbs(pattern: str, sides: tuple[str, str], names: str) -> dict[str, Mix]:
         f"{side}_{joint}": {pattern.format(side=word, name=name): 1.0}
         for side, word in zip(("left", "right"), sides, strict=True)
         for joint, name in zip(_LIMBS, names.split(), strict=True)
+    }
+
+
+def _feet(sides: tuple[str, str], ball: str, toe: str = "") -> dict[str, tuple[str, ...]]:
+    """Points of both feet: patterns of the ball's and of the toes' names, the latter empty if there is
+    none."""
+    return {
+        side: tuple(name.format(side=word) for name in (ball, toe) if name)
+        for side, word in zip(("left", "right"), sides, strict=True)
     }
 
 
@@ -143,6 +160,7 @@ MAPS: tuple[JointMap, ...] = (
         },
         head="upperneck",
         skull="head",
+        feet=_feet(_SHORT, "{side}foot", "{side}toes"),
     ),
     # This conversion lost the bones "thorax" and "lwrist" of the ASF files, which in CMU's skeletons are as
     # long as the one below the first, and half as long as the forearm.
@@ -158,12 +176,14 @@ MAPS: tuple[JointMap, ...] = (
         head="head",
         lost=("spine", "spine1", "neck"),
         marks=("lhipjoint", "rhipjoint", "lowerback"),
+        feet=_feet(_LONG, "{side}toebase", "{side}toebaseend"),
     ),
     JointMap(
         "MotionBuilder (Mixamo, LAFAN1 and others)",
         {**_MOTIONBUILDER, "thorax": {"neck": 1.0}},
         _SPINES,
         "head",
+        feet=_feet(_LONG, "{side}toebase", "{side}toebaseend"),
     ),
     JointMap(
         "CMU for 3ds Max",
@@ -224,6 +244,7 @@ MAPS: tuple[JointMap, ...] = (
         {**_limbs(_FRONT, _SHORT, "thigh shin foot shldr forearm hand"), "thorax": {"neck": 1.0}},
         ("abdomen", "chest"),
         "head",
+        feet=_feet(_SHORT, "{side}footend"),
     ),
     JointMap(
         "Biovision",
