@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -26,7 +26,7 @@ from simulated_video import ERRORS, OFFSET, WIDENING, hidden_joints, phone_camer
 import spgnet
 from spgnet.datasets.mocap.folder import read_clip_with_feet
 from spgnet.evaluation import markdown_table
-from spgnet.geometry.camera import Camera
+from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.geometry.foot import ANKLES, FOOT_JOINTS, POINT_HEIGHT, SIDES, foot_axes
 from spgnet.geometry.gait import GaitEvent, foot_contacts, gait_events
 from spgnet.geometry.interpolate import interpolate_at
@@ -129,9 +129,7 @@ def _detected(world: torch.Tensor, body_rng: np.random.Generator, feet_rng: np.r
     for number, index in enumerate(foot_keypoints("halpe26")):
         points[:, index, :2] = foot_pixels[:, number]
         points[:, index, 2] = np.where(hidden[:, ANKLES[SIDES[number // 3]]], 0, 0.75)
-    return FeetVideo(
-        Keypoints(points, "halpe26", np.arange(len(world)) / FPS, size), world.numpy(), camera
-    )
+    return FeetVideo(Keypoints(points, "halpe26", np.arange(len(world)) / FPS, size), world.numpy(), camera)
 
 
 def _marked_feet(joints: torch.Tensor) -> torch.Tensor:
@@ -272,8 +270,8 @@ def main(options: Options) -> None:
             path = next(options.captures.rglob(f"{name}.amc"))
             video = film(path, 100 * options.seed + number)
             # As users film: nobody says where the camera is.
-            lens = replace(video.camera, rotation=torch.eye(3), position=torch.zeros(3),
-            extrinsics="arbitrary") (motion,) = spgnet.lift(video.keypoints, camera=lens, weights=lifter)
+            lens = opencv_camera(video.camera.intrinsics_matrix(), None, video.keypoints.image_size)
+            (motion,) = spgnet.lift(video.keypoints, camera=lens, weights=lifter)
             figures.append(measure(motion, video))
             number += 1
         rows.append(row(group, figures))

@@ -264,3 +264,23 @@ def test_a_lifted_motion_has_its_quality(clip):
     (placed,) = lift(clip, align_to_gravity=False)
     assert placed.quality is not None
     assert placed.quality.lowest is None
+
+
+def test_motion_has_feet_where_the_detector_sees_them_unless_one_wants_17_joints():
+    keypoints = detected_as(filmed()[0].points, "halpe26")
+    (motion,) = lift(keypoints)
+    assert motion.skeleton.names[17:20] == ("right_heel", "right_big_toe", "right_small_toe")
+    assert motion.foot_contact is not None
+    assert motion.quality is not None
+    for options in ({"skeleton": "human36m17"}, {"refine": False}):
+        assert not lift(keypoints, **options)[0].has_feet
+    assert not lift(detected_as(filmed()[0].points, "coco17"))[0].has_feet
+
+
+def test_of_several_people_all_have_feet_if_one_shows_them():
+    both = detected_as(filmed()[0].points, "halpe26")
+    unseen = replace(both, points=both.points * np.where(np.arange(26) >= 20, 0, 1)[:, None], track=2)
+    motions = lift([both, unseen], person="all")
+    assert [motion.has_feet for motion in motions] == [True, True]
+    (hidden,) = [motion for motion in motions if motion.track == 2]
+    assert not hidden.confidence[:, 17:].any()

@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from spgnet.geometry.camera import opencv_camera
+from spgnet.geometry.foot import ANKLES, SIDES, foot_points
 from spgnet.geometry.rigs import look_at
+from spgnet.lifting.feet import usual_axes
 from spgnet.lifting.motion import Motion
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -71,3 +74,24 @@ def cut() -> Callable[[Motion, int, int], Motion]:
 def part(motion: Motion, first: int, last: int) -> Motion:
     names = ("joints", "confidence", "pixels", "timestamps")
     return replace(motion, **{name: getattr(motion, name)[first:last] for name in names})
+
+
+@pytest.fixture(scope="session")
+def walker(motion: Motion) -> Motion:
+    """The walk with feet, whose right one is turned up by 20 degrees about the ankle."""
+    axes = usual_axes(motion.joints.astype(np.float64))
+    turn = Rotation.from_rotvec([0, 0, np.radians(20)]).as_matrix()
+    axes[:, 0] = axes[:, 0] @ turn
+    ankles = motion.joints[:, [ANKLES[side] for side in SIDES], None]
+    feet = ankles + np.einsum("nfij,fpj->nfpi", axes, foot_points().numpy())
+    feet = feet.reshape(len(motion), 6, 3)
+    pixels = motion.camera.camera_to_image(torch.from_numpy(feet)).numpy()
+    contact = np.zeros((len(motion), 2), dtype=bool)
+    contact[20:50, 0] = True
+    return replace(
+        motion,
+        joints=np.concatenate((motion.joints, feet), axis=1),
+        confidence=np.concatenate((motion.confidence, np.full((len(motion), 6), 0.5)), axis=1),
+        pixels=np.concatenate((motion.pixels, pixels), axis=1),
+        foot_contact=contact,
+    )

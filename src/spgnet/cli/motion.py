@@ -25,6 +25,7 @@ from spgnet.export.markers import marker_set_text
 from spgnet.files import whole_file
 from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.lifting import Motion, load_motion
+from spgnet.lifting.motion import common_skeleton
 from spgnet.video import open_frames
 from spgnet.view.page import ImageBudget, check_same_clip, video_images, write_page
 from spgnet.view.server import serve
@@ -109,8 +110,9 @@ def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
         errors := path_errors("--marker-set", options.marker_set, (".xml",))
     ):
         raise InputError("; ".join(errors))
+    motions = load_motions(sources)
     export(
-        load_motions(sources),
+        motions,
         target,
         rig=options.rig,
         markers=options.markers,
@@ -120,7 +122,8 @@ def export_command(options: tyro.conf.OmitArgPrefixes[ExportOptions]) -> None:
     say(f"written: {target}")
     if options.marker_set is not None:
         with whole_file(options.marker_set, ".xml") as temporary:
-            temporary.write_text(marker_set_text(options.markers))
+            skeleton = common_skeleton(motions)[0].skeleton
+            temporary.write_text(marker_set_text(options.markers, skeleton))
         say(f"written: {options.marker_set}")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spgnet.export.sampling import constant_rate, resample
-from spgnet.geometry.skeleton import FEET23, FOOT_POINTS, Skeleton
+from spgnet.geometry.skeleton import FEET23, FOOT_POINTS, HUMAN36M, Skeleton
 from spgnet.lifting.motion import Motion
 
 MarkerNames = Literal["spgnet", "pose2sim", "opensim"]
@@ -198,7 +198,7 @@ _PLACES: Mapping[str, tuple[str, tuple[float, float, float]]] = {
 """Body of Pose2Sim's OpenSim model (Model_Pose2Sim_simple.osim) and place on it, in metres, by joint."""
 
 
-def marker_set_text(names: MarkerNames = "spgnet") -> str:
+def marker_set_text(names: MarkerNames = "spgnet", skeleton: Skeleton = HUMAN36M) -> str:
     """An OpenSim marker set that puts these markers on the joint centres and feet of Pose2Sim's model.
 
     The Scale tool takes it as its marker set, and the Inverse Kinematics tool then follows TRC files with
@@ -210,6 +210,7 @@ def marker_set_text(names: MarkerNames = "spgnet") -> str:
         f"\t\t\t\t<location>{' '.join(f'{value:g}' for value in place)}</location>\n"
         "\t\t\t\t<fixed>true</fixed>\n\t\t\t</Marker>\n"
         for joint, marker in _NAMES[names].items()
+        if joint in skeleton.names
         for body, place in [_PLACES[joint]]
     )
     return (

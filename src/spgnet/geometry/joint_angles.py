@@ -165,7 +165,8 @@ def joint_angles(
             angles[f"{side}_ankle_flexion"] = _elevation(foot, shank)
             turned = outward * _turn_from(pelvis[..., 0, :], foot)
             if observable_only:
-                level = _elevation(foot, foot.new_tensor([0.0, 0.0, 1.0])).abs() <= SIDEWAYS
+                upward = foot.new_tensor([0.0, 0.0, 1.0]).expand_as(foot)
+                level = _elevation(foot, upward).abs() <= SIDEWAYS
                 turned = _where(level, turned)
             angles[f"{side}_foot_progression"] = turned
         ordered += FOOT_ANGLE_NAMES
