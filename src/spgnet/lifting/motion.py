@@ -295,7 +295,7 @@ def load_motion(path: Path | str) -> Motion:
     """Load a motion file.
 
     >>> load_motion("motion.npz").world.shape  # in metres, z up
-    (100, 17, 3)
+    (100, 23, 3)
 
     Raises:
         InputError: the file is missing or damaged, is not a motion file or has another format version, or its

@@ -40,7 +40,7 @@ def standing(pitch: np.ndarray, toes: np.ndarray) -> tuple[SkeletonTracks, Joint
 
 
 def test_a_foot_is_level_where_it_rests_and_turns_and_bends_as_the_captured_one():
-    pitch = np.where(np.arange(FRAMES) < 40, 0.0, -0.4)
+    pitch = np.where(np.arange(FRAMES) < 40, 0.0, 0.4)
     toes = np.where(np.arange(FRAMES) < 40, 0.0, 0.5)
     tracks, joint_map, joints = standing(pitch, toes)
     both = np.concatenate((joints, captured_feet(tracks, joint_map, joints)), axis=1)
