@@ -163,7 +163,7 @@ class Motion:
         """When feet come to the floor and leave it, in order of time; none if the motion has no feet.
 
         >>> [(event.side, event.kind) for event in load_motion("motion.npz").gait_events()][:2]
-        [('left', 'foot off'), ('left', 'foot contact')]
+        [('right', 'foot off'), ('right', 'foot contact')]
         """
         return [] if self.foot_contact is None else gait_events(self.foot_contact, self.timestamps)
 
