@@ -1,11 +1,14 @@
 """The recipes of the methods: what differs between the rows of the paper's tables, and what does not."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from spgnet.data.config import DataConfig
 from spgnet.models import AttentionConfig, MartinezConfig, SPGNetConfig, STGCNConfig
+from spgnet.reproduction import ReproduceConfig
+from spgnet.reproduction.artefacts import ARTEFACTS
 from spgnet.reproduction.methods import METHODS, SEARCHED, TRIALS, trial_key
 from spgnet.training.losses import LossWeights, UnlabelledWeights
 from spgnet.training.recipes import RECIPES
@@ -102,3 +105,12 @@ def test_arms_of_the_full_size_are_what_they_are_called():
     assert changes("spgnet-243") == {"filter_widths": (3,) * 5}
     assert changes("spgnet-27") == {}
     assert changes("centred") == {"centred": True}
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_every_run_has_a_recipe_on_human36m_and_on_open_data(artefact):
+    for places in ({"human36m": Path("H36M")}, {"data": "open"}):
+        config = ReproduceConfig(artefact, seeds=1, **places)
+        recipes = [config.recipe(*run) for run in config.runs()]
+        assert len(recipes) == len(set(config.runs())) > 0
+        assert {recipe.data.takes for recipe in recipes} == {places.get("human36m")}

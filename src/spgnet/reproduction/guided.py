@@ -23,7 +23,7 @@ from torch import Tensor
 from spgnet import metrics
 from spgnet.data.config import DataConfig
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.sources import load_dataset
+from spgnet.data.sources import load_dataset, load_validation
 from spgnet.evaluation import evaluate_predictions, lift_dataset
 from spgnet.files import read_json, write_json
 from spgnet.lifting.body import CHILDREN, body_of_joints
@@ -48,12 +48,15 @@ def evaluate_guided(run_dir: Path, data: DataConfig, device: torch.device) -> No
 
     Args:
         run_dir: the run folder.
-        data: what to fit the deviations on (the validation split) and to evaluate on (the test split).
+        data: what to fit the deviations on (the validation split or, where there is none, that of training)
+            and to evaluate on (the test split).
         device: of the network.
     """
     _, model = load_run(run_dir)
     model = model.to(device)
-    validation = load_dataset(data, "validation")
+    validation = load_validation(data)
+    if validation is None:
+        validation = load_dataset(data, "train")
     every = max(1, len(validation) // _FITTED_SEQUENCES)
     validation = validation.select(range(0, len(validation), every)).to(device)
     sizes, tried = fit_deviations(lift_dataset(model, validation, flip=True), validation)
