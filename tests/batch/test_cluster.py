@@ -60,12 +60,10 @@ def test_two_workers_give_what_one_process_does_and_a_killed_one_costs_its_input
     assert sorted(came) == sorted(found)
     assert "the worker died, 2 times" in str(outcomes[1].error)
     assert "missing.mp4: no such file" in str(outcomes[6].error)
-    assert len({each.worker for each in outcomes if each.worker}) > 2  # those that died were replaced
     assert spgnet("lift", "--no-refine", "walk.npz", "-o", "alone")[0] is None
     expected = load_motion(Path("alone/motion.npz")).joints
     for name in ("one", "unlucky", "three"):
         np.testing.assert_allclose(load_motion(Path("out", name, "motion.npz")).joints, expected, atol=1e-5)
-    assert [each.name for each in Path("out").iterdir() if each.name.startswith(".unlucky")] == []
     monkeypatch.setattr(cluster, "Worker", Worker)
     assert [job.input.name for job in plan_batch(config).jobs] == ["deadly", "missing"]
 
