@@ -21,7 +21,7 @@ from safetensors import safe_open
 from capture.conftest import SimulatedDetector
 from faults.marks import Marks
 from lifting.people import filmed, lifter
-from reproduction.conftest import TINY
+from reproduction.conftest import with_tiny_network
 from spgnet import cli
 from spgnet.capture import people
 from spgnet.cli import motion, research
@@ -217,8 +217,7 @@ def _stand_in(marks: Marks, inputs: Path, fetching: bool, raise_at: int | None) 
     sources.PROCEDURAL_CLIPS.update({"train": 2, "validation": 1, "test": 2})
     figure_data.MIN_FRAMES = 3
     for name, method in methods.METHODS.items():
-        small = replace(method.small, model=TINY[type(method.small.model)], batch_size=32)
-        methods.METHODS[name] = replace(method, small=small)
+        methods.METHODS[name] = replace(method, small=with_tiny_network(method.small))
     _mark_steps(marks)
     for module in (research, experiments):
         module.train = _reporting(loop.train, marks)

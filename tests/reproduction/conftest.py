@@ -12,6 +12,7 @@ from spgnet.models import (
     TransformerConfig,
 )
 from spgnet.reproduction import figure_data, guided, methods
+from spgnet.training.recipes import TrainConfig
 
 TINY = {
     SPGNetConfig: {
@@ -27,6 +28,11 @@ TINY = {
 }
 
 
+def with_tiny_network(recipe: TrainConfig) -> TrainConfig:
+    """The recipe with a network that takes no time."""
+    return replace(recipe, model=replace(recipe.model, **TINY[type(recipe.model)]), batch_size=32)
+
+
 @pytest.fixture
 def spgnet(monkeypatch, tmp_path, command):
     """Run the command in an empty folder, with tiny networks at all sizes."""
@@ -34,10 +40,6 @@ def spgnet(monkeypatch, tmp_path, command):
     monkeypatch.setattr(figure_data, "MIN_FRAMES", 3)
     monkeypatch.setattr(guided, "guide", lambda predicted, dataset, sizes: predicted + 0.01)  # takes minutes
     for name, method in methods.METHODS.items():
-        tiny = {
-            size: replace(recipe, model=replace(recipe.model, **TINY[type(recipe.model)]), batch_size=32)
-            for size in ("small", "paper", "full")
-            for recipe in [method.recipe(size)]
-        }
+        tiny = {size: with_tiny_network(method.recipe(size)) for size in ("small", "paper", "full")}
         monkeypatch.setitem(methods.METHODS, name, replace(method, **tiny))
     return command
