@@ -336,7 +336,7 @@ def test_the_opacities_of_the_page_are_those_of_the_overlay(lens_script):
     values = np.linspace(0, 0.6, 17 * 60, dtype=np.float32).reshape(60, 17)
     motion = replace(people()[0], confidence=np.flip(values).copy(), uncertainty=None)
     for person in (motion, replace(motion, uncertainty=values / 2)):
-        numbers = {
+        numbers = {"count": 17} | {
             name: None if array is None else array.ravel().tolist()
             for name, array in (("confidence", person.confidence), ("uncertainty", person.uncertainty))
         }
