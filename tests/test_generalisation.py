@@ -94,6 +94,7 @@ class KnowsDepths(LiftingNetwork):
         self.depths = iter([dataset.joints[dataset.frames_of(sequence)][..., 2:] for sequence in by_clip])
         self.weight = nn.Parameter(torch.zeros(()))
         self.visible: set[float] = set()
+        self.eval()
 
     def forward(self, keypoints_2d: Tensor, *, dense: bool = False) -> LiftedPose:
         self.visible |= set(keypoints_2d[..., 2].unique().tolist())

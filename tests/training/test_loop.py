@@ -472,9 +472,9 @@ def test_samples_that_are_drawn_for_several_steps_at_once_are_used_once_each(dat
         drawn.append(indices)
         return draw(sampler, indices)
 
-    def record_use(lifted, batch, weights):
+    def record_use(lifted, batch, *options):
         used.append(batch.joints)
-        return weigh(lifted, batch, weights)
+        return weigh(lifted, batch, *options)
 
     monkeypatch.setattr(WindowSampler, "draw", record)
     monkeypatch.setattr(training.losses, "weighted_losses", record_use)

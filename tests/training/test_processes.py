@@ -139,6 +139,7 @@ class ManyProcesses(Fabric):
 
 def test_more_processes_than_samples_are_refused(dataset, tmp_path, monkeypatch):
     many = ManyProcesses(accelerator="cpu", devices=1)
-    monkeypatch.setattr(loop, "_connected", lambda machine, config: nullcontext(many))
+    monkeypatch.setattr(loop, "_processes", lambda machine, config, loggers: many)
+    monkeypatch.setattr(loop, "_connected", lambda fabric: nullcontext())
     with pytest.raises(InputError, match="a batch of 18 samples cannot be shared by 20 processes"):
         train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset)

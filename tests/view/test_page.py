@@ -361,6 +361,7 @@ def test_the_band_of_the_height_is_how_far_an_error_of_the_distance_moves_it(len
         "floor": floor,
         "person": {
             "frameAt": list(range(len(motion))),
+            "count": 17,
             "joints": np.repeat(world[:, None], 17, axis=1).ravel().tolist(),
             "uncertainty": [error] * 17 * len(motion),
             "camera": {"position": eye.tolist(), "calibrated": calibrated},

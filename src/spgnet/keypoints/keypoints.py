@@ -171,7 +171,7 @@ def timestamps_error(timestamps: Real[np.ndarray, " frames"]) -> str:
     return ""
 
 
-def mean_fps(timestamps: Float[np.ndarray, " frames"]) -> float:
+def mean_fps(timestamps: Real[np.ndarray, " frames"]) -> float:
     """Mean frames per second of increasing times in seconds; 30 for a single frame."""
     if len(timestamps) == 1:
         return 30.0
