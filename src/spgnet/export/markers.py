@@ -20,10 +20,10 @@ UNSEEN: tuple[Unseen, ...] = get_args(Unseen)
 
 _LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 _POSE2SIM = {"pelvis": "Hip", "thorax": "Neck", "nose": "Nose", "head_top": "Head"}
-_POSE2SIM_FOOT = dict(zip(FOOT_POINTS, ("Heel", "BigToe", "SmallToe"), strict=True))
+_POSE2SIM_FOOT: Mapping[str, str] = dict(zip(FOOT_POINTS, ("Heel", "BigToe", "SmallToe"), strict=True))
 """Of Pose2Sim's marker set for Halpe-26 (Markers_Halpe26.xml), which has none for the spine."""
 _OPENSIM = {"pelvis": "MidHJC", "spine": "Spine", "thorax": "Neck", "nose": "Nose", "head_top": "Head"}
-_OPENSIM_FOOT = dict(zip(FOOT_POINTS, ("CAL", "TOE", "MT5"), strict=True))
+_OPENSIM_FOOT: Mapping[str, str] = dict(zip(FOOT_POINTS, ("CAL", "TOE", "MT5"), strict=True))
 
 
 def _named(middle: Mapping[str, str], limb: str, foot: Mapping[str, str]) -> dict[str, str]:

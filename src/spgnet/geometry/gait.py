@@ -91,7 +91,7 @@ def foot_contacts(
     columns = []
     for side in SIDES:
         found = point_contacts(joints[:, FOOT_JOINTS[side]], times, **limits)
-        columns.append(without_short(found.any(axis=1), times))
+        columns.append(without_short(np.asarray(found.any(axis=1)), times))
     return np.stack(columns, axis=1)
 
 

@@ -55,7 +55,8 @@ def sees_feet(keypoints: Keypoints) -> bool:
 def add_feet(motion: Motion, keypoints: Keypoints, *, sizes: FootDeviations | None = None) -> Motion:
     """A refined motion with the 23 joints of :data:`spgnet.geometry.skeleton.FEET23`, and its foot contacts.
 
-    Ankles move a little with the feet, and knees with them, so that bones keep their lengths.
+    The 17 joints stay as they are. The displacements of the ankles in the problem take up the ankles' errors,
+    so that these do not turn the feet.
 
     Args:
         motion: one person's, refined; its 17 joints are used.
@@ -71,7 +72,7 @@ def add_feet(motion: Motion, keypoints: Keypoints, *, sizes: FootDeviations | No
     times = node_times(motion.timestamps, FOOT_SECONDS)
     known = observations(motion, pixels, confidence, keypoints, times, sizes)
     known, state = fit(known, sizes)
-    body = _with_moved_ankles(motion, interpolate_at(state.moved, times, motion.timestamps))
+    body = motion.joints.astype(np.float64)
     offsets = _offsets_at(known, state, times, motion.timestamps)
     feet = body[:, _ANKLES][:, :, None] + offsets
     joints = np.concatenate((body, feet.reshape(len(feet), -1, 3)), axis=1).astype(np.float32)
@@ -324,28 +325,3 @@ def _offsets_at(
         )
         state = FeetState(axes, interpolate_at(state.bend, nodes, times), state.moved, state.log_size)
     return known.offsets(state)[:, :, : len(FOOT_POINTS)]
-
-
-def _with_moved_ankles(
-    motion: Motion, moved: Float[np.ndarray, "frames 2 3"]
-) -> Float[np.ndarray, "frames 17 3"]:
-    """The joints with displaced ankles, and with knees where thighs and shanks keep their lengths.
-
-    A knee stays in the plane of the leg. An ankle that a leg cannot reach is moved less.
-    """
-    joints = motion.joints.astype(np.float64)
-    for foot, side in enumerate(SIDES):
-        hip, knee, ankle = (HUMAN36M.names.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle"))
-        thigh = np.linalg.norm(joints[:, knee] - joints[:, hip], axis=-1)
-        shank = np.linalg.norm(joints[:, ankle] - joints[:, knee], axis=-1)
-        leg = joints[:, ankle] + moved[:, foot] - joints[:, hip]
-        length = np.linalg.norm(leg, axis=-1)
-        reach = length.clip(np.abs(thigh - shank) + 1e-4, (thigh + shank) - 1e-4)
-        along = leg / length.clip(1e-9)[:, None]
-        out = joints[:, knee] - joints[:, hip]
-        out = _unit(out - (out * along).sum(axis=-1, keepdims=True) * along)
-        near = (thigh**2 - shank**2 + reach**2) / (2 * reach)
-        aside = np.sqrt((thigh**2 - near**2).clip(0))
-        joints[:, knee] = joints[:, hip] + near[:, None] * along + aside[:, None] * out
-        joints[:, ankle] = joints[:, hip] + reach[:, None] * along
-    return joints

@@ -8,7 +8,7 @@ from where the refined motion has it. Both feet have one size. Every term is div
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -43,7 +43,7 @@ class FootDeviations:
     """Inversion, rotation and flexion between foot and shank about those that are usual, in radians."""
     bend: tuple[float, float] = (0.3, 0.05)
     """Of toes, upward and downward, in radians."""
-    ankle: tuple[float, float] = (0.015, 0.04)
+    ankle: tuple[float, float] = (0.01, 0.02)
     """Displacement of the ankle across the viewing ray and along it, in metres."""
     acceleration: float = 25.0
     """Of heel and toes relative to the ankle, in metres per square second."""
@@ -242,11 +242,10 @@ class _Placed(NamedTuple):
         return _Placed((self.values @ up - lowest)[..., None], own, shared)
 
 
-def _term(placed: _Placed, weights: np.ndarray, **options: float | tuple[float, ...]) -> Term:
+def _term(placed: _Placed, weights: np.ndarray, **options: Any) -> Term:
     """A term of which every point of every foot is a group."""
     values, own, shared = (each.reshape(len(each), -1, *each.shape[3:]) for each in placed)
-    return Term(values, own, shared, weights.reshape(len(weights), -1), **options)  # pyright:
-    ignore[reportArgumentType]
+    return Term(values, own, shared, weights.reshape(len(weights), -1), **options)
 
 
 def _bend(state: FeetState, sizes: FootDeviations) -> Term:
