@@ -72,6 +72,12 @@ def off(motion: Motion, feet: np.ndarray) -> np.ndarray:
     return np.stack(angles, axis=1)
 
 
+def test_the_body_is_that_without_feet():
+    motion, feet = walker()
+    found = add_feet(motion, detections(motion, feet, "halpe26"))
+    np.testing.assert_array_equal(found.joints[:, :17], motion.joints)
+
+
 @pytest.mark.parametrize("keypoint_set", list(FOOT_SOURCES))
 def test_feet_are_where_exact_keypoints_show_them(keypoint_set):
     motion, feet = walker()
