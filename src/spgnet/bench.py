@@ -412,7 +412,7 @@ def _input(recipe: TrainConfig, network: LiftingNetwork, samples: int) -> Tensor
 
 def hour(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
     """An hour of keypoints at 60 frames a second, in a process of its own: processor time and memory."""
-    command = f"from spgnet.bench import lift_an_hour; lift_an_hour({config.weights!r})"
+    command = f"from spgnet.bench import lift_an_hour; lift_an_hour({config.weights!r}, {config.threads})"
     printed = subprocess.run(
         [sys.executable, "-c", command], check=True, capture_output=True, text=True
     ).stdout
@@ -421,8 +421,9 @@ def hour(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
     yield Timing("an hour of 60 Hz keypoints, not refined", seconds, "s", notes=notes)
 
 
-def lift_an_hour(weights: str) -> None:
+def lift_an_hour(weights: str, threads: int) -> None:
     """Lift somebody who sways for an hour; print the seconds, and the memory before and at its peak."""
+    torch.set_num_threads(threads)
     times = np.arange(216_000) / 60
     swing = np.sin(2 * np.pi * times[:, None] + np.arange(17))
     points = np.stack((960 + 60 * swing, 300 + 30 * np.arange(17) + 20 * swing, np.full_like(swing, 0.9)), -1)
