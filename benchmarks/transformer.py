@@ -29,8 +29,9 @@ from spgnet.files import read_json, write_json, write_text
 from spgnet.models import SPGNetConfig, build_model
 from spgnet.models.baselines.transformer import TransformerConfig
 from spgnet.training.experiments import mean_and_spread
-from spgnet.training.loop import Machine, train
+from spgnet.training.loop import train
 from spgnet.training.losses import total, weighted_losses
+from spgnet.training.processes import Machine
 from spgnet.training.recipes import RECIPES, SPGNET_LOSS_WITH_DROPOUT, TrainConfig
 from spgnet.training.runs import load_run, read_log
 

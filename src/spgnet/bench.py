@@ -37,7 +37,7 @@ from spgnet.models import LiftingNetwork, RayNet, SPGNet, SPGNetConfig, build_mo
 from spgnet.models.folded import FoldedEncoder
 from spgnet.models.streaming import SequenceStream
 from spgnet.training import losses
-from spgnet.training.loop import EpochDraws, batches_of_epoch, samplers_for
+from spgnet.training.draws import EpochDraws, batches_of_epoch, samplers_for
 from spgnet.training.recipes import RECIPES, TrainConfig
 from spgnet.training.runs import git_commit
 

@@ -28,8 +28,10 @@ from spgnet.models.temporal import ConvBlock
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training import loop as training
 from spgnet.training.checkpoint import read_progress
-from spgnet.training.loop import Machine, epoch_order, step_seed, train
+from spgnet.training.draws import epoch_order, step_seed
+from spgnet.training.loop import train
 from spgnet.training.losses import LossWeights, UnlabelledWeights
+from spgnet.training.processes import Machine
 from spgnet.training.recipes import BASELINE_LOSS, RECIPES, SPGNET_LOSS, TrainConfig
 from spgnet.training.runs import load_run, read_config, read_log
 
@@ -571,7 +573,8 @@ from torch.nn.parallel import DistributedDataParallel
 sys.path.insert(0, {tests!r})
 from training.test_loop import CONFIG
 from spgnet.data.training_data import TrainingData
-from spgnet.training.loop import Machine, train
+from spgnet.training.loop import train
+from spgnet.training.processes import Machine
 
 torch.set_num_threads(1)
 dataset = torch.load({dataset!r}, weights_only=False)

@@ -41,6 +41,7 @@ sys.path.insert(0, {tests!r})
 from training.test_processes import CONFIG
 from spgnet.data.training_data import TrainingData
 from spgnet.training import loop
+from spgnet.training.processes import Machine
 from spgnet.training.checkpoint import Progress
 
 torch.set_num_threads(1)
@@ -53,7 +54,7 @@ def count_or_die(progress, terms):
 
 Progress.count = count_or_die
 dataset = torch.load({dataset!r}, weights_only=False)
-machine = loop.Machine(accelerator="cpu", devices={devices})
+machine = Machine(accelerator="cpu", devices={devices})
 loop.train(CONFIG, Path({run!r}), TrainingData(dataset), dataset, machine=machine, resume={resume})
 """
 
@@ -139,7 +140,7 @@ class ManyProcesses(Fabric):
 
 def test_more_processes_than_samples_are_refused(dataset, tmp_path, monkeypatch):
     many = ManyProcesses(accelerator="cpu", devices=1)
-    monkeypatch.setattr(loop, "_processes", lambda machine, config, loggers: many)
-    monkeypatch.setattr(loop, "_connected", lambda fabric: nullcontext())
+    monkeypatch.setattr(loop, "set_up_processes", lambda machine, precision, loggers: many)
+    monkeypatch.setattr(loop, "connect", lambda fabric: nullcontext())
     with pytest.raises(InputError, match="a batch of 18 samples cannot be shared by 20 processes"):
         train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset)

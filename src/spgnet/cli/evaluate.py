@@ -26,7 +26,7 @@ from spgnet.lifting.weights import available_weights
 from spgnet.models import LiftingNetwork, RayNet
 from spgnet.models.baselines.videopose3d import load_videopose3d
 from spgnet.training.checkpoint import load_model
-from spgnet.training.loop import Accelerator, pick_device
+from spgnet.training.processes import Accelerator, pick_device
 from spgnet.training.runs import git_commit, load_run, run_command
 from spgnet.training.weights import weights_file
 

@@ -22,8 +22,9 @@ from spgnet.models.onnx_export import export_onnx
 from spgnet.reproduction import ReproduceConfig, reproduce
 from spgnet.training.checkpoint import read_progress
 from spgnet.training.loggers import StepLog, WandbLog, tensorboard_log
-from spgnet.training.loop import Machine, train
+from spgnet.training.loop import train
 from spgnet.training.losses import LOSS_TERMS
+from spgnet.training.processes import Machine
 from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES, TrainConfig
 from spgnet.training.runs import read_config_file
 

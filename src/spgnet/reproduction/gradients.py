@@ -16,8 +16,8 @@ from spgnet.data.training_data import TrainingData
 from spgnet.files import read_json, write_json
 from spgnet.models import LiftingNetwork
 from spgnet.training.checkpoint import load_network, read_progress
+from spgnet.training.draws import samplers_for
 from spgnet.training.experiments import Experiment
-from spgnet.training.loop import samplers_for
 from spgnet.training.losses import weighted_losses
 from spgnet.training.recipes import TrainConfig
 

@@ -28,7 +28,7 @@ from spgnet.reproduction.methods import METHODS, Size
 from spgnet.reproduction.paired import paired_test
 from spgnet.reproduction.tables import report
 from spgnet.training.experiments import Experiment, RunCallback, run_experiments
-from spgnet.training.loop import Accelerator, pick_device
+from spgnet.training.processes import Accelerator, pick_device
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import git_commit, load_run, read_log
 

@@ -28,7 +28,8 @@ from spgnet.data.training_data import TrainingData
 from spgnet.evaluation import evaluate_predictions, lift_dataset, measured_joints
 from spgnet.files import read_json, write_json
 from spgnet.training.checkpoint import read_progress
-from spgnet.training.loop import Accelerator, LogCallback, Machine, pick_device, train
+from spgnet.training.loop import LogCallback, train
+from spgnet.training.processes import Accelerator, Machine, pick_device
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import check_same_config, git_commit, load_run, read_log
 

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import gc
 import math
-import os
-import re
 import signal
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.logger import Logger
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset
 
 from spgnet.data.dataset import PoseDataset
-from spgnet.data.samples import Batch, Sampler, WindowSampler
+from spgnet.data.samples import Batch
 from spgnet.data.training_data import TrainingData
 from spgnet.errors import InputError
 from spgnet.evaluation import validation_errors
@@ -33,7 +28,9 @@ from spgnet.files import hold_folder
 from spgnet.models import LiftedPose, LiftingNetwork, build_model
 from spgnet.training import losses
 from spgnet.training.checkpoint import Progress, load_checkpoint, load_initial_weights, save_checkpoint
+from spgnet.training.draws import EpochDraws, batches_of_epoch, epoch_order, samplers_for, step_seed
 from spgnet.training.optimization import build_optimizer, set_momentum, set_rate
+from spgnet.training.processes import Machine, connect, mean_over_processes, set_up_processes, share_of
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import (
     check_free,
@@ -45,26 +42,6 @@ from spgnet.training.runs import (
 )
 
 LogCallback = Callable[[dict[str, Any]], None]
-Accelerator = Literal["auto", "cpu", "cuda", "mps"]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where to train."""
-
-    accelerator: Accelerator = "auto"
-    """What computes."""
-    devices: int = 1
-    """How many of them, a process each; each takes its share of every batch. Under ``torchrun`` it is that
-    which says how many, and on which machines."""
-    compiled: bool = False
-    """Compile the network first (``torch.compile``): that takes a minute, and pays off on a GPU."""
-    workers: int = 0
-    """Processes that draw samples ahead of the steps, on a CPU with a core to spare; same result."""
-
-    def __post_init__(self) -> None:
-        if self.workers < 0:
-            raise InputError(f"workers must not be negative, got {self.workers}")
 
 
 def train(
@@ -110,13 +87,13 @@ def train(
         ConnectionError: another process that trains together with this one has ended.
     """
     machine = machine or Machine()
-    fabric = _processes(machine, config, loggers)
+    fabric = set_up_processes(machine, config.precision, loggers)
     with hold_folder(run_dir) if fabric.is_global_zero else nullcontext():
         if resume:
             check_resumable(run_dir, config)
         else:
             check_free(run_dir)
-        with _connected(fabric):
+        with connect(fabric):
             options = (resume, machine, on_step, on_epoch, log_every)
             return _train(fabric, config, run_dir, train_data, validation_data, *options)
 
@@ -277,98 +254,6 @@ def _machine_facts(fabric: Fabric, data: TrainingData) -> dict[str, Any]:
     }
 
 
-def samplers_for(
-    config: TrainConfig, data: TrainingData, network: LiftingNetwork, device: torch.device
-) -> tuple[Sampler, WindowSampler | None]:
-    """What draws the samples with labels, and those without, if there are any, for a network."""
-    return data.samplers(
-        frames_per_sample=config.frames_per_sample,
-        context=network.context,
-        input_space=network.input_space,
-        flip=config.flip,
-        mirrored_copies=config.flip and config.mirrored_copies,
-        exact_target=config.data.target == "exact",
-        randomization=config.data.randomization,
-        device=device,
-    )
-
-
-@dataclass(frozen=True)
-class EpochDraws(Dataset[tuple[Batch, Tensor]]):
-    """The draws of an epoch: the samples of ``steps_per_draw`` steps each, drawn at once.
-
-    A draw is a batch and the state of PyTorch's generator after it, so that it does not matter in which
-    process it is made. Processes that train together each draw all samples, and then take their share: so
-    the samples of a step do not depend on how many processes there are.
-
-    Args:
-        sampler: draws them.
-        config: with the seed and ``steps_per_draw``.
-        order: the indices of the epoch's samples.
-        samples: samples of a step, of all processes that train together.
-        steps: steps in an epoch.
-        before: steps before the epoch.
-    """
-
-    sampler: Sampler
-    config: TrainConfig
-    order: Tensor
-    samples: int
-    steps: int
-    before: int
-
-    def __len__(self) -> int:
-        """The number of draws in an epoch."""
-        return math.ceil(self.steps / self.config.steps_per_draw)
-
-    def __getitem__(self, number: int) -> tuple[Batch, Tensor]:
-        """A draw, by its number in the epoch."""
-        first = number * self.config.steps_per_draw
-        indices = torch.arange(first * self.samples, (first + self.count(number)) * self.samples)
-        torch.manual_seed(step_seed(self.config.seed, self.before + first, rank=0))
-        batch = self.sampler.draw(self.order[indices % len(self.order)])
-        return batch, torch.get_rng_state()
-
-    def count(self, number: int) -> int:
-        """How many steps a draw is for."""
-        return min(self.config.steps_per_draw, self.steps - number * self.config.steps_per_draw)
-
-
-def batches_of_epoch(draws: EpochDraws, done: int, workers: int) -> Iterator[Batch]:
-    """The samples of each step that an epoch has left.
-
-    Before each, PyTorch's generator is seeded for what else is random in the step.
-
-    Args:
-        draws: of the epoch.
-        done: steps of the epoch that are done.
-        workers: processes that draw ahead of the steps.
-    """
-    config = draws.config
-    numbers = range(done // config.steps_per_draw, len(draws))
-    loader = DataLoader(draws, batch_size=None, sampler=numbers, num_workers=workers)
-    for number, (drawn, state) in zip(numbers, loader, strict=True):
-        torch.set_rng_state(state)
-        first, count = number * config.steps_per_draw, draws.count(number)
-        for step in range(max(done, first), first + count):
-            if config.steps_per_draw > 1:
-                torch.manual_seed(step_seed(config.seed, draws.before + step, rank=0))
-            yield drawn if config.steps_per_draw == 1 else drawn.part(step - first, count)
-
-
-def share_of(batch: Batch, fabric: Fabric) -> Batch:
-    """The samples of a batch that this process trains on."""
-    return batch if fabric.world_size == 1 else batch.part(fabric.global_rank, fabric.world_size)
-
-
-def mean_over_processes(terms: dict[str, Tensor], fabric: Fabric) -> dict[str, Tensor]:
-    """The mean of each loss over the processes that train together."""
-    if fabric.world_size == 1:
-        return terms
-    means = fabric.all_reduce(torch.stack([term.detach() for term in terms.values()]), reduce_op="mean")
-    return dict(zip(terms, cast(Tensor, means), strict=True))
-
-
 def semi_supervised_losses(
     model: Callable[..., LiftedPose],
     batch: Batch,
@@ -383,90 +268,6 @@ def semi_supervised_losses(
     terms = losses.weighted_losses(lifted, batch, config.loss, config.terms, epoch)
     others = LiftedPose(pose[count:], root[count:])
     return terms | losses.unlabelled_losses(others, unlabelled, lifted, config.unlabelled)
-
-
-def _processes(machine: Machine, config: TrainConfig, loggers: Sequence[Logger]) -> Fabric:
-    """The processes that train together, of which only this one may run.
-
-    If ``torchrun`` has started this process, the others are there already.
-    """
-    devices, nodes = machine.devices, 1
-    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
-        devices = int(os.environ["LOCAL_WORLD_SIZE"])
-        nodes = int(os.environ["WORLD_SIZE"]) // devices
-    options = {"precision": config.precision, "loggers": list(loggers)}
-    return _fabric(machine.accelerator, devices=devices, num_nodes=nodes, **options)
-
-
-@contextmanager
-def _connected(fabric: Fabric) -> Iterator[None]:
-    """Start and connect processes; they disconnect at the end, whether it is a good one or not.
-
-    PyTorch may hang or crash if a process group is destroyed while a distributed model still refers to it,
-    and at the end of a process that is still connected. So no model may outlive the block.
-
-    Raises:
-        ConnectionError: another process has ended.
-    """
-    fabric.launch()
-    if fabric.world_size == 1:
-        yield
-        return
-    try:
-        yield
-        fabric.barrier()
-    except BaseException as error:
-        _clear_locals(error)  # the frames in its traceback hold the model
-        if isinstance(error, RuntimeError) and _LOST_PROCESS.search(str(error)):
-            raise ConnectionError(
-                "another process of this training has ended; --resume goes on from the last checkpoint"
-            ) from None
-        raise
-    finally:
-        gc.collect()  # distributed models are part of reference cycles
-        torch.distributed.destroy_process_group()
-
-
-_LOST_PROCESS = re.compile("gloo|NCCL|ProcessGroup|Connection (closed|reset)")
-"""What PyTorch's messages have in common if a process does not answer any more."""
-
-
-def _clear_locals(error: BaseException | None) -> None:
-    """Clear the local variables of the frames that an exception, and those that led to it, went through."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
-
-
-def pick_device(accelerator: Accelerator) -> torch.device:
-    """The (first) device of an accelerator.
-
-    Raises:
-        InputError: this machine has no such accelerator.
-    """
-    return _fabric(accelerator, devices=1).device
-
-
-def _fabric(accelerator: Accelerator, **options: Any) -> Fabric:
-    try:
-        return Fabric(accelerator=accelerator, **options)
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"cannot run on accelerator {accelerator!r}: {error}") from None
-
-
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of the random changes of samples and of the dropout in a step, on one of a run's processes."""
-    return _derive_seed(seed, step, rank + 1)
-
-
-def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
-    """A random permutation of sample indices: the order in which an epoch draws them."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(_derive_seed(seed, epoch, 0)))
-
-
-def _derive_seed(seed: int, number: int, stream: int) -> int:
-    """A seed of 32 bits, which is all that PyTorch's generator on a CPU uses of one."""
-    return (seed * 0x9E3779B1 + number * 1024 + stream) % 2**32
 
 
 class StopSignal:

@@ -17,6 +17,7 @@ from spgnet.training.losses import LossTerm, LossWeights, UnlabelledWeights
 
 FIRST_MOMENTUM = 0.1
 """Momentum of batch normalization in the first epoch, where it changes at all; PyTorch's default."""
+Precision = Literal["32-true", "bf16-mixed"]
 SPGNET_LOSS = LossWeights(kinematic=1.0, reprojection=0.2)
 """SPGNet's loss, the projector's guidance and the kinematic constraint, for networks without dropout."""
 SPGNET_LOSS_WITH_DROPOUT = replace(SPGNET_LOSS, kinematic=0.1)
@@ -89,7 +90,7 @@ class TrainConfig:
     half mirrored: twice the steps."""
     seed: int = 0
     """Seed of the weights, the order of the samples, flips and dropout."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     """Of the arithmetic, by Lightning Fabric's names: single, or mixed with bfloat16."""
     checkpoint_every: int = 1000
     """Steps between checkpoints; there is one after every epoch, too."""
