@@ -45,8 +45,8 @@ def test_high_or_fast_points_are_not_on_the_floor():
     points[..., 2] = POINT_HEIGHT
     points[:, 1, 2] += 0.2
     points[:, 2, 0] = 2 * times
-    assert point_contacts(points, times).all(axis=0).tolist() == [True, False, False]
-    assert not point_contacts(points, times)[:, 1:].any()
+    assert point_contacts(points, points[..., 2], times).all(axis=0).tolist() == [True, False, False]
+    assert not point_contacts(points, points[..., 2], times)[:, 1:].any()
 
 
 def test_moments_of_contact_and_of_none_do_not_count():

@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from spgnet.geometry.directions import minimal_rotation
 from spgnet.geometry.skeleton import HUMAN36M
 
 
@@ -192,24 +193,6 @@ def _world_rotation(
     import roma  # loads PyTorch's compiler: only for those who export
 
     return roma.rotvec_to_rotmat(bone * twist.unsqueeze(-1)) @ swing
-
-
-def minimal_rotation(start: Vectors, end: Vectors) -> Matrices:
-    """The smallest rotation of a unit vector to another; any of them where they are opposite."""
-    half = start + end
-    length = half.norm(dim=-1, keepdim=True)
-    half = torch.where(length > 1e-9, half / length.clamp_min(1e-9), _perpendicular(start))
-    quaternion = torch.cat([start.cross(half, dim=-1), (start * half).sum(dim=-1, keepdim=True)], dim=-1)
-    import roma  # loads PyTorch's compiler: only for those who export
-
-    return roma.unitquat_to_rotmat(quaternion / quaternion.norm(dim=-1, keepdim=True))
-
-
-def _perpendicular(units: Vectors) -> Vectors:
-    """Some unit vector at right angles to each."""
-    axis = torch.nn.functional.one_hot(units.abs().argmin(dim=-1), 3).to(units.dtype)
-    crossed = units.cross(axis, dim=-1)
-    return crossed / crossed.norm(dim=-1, keepdim=True)
 
 
 def _signed_angle(axis: Vectors, start: Vectors, end: Vectors) -> Float[Tensor, " frames"]:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spgnet.export.posing import PosedRig
+from spgnet.geometry.directions import unit_vectors
 
 CORNERS = 16
 """Vertices of a cross-section."""
@@ -138,7 +139,7 @@ def _smooth_normals(
     normals = np.zeros_like(points)
     for corner in range(3):
         np.add.at(normals, triangles[:, corner], faces)
-    return normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
+    return unit_vectors(normals)
 
 
 _INSTEAD = {"hips": ("pelvis",), "lumbar": ("pelvis",)}
@@ -175,8 +176,7 @@ def _at_rest(
     turns, start, end = posed.bind.numpy(), posed.tpose.numpy(), posed.rest_positions.numpy()
     moved = (turns[nodes] @ (vertices[:, None] - start[nodes])[..., None])[..., 0] + end[nodes]
     turned = (turns[nodes] @ normals[:, None, :, None])[..., 0]
-    turned = (weights[..., None] * turned).sum(axis=1)
-    turned /= np.linalg.norm(turned, axis=1, keepdims=True).clip(1e-12)
+    turned = unit_vectors((weights[..., None] * turned).sum(axis=1))
     return (weights[..., None] * moved).sum(axis=1), turned
 
 

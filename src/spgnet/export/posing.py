@@ -17,15 +17,16 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from spgnet.export.armature import (
     NODES,
-    minimal_rotation,
     rest_directions,
     symmetric_bone_lengths,
     world_rotations,
 )
 from spgnet.export.rigs import Rig
+from spgnet.geometry.directions import minimal_rotation
 from spgnet.geometry.foot import SIDES, foot_axes
 from spgnet.geometry.kinematics import compose_rotations, sum_bones
 from spgnet.geometry.skeleton import ANKLE_HEIGHT, BODY, FOOT_POINTS, HUMAN36M, skeleton_of
@@ -148,10 +149,6 @@ def _scale(lengths: Float[Tensor, " bones"]) -> Float[Tensor, ""]:
     return torch.as_tensor(leg / (BODY["knee"] + BODY["ankle"]))
 
 
-def _unit(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
-
-
 def _segment_rotations(
     rig: Rig, joints: Float[Tensor, "frames 17 3"]
 ) -> dict[str, Float[Tensor, "frames 3 3"]]:
@@ -161,9 +158,8 @@ def _segment_rotations(
     if rig.lumbar_height is not None:
         segments["hips"] = _hip_rotations(joints, segments["pelvis"])
         up = segments["hips"][..., 1]
-        segments["lumbar"] = (
-            minimal_rotation(up, _unit(_lumbar_bones(rig, joints, segments["hips"]))) @ (segments["hips"])
-        )
+        lumbar = normalize(_lumbar_bones(rig, joints, segments["hips"]), dim=-1)
+        segments["lumbar"] = minimal_rotation(up, lumbar) @ segments["hips"]
     return segments
 
 
@@ -191,7 +187,7 @@ def _hip_rotations(
     """Rotation of a rigid pelvis: its x axis is the line between the hips, and its front that of ``pelvis``,
     whose y axis goes up the spine."""
     across = _joint(joints, "left_hip") - _joint(joints, "right_hip")
-    x = torch.where(across.norm(dim=-1, keepdim=True) > 1e-9, _unit(across), pelvis[..., 0])
+    x = torch.where(across.norm(dim=-1, keepdim=True) > 1e-9, normalize(across, dim=-1), pelvis[..., 0])
     return minimal_rotation(pelvis[..., 0], x) @ pelvis
 
 
@@ -277,9 +273,9 @@ def _bone_axes(rig: Rig, tpose: Float[Tensor, "nodes 3"]) -> Float[Tensor, "node
             axes.append(axes[parent])
             continue
         joint = node.segment.partition("_")[2]
-        y = _unit(bone)
+        y = normalize(bone, dim=-1)
         wanted = {"ankle": (0.0, 1.0, 0.0)} | dict.fromkeys((*_ARM, "collar"), (0.0, -1.0, 0.0))
         z = _vector(wanted.get(joint, (0.0, 0.0, 1.0)))
-        z = _unit(z - (z @ y) * y)
+        z = normalize(z - (z @ y) * y, dim=-1)
         axes.append(torch.stack([y.cross(z, dim=-1), y, z], dim=-1))
     return torch.stack(axes)

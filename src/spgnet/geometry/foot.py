@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spgnet.geometry.directions import unit_vectors_or_nan
 from spgnet.geometry.skeleton import ANKLE_HEIGHT, FEET23, FOOT_POINTS
 
 SIDES = ("right", "left")
@@ -58,12 +59,8 @@ def foot_axes(
     """
     x, y, _ = FOOT["heel"]
     length = math.hypot(x, y)
-    up = _unit(ankle - heel)
-    right = _unit(torch.linalg.cross((big_toe + small_toe) / 2 - heel, ankle - heel))
+    up = unit_vectors_or_nan(ankle - heel)
+    right = unit_vectors_or_nan(torch.linalg.cross((big_toe + small_toe) / 2 - heel, ankle - heel))
     back = torch.linalg.cross(right, up)
     forward = -x / length * up + y / length * back
     return torch.stack((forward, torch.linalg.cross(right, forward), right), dim=-2)
-
-
-def _unit(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-    return vectors / vectors.norm(dim=-1, keepdim=True)

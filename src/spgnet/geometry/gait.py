@@ -26,25 +26,21 @@ _REACH = 0.035
 
 def point_contacts(
     points: Float[np.ndarray, "frames n 3"],
+    heights: Float[np.ndarray, "frames n"],
     times: Float[np.ndarray, " frames"],
     *,
-    highest: float = HIGHEST,
     fastest: float = FASTEST,
 ) -> Bool[np.ndarray, "frames n"]:
     """In which frames points of feet are on the floor: low and slow, and not for a moment only.
 
     Args:
-        points: in a world with z up and the floor at 0, in metres.
+        points: in any frame that does not move, in metres.
+        heights: of the points above the floor, in metres.
         times: of the frames, in seconds.
-        highest: over :data:`spgnet.geometry.foot.POINT_HEIGHT`, in metres.
         fastest: in metres per second.
     """
-    low = points[..., 2] < POINT_HEIGHT + highest
-    slow = speeds(points, times) < fastest
-    found = low & slow
-    for column in range(found.shape[1]):
-        found[:, column] = without_short(found[:, column], times)
-    return found
+    found = (heights < POINT_HEIGHT + HIGHEST) & (speeds(points, times) < fastest)
+    return np.stack([without_short(column, times) for column in found.T], axis=1)
 
 
 def speeds(
@@ -79,18 +75,19 @@ def without_short(
 
 
 def foot_contacts(
-    joints: Float[np.ndarray, "frames 23 3"], times: Float[np.ndarray, " frames"], **limits: float
+    joints: Float[np.ndarray, "frames 23 3"], times: Float[np.ndarray, " frames"], *, fastest: float = FASTEST
 ) -> Bool[np.ndarray, "frames 2"]:
     """In which frames the right and the left foot are on the floor with heel or toes.
 
     Args:
         joints: in a world with z up and the floor at 0, in metres.
         times: of the frames, in seconds.
-        limits: as of :func:`point_contacts`.
+        fastest: of a point on the floor, in metres per second.
     """
     columns = []
     for side in SIDES:
-        found = point_contacts(joints[:, FOOT_JOINTS[side]], times, **limits)
+        points = joints[:, FOOT_JOINTS[side]]
+        found = point_contacts(points, points[..., 2], times, fastest=fastest)
         columns.append(without_short(np.asarray(found.any(axis=1)), times))
     return np.stack(columns, axis=1)
 

@@ -31,6 +31,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from spgnet.geometry.directions import unit_vectors_or_nan
 from spgnet.geometry.foot import foot_axes
 from spgnet.geometry.skeleton import FOOT_POINTS, HUMAN36M, skeleton_of
 
@@ -161,7 +162,7 @@ def joint_angles(
     if len(skeleton) > len(HUMAN36M):
         for side, outward in (("left", 1.0), ("right", -1.0)):
             foot = foot_axes(*(points[f"{side}_{point}"] for point in ("ankle", *FOOT_POINTS)))[..., 0, :]
-            shank = _unit(points[f"{side}_knee"] - points[f"{side}_ankle"])
+            shank = unit_vectors_or_nan(points[f"{side}_knee"] - points[f"{side}_ankle"])
             angles[f"{side}_ankle_flexion"] = _elevation(foot, shank)
             turned = outward * _turn_from(pelvis[..., 0, :], foot)
             if observable_only:
@@ -183,8 +184,8 @@ def segment_axes(
     body = joints[..., : len(HUMAN36M), :].double()
     points = dict(zip(HUMAN36M.names, body.unbind(-2), strict=True))
     up = points["thorax"] - points["pelvis"]
-    right = _unit(points["right_hip"] - points["left_hip"])
-    forward = _unit(torch.linalg.cross(up, right))
+    right = unit_vectors_or_nan(points["right_hip"] - points["left_hip"])
+    forward = unit_vectors_or_nan(torch.linalg.cross(up, right))
     pelvis = torch.stack((forward, torch.linalg.cross(right, forward), right), dim=-2)
     return pelvis, _axes_along_y(up, points["right_shoulder"] - points["left_shoulder"])
 
@@ -223,7 +224,7 @@ def _upright_angles(axes: _Axes) -> tuple[_Degrees, _Degrees, _Degrees]:
 
 def _direction_angles(axes: _Axes, limb: _Points) -> tuple[_Degrees, _Degrees]:
     """Flexion of a limb from hanging down, and its angle to the left, in the axes of its parent segment."""
-    forward, up, right = (axes @ _unit(limb).unsqueeze(-1))[..., 0].unbind(-1)
+    forward, up, right = (axes @ unit_vectors_or_nan(limb).unsqueeze(-1))[..., 0].unbind(-1)
     flexion = _degrees(forward, -up)
     flexion = torch.where(flexion < _LOWEST_FLEXION, flexion + 360, flexion)
     return flexion, torch.rad2deg(torch.asin(-right.clamp(-1, 1)))
@@ -242,19 +243,14 @@ def _turn_from(start: _Points, end: _Points) -> _Degrees:
 
 def _axes_along_y(up: _Points, right: _Points) -> _Axes:
     """Axes (rows) whose y has the one direction, and whose z is nearest to the other."""
-    y = _unit(up)
-    x = _unit(torch.linalg.cross(y, right))
+    y = unit_vectors_or_nan(up)
+    x = unit_vectors_or_nan(torch.linalg.cross(y, right))
     return torch.stack((x, y, torch.linalg.cross(x, y)), dim=-2)
 
 
 def _angle_between(first: _Points, second: _Points) -> _Degrees:
-    across = torch.linalg.cross(_unit(first), _unit(second)).norm(dim=-1)
-    return _degrees(across, (_unit(first) * _unit(second)).sum(dim=-1))
-
-
-def _unit(vector: _Points) -> _Points:
-    """The vector at length 1; NaN where it has none."""
-    return vector / vector.norm(dim=-1, keepdim=True)
+    across = torch.linalg.cross(unit_vectors_or_nan(first), unit_vectors_or_nan(second)).norm(dim=-1)
+    return _degrees(across, (unit_vectors_or_nan(first) * unit_vectors_or_nan(second)).sum(dim=-1))
 
 
 def _degrees(sine: _Degrees, cosine: _Degrees) -> _Degrees:

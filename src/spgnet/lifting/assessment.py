@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from spgnet.geometry.camera import project
+from spgnet.geometry.directions import unit_vectors
 from spgnet.geometry.skeleton import BODY, HUMAN36M
 from spgnet.lifting.bone_lengths import estimate_height, median_bone_lengths, median_distance
 from spgnet.lifting.motion import Motion
@@ -202,14 +203,11 @@ def _proportions(motion: Motion) -> float:
 def _trunk_twist(motion: Motion) -> float:
     """Median angle in degrees between the lines of the hips and of the shoulders, about the trunk."""
     joints = motion.joints.astype(np.float64)
-    trunk = _unit(joints[:, _JOINTS.index("thorax")] - joints[:, 0])
+    trunk = unit_vectors(joints[:, _JOINTS.index("thorax")] - joints[:, 0])
     across = (joints[:, pair[0]] - joints[:, pair[1]] for pair in (_HIPS, _SHOULDERS))
-    hips, shoulders = (_unit(line - (line * trunk).sum(axis=1, keepdims=True) * trunk) for line in across)
+    level = (line - (line * trunk).sum(axis=1, keepdims=True) * trunk for line in across)
+    hips, shoulders = map(unit_vectors, level)
     return float(np.degrees(np.median(np.arccos((hips * shoulders).sum(axis=1).clip(-1, 1)))))
-
-
-def _unit(vectors: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "frames 3"]:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-9)
 
 
 def _direction(motion: Motion, seen: Bool[np.ndarray, "frames 17"]) -> Float[np.ndarray, " frames"]:

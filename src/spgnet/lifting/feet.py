@@ -14,8 +14,9 @@ from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation, Slerp
 
 from spgnet.geometry.camera import Camera
-from spgnet.geometry.foot import ANKLES, FOOT_INDEX, POINT_HEIGHT, SIDES
-from spgnet.geometry.gait import FASTEST_LIFTED, HIGHEST, foot_contacts, speeds, without_short
+from spgnet.geometry.directions import unit_vectors
+from spgnet.geometry.foot import ANKLES, FOOT_INDEX, SIDES
+from spgnet.geometry.gait import FASTEST_LIFTED, foot_contacts, point_contacts
 from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import FOOT_POINTS, HUMAN36M
 from spgnet.keypoints import Keypoints
@@ -41,8 +42,7 @@ FAR = 0.35
 believed."""
 CORRELATED = 4.0
 """Factor of the standard deviation of heels and toes from their ankles by the least-squares problem, which
-does not know that errors are alike from frame to frame. With it 72 to 99 % of the errors on simulated video
-are within one."""
+does not know that errors are alike from frame to frame; chosen on simulated video."""
 _ANKLES = [ANKLES[side] for side in SIDES]
 
 
@@ -241,12 +241,13 @@ def usual_axes(joints: Float[np.ndarray, "nodes 17 3"]) -> Float[np.ndarray, "no
     A foot points where the knee bends to, and near to straight, where the hips face.
     """
     names, result = HUMAN36M.names, []
-    across = _unit(joints[:, names.index("right_hip")] - joints[:, names.index("left_hip")])
+    across = unit_vectors(joints[:, names.index("right_hip")] - joints[:, names.index("left_hip")])
     for side in SIDES:
         hip, knee, ankle = (joints[:, names.index(f"{side}_{joint}")] for joint in ("hip", "knee", "ankle"))
-        up = _unit(knee - ankle)
-        right = np.cross(up, _unit(hip - knee)) + across / 2  # the first is as long as the flexion's sine
-        right = _unit(right - (right * up).sum(axis=-1, keepdims=True) * up)
+        up = unit_vectors(knee - ankle)
+        bend = np.cross(up, unit_vectors(hip - knee))  # as long as the flexion's sine
+        right = bend + across / 2
+        right = unit_vectors(right - (right * up).sum(axis=-1, keepdims=True) * up)
         ahead = np.cross(up, right)
         turn = TURN if side == "left" else -TURN
         forward = np.cos(turn) * ahead + np.sin(turn) * np.cross(up, ahead)
@@ -254,10 +255,6 @@ def usual_axes(joints: Float[np.ndarray, "nodes 17 3"]) -> Float[np.ndarray, "no
         raised = np.cos(FLEXION) * forward + np.sin(FLEXION) * up
         result.append(np.stack((raised, np.cross(right, raised), right), axis=-1))
     return np.stack(result, axis=1)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-9)
 
 
 def fit(known: FeetObservations, sizes: FootDeviations) -> tuple[FeetObservations, FeetState]:
@@ -304,9 +301,7 @@ def _contacts(known: FeetObservations, state: FeetState, floor: float) -> Bool[n
     soles = known.soles(state)
     soles = soles.reshape(len(soles), -1, 3)
     times = np.arange(len(soles)) * known.step
-    found = (speeds(soles, times) < FASTEST_LIFTED) & (soles @ known.up - floor < POINT_HEIGHT + HIGHEST)
-    for column in range(found.shape[1]):
-        found[:, column] = without_short(found[:, column], times)
+    found = point_contacts(soles, soles @ known.up - floor, times, fastest=FASTEST_LIFTED)
     return found.reshape(known.contacts.shape)
 
 

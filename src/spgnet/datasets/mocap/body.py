@@ -10,6 +10,7 @@ from jaxtyping import Float
 from spgnet.datasets.mocap.joint_maps import JointMap, Mix, Up
 from spgnet.datasets.mocap.skeleton_tracks import SkeletonTracks
 from spgnet.errors import InputError
+from spgnet.geometry.directions import unit_vectors
 from spgnet.geometry.skeleton import ANKLE_HEIGHT, BODY, HUMAN36M
 
 AHEAD = 0.10
@@ -128,7 +129,7 @@ def _rest_axes(tracks: SkeletonTracks, joint_map: JointMap) -> tuple[Axis, Axis]
         or np.abs(across[2]) > 0.3 * np.linalg.norm(across)
     ):
         return None
-    return _unit(np.cross(across, _UP)), _UP
+    return unit_vectors(np.cross(across, _UP)), _UP
 
 
 def _mean_axes(
@@ -147,14 +148,14 @@ def _mean_axes(
         tracks.position(end) - tracks.position(joint_map.head) if end in tracks.names else np.zeros((1, 3))
     )
     rises = to_end if np.linalg.norm(to_end, axis=-1).min() > 0.01 else trunk_up
-    up = _unit(np.einsum("fji,fj->i", rotations, rises))
+    up = unit_vectors(np.einsum("fji,fj->i", rotations, rises))
     ahead = np.einsum("fji,fj->i", rotations, trunk_ahead)
-    return _unit(ahead - (ahead @ up) * up), up
+    return unit_vectors(ahead - (ahead @ up) * up), up
 
 
 def _trunk_axes(joints: dict[str, Track]) -> tuple[Track, Track]:
-    up = _units(joints["thorax"] - joints["pelvis"])
-    return up, _units(np.cross(joints["left_shoulder"] - joints["right_shoulder"], up))
+    up = unit_vectors(joints["thorax"] - joints["pelvis"])
+    return up, unit_vectors(np.cross(joints["left_shoulder"] - joints["right_shoulder"], up))
 
 
 def _upright_head(joints: dict[str, Track]) -> tuple[Track, Track]:
@@ -162,14 +163,6 @@ def _upright_head(joints: dict[str, Track]) -> tuple[Track, Track]:
     up, ahead = _trunk_axes(joints)
     size = stature(joints) / _TALL
     return joints["thorax"] + size * (_NOSE * up + AHEAD * ahead), joints["thorax"] + size * _TOP * up
-
-
-def _unit(vector: Axis) -> Axis:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)
-
-
-def _units(vectors: Track) -> Track:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)
 
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "CMU's unit": 0.0254 / 0.45}
@@ -246,5 +239,5 @@ def _axis(tracks: SkeletonTracks, joint_map: JointMap) -> Up | None:
         name: _mixed(tracks, joint_map.joints[name]) for name in ("thorax", "left_ankle", "right_ankle")
     }
     rise = joints["thorax"] - (joints["left_ankle"] + joints["right_ankle"]) / 2
-    mean = (rise / np.linalg.norm(rise, axis=-1, keepdims=True).clip(1e-12)).mean(axis=0)
+    mean = unit_vectors(rise).mean(axis=0)
     return "y" if mean[1] > _CLEAR else "z" if mean[2] > _CLEAR else None

@@ -16,6 +16,7 @@ from spgnet.datasets.mocap.body import named_joints, stature
 from spgnet.datasets.mocap.joint_maps import JointMap
 from spgnet.datasets.mocap.skeleton_tracks import SkeletonTracks
 from spgnet.errors import InputError
+from spgnet.geometry.directions import unit_vectors
 from spgnet.geometry.foot import ANKLES, BALL, FOOT, FOOT_JOINTS, POINT_HEIGHT, SIDES, foot_points
 from spgnet.geometry.skeleton import FOOT_POINTS, HUMAN36M
 
@@ -70,21 +71,22 @@ def _foot(
     points: Float[np.ndarray, "3 3"],
 ) -> Float[np.ndarray, "frames 3 3"]:
     ball = tracks.position(names[0])
-    along = _unit(ball - ankle)
+    along = unit_vectors(ball - ankle)
     resting = _resting(ankle, ball, tracks.fps)
     slope = np.arcsin(along[:, 2].clip(-1, 1))
     level = float(np.median(slope[resting])) if resting.any() else _USUAL_SLOPE
     low = float(np.median(ball[resting, 2])) if resting.any() else float(np.percentile(ball[:, 2], 5))
     on_floor = np.exp(-(((ball[:, 2] - low).clip(0) / _FLOOR_REACH) ** 2))[:, None]
-    right = on_floor * _unit(np.cross(along, _UP)) + (1 - on_floor) * _unit(np.cross(along, knee - ankle))
-    right = _unit(right - (right * along).sum(axis=-1, keepdims=True) * along)
+    level, bent = np.cross(along, _UP), np.cross(along, knee - ankle)
+    right = on_floor * unit_vectors(level) + (1 - on_floor) * unit_vectors(bent)
+    right = unit_vectors(right - (right * along).sum(axis=-1, keepdims=True) * along)
     forward = np.cos(level) * along - np.sin(level) * np.cross(right, along)
     axes = np.stack((forward, np.cross(right, forward), right), axis=-1)
     hinge = np.array(BALL) * (points[0, 1] / FOOT["heel"][1])
     if len(names) == 1:  # toes stay level while the foot rises over them
         bend = on_floor[:, 0] * np.arcsin(-forward[:, 2].clip(-1, 0))
     else:
-        toes = np.einsum("fij,fi->fj", axes, _unit(tracks.position(names[1]) - ball))
+        toes = np.einsum("fij,fi->fj", axes, unit_vectors(tracks.position(names[1]) - ball))
         bend = np.arctan2(toes[:, 1], toes[:, 0])
         bend = (bend - (np.median(bend[resting]) if resting.any() else 0.0)).clip(0, _FLEXIBLE)
     local = np.broadcast_to(points, (len(ankle), 3, 3)).copy()
@@ -117,7 +119,3 @@ def stand_on_soles(joints: Float[np.ndarray, "frames 23 3"], fps: float) -> Floa
     standing = np.concatenate(heights)
     low = np.median(standing) if len(standing) else np.percentile(joints[:, len(HUMAN36M) :, 2], 2)
     return joints - np.array([0.0, 0.0, low - POINT_HEIGHT])
-
-
-def _unit(vectors: Track) -> Track:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-9)
