@@ -77,8 +77,8 @@ def _foot(
     level = float(np.median(slope[resting])) if resting.any() else _USUAL_SLOPE
     low = float(np.median(ball[resting, 2])) if resting.any() else float(np.percentile(ball[:, 2], 5))
     on_floor = np.exp(-(((ball[:, 2] - low).clip(0) / _FLOOR_REACH) ** 2))[:, None]
-    level, bent = np.cross(along, _UP), np.cross(along, knee - ankle)
-    right = on_floor * unit_vectors(level) + (1 - on_floor) * unit_vectors(bent)
+    across, knee_hinge = np.cross(along, _UP), np.cross(along, knee - ankle)
+    right = on_floor * unit_vectors(across) + (1 - on_floor) * unit_vectors(knee_hinge)
     right = unit_vectors(right - (right * along).sum(axis=-1, keepdims=True) * along)
     forward = np.cos(level) * along - np.sin(level) * np.cross(right, along)
     axes = np.stack((forward, np.cross(right, forward), right), axis=-1)
