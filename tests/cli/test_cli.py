@@ -81,6 +81,12 @@ def test_a_network_of_one_s_own_is_known_where_its_module_is_named(spgnet):
 
 
 @pytest.mark.usefixtures("registries")
+def test_a_file_to_import_does_not_take_the_place_of_a_module(spgnet):
+    Path("json.py").write_text("raise AssertionError\n")
+    code, _ = spgnet("evaluate", "default", "--import", "json.py")
+    assert code == "spgnet: json.py: another module called 'json' is loaded; rename the file"
+
+
 def test_a_loss_term_of_one_s_own_is_an_option_of_every_recipe_and_stands_in_the_run(spgnet):
     source = (EXAMPLES / "07_add_a_loss_term.py").read_text()
     Path("my_terms.py").write_text(source)

@@ -48,13 +48,16 @@ def import_user_module(name: str) -> None:
     """Import a module by its name, also from the present folder, or a file (``.py``) by its path.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or a file has the name of a module that is loaded.
     """
     path = Path(name)
     if path.suffix == ".py":
         spec = spec_from_file_location(path.stem, path)
         if not path.is_file() or spec is None or spec.loader is None:
             raise InputError(f"{path}: no such file to import")
+        loaded = sys.modules.get(path.stem)
+        if loaded is not None and getattr(loaded, "__file__", None) != spec.origin:
+            raise InputError(f"{path}: another module called {path.stem!r} is loaded; rename the file")
         module = sys.modules[path.stem] = module_from_spec(spec)
         spec.loader.exec_module(module)
         return
