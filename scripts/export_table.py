@@ -17,29 +17,30 @@ def main() -> None:
 
 
 def table(checks: Sequence[dict[str, Any]]) -> str:
-    """One row for each program, file and quantity; files with the same figure share a row."""
-    rows: dict[tuple[str, str, str], list[str]] = {}
+    """The largest distance, angle or number of messages for each program and quantity, over all its files.
+
+    Counts of what must be there (frames, cameras, ...) are recorded and checked, but not shown.
+    """
+    rows: dict[tuple[str, str, float], list[dict[str, Any]]] = {}
     for check in checks:
-        # Thousandths of a millimetre that are rounding are not told apart.
-        value = f"< {check['most']:g}" if 0 < check["value"] < 0.01 else f"{check['value']:.4g}"
-        figure = f"{value} {check['unit']}".strip()
-        rows.setdefault((check["program"], check["quantity"], figure), []).append(check["file"])
-    cells = [[program, _joined(opened), what, figure] for (program, what, figure), opened in rows.items()]
+        if check["unit"] in ("mm", "°") or check["quantity"] == "messages":
+            rows.setdefault((check["program"], check["quantity"], check["most"]), []).append(check)
+    cells = [[program, _files(found), what, _worst(found)] for (program, what, _), found in rows.items()]
     return markdown_table(["Program", "File", "What", "Figure"], cells, text=(0, 1, 2))
 
 
-def _joined(opened: Sequence[str]) -> str:
-    """Files that are alike but for their suffix, as one."""
-    suffixes: dict[str, list[str]] = {}
-    for file in opened:
-        suffix, _, rest = file.partition(", ")
-        suffixes.setdefault(rest, []).append(suffix)
-    by_suffixes: dict[str, list[str]] = {}
-    for rest, names in suffixes.items():
-        by_suffixes.setdefault(" ".join(names), []).append(rest)
-    return "; ".join(
-        ", ".join([names, *(rest for rest in rests if rest)]) for names, rests in by_suffixes.items()
-    )
+def _files(checks: Sequence[dict[str, Any]]) -> str:
+    """The file of a check, or the suffixes of several."""
+    if len(checks) == 1:
+        return checks[0]["file"]
+    return " ".join(dict.fromkeys(check["file"].partition(",")[0] for check in checks))
+
+
+def _worst(checks: Sequence[dict[str, Any]]) -> str:
+    worst = max(checks, key=lambda check: check["value"])
+    # Thousandths of a millimetre that are rounding are not told apart.
+    value = f"< {worst['most']:g}" if 0 < worst["value"] < 0.01 else f"{worst['value']:.4g}"
+    return f"{value} {worst['unit']}".strip()
 
 
 if __name__ == "__main__":
