@@ -8,10 +8,10 @@ import pytest
 from capture.conftest import clip, spgnet, video  # noqa: F401
 from spgnet.app.clips import ClipOptions, Tools, find_clip, lift_clip
 from spgnet.app.config import AppConfig
-from spgnet.app.jobs import Cancelled
 from spgnet.app.markup import files_html, people_html, summary_html
 from spgnet.app.results import ResultsFolder, result_files, result_motions
 from spgnet.app.sessions import Sessions
+from spgnet.capture import Cancelled
 from spgnet.errors import InputError
 from spgnet.limits import FACTOR
 
@@ -62,7 +62,7 @@ def test_a_video_is_detected_once_and_shows_its_people(spgnet, video, tmp_path):
     assert "drawing the overlay" in stages
 
 
-@pytest.mark.parametrize("stage", ["lifting", "drawing the overlay"])
+@pytest.mark.parametrize("stage", ["refining", "writing files", "drawing the overlay"])
 def test_a_job_that_is_cancelled_leaves_nothing(spgnet, clip, tmp_path, stage):  # noqa: F811
     found = find(clip)
 

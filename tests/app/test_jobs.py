@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from spgnet.app.jobs import Cancelled, Job, Turns
+from spgnet.app.jobs import Job, Turns
+from spgnet.capture import Cancelled
 from spgnet.errors import InputError
 
 

@@ -69,7 +69,7 @@ def test_sizes_and_numbers():
 
 
 def test_progress_is_said_in_words():
-    assert stage_text(Progress("lifting person 3")) == "Working out the 3D motion of person 3"
+    assert stage_text(Progress("lifting (person 3)")) == "Working out the 3D motion (person 3)"
     assert "2 other videos" in stage_text(Progress("waiting", waiting=2))
     assert [time_left(seconds) for seconds in (None, 2.0, 42.0, 200.0)] == [
         "",

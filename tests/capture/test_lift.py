@@ -92,7 +92,7 @@ def test_what_is_detected_can_be_kept_and_another_detector_used(spgnet, video):
     )
     assert kept[0].people[0].keypoint_set == "halpe26"
     assert len(motion) == len(kept[0].people[0]) == 30
-    assert list(dict.fromkeys(stages)) == ["detecting", "lifting"]
+    assert list(dict.fromkeys(stages)) == ["detecting", "lifting", "refining"]
     assert not Path("out").exists()
 
 
@@ -268,7 +268,10 @@ def test_a_lifted_motion_has_its_quality(clip):
 
 def test_motion_has_feet_where_the_detector_sees_them_unless_one_wants_17_joints():
     keypoints = detected_as(filmed()[0].points, "halpe26")
-    (motion,) = lift(keypoints)
+    stages: dict[str, tuple] = {}
+    (motion,) = lift(keypoints, on_progress=lambda stage, *progress: stages.update({stage: progress}))
+    assert list(stages) == ["lifting", "refining", "adding feet"]
+    assert all(done == total for done, total in stages.values())
     assert motion.skeleton.names[17:20] == ("right_heel", "right_big_toe", "right_small_toe")
     assert motion.foot_contact is not None
     assert motion.quality is not None

@@ -11,7 +11,7 @@ import pytest
 
 from capture.conftest import SimulatedDetector
 from lifting.people import filmed
-from spgnet.capture import run
+from spgnet.capture import Cancelled, CaptureConfig, run, run_capture
 from spgnet.capture.outputs import output_folder
 from spgnet.errors import printable
 from spgnet.keypoints import save_keypoints
@@ -166,6 +166,52 @@ def test_ctrl_c_ends_with_one_line_and_leaves_nothing(spgnet, video, monkeypatch
     monkeypatch.setattr(SimulatedDetector, "pose", interrupted)
     refused(spgnet("lift", "walk.mp4", "--overlay", "overlay.mp4"), "interrupted")
     assert not Path("overlay.mp4").exists()
+
+
+def test_what_is_cancelled_at_any_stage_leaves_whole_files_only(spgnet, video, tmp_path):
+    def config(out: Path) -> CaptureConfig:
+        return CaptureConfig(
+            input="walk.mp4",
+            out=out,
+            weights="w.safetensors",
+            export=("bvh", "csv"),
+            html=out / "page.html",
+            overlay=out / "overlay.mp4",
+        )
+
+    stages: dict[str, int] = {}
+
+    def count(stage: str, done: int, total: int | None) -> None:
+        stages[stage] = stages.get(stage, 0) + 1
+
+    run_capture(config(tmp_path / "whole"), count)
+    whole = {path.name: path.stat().st_size for path in (tmp_path / "whole").iterdir()}
+    assert list(stages) == [
+        "preparing the detector",
+        "detecting",
+        "lifting",
+        "refining",
+        "writing files",
+        "writing the page",
+        "drawing the overlay",
+    ]
+    for number, stage in enumerate(stages):
+        left = min(2, stages[stage])  # reports, until it is cancelled
+
+        def cancel(at: str, done: int, total: int | None, wanted: str = stage) -> None:
+            nonlocal left
+            left -= at == wanted
+            if left == 0:
+                raise Cancelled
+
+        out = tmp_path / str(number)
+        with pytest.raises(Cancelled):
+            run_capture(config(out), cancel)
+        if number < 2:
+            assert not out.exists()
+        else:
+            made = {path.name: path.stat().st_size for path in out.iterdir()}
+            assert made.items() < whole.items()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")

@@ -10,7 +10,7 @@ from lifting.problems import disturbed, first_state, observed, true_joints
 from spgnet.lifting import windows
 from spgnet.lifting.body import body_of_joints
 from spgnet.lifting.guidance import TOLERANCE, Deviations, Observations, Problem, State, solve
-from spgnet.lifting.windows import OVERLAP, PIECE, SWEEPS, solve_clip
+from spgnet.lifting.windows import OVERLAP, PIECE, SWEEPS, nodes_to_solve, solve_clip
 
 SIZES = Deviations()
 WHOLE = 40
@@ -33,7 +33,9 @@ def test_with_the_same_shared_unknowns_windows_end_within_half_a_millimetre_of_t
     start = disturbed(person.network, 5, degrees=3, metres=0.02)
     first = replace(state, bodies=(replace(start, log_lengths=state.bodies[0].log_lengths),))
     (covariance,) = whole.shared_covariances()
-    solved, (variances,) = windows._solve_all_windows([person], first, SIZES, WHOLE, TOLERANCE, [covariance])
+    solved, (variances,) = windows._solve_all_windows(
+        [person], first, SIZES, WHOLE, TOLERANCE, lambda nodes: None, [covariance]
+    )
     joints = solved.bodies[0].joints
     assert np.linalg.norm(joints - state.bodies[0].joints, axis=-1).max() < 5e-4
     np.testing.assert_allclose(variances, whole.variances([covariance])[0], rtol=0.02)
@@ -62,7 +64,12 @@ def test_no_solution_of_a_long_clip_is_of_more_than_a_window_and_its_overlaps(wh
         return solve(people, state, sizes, iterations=2, **settings)
 
     monkeypatch.setattr(windows, "solve", recorded)
-    solution = solve_clip(whole.people, first_state(whole.people), SIZES, whole=WHOLE)
+    reported = []
+    solution = solve_clip(
+        whole.people, first_state(whole.people), SIZES, whole=WHOLE, on_solved=reported.append
+    )
+    assert sum(reported) == nodes_to_solve(whole.people, whole=WHOLE) == 3 * 90
+    assert max(reported) <= WHOLE
     sweep = [WHOLE + OVERLAP, 90 - WHOLE + OVERLAP, 10 + OVERLAP]
     assert handled == [WHOLE // PIECE * PIECE, *(1 + SWEEPS) * sweep]
     assert solution.state.bodies[0].joints.shape == (90, 17, 3)

@@ -9,16 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from spgnet.capture import ProgressCallback
+from spgnet.capture import Cancelled, ProgressCallback
 
 Result = TypeVar("Result")
 
 _FIRST_ESTIMATE = 2.0
 """Seconds of a stage after which the time that it still takes is estimated."""
-
-
-class Cancelled(Exception):
-    """The user stopped the job. Raised in its thread, when it next reports progress."""
 
 
 @dataclass(frozen=True)

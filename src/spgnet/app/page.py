@@ -15,7 +15,7 @@ from typing import Any, cast, get_args
 
 from spgnet.app.clips import Clip, ClipOptions, Tools, find_clip, lift_clip
 from spgnet.app.config import AppConfig
-from spgnet.app.jobs import Cancelled, Job
+from spgnet.app.jobs import Job
 from spgnet.app.markup import (
     HEADER,
     TIPS,
@@ -31,7 +31,7 @@ from spgnet.app.markup import (
 from spgnet.app.results import ResultsFolder, result_motions
 from spgnet.app.sessions import Session, Sessions
 from spgnet.app.wording import parse_height, parse_number, parse_size, plain
-from spgnet.capture import ProgressCallback
+from spgnet.capture import Cancelled, ProgressCallback
 from spgnet.errors import InputError
 from spgnet.export import RIG_NAMES, RigName
 from spgnet.extras import import_extra

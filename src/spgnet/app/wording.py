@@ -39,7 +39,11 @@ STAGES = {
     "stopping": "Stopping",
     "detecting": "Looking for people in the video",
     "making pictures of the people": "Making pictures of the people",
+    "preparing the detector": "Getting ready; the first time, what finds people is downloaded (45 MB)",
     "lifting": "Working out the 3D motion",
+    "refining": "Fitting the motion to the picture and the floor",
+    "adding feet": "Working out the feet",
+    "writing files": "Writing the files",
     "writing the page": "Writing the 3D page",
     "drawing the overlay": "Drawing the overlay video",
 }
@@ -158,10 +162,9 @@ def stage_text(progress: Progress) -> str:
     if progress.waiting:
         others = "another video" if progress.waiting == 1 else f"{progress.waiting} other videos"
         return f"Waiting for {others}, then it is your turn"
-    person = re.fullmatch(r"lifting person (\d+)", progress.stage)
-    if person:
-        return f"{STAGES['lifting']} of person {person[1]}"
-    return STAGES.get(progress.stage, progress.stage[:1].upper() + progress.stage[1:])
+    stage, _, person = progress.stage.partition(" (person ")
+    text = STAGES.get(stage, stage[:1].upper() + stage[1:])
+    return f"{text} (person {person}" if person else text
 
 
 def time_left(seconds: float | None) -> str:

@@ -23,7 +23,7 @@ from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.geometry.skeleton import SkeletonName
-from spgnet.keypoints import KeypointFormat, KeypointSetName
+from spgnet.keypoints import KeypointFormat, Keypoints, KeypointSetName
 from spgnet.keypoints.smoothing import SMOOTHING
 from spgnet.lifting import Lifter, Motion
 from spgnet.lifting.assessment import assess_quality
@@ -111,7 +111,7 @@ def lift(
         found: the people whom :func:`spgnet.capture.find_people` found in the source with the same options:
             they are not looked for again.
         on_progress: called with what is being done, how much of it is done, and how much there is (None if
-            that is not known).
+            that is not known). It may raise :class:`spgnet.capture.Cancelled` to end the work.
         on_detected: called with everybody who was found, before they are lifted, such as to keep their 2D
             keypoints.
 
@@ -159,21 +159,31 @@ def lift(
     if not force:
         refuse_unbelievable(source, faults)
     for keypoints in people:
-        stage = "lifting" if len(people) == 1 else f"lifting person {keypoints.track}"
+        on_frames = _begin(report, "lifting", keypoints, people)
         motions.append(
             lifter.lift(
                 keypoints,
                 camera=found.camera,
                 smoothing=smoothing,
                 flip=flip,
-                on_progress=partial(_report_frames, report, stage, len(keypoints)),
+                on_progress=partial(on_frames, total=len(keypoints)),
             )
         )
+    if refine:
+        report("refining", 0, None)
     motions = postprocess(
-        motions, refined=refine, constant_bones=constant_bones, height=height, align=align_to_gravity
+        motions,
+        refined=refine,
+        constant_bones=constant_bones,
+        height=height,
+        align=align_to_gravity,
+        on_progress=partial(report, "refining"),
     )
     if refine and skeleton == "feet23" and any(map(sees_feet, people)):
-        motions = [add_feet(motion, keypoints) for motion, keypoints in zip(motions, people, strict=True)]
+        motions = [
+            add_feet(motion, keypoints, on_progress=_begin(report, "adding feet", keypoints, people))
+            for motion, keypoints in zip(motions, people, strict=True)
+        ]
     return [
         replace(motion, quality=assess_quality(motion, known), remarks=found.remarks_on(keypoints))
         for motion, known, keypoints in zip(motions, faults, people, strict=True)
@@ -192,5 +202,15 @@ def refuse_unbelievable(source: LiftSource, faults: Sequence[Sequence[Fault]]) -
         raise InputError(f"{name}{describe_faults(fatal[0])[0]} (--force, force=True: lift all the same)")
 
 
-def _report_frames(report: ProgressCallback, stage: str, total: int, done: int) -> None:
-    report(stage, done, total)
+def _begin(
+    report: ProgressCallback, stage: str, person: Keypoints, people: Sequence[Keypoints]
+) -> Callable[[int, int], None]:
+    """Report that a stage of one of the people begins; what to call with how much is done and there is."""
+    if len(people) > 1:
+        stage = f"{stage} (person {person.track})"
+    report(stage, 0, None)
+
+    def on_progress(done: int, total: int) -> None:
+        report(stage, done, total)
+
+    return on_progress

@@ -140,19 +140,24 @@ def write_outputs(
         The files, by what they are.
     """
     config.out.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for motion in motions:
+    files, total = {}, len(motions) + len(config.export)
+    for done, motion in enumerate(motions):
+        report("writing files", done, total)
         person = "" if len(motions) == 1 else f"-{motion.track}"
         files[f"motion{person}"] = config.out / f"motion{person}.npz"
         save_motion(files[f"motion{person}"], motion)
-    for suffix in config.export:
+    for done, suffix in enumerate(config.export, start=len(motions)):
+        report("writing files", done, total)
         files |= export_files(motions, config.out, suffix, config)
+    report("writing files", total, total)
     if config.html is not None:
+        report("writing the page", 0, None)
         title = Path(config.input).name
         write_page(config.html, motions, title=title, images=timed_images(video, motions, report))
         files["page"] = config.html
     if config.overlay is not None:
         total = len(motions[0])
+        report("drawing the overlay", 0, total)
         images = (frame.image for frame in video) if video else repeat(None, total)
         write_overlay(
             config.overlay,

@@ -31,11 +31,16 @@ from spgnet.video import Frame, FrameSource, open_frames
 from spgnet.video.images import SUFFIXES as IMAGE_SUFFIXES
 
 ProgressCallback = Callable[[str, int, int | None], None]
-"""Takes what is being done, how much of it is done, and how much there is, if that is known."""
+"""Takes what is being done, how much of it is done, and how much there is, if that is known. If it raises
+:class:`Cancelled`, the work ends there and leaves no file half-written."""
 Person = Literal["largest", "all"] | int | str
 """Who is lifted: the largest person, everybody, one by number, or ``1+5+9`` for one with several numbers."""
 LiftSource = str | Path | Keypoints | Sequence[Keypoints] | Real[np.ndarray, "frames joints 3"]
 """What can be lifted: a video, a folder of images, a keypoint file, or keypoints."""
+
+
+class Cancelled(BaseException):
+    """Raised by a progress callback to end the work. No error, so that nothing handles it as one."""
 
 
 def ignore_progress(stage: str, done: int, total: int | None) -> None:
@@ -123,6 +128,7 @@ def find_people(
     video = open_video(source, fps, keypoint_set, image_size, format, rotate)
     found = find_video_camera(video, camera, camera_name, field_of_view, rotate)
     if detector is None or isinstance(detector, Path | str):
+        on_progress("preparing the detector", 0, None)
         detector = load_detector(None if detector is None else Path(detector))
     people = _detect(video, detector, detect_every, on_progress)
     if fps is not None:  # slow motion: time is that of the camera, not that of the file

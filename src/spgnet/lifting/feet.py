@@ -27,6 +27,7 @@ from spgnet.lifting.foot_problem import FeetObservations, FeetState, FootDeviati
 from spgnet.lifting.inputs import BORDER, interpolate_skipped
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.refinement import node_times
+from spgnet.lifting.windows import NodeCallback, ProgressCallback, count_nodes, ignore_progress
 from spgnet.synthetic.detector_noise import person_size
 
 FOOT_SECONDS = 1 / 60
@@ -52,7 +53,13 @@ def sees_feet(keypoints: Keypoints) -> bool:
     return bool(found) and bool((keypoints.points[:, found, 2] >= MIN_CONFIDENCE).any())
 
 
-def add_feet(motion: Motion, keypoints: Keypoints, *, sizes: FootDeviations | None = None) -> Motion:
+def add_feet(
+    motion: Motion,
+    keypoints: Keypoints,
+    *,
+    sizes: FootDeviations | None = None,
+    on_progress: ProgressCallback = ignore_progress,
+) -> Motion:
     """A refined motion with the 23 joints of :data:`spgnet.geometry.skeleton.FEET23`, and its foot contacts.
 
     The 17 joints stay as they are. The displacements of the ankles in the problem take up the ankles' errors,
@@ -62,6 +69,7 @@ def add_feet(motion: Motion, keypoints: Keypoints, *, sizes: FootDeviations | No
         motion: one person's, refined; its 17 joints are used.
         keypoints: what it was lifted from, of a set that sees feet.
         sizes: standard deviations of the terms.
+        on_progress: called after every window of nodes.
 
     Returns:
         The motion with feet. Where heel or toes are not seen, their confidence is 0 and their place an
@@ -71,7 +79,7 @@ def add_feet(motion: Motion, keypoints: Keypoints, *, sizes: FootDeviations | No
     pixels, confidence = foot_detections(motion, keypoints)
     times = node_times(motion.timestamps, FOOT_SECONDS)
     known = observations(motion, pixels, confidence, keypoints, times, sizes)
-    known, state = fit(known, sizes)
+    known, state = fit(known, sizes, on_progress)
     body = motion.joints.astype(np.float64)
     offsets = _offsets_at(known, state, times, motion.timestamps)
     feet = body[:, _ANKLES][:, :, None] + offsets
@@ -257,23 +265,36 @@ def usual_axes(joints: Float[np.ndarray, "nodes 17 3"]) -> Float[np.ndarray, "no
     return np.stack(result, axis=1)
 
 
-def fit(known: FeetObservations, sizes: FootDeviations) -> tuple[FeetObservations, FeetState]:
+def fit(
+    known: FeetObservations, sizes: FootDeviations, on_progress: ProgressCallback
+) -> tuple[FeetObservations, FeetState]:
     """The observations with the contacts that were found, and the state that fits them best."""
     count, state = len(known.ankles), known.first_state()
-    for number in range(PASSES):
-        state = _solve_all(known, state, sizes, number == 0)
-        if known.floor is None or number == PASSES - 1:
-            break
+    passes = 1 if known.floor is None else PASSES
+    on_solved = count_nodes(passes * count, on_progress)
+    state = _solve_all(known, state, sizes, on_solved, first=True)
+    for _ in range(passes - 1):
+        assert known.floor is not None
         known = replace(known, contacts=_contacts(known, state, known.floor))
+        state = _solve_all(known, state, sizes, on_solved)
     assert len(state.axes) == count
     return known, state
 
 
-def _solve_all(known: FeetObservations, state: FeetState, sizes: FootDeviations, first: bool) -> FeetState:
+def _solve_all(
+    known: FeetObservations,
+    state: FeetState,
+    sizes: FootDeviations,
+    on_solved: NodeCallback,
+    *,
+    first: bool = False,
+) -> FeetState:
     """:func:`solve` for clips of any length: window by window, with the feet's size of the first."""
     count = len(known.ankles)
     if count <= WHOLE:
-        return solve(known, state, sizes)
+        state = solve(known, state, sizes)
+        on_solved(count)
+        return state
     if first:
         middle = slice((count - WHOLE) // 2, (count + WHOLE) // 2)
         state = state._replace(log_size=solve(known.select(middle), state.select(middle), sizes).log_size)
@@ -283,6 +304,7 @@ def _solve_all(known: FeetObservations, state: FeetState, sizes: FootDeviations,
         window = slice(max(0, start - OVERLAP), min(count, stop + OVERLAP))
         solved = solve(known.select(window), state.select(window), sizes, fixed=True)
         parts.append(solved.select(slice(start - window.start, stop - window.start)))
+        on_solved(stop - start)
     axes, bend, moved = (np.concatenate([part[field] for part in parts]) for field in range(3))
     return FeetState(axes, bend, moved, state.log_size)
 

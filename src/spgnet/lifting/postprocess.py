@@ -9,6 +9,7 @@ from spgnet.lifting.bone_lengths import fit_constant_bones, scale_to_height
 from spgnet.lifting.floor import align_to_gravity, concatenate_people, place_on_floor
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.refinement import refine
+from spgnet.lifting.windows import ProgressCallback, ignore_progress
 
 
 def postprocess(
@@ -18,6 +19,7 @@ def postprocess(
     constant_bones: bool = False,
     height: float | None = None,
     align: bool = True,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> list[Motion]:
     """Apply the selected corrections to the motions of one clip's people, in a common world frame.
 
@@ -33,13 +35,14 @@ def postprocess(
             (:func:`align_to_gravity`), unless refinement has found them. Other extrinsics are kept, except
             that scaled motions, whose feet have left the floor, are placed on it again
             (:func:`place_on_floor`).
+        on_progress: called while the motions are refined.
 
     Raises:
         InputError: the height is not between 0.5 and 2.5 metres.
     """
     camera = motions[0].camera
     if refined:
-        motions = refine(motions)
+        motions = refine(motions, on_progress=on_progress)
     if constant_bones:
         motions = [fit_constant_bones(motion) for motion in motions]
     if height is not None:

@@ -35,7 +35,14 @@ from spgnet.lifting.guidance import (
 )
 from spgnet.lifting.inputs import FRAMES_AT_ONCE, network_input
 from spgnet.lifting.motion import Motion
-from spgnet.lifting.windows import Solution, solve_clip
+from spgnet.lifting.windows import (
+    ProgressCallback,
+    Solution,
+    count_nodes,
+    ignore_progress,
+    nodes_to_solve,
+    solve_clip,
+)
 from spgnet.synthetic.detector_joints import usual_offsets
 from spgnet.synthetic.detector_noise import person_size
 
@@ -69,12 +76,18 @@ def calibrate(deviations: Float[np.ndarray, "*nodes 17"]) -> Float[np.ndarray, "
     return _SCALES * (deviations / 0.05) ** _POWERS
 
 
-def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> list[Motion]:
+def refine(
+    motions: Sequence[Motion],
+    *,
+    sizes: Deviations | None = None,
+    on_progress: ProgressCallback = ignore_progress,
+) -> list[Motion]:
     """Refine motions so that they project onto their detections, keep their bones, and stand on one floor.
 
     Args:
         motions: as lifted by the network, of the people of one clip, with one camera. Feet are left out.
         sizes: standard deviations of the terms.
+        on_progress: called after every window of nodes.
 
     Returns:
         The motions with refined joints and their uncertainty. If the camera's extrinsics were arbitrary and
@@ -84,7 +97,9 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
     nodes = [node_times(motion.timestamps) for motion in motions]
     people = [observations(motion, times, sizes) for motion, times in zip(motions, nodes, strict=True)]
     state = State(tuple(person.network for person in people), np.zeros(len(people)), _NO_FLOOR)
-    solution = solve_clip(people, state, sizes, rough=True)
+    total = nodes_to_solve(people, rough=True) + nodes_to_solve(people)
+    on_solved = count_nodes(total, on_progress)
+    solution = solve_clip(people, state, sizes, rough=True, on_solved=on_solved)
     refined = _motions(motions, nodes, solution)
     together = concatenate_people(refined)
     up = _up(together)
@@ -93,14 +108,15 @@ def refine(motions: Sequence[Motion], *, sizes: Deviations | None = None) -> lis
         for person, motion, times in zip(people, refined, nodes, strict=True)
     ]
     if not any(person.stance.any() for person in people):
-        return _motions(motions, nodes, solve_clip(people, solution.state, sizes))
+        solution = solve_clip(people, solution.state, sizes, on_solved=on_solved)
+        return _motions(motions, nodes, solution)
     floor = _first_floor(together, up, people, solution.state)
     people = [
         replace(person, grounded=_grounded(person, body, floor))
         for person, body in zip(people, solution.state.bodies, strict=True)
     ]
     state = replace(solution.state, floor=floor)
-    solution = solve_clip(people, state, sizes)
+    solution = solve_clip(people, state, sizes, on_solved=on_solved)
     refined = _motions(motions, nodes, solution)
     if refined[0].camera.extrinsics != "arbitrary":
         return refined

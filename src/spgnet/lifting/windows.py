@@ -7,7 +7,7 @@ given shared unknowns, and these take a step, for which the equations of all win
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -52,6 +52,34 @@ class Solution(NamedTuple):
     variances: list[Float[np.ndarray, "_ 17"]]
 
 
+NodeCallback = Callable[[int], None]
+"""Takes how many nodes have been solved since it was last called."""
+ProgressCallback = Callable[[int, int], None]
+"""Takes how many nodes have been solved, and how many will be in all."""
+
+
+def count_nodes(total: int, on_progress: ProgressCallback) -> NodeCallback:
+    """A callback that adds up the nodes that were solved, and reports their sum."""
+    done = 0
+
+    def on_solved(nodes: int) -> None:
+        nonlocal done
+        done += nodes
+        on_progress(done, total)
+
+    return on_solved
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def nodes_to_solve(people: Sequence[Observations], *, rough: bool = False, whole: int = WHOLE) -> int:
+    """How many nodes :func:`solve_clip` reports in all: those of long clips several times."""
+    count = sum(len(person.joined) for person in people)
+    return count if rough or count <= whole else (SWEEPS + 1) * count
+
+
 def solve_clip(
     people: Sequence[Observations],
     state: State,
@@ -59,6 +87,7 @@ def solve_clip(
     *,
     rough: bool = False,
     whole: int = WHOLE,
+    on_solved: NodeCallback = lambda nodes: None,
 ) -> Solution:
     """Minimise the cost.
 
@@ -68,19 +97,22 @@ def solve_clip(
         sizes: the terms' standard deviations.
         rough: a rough solution without variances will do.
         whole: the largest number of nodes, of all people together, to solve at once.
+        on_solved: called after every window.
     """
     tolerance = ROUGH if rough else TOLERANCE
-    if sum(len(body.root) for body in state.bodies) <= whole:
+    count = sum(len(body.root) for body in state.bodies)
+    if count <= whole:
         problem = solve(people, state, sizes, tolerance=tolerance)
+        on_solved(count)
         return Solution(problem.state, [] if rough else problem.variances(problem.shared_covariances()))
     state = _guess_shared(people, state, sizes, whole)
     if rough:
-        return Solution(_solve_all_windows(people, state, sizes, whole, tolerance)[0], [])
+        return Solution(_solve_all_windows(people, state, sizes, whole, tolerance, on_solved)[0], [])
     for _ in range(SWEEPS - 1):
-        state, _ = _step_shared(people, state, sizes, whole)
-    state, matrix = _step_shared(people, state, sizes, whole)
+        state, _ = _step_shared(people, state, sizes, whole, on_solved)
+    state, matrix = _step_shared(people, state, sizes, whole, on_solved)
     covariances = person_blocks(np.linalg.inv(matrix), len(people))
-    return Solution(*_solve_all_windows(people, state, sizes, whole, tolerance, covariances))
+    return Solution(*_solve_all_windows(people, state, sizes, whole, tolerance, on_solved, covariances))
 
 
 def _guess_shared(people: Sequence[Observations], state: State, sizes: Deviations, whole: int) -> State:
@@ -98,7 +130,7 @@ def _guess_shared(people: Sequence[Observations], state: State, sizes: Deviation
 
 
 def _step_shared(
-    people: Sequence[Observations], state: State, sizes: Deviations, length: int
+    people: Sequence[Observations], state: State, sizes: Deviations, length: int, on_solved: NodeCallback
 ) -> tuple[State, Float[np.ndarray, "all all"]]:
     """The state after a step of the shared unknowns, and the matrix of its equations.
 
@@ -108,7 +140,7 @@ def _step_shared(
     bodies, (matrix, right) = [], shared_prior(people, state, sizes)
     for number, person in enumerate(people):
         index, first, parts = shared_index(number, len(people)), 0, []
-        for window in _solve_windows(person, _alone(state, number), sizes, length, ROUGH):
+        for window in _solve_windows(person, _alone(state, number), sizes, length, ROUGH, on_solved):
             body = window.inner_body
             nodes = np.arange(first, first + len(body.root))
             alone = replace(window.problem.state, bodies=(body,))
@@ -127,13 +159,14 @@ def _solve_all_windows(
     sizes: Deviations,
     length: int,
     tolerance: float,
+    on_solved: NodeCallback,
     covariances: Sequence[np.ndarray] = (),
 ) -> tuple[State, list[Float[np.ndarray, "_ 17"]]]:
     """All motions for given shared unknowns; and, given these' covariances, all variances."""
     bodies, variances = [], []
     for number, person in enumerate(people):
         parts, own = [], []
-        for window in _solve_windows(person, _alone(state, number), sizes, length, tolerance):
+        for window in _solve_windows(person, _alone(state, number), sizes, length, tolerance, on_solved):
             parts.append(window.inner_body)
             if covariances:
                 own.append(window.problem.variances([covariances[number]])[0][window.inner])
@@ -155,7 +188,12 @@ class _Window(NamedTuple):
 
 
 def _solve_windows(
-    person: Observations, state: State, sizes: Deviations, length: int, tolerance: float
+    person: Observations,
+    state: State,
+    sizes: Deviations,
+    length: int,
+    tolerance: float,
+    on_solved: NodeCallback,
 ) -> Iterator[_Window]:
     """One person's motion, window by window, for given shared unknowns."""
     (body,) = state.bodies
@@ -165,7 +203,9 @@ def _solve_windows(
         nodes = np.arange(start, stop)
         window = replace(state, bodies=(body.select(nodes),))
         problem = solve([person.select(nodes)], window, sizes, fixed=True, tolerance=tolerance)
-        yield _Window(problem, slice(first - start, min(first + length, count) - start))
+        inner = slice(first - start, min(first + length, count) - start)
+        yield _Window(problem, inner)
+        on_solved(inner.stop - inner.start)
 
 
 def _alone(state: State, number: int) -> State:
