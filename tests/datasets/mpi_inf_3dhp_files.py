@@ -1,13 +1,16 @@
-"""A miniature test set of MPI-INF-3DHP, written as MATLAB does, for tests."""
+"""A miniature MPI-INF-3DHP, both sets, written as MATLAB does, for tests."""
 
+import math
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
+from scipy.io import savemat
 
 from spgnet.datasets.mpi_inf_3dhp import SEQUENCES
-from spgnet.geometry.camera import Camera, opencv_camera
+from spgnet.geometry.camera import Camera, concatenate_cameras, opencv_camera
+from spgnet.geometry.rigs import look_at
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -82,3 +85,82 @@ def write(folder: Path, **sequences: dict[str, np.ndarray]) -> Path:
 def all_sequences() -> dict[str, dict[str, np.ndarray]]:
     """The arrays of TS1 to TS6."""
     return {name: a_sequence(name) for name in SEQUENCES}
+
+
+ALL_JOINTS = [
+    *("spine3", "spine4", "spine2", "spine", "pelvis", "thorax", "nose", "head_top"),
+    *("left_clavicle", "left_shoulder", "left_elbow", "left_wrist", "left_hand"),
+    *("right_clavicle", "right_shoulder", "right_elbow", "right_wrist", "right_hand"),
+    *("left_hip", "left_knee", "left_ankle", "left_foot", "left_toe"),
+    *("right_hip", "right_knee", "right_ankle", "right_foot", "right_toe"),
+]
+"""The 28 of the training set, as ``mpii_get_joint_set.m`` has them (neck and head: thorax and nose)."""
+TRAINING_SCALE = 1.1
+
+
+def training_rig() -> Camera:
+    """14 cameras around the middle of the room, 4 m away, at heights from 0.5 m to 2.5 m."""
+    matrix = [[1497.7, 0, 1024.7], [0, 1497.1, 1051.4], [0, 0, 1]]
+    cameras = []
+    for number, angle in enumerate(torch.linspace(0, 5.8, 14).tolist()):
+        place = torch.tensor([4 * math.cos(angle), 4 * math.sin(angle), 0.5 + number % 5 / 2])
+        rotation = look_at(place, torch.tensor([0.0, 0.0, 1.0]))
+        cameras.append(opencv_camera(matrix, None, (2048, 2048), rotation=rotation, position=place)[None])
+    return concatenate_cameras(cameras)
+
+
+def training_joints(name: str, frames: int = FRAMES) -> torch.Tensor:
+    """The true motion of a sequence: all 28 joints [T, 28, 3] in metres, world frame (z up)."""
+    (clip,) = procedural_clips(1, seed=int(name[1]) + 10 * int(name[-1]), seconds=1.0)
+    joints = clip.joints[:frames] - clip.joints[0, 0] * torch.tensor([1.0, 1.0, 0.0])
+    known = [HUMAN36M.names.index(joint) if joint in HUMAN36M.names else 0 for joint in ALL_JOINTS]
+    offset = torch.tensor([[0.0 if joint in HUMAN36M.names else 0.07] for joint in ALL_JOINTS])
+    return joints[:, known] + offset
+
+
+def training_arrays(name: str, frames: int = FRAMES) -> dict[str, np.ndarray]:
+    """The contents of ``annot.mat``: the joints in each camera, those of the universal skeleton larger."""
+    rig, world = training_rig(), training_joints(name, frames)
+    real = 1000 * rig[:, None].world_to_camera(world).double()
+    pelvis = real[:, :, 4:5]
+    universal = TRAINING_SCALE * (real - pelvis) + pelvis
+    pixels = rig[:, None].world_to_image(world).double()
+    cells = {"annot2": pixels, "annot3": real, "univ_annot3": universal}
+    arrays: dict[str, np.ndarray] = {key: np.empty((14, 1), dtype=object) for key in cells}
+    for key, values in cells.items():
+        for camera, each in enumerate(values):
+            arrays[key][camera, 0] = each.flatten(1).numpy()
+    count = np.arange(len(world), dtype=np.int32)[:, None]
+    return arrays | {"cameras": np.arange(14, dtype=np.uint8)[None], "frames": count}
+
+
+def calibration_text() -> str:
+    """``camera.calibration``: the world's y axis is up, lengths are in millimetres."""
+    rig, lines = training_rig(), ["Skeletool Camera Calibration File V1.0"]
+    to_theirs = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+    for number in range(14):
+        camera = rig[number]
+        pose, matrix = torch.eye(4), torch.eye(4)
+        pose[:3, :3] = camera.rotation @ to_theirs.T
+        pose[:3, 3] = -1000 * camera.rotation @ camera.position
+        matrix[:3, :3] = camera.intrinsics_matrix()
+        lines += [
+            f"name          {number}",
+            "  sensor      10 10",
+            "  size        2048 2048",
+            "  animated    0",
+            f"  intrinsic   {' '.join(f'{value:.7g}' for value in matrix.flatten().tolist())} ",
+            f"  extrinsic   {' '.join(f'{value:.7g}' for value in pose.flatten().tolist())} ",
+            "  radial      0",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def write_training(folder: Path, **sequences: dict[str, np.ndarray]) -> Path:
+    """Sequences by names such as ``S1_Seq1``, with these arrays."""
+    for key, arrays in sequences.items():
+        name = key.replace("_", "/")
+        (folder / name).mkdir(parents=True)
+        savemat(folder / name / "annot.mat", arrays, do_compression=True)
+        (folder / name / "camera.calibration").write_text(calibration_text())
+    return folder

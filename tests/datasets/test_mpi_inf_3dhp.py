@@ -1,6 +1,5 @@
 """The test set of MPI-INF-3DHP: files that the tests write as MATLAB does, read back."""
 
-import json
 import sys
 
 import h5py
@@ -9,12 +8,9 @@ import pytest
 import torch
 from mpi_inf_3dhp_files import FRAMES, SCALE, THEIRS, VALID, a_sequence, all_sequences, the_camera, write
 
-from spgnet.data import sources
 from spgnet.data.dataset import project_takes
 from spgnet.datasets.mpi_inf_3dhp import ACTIVITIES, MPI_INF_3DHP_FORMAT, SEQUENCES
-from spgnet.evaluation import lift_dataset
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.training.runs import load_run
 
 
 @pytest.fixture(scope="module")
@@ -267,47 +263,3 @@ def test_without_h5py_the_extra_is_named(written, monkeypatch):
     assert fault == "h5py is missing; install it with: pip install 'spgnet[datasets]'"
     with pytest.raises(ValueError, match=r"spgnet\[datasets\]"):
         load(written)
-
-
-def test_a_run_is_evaluated_on_the_valid_frames_and_sees_them_all(written, command, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sources, "PROCEDURAL_CLIPS", {"train": 2, "validation": 1})
-    small = ("--channels", "8", "--trajectory-channels", "4", "--epochs", "1", "--steps-per-epoch", "2")
-    assert command("train", "demo", *small, "--out", "run")[0] is None
-    code, output = command(
-        "evaluate", "run", "--takes", str(written), "--input", "detected", "--detector", "gt"
-    )
-    assert code is None
-    assert f"{len(SEQUENCES) * len(VALID)} frames" in output
-    assert "PCK" in output
-    assert "AUC" in output
-    (file,) = (tmp_path / "run").glob("evaluation-*.json")
-    scores = json.loads(file.read_text())
-    assert scores["frames"] == len(SEQUENCES) * len(VALID)
-    assert set(scores["actions"]) == {ACTIVITIES[0], ACTIVITIES[5]}
-    _, model = load_run(tmp_path / "run")
-    dataset = project_takes(load(written, "gt"), detector="gt")
-    predicted = lift_dataset(model, dataset, flip=True)
-    means = scores["mean_over_frames"]
-    for name in ("mpjpe", "pck", "auc"):
-        expected = [
-            official(predicted[frame], dataset.joints[frame])[name]
-            for frame in range(len(predicted))
-            if frame % FRAMES in VALID
-        ]
-        assert means[name] == pytest.approx(np.mean(expected), rel=1e-4)
-    assert 0 < means["pck"] < 100
-    assert f"{means['pck']:.1f}" in output
-    assert f"{means['auc']:.1f}" in output
-
-
-def official(predicted, true) -> dict[str, float]:
-    """What the test set's own scripts compute of a frame, in plain loops: 17 joints, and 14 of them."""
-    errors = {}
-    for joint in THEIRS:
-        index = HUMAN36M.names.index(joint)
-        offset = (predicted[index] - predicted[0]) - (true[index] - true[0])
-        errors[joint] = 1000 * float(offset.norm())
-    counted = [error for joint, error in errors.items() if joint not in ("pelvis", "spine", "nose")]
-    curve = [100 * sum(error < limit for error in counted) / 14 for limit in range(0, 151, 5)]
-    return {"mpjpe": sum(errors.values()) / 17, "pck": curve[-1], "auc": sum(curve) / 31}

@@ -529,9 +529,15 @@ def _read_humaneva(folder: Path) -> object:
 def _write_mpi_inf_3dhp(place: Path) -> Iterator[Case]:
     folder = mpi_inf_3dhp_files.write(place / "set", TS1=mpi_inf_3dhp_files.a_sequence("TS1"))
     yield Case(folder / "TS1" / "annot_data.mat", folder)
+    arrays = mpi_inf_3dhp_files.training_arrays("S1/Seq1", frames=3)
+    folder = mpi_inf_3dhp_files.write_training(place / "training", S1_Seq1=arrays)
+    for name in ("annot.mat", "camera.calibration"):
+        yield Case(folder / "S1" / "Seq1" / name, folder)
 
 
 def _read_mpi_inf_3dhp(folder: Path) -> object:
+    if (folder / "S1").exists():
+        return mpi_inf_3dhp.MPI_INF_3DHP_FORMAT.load(folder, "train", "gt")
     return mpi_inf_3dhp._takes(mpi_inf_3dhp._read_sequence(folder, "TS1"), "gt")
 
 

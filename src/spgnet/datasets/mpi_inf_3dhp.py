@@ -1,6 +1,7 @@
-"""The test set of MPI-INF-3DHP, as it is distributed: ``TS1`` to ``TS6``, each with ``annot_data.mat``.
+"""MPI-INF-3DHP as it is distributed: the test set, ``TS1`` to ``TS6``, each with ``annot_data.mat``.
 
-The files are MATLAB 7.3 (HDF5), whose arrays h5py gives with their axes reversed:
+The training set is read by :mod:`spgnet.datasets.mpi_inf_3dhp_training`; either may be there without the
+other. The files of the test set are MATLAB 7.3 (HDF5), whose arrays h5py gives with their axes reversed:
 
 ======================= ================ ======================================================
 ``annot2``              [T, 1, 17, 2]     pixels
@@ -30,15 +31,28 @@ out. A frame that is not valid and has no activity from 1 to 7 belongs to that o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
 from spgnet.datasets.lens_fit import LensFit, fit_lens
+from spgnet.datasets.mpi_inf_3dhp_training import (
+    BEYOND,
+    FPS,
+    NEAREST_MM,
+    UNRELATED,
+    missing_sequences,
+    present_sequences,
+    read_training_sequence,
+    training_fact,
+    training_take,
+    universal_joints,
+)
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError, list_names, prefix_errors
 from spgnet.extras import import_extra
@@ -59,9 +73,8 @@ ACTIVITIES = (
 JOINTS = (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
 """Index of each of our joints among theirs, which are head top, neck, right arm, left arm, right leg, left
 leg, pelvis, spine, head (their list of "relevant" joints, which are those of Human3.6M)."""
-FPS = 25.0
-"""Frames per second that are assumed: the files do not say, and training videos have 25 or 50. No error
-depends on it but those per second."""
+TEST_FRAMES = 2929
+"""Valid frames of the whole test set."""
 
 _FOLDER, _FILE = "mpi_inf_3dhp_test_set", "annot_data.mat"
 _LAYOUT = {
@@ -72,12 +85,8 @@ _LAYOUT = {
     "activity_annotation": (1,),
 }
 """Shape of each array after its frames."""
-_EXACT, _BROKEN = 0.5, 20.0
-"""Median distance in pixels up to which 2D is exactly the projection of 3D, and from which it is none."""
-_NEAREST_MM = 1.0
-"""Millimetres in front of the camera, less than which counts as behind it."""
-_BEYOND = 1e9
-"""Pixels or millimetres beyond which a number is an error."""
+_EXACT = 0.5
+"""Median distance in pixels up to which 2D is exactly the projection of 3D."""
 _NEAREST = 0.3
 """Least distance, in metres, of a joint from the image plane."""
 
@@ -95,6 +104,9 @@ class _Sequence(NamedTuple):
     shift: float
 
 
+_AnySequence = TypeVar("_AnySequence")
+
+
 def _image_size(name: str) -> tuple[int, int]:
     return (1920, 1080) if name in ("TS5", "TS6") else (2048, 2048)
 
@@ -104,7 +116,7 @@ def _root(path: Path) -> Path:
 
 
 def _recognises(path: Path) -> bool:
-    return any((_root(path) / name / _FILE).is_file() for name in SEQUENCES)
+    return bool(_present(path, "train") or _present(path, "test"))
 
 
 def _read_arrays(file: Path) -> dict[str, np.ndarray]:
@@ -139,7 +151,7 @@ def _value_errors(arrays: dict[str, np.ndarray]) -> list[str]:
     if not valid.any():
         return ["no frame is valid"]
     for key in ("annot2", "annot3", "univ_annot3"):
-        broken = ~(np.abs(arrays[key].astype(np.float64)) <= _BEYOND).all(axis=(1, 2, 3)) & valid
+        broken = ~(np.abs(arrays[key].astype(np.float64)) <= BEYOND).all(axis=(1, 2, 3)) & valid
         if broken.any():
             first = int(broken.argmax())
             errors.append(
@@ -154,7 +166,7 @@ def _value_errors(arrays: dict[str, np.ndarray]) -> list[str]:
         return errors
     for key in ("annot3", "univ_annot3"):
         depth = arrays[key][valid][..., 2]
-        if depth.min() < _NEAREST_MM:
+        if depth.min() < NEAREST_MM:
             errors.append(f"{key} has joints behind the camera")
         elif np.median(depth) < 100:
             errors.append(f"{key} is {np.median(depth):.3g} from the camera, expected millimetres")
@@ -180,24 +192,17 @@ def _read_sequence(root: Path, name: str) -> _Sequence:
             arrays[key][:, 0, JOINTS].astype(np.float64) / 1000 for key in ("annot3", "univ_annot3")
         )
         pixels = arrays["annot2"][:, 0, JOINTS].astype(np.float64)
-        joints, scale = _official(real, universal, valid)
+        joints, scale = universal_joints(real, universal, valid)
         shift = float(np.median(np.linalg.norm(joints[valid] - universal[valid], axis=-1)))
     try:
         lens = _fit(real[valid].reshape(-1, 3), pixels[valid].reshape(-1, 2), _image_size(name))
     except InputError as error:
         raise InputError(f"{file}: annot2 is no projection of annot3: {error}") from None
-    if lens.residual > _BROKEN:
+    if lens.residual > UNRELATED:
         raise InputError(
             f"{file}: annot2 is no projection of annot3: the best lens is off by {lens.residual:.1f} pixels"
         )
     return _Sequence(name, activities, valid, joints, pixels, lens, scale, shift)
-
-
-def _official(real: np.ndarray, universal: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, float]:
-    """The universal skeleton, its pelvis on the ray of the real one, and the ratio of their sizes."""
-    pose, universal_pose = real - real[:, :1], universal - universal[:, :1]
-    scale = float((pose[valid] * universal_pose[valid]).sum() / (pose[valid] ** 2).sum())
-    return universal_pose + scale * real[:, :1], scale
 
 
 def _fit(points: np.ndarray, pixels: np.ndarray, image_size: tuple[int, int]) -> LensFit:
@@ -259,29 +264,57 @@ def _takes(sequence: _Sequence, detector: str | None) -> list[Take]:
 
 
 def _load(path: Path, split: Split, detector: str | None) -> list[Take]:
-    if split != "test":
+    if not (present := _present(path, split)):
         return []
     if detector not in (None, "gt"):
         raise InputError(f"{path}: has no detections by {detector!r} (it has: gt)")
-    sequences, errors = _read_all(path)
+    if split == "train":
+        training, errors = _read_all(partial(read_training_sequence, path), present)
+        takes = [training_take(sequence, detector) for sequence in training]
+    else:
+        sequences, errors = _read_all(partial(_read_sequence, _root(path)), SEQUENCES)
+        takes = [take for sequence in sequences for take in _takes(sequence, detector)]
     if errors:
         raise InputError("; ".join(errors))
-    return [take for sequence in sequences for take in _takes(sequence, detector)]
+    return takes
 
 
-def _read_all(path: Path) -> tuple[list[_Sequence], list[str]]:
+def _present(path: Path, split: Split) -> list[str]:
+    """Names of the sequences of a split that are there."""
+    if split == "train":
+        return present_sequences(path)
+    return [name for name in SEQUENCES if split == "test" and (_root(path) / name / _FILE).is_file()]
+
+
+def _read_all(
+    read: Callable[[str], _AnySequence], names: Iterable[str]
+) -> tuple[list[_AnySequence], list[str]]:
+    """The sequences that can be read, and the errors of the others."""
     sequences, errors = [], []
-    for name in SEQUENCES:
+    for name in names:
         try:
-            sequences.append(_read_sequence(_root(path), name))
+            sequences.append(read(name))
         except InputError as error:
             errors.append(str(error))
     return sequences, list(dict.fromkeys(errors))
 
 
+def _missing(split: Split, names: Collection[str]) -> list[str]:
+    absent = missing_sequences(names) if split == "train" else []
+    return [", ".join(absent)] if absent else []
+
+
 def _check(path: Path) -> DatasetReport:
-    sequences, errors = _read_all(path)
-    return DatasetReport([_fact(sequence) for sequence in sequences], errors)
+    facts, errors = [], []
+    if present := _present(path, "train"):
+        training, errors = _read_all(partial(read_training_sequence, path), present)
+        facts = [training_fact(sequence) for sequence in training]
+        facts += [f"missing of train: {line}" for line in _missing("train", present)]
+    if _present(path, "test"):
+        sequences, wrong = _read_all(partial(_read_sequence, _root(path)), SEQUENCES)
+        facts += [_fact(sequence) for sequence in sequences]
+        errors += wrong
+    return DatasetReport(facts, errors)
 
 
 def _fact(sequence: _Sequence) -> str:
@@ -297,4 +330,6 @@ def _fact(sequence: _Sequence) -> str:
     )
 
 
-MPI_INF_3DHP_FORMAT = DatasetFormat("MPI-INF-3DHP test set", _recognises, _load, _check)
+MPI_INF_3DHP_FORMAT = DatasetFormat(
+    "MPI-INF-3DHP", _recognises, _load, _check, frames={"test": TEST_FRAMES}, missing=_missing
+)
