@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from spgnet import cli
 from spgnet.data.dataset import PoseDataset, project_clips
@@ -17,6 +18,8 @@ from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training.losses import LOSS_TERMS
 from spgnet.training.recipes import RECIPE_DESCRIPTIONS, RECIPES
 
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")  # whether a law holds does not depend on how busy the machine is
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -185,7 +185,6 @@ def test_every_action_of_the_test_and_validation_splits_has_one_origin(script):
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
-@settings(deadline=None)
 def test_a_sample_is_in_order_evenly_spread_and_about_the_middle(script, count, most):
     sample = script.evenly(range(count), most)
     gaps = {after - before for before, after in pairwise(sample)}

@@ -162,7 +162,7 @@ def test_a_perfect_prediction_has_no_error(metric):
     assert metric(target, target).abs().max() < 1e-9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), scale=st.floats(0.1, 10), shift=st.floats(-10, 10))
 def test_p_mpjpe_does_not_see_rotation_scale_and_translation(seed, scale, shift):
     predicted, target = poses(4, seed=seed)
@@ -170,7 +170,7 @@ def test_p_mpjpe_does_not_see_rotation_scale_and_translation(seed, scale, shift)
     torch.testing.assert_close(metrics.p_mpjpe(moved, target), metrics.p_mpjpe(predicted, target))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), scale=st.floats(0.1, 10), shift=st.floats(-10, 10))
 def test_n_mpjpe_does_not_see_scale_and_translation(seed, scale, shift):
     predicted, target = poses(4, seed=seed)
@@ -267,7 +267,7 @@ def test_the_field_counts_fourteen_joints():
     assert {HUMAN36M.names[joint] for joint in metrics.PCK_JOINTS} == expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), noise=st.floats(0.01, 0.3))
 def test_pck_grows_with_its_threshold_and_bounds_auc(seed, noise):
     predicted, target = poses(5, seed=seed, noise=noise)

@@ -24,7 +24,7 @@ from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training.recipes import RECIPES
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-law = settings(max_examples=20, deadline=None)
+law = settings(max_examples=20)
 seeds = st.integers(0, 2**31)
 
 

@@ -137,7 +137,7 @@ def test_every_lens_model_comes_back_from_a_file_and_sees_what_opencv_sees(tmp_p
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_camera_file_gives_back_the_camera_that_was_saved(tmp_path_factory, seed):
     rig = random_rig(1, seed=seed)[0]
     camera = opencv_camera(MATRIX, LENS, SIZE, rotation=rig.rotation, position=rig.position)

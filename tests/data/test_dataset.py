@@ -178,7 +178,7 @@ def test_views_and_then_others_are_all_of_them(filmed):
         _ = filmed + replace(filmed, unmeasured_joints=())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(clips=st.integers(1, 12), small=st.floats(0.001, 1), large=st.floats(0.001, 1))
 def test_a_larger_share_of_labels_holds_a_smaller_one(clips, small, large):
     small, large = sorted((small, large))

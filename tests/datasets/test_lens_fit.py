@@ -34,7 +34,7 @@ LENS = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(distortion=LENS, focal=st.tuples(st.floats(400, 1500), st.floats(400, 1500)), seed=st.integers(0, 99))
 def test_the_lens_that_made_the_pixels_is_found(distortion, focal, seed):
     camera = a_lens(distortion, focal)

@@ -163,7 +163,7 @@ def test_cameras_of_human36m_without_tangential_distortion_can_be_saved_and_thos
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), turn=st.floats(-3, 3), tilt=st.floats(-1, 1))
 def test_a_file_is_projected_as_opencv_projects_its_own_numbers(tmp_path_factory, seed, turn, tilt):
     arrays, random = the_arrays(), np.random.default_rng(seed)

@@ -13,7 +13,7 @@ from spgnet.detection.frame_choice import AsMotionNeeds, EveryNth, MotionNeed, c
 from spgnet.errors import InputError
 
 HEIGHT = 400.0
-law = settings(max_examples=30, deadline=None)
+law = settings(max_examples=30)
 
 
 def moving(path, *, fps: float = 60.0, seconds: float = 3.0, jitter: float = 0.0, serial: int = 1):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spgnet.export.bvh import zxy_euler_angles
 
-law = settings(max_examples=50, deadline=None)
+law = settings(max_examples=50)
 right_angles = st.integers(-4, 4).map(lambda quarters: quarters * math.pi / 2)
 angles = st.lists(
     st.tuples(*[st.floats(-4, 4) | right_angles] * 3),

@@ -21,7 +21,7 @@ from spgnet.export.sampling import z_up_to_y_up
 from spgnet.geometry.kinematics import forward_kinematics
 from spgnet.geometry.skeleton import HUMAN36M
 
-law = settings(max_examples=30, deadline=None)
+law = settings(max_examples=30)
 NAMES = [node.name for node in NODES]
 JOINTS = [HUMAN36M.names.index(node.joint) for node in NODES]
 

@@ -65,7 +65,7 @@ def test_alignment_agrees_with_its_naive_twin(align, naive, batch, noise):
     assert np.abs(error).max(initial=0) < 1e-6  # 0.001 mm
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), scale=st.floats(0.01, 100), shift=st.floats(-10, 10))
 def test_similarity_align_undoes_a_similarity(seed, scale, shift):
     _, target = poses(seed=seed, dtype=torch.float64)

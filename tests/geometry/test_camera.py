@@ -19,7 +19,7 @@ from spgnet.geometry.distortion import Convention
 from spgnet.geometry.rigs import human36m_rig, look_at, random_rig
 from spgnet.geometry.skeleton import HUMAN36M
 
-law = settings(max_examples=30, deadline=None)
+law = settings(max_examples=30)
 
 CONVENTIONS: list[Convention] = ["human36m", "opencv"]
 PIXEL = 1e-4

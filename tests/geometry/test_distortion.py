@@ -22,7 +22,7 @@ from spgnet.geometry.distortion import (
 )
 from spgnet.geometry.rigs import human36m_rig
 
-law = settings(max_examples=30, deadline=None)
+law = settings(max_examples=30)
 
 CONVENTIONS: list[Convention] = ["human36m", "opencv"]
 

@@ -41,7 +41,7 @@ def test_frames_themselves_come_back_to_the_last_bit():
     assert torch.equal(interpolate_frames(tensor, torch.arange(30.0)), tensor)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), frames=st.integers(1, 8))
 def test_interpolation_at_times_is_that_of_the_definition(seed, frames):
     random = np.random.default_rng(seed)
@@ -54,7 +54,7 @@ def test_interpolation_at_times_is_that_of_the_definition(seed, frames):
         np.testing.assert_allclose(found[:, *place], expected, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), frames=st.integers(1, 8))
 def test_interpolation_between_frames_is_that_of_the_definition(seed, frames):
     random = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ def test_the_nearest_frame_is_that_of_the_definition_and_the_earlier_of_two():
 
 
 @pytest.mark.parametrize("timed", [False, True])
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), frames=st.integers(1, 9))
 def test_gaps_are_filled_as_numpy_interpolates_joint_by_joint(timed, seed, frames):
     random = np.random.default_rng(seed)

@@ -100,7 +100,7 @@ BODY = {
 """Somebody upright with bent knees and elbows: all angles can be told."""
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(angles=postures())
 def test_angles_are_those_that_posed_the_body(angles):
     result = found(posed(angles))
@@ -119,7 +119,7 @@ def test_each_angle_alone_moves_no_other(name):
         assert result[other] == pytest.approx(expected, abs=1e-4), other
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(lean=st.floats(-170, 170), side=st.floats(-85, 85), heading=st.floats(-179, 179))
 def test_the_trunk_leans_from_the_vertical_wherever_it_faces(lean, side, heading):
     angles = {**BODY, "pelvis_rotation": heading, "pelvis_list": side, "pelvis_tilt": -lean}
@@ -156,7 +156,7 @@ def test_signs_are_those_of_plain_positions():
     assert change("left_shoulder_rotation", left_wrist=left) < -1
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(angles=postures())
 def test_the_mirror_image_has_left_and_right_exchanged(angles):
     joints = posed(angles)
@@ -175,7 +175,7 @@ def test_the_mirror_image_has_left_and_right_exchanged(angles):
             assert other[name] == pytest.approx(sign * one[name], abs=1e-4), name
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(
     angles=postures(),
     place=st.tuples(*[st.floats(-50, 50)] * 3),
@@ -195,7 +195,7 @@ def test_place_heading_and_unit_change_nothing_but_the_pelvis_s_rotation(angles,
             assert other[name] == pytest.approx(one[name], abs=1e-4), name
 
 
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @example(bend=BENT - 0.1, side="left", arm=False)
 @example(bend=BENT + 0.1, side="right", arm=True)
 @given(bend=st.floats(0.5, 90), side=st.sampled_from(("left", "right")), arm=st.booleans())
@@ -208,7 +208,7 @@ def test_rotation_is_nan_while_the_knee_or_elbow_is_not_bent_enough(bend, side, 
     assert every[f"{side}_{ball}_rotation"] == pytest.approx(25, abs=1e-4)
 
 
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @example(out=SIDEWAYS - 0.1, side="left", arm=True)
 @example(out=SIDEWAYS + 0.1, side="right", arm=False)
 @given(out=st.floats(60, 89), side=st.sampled_from(("left", "right")), arm=st.booleans())

@@ -29,7 +29,7 @@ def ancestors(joint: int) -> list[int]:
 
 
 @pytest.mark.parametrize("rotates", ["from_joint", "to_joint"])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6))
 def test_positions_and_rotations_are_those_of_the_definition(rotates, seed):
     rotations, offsets = random_tree(seed)

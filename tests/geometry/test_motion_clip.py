@@ -12,7 +12,7 @@ from torch import Tensor
 from spgnet.geometry.motion_clip import MotionClip, split_to_space
 from spgnet.geometry.skeleton import HUMAN36M
 
-law = settings(max_examples=30, deadline=None)
+law = settings(max_examples=30)
 
 
 def _clip(joints: Tensor, fps: float = 50.0, name: str = "clip") -> MotionClip:

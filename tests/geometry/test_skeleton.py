@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 
-law = settings(max_examples=30, deadline=None)
+law = settings(max_examples=30)
 
 seeds = st.integers(0, 2**31)
 

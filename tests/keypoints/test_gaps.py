@@ -10,7 +10,7 @@ from spgnet.keypoints import CausalFiller, drop_low_confidence, fill_gaps
 from spgnet.keypoints.gaps import BELOW_THORAX, TORSO
 from spgnet.synthetic.procedural import procedural_clips
 
-law = settings(max_examples=60, deadline=None)
+law = settings(max_examples=60)
 
 
 def _clip(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ def _person(x: float, y: float = 0.0, score: float = 0.9) -> np.ndarray:
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_people_who_move_apart_from_each_other_keep_their_numbers_in_any_order(seed):
     rng = np.random.default_rng(seed)
     paths = rng.normal(scale=8, size=(30, 3, 2)).cumsum(axis=0) + np.array([[0, 0], [600, 0], [1200, 0]])

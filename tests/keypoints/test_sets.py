@@ -154,7 +154,7 @@ def test_a_body_seen_in_any_set_has_its_joints_where_they_are(keypoint_set):
 
 @pytest.mark.parametrize("keypoint_set", SETS)
 @given(st.integers(0, 2**31))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_mirrored_body_with_swapped_sides_gives_mirrored_joints(keypoint_set, seed):
     names = KEYPOINT_NAMES[keypoint_set]
     points = np.random.default_rng(seed).normal(size=(3, len(names), 3))
@@ -169,7 +169,7 @@ def test_a_mirrored_body_with_swapped_sides_gives_mirrored_joints(keypoint_set, 
 
 @pytest.mark.parametrize("keypoint_set", SETS)
 @given(st.integers(0, 2**31))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_joints_are_the_means_of_their_sources_and_as_sure_as_the_least_sure(keypoint_set, seed):
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(4, KEYPOINT_COUNTS[keypoint_set], 3))

@@ -19,7 +19,7 @@ from spgnet.keypoints.similarity import (
     oks,
 )
 
-law = settings(max_examples=40, deadline=None)
+law = settings(max_examples=40)
 seeds = st.integers(0, 2**31)
 
 

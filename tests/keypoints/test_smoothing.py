@@ -14,7 +14,7 @@ from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import OneEuroFilter, load_keypoints, smooth, to_human36m
 from spgnet.keypoints.smoothing import SMOOTHING, half_power
 
-law = settings(max_examples=30, deadline=None)
+law = settings(max_examples=30)
 rates = st.sampled_from([15.0, 25.0, 30.0, 60.0, 120.0, 240.0])
 DOCS = Path(__file__).parents[2] / "docs/keypoints.md"
 

@@ -65,7 +65,7 @@ def test_derivatives_are_those_of_finite_differences():
 UNIT = st.tuples(*[st.floats(-1, 1)] * 3).map(np.array).filter(lambda v: np.linalg.norm(v) > 1e-3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(UNIT | st.sampled_from([np.array([0.0, 0, 1]), np.array([0.0, 0, -1]), np.array([1.0, 0, -0.0])]))
 def test_tangents_are_orthonormal_and_square_to_the_bone(vector):
     direction = vector / np.linalg.norm(vector)

@@ -33,7 +33,7 @@ def motions() -> list[Motion]:
 
 
 @given(st.floats(1.4, 2.0))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_height_is_that_of_the_body_within_a_percent(height):
     body = bone_vectors(torch.ones(1, 17, dtype=torch.float64), torch.tensor([[height]]).double())
     assert estimate_height(motion_from_poses(standing(body[0])[None])) == pytest.approx(height, rel=0.01)

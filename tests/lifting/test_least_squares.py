@@ -11,7 +11,7 @@ from scipy.linalg import LinAlgError
 
 from spgnet.lifting.least_squares import NormalEquations, Term, assemble, factorise
 
-law = settings(max_examples=60, deadline=None)
+law = settings(max_examples=60)
 OWN, SHARED, GROUPS, K = 3, 2, 2, 2
 STENCILS = [(1.0,), (-1.0, 1.0), (1.0, -2.0, 1.0)]
 EXAMPLES = {

@@ -231,7 +231,7 @@ def test_bone_length_charts_begin_at_zero_and_name_the_frames(draw):
 positions = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(positions=positions, gap=st.floats(0.001, 0.2))
 def test_separated_labels_keep_their_order_and_their_distance(positions, gap):
     moved = _separate_labels(positions, gap)
@@ -240,7 +240,7 @@ def test_separated_labels_keep_their_order_and_their_distance(positions, gap):
     assert mean(moved) == pytest.approx(mean(positions), abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     positions=st.lists(st.floats(0, 1), min_size=1, max_size=5),
     gap=st.floats(0.01, 0.3),

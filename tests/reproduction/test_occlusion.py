@@ -167,7 +167,7 @@ def test_no_joint_is_hidden_by_its_own_limb():
 POSES = filmed(3, 200)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31))
 def test_turning_the_camera_about_its_centre_changes_nothing(seed):
     random = torch.randn(3, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -18,7 +18,7 @@ from spgnet.view.drawing import (
     translucent,
 )
 
-law = settings(max_examples=25, deadline=None)
+law = settings(max_examples=25)
 
 
 @given(st.floats(5.0, 25.0), st.floats(5.0, 25.0))

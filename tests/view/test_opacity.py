@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spgnet.lifting.motion import Motion
 from spgnet.view.opacity import FAINTEST, joint_opacity
 
-law = settings(max_examples=25, deadline=None)
+law = settings(max_examples=25)
 MOTION = people(seconds=0.2)[0]
 shares = st.floats(0, 1, width=32)
 metres = st.floats(0, 2, width=32)

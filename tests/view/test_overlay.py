@@ -20,7 +20,7 @@ from spgnet.view.overlay import Overlay, OverlayStyle, layout, write_overlay
 from spgnet.view.panel import JOINT_COLORS, NIGHT
 from spgnet.view.reprojection import DETECTED
 
-law = settings(max_examples=25, deadline=None)
+law = settings(max_examples=25)
 SIZE = (608, 1080)
 """A picture that is drawn as large as it is."""
 SIZES = [(1080, 1920), (1920, 1080), (3840, 2160), (1000, 1000), (2400, 600), (333, 517), (320, 240)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from spgnet.geometry.camera import opencv_camera
 from spgnet.view.viewpoint import Floor, frame_points
 
-law = settings(max_examples=25, deadline=None)
+law = settings(max_examples=25)
 
 
 @given(st.integers(0, 2**31), st.floats(-3.1, 3.1), st.floats(0.0, 0.5))

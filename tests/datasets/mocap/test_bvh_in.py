@@ -50,7 +50,7 @@ def tree(orders: list[str]) -> Node:
     return Node("root", (5, 6, 7), [middle], None, "XYZ" + orders[3])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(ORDERS), min_size=4, max_size=4), st.integers(0, 2**32 - 1))
 def test_all_frames_at_once_are_one_after_the_other(tmp_path_factory, orders, seed):
     root = tree(orders)
