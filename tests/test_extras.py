@@ -1,7 +1,9 @@
 """A library that is not installed is told in one line, with the extra that brings it."""
 
 import importlib
+import os
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -23,6 +25,19 @@ def test_a_missing_library_is_called_by_its_title_and_its_extra(monkeypatch, mod
         import_extra(module, "some-extra")
     assert str(error.value) == f"{title} is missing; install it with: pip install 'spgnet[some-extra]'"
     assert how_to_install(module, "some-extra") == str(error.value)
+
+
+def test_onnx_runtime_is_told_to_send_nothing_home_before_it_is_imported(monkeypatch):
+    told = []
+
+    def recorded(name: str) -> ModuleType:
+        told.append(os.environ["ORT_DISABLE_TELEMETRY"])
+        return sys
+
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.setattr("spgnet.extras.import_module", recorded)
+    import_extra("rtmlib", "video")  # which imports it
+    assert told == ["1"]
 
 
 def test_why_a_library_cannot_be_imported_is_told(monkeypatch):

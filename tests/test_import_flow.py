@@ -18,7 +18,8 @@ LEVELS = (
     {"detection", "lifting", "reproduction"},
     {"export", "view"},
     {"capture"},
-    {"app", "batch", "bench"},
+    {"batch", "bench"},
+    {"app"},
     {"cli"},
 )
 

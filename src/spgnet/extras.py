@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from types import ModuleType
 
@@ -22,6 +23,7 @@ def import_extra(module: str, extra: str) -> ModuleType:
     Raises:
         InputError: it cannot be imported; the message names the extra.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # recent ones of ONNX Runtime report to Microsoft
     try:
         return import_module(module)
     except ImportError as error:

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from importlib.resources import as_file, files
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,11 +22,13 @@ import pytest
 from spgnet.datasets.mocap.bvh import read_bvh
 from spgnet.keypoints import load_keypoints, save_keypoints
 from spgnet.lifting import load_motion
+from spgnet.video import VideoWriter, open_frames
 from view.browser import chromium, difference, seen
 
 pytestmark = pytest.mark.skipif(not find_spec("gradio"), reason="Gradio is not installed (extra app)")
 _PATIENCE = 240_000
 """Milliseconds for what the app works on; a loaded machine is slow."""
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 _RUN = "from spgnet.cli import main; main()"
 
 
@@ -44,6 +47,8 @@ def app(browser, tmp_path_factory) -> Iterator[tuple[str, Path]]:
     uploads = folder / "temporary"
     uploads.mkdir()
     environment = {**os.environ, "TMPDIR": str(uploads)}
+    if (SHARED / "detector").is_dir():
+        environment["SPGNET_DETECTOR_DIR"] = str(SHARED / "detector")
     with (
         (folder / "errors").open("w") as errors,
         subprocess.Popen(
@@ -96,10 +101,15 @@ def open_app(browser, app) -> Iterator[Callable[..., Any]]:
 
 def drop(page: Any, *paths: Path) -> None:
     """Add files, and start."""
+    add(page, *paths)
+    page.locator("#start").click()
+
+
+def add(page: Any, *paths: Path) -> None:
+    """Add files to those that are there."""
     page.locator("#files input[type=file]").set_input_files([str(path) for path in paths])
     for path in paths:
-        page.locator("#files").get_by_text(path.stem).first.wait_for(timeout=60_000)
-    page.locator("#start").click()
+        page.locator("#added").get_by_text(path.name).first.wait_for(timeout=60_000)
 
 
 def lift(page: Any) -> Any:
@@ -151,15 +161,51 @@ def test_a_dropped_file_becomes_a_figure_that_moves_and_files_that_other_program
     assert later.locator("#which").is_hidden()
 
 
-def test_a_broken_file_is_told_in_a_sentence(open_app, tmp_path):
-    (tmp_path / "broken.mp4").write_text("no video")
+def test_a_video_becomes_a_figure_an_overlay_that_plays_and_a_bvh_file(open_app, tmp_path):
+    if not (SHARED / "video").is_dir() or not (SHARED / "detector").is_dir():
+        pytest.skip("the shared videos and the detector are not beside this checkout")
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed (extra video)")
+    with VideoWriter(tmp_path / "Größe & Gang.mp4", 60.0) as writer:
+        for frame in islice(open_frames(SHARED / "video" / "pose2sim_cam01.mp4"), 24):
+            writer.write(frame.image[::2, ::2])
     page = open_app()
-    drop(page, tmp_path / "broken.mp4")
+    drop(page, tmp_path / "Größe & Gang.mp4")
+    frame = lift(page)
+    assert frame.evaluate("spgnet.frames") == 24
+    page.get_by_role("tab", name="Overlay").click()
+    page.locator("video.overlay").evaluate("video => video.play()")
+    page.wait_for_function("document.querySelector('video.overlay').currentTime > 0.1")
+    page.get_by_role("tab", name="Download").click()
+    with page.expect_download() as bvh:
+        page.get_by_role("link", name="BVH").click()
+    bvh.value.save_as(tmp_path / "walk.bvh")
+    read = read_bvh(tmp_path / "walk.bvh")
+    assert len(read.positions) == 24
+    height = np.ptp(read.positions[0], axis=0).max()
+    assert 130 < height < 210  # centimetres, from the ankles to the top of the head
+
+
+def test_files_are_added_to_those_before_and_those_that_are_broken_are_told_in_sentences(
+    open_app, short_clip, tmp_path
+):
+    (tmp_path / "broken.mp4").write_text("no video")
+    (tmp_path / "empty.mp4").touch()
+    page = open_app()
+    add(page, short_clip)
+    add(page, tmp_path / "broken.mp4", tmp_path / "empty.mp4")
+    assert page.locator("#added input:checked").count() == 3
+    page.locator("#added").get_by_text(short_clip.name).click()  # not this one
+    page.locator("#start").click()
     alert = page.locator("#progress [role=alert]")
     alert.wait_for(timeout=_PATIENCE)
-    assert alert.inner_text().startswith("broken.mp4: not a readable video")
+    lines = alert.inner_text().splitlines()
+    assert [line.split(":")[0] for line in lines if line] == ["broken.mp4", "empty.mp4"]
+    assert lines[0].startswith("broken.mp4: not a readable video")
     assert page.locator("#make").is_hidden()
-    assert page.locator("#start").is_enabled()
+    page.locator("#added").get_by_text(short_clip.name).click()
+    page.locator("#start").click()
+    page.locator("#make").wait_for(timeout=_PATIENCE)
+    assert page.locator("#people fieldset").count() == 1
 
 
 def check_access(page: Any) -> None:
@@ -196,6 +242,18 @@ def test_two_people_use_it_at_once_and_a_cancelled_job_leaves_nothing(open_app, 
     made = [path for path in app[1].iterdir() if path not in before]
     assert len(made) == 1
     assert not made[0].name.startswith(".")
+
+
+def test_a_folder_is_lifted_in_one_go(open_app, app, short_clip):
+    page = open_app()
+    page.get_by_role("button", name="Many videos at once").click()
+    page.locator("#start-folder").click()
+    page.get_by_text("Write the folder's full path first").wait_for()
+    page.locator("#folder input").fill(str(short_clip.parent))
+    page.locator("#start-folder").click()
+    page.get_by_text("1 lifted; they are among the earlier results.").wait_for(timeout=_PATIENCE)
+    page.locator("iframe.motion").wait_for()
+    assert (app[1] / short_clip.stem / "motion.bvh").exists()
 
 
 @pytest.mark.parametrize("size", [(400, 800), (1280, 800), (3840, 2160)])

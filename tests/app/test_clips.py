@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from capture.conftest import clip, spgnet, video  # noqa: F401
-from spgnet.app.clips import ClipOptions, Tools, find_clip, lift_clip
+from spgnet.app.clips import ClipOptions, Tools, find_clip, lift_clip, lift_folder
 from spgnet.app.config import AppConfig
 from spgnet.app.markup import files_html, people_html, summary_html
 from spgnet.app.results import ResultsFolder, result_files, result_motions
 from spgnet.app.sessions import Sessions
+from spgnet.app.wording import describe_outcomes
 from spgnet.capture import Cancelled
 from spgnet.errors import InputError
 from spgnet.limits import FACTOR
@@ -28,7 +29,7 @@ def find(path: Path, **options):
 
 def test_a_keypoint_file_becomes_a_result_with_every_file(spgnet, clip, tmp_path):  # noqa: F811
     found = find(clip)
-    assert (found.error, [picture.track for picture in found.pictures]) == ("", [1])
+    assert [picture.track for picture in found.pictures] == [1]
     assert found.pictures[0].jpeg is None
     assert len(found.pictures[0].bones) == 16
     results = ResultsFolder(tmp_path / "results")
@@ -77,10 +78,8 @@ def test_a_job_that_is_cancelled_leaves_nothing(spgnet, clip, tmp_path, stage): 
 
 def test_a_broken_file_is_a_sentence(spgnet, tmp_path):  # noqa: F811
     (tmp_path / "broken.mp4").write_text("no video")
-    found = find(tmp_path / "broken.mp4")
-    assert found.found is None
-    assert "not a readable video" in found.error
-    assert people_html([found]) == ""
+    with pytest.raises(InputError, match="not a readable video"):
+        find(tmp_path / "broken.mp4")
 
 
 def test_what_is_too_large_or_too_long_is_refused_unless_the_limits_are_raised(
@@ -89,11 +88,13 @@ def test_what_is_too_large_or_too_long_is_refused_unless_the_limits_are_raised(
     monkeypatch,
 ):
     monkeypatch.setattr("spgnet.app.clips.LONGEST_UPLOAD", 1.0)
-    assert "expected at most 0.01667" in find(clip).error
+    with pytest.raises(InputError, match=r"expected at most 0\.01667"):
+        find(clip)
     monkeypatch.setattr("spgnet.app.clips.LARGEST_UPLOAD", 100)
-    assert "MiB" in find(clip).error
+    with pytest.raises(InputError, match="MiB"):
+        find(clip)
     monkeypatch.setenv(FACTOR, "1000")
-    assert find(clip).error == ""
+    assert len(find(clip).pictures) == 1
 
 
 def test_nobody_is_refused(spgnet, clip, tmp_path):  # noqa: F811
@@ -101,6 +102,55 @@ def test_nobody_is_refused(spgnet, clip, tmp_path):  # noqa: F811
     results = ResultsFolder(tmp_path / "results")
     with pytest.raises(InputError, match="nobody is chosen"):
         lift_clip(found, [], results, TOOLS, ignore)
+
+
+def make_folder(path: Path, source: Path) -> None:
+    path.mkdir()
+    (path / "one.npz").write_bytes(source.read_bytes())
+    (path / "broken.npz").write_bytes(b"no keypoints")
+
+
+def test_a_folder_becomes_results_and_what_is_there_already_stays(spgnet, clip, tmp_path):  # noqa: F811
+    make_folder(tmp_path / "clips", clip)
+    config = AppConfig(out=tmp_path / "results", weights=str(tmp_path / "w.safetensors"))
+    stages = []
+    outcomes = lift_folder(
+        str(tmp_path / "clips"), config, lambda stage, done, total: stages.append((stage, done, total))
+    )
+    said = describe_outcomes(outcomes)
+    assert said[0] == "1 lifted; they are among the earlier results."
+    assert said[1].startswith("broken.npz: not an .npz file")
+    assert len(said) == 2
+    assert ("lifting (2 of 2)", 0, None) in stages
+    assert ResultsFolder(config.out).names() == ["one"]
+    assert {"motion.bvh", "page.html", "overlay.mp4"} < {p.name for p in result_files(config.out / "one")}
+    assert "manifest.json" not in {path.name for path in result_files(config.out / "one")}
+    again = describe_outcomes(lift_folder(str(tmp_path / "clips"), config, ignore))
+    assert again[0] == "0 lifted now, 1 before; they are among the earlier results."
+
+
+@pytest.mark.parametrize("workers", [None, 1])
+def test_a_folder_can_be_cancelled_and_goes_on_where_it_stopped(spgnet, clip, tmp_path, workers):  # noqa: F811
+    if workers:
+        pytest.importorskip("ray", reason="Ray is not installed")
+    make_folder(tmp_path / "clips", clip)
+    config = AppConfig(out=tmp_path / "results", weights=str(tmp_path / "w.safetensors"), workers=workers)
+
+    def cancel(stage: str, done: int, total: int | None) -> None:
+        if stage == "refining (2 of 2)" or (stage, done) == ("lifting", 1):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        lift_folder(str(tmp_path / "clips"), config, cancel)
+    assert [path.name for path in config.out.iterdir() if path.name != "one"] == ["report.json"]
+
+
+@pytest.mark.parametrize("folder", ["clips", "/no/such/folder", ""])
+def test_a_folder_is_named_by_its_full_path(tmp_path, monkeypatch, folder):
+    (tmp_path / "clips").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="expected its full path"):
+        lift_folder(folder, AppConfig(out=tmp_path / "results"), ignore)
 
 
 @pytest.mark.parametrize(("host", "private"), [("127.0.0.1", False), ("0.0.0.0", True)])

@@ -1,4 +1,4 @@
-"""From the files that were dropped to results: find the people, and lift those who are chosen."""
+"""From videos and keypoint files to results: find the people, and lift those who are chosen, or a folder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
+from typing import Any, Literal, get_args
 
+from spgnet.app.config import AppConfig
 from spgnet.app.pictures import PersonPicture, picture_people
 from spgnet.app.results import ResultsFolder
+from spgnet.batch import BatchConfig, Outcome, plan_batch, run_batch
 from spgnet.capture import CaptureConfig, DetectedPeople, ProgressCallback, find_people, run_capture
 from spgnet.capture.config import Format
 from spgnet.capture.outputs import NEEDED
@@ -46,16 +48,14 @@ class Clip:
     Args:
         path: the file.
         options: with which the people were found.
-        found: the people; None if they could not be found.
+        found: the people.
         pictures: a picture of each.
-        error: why they could not be found, one line.
     """
 
     path: Path
     options: ClipOptions
-    found: DetectedPeople | None = None
-    pictures: Sequence[PersonPicture] = ()
-    error: str = ""
+    found: DetectedPeople
+    pictures: Sequence[PersonPicture]
 
 
 @dataclass(frozen=True)
@@ -72,30 +72,17 @@ class Tools:
 
 
 def find_clip(path: Path, options: ClipOptions, tools: Tools, report: ProgressCallback) -> Clip:
-    """Find the people in a file. What is wrong with the file is in the clip's ``error``.
+    """Find the people in a file.
 
     Raises:
-        OSError: another file cannot be read.
+        InputError: it is too large, too long or damaged, or nobody is in it.
+        OSError: a file cannot be read.
     """
-    try:
-        check_clip(path, options)
-        found = find_people(
-            path,
-            camera=options.camera,
-            camera_name=options.camera_name,
-            field_of_view=options.field_of_view,
-            fps=options.fps,
-            image_size=options.image_size,
-            keypoint_set=options.keypoint_set,
-            rotate=options.rotate,
-            detector=tools.detector_dir,
-            on_progress=report,
-        )
-        first = found.people[0]
-        check_duration(float(first.timestamps[-1] - first.timestamps[0]), LONGEST_UPLOAD)
-        return Clip(path, options, found, picture_people(found, report))
-    except InputError as error:
-        return Clip(path, options, error=str(error))
+    check_clip(path, options)
+    found = find_people(path, detector=tools.detector_dir, on_progress=report, **vars(options))
+    first = found.people[0]
+    check_duration(float(first.timestamps[-1] - first.timestamps[0]), LONGEST_UPLOAD)
+    return Clip(path, options, found, picture_people(found, report))
 
 
 def check_clip(path: Path, options: ClipOptions) -> None:
@@ -115,6 +102,18 @@ def written_formats() -> tuple[Format, ...]:
     """The formats that can be written here: all whose libraries are installed."""
     formats: tuple[Format, ...] = get_args(Format)
     return tuple(name for name in formats if name not in NEEDED or find_spec(NEEDED[name][0]))
+
+
+def _written_files(folder: Path, rig: RigName) -> dict[str, Any]:
+    """The options of a lift that say what is written: everything that can be, the page and the overlay into
+    a folder."""
+    return {
+        "export": written_formats(),
+        "rig": rig,
+        "columns": "all",
+        "html": folder / "page.html",
+        "overlay": folder / "overlay.mp4" if find_spec("av") and find_spec("cv2") else None,
+    }
 
 
 def lift_clip(
@@ -145,7 +144,6 @@ def lift_clip(
         InputError: nothing can be lifted, or the height does not go with the people.
         OSError: a file cannot be read or written.
     """
-    assert clip.found is not None
     chosen = [person for person in clip.found.people if person.track in tracks]
     if not chosen:
         raise InputError(f"{clip.path.name}: nobody is chosen")
@@ -159,13 +157,49 @@ def lift_clip(
             detector_dir=tools.detector_dir,
             weights=tools.weights,
             height=height,
-            export=written_formats(),
-            rig=rig,
-            columns="all",
-            html=folder / "page.html",
-            overlay=folder / "overlay.mp4" if find_spec("av") and find_spec("cv2") else None,
+            **_written_files(folder, rig),
             **vars(clip.options),
         )
         run_capture(config, report, found)
 
     return results.add(clip.path.stem, write)
+
+
+def lift_folder(
+    folder: str,
+    config: AppConfig,
+    report: ProgressCallback,
+    *,
+    person: Literal["largest", "all"] = "largest",
+    rig: RigName = "spgnet",
+) -> list[Outcome]:
+    """Lift all videos and keypoint files of a folder into the folder of results, by the app's workers if it
+    has any. What is there already stays.
+
+    Raises:
+        InputError: there is no such folder, nothing in it can be lifted, or the workers cannot start.
+        OSError: a file cannot be read or written.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_absolute() or not path.is_dir():
+        raise InputError(f"{folder}: no such folder, expected its full path")
+    plan = plan_batch(
+        BatchConfig(
+            inputs=(str(path),),
+            out=str(config.out),
+            person=person,
+            detector_dir=config.detector_dir,
+            weights=config.weights,
+            workers=config.workers,
+            ray=config.ray,
+            **_written_files(Path(), rig),
+        )
+    )
+    if plan.config.on_ray:  # then the progress is that of all inputs
+        return run_batch(plan, report)
+    done: list[Outcome] = []
+
+    def report_input(stage: str, frames: int, total: int | None) -> None:
+        report(f"{stage} ({len(done) + 1} of {len(plan.jobs)})", frames, total)
+
+    return run_batch(plan, report_input, done.append)

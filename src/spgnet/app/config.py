@@ -7,6 +7,10 @@ from pathlib import Path
 
 from platformdirs import user_documents_path
 
+from spgnet.errors import InputError
+
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+
 
 def results_folder() -> Path:
     """The folder of results by default: ``spgnet`` among the user's documents."""
@@ -15,7 +19,11 @@ def results_folder() -> Path:
 
 @dataclass(frozen=True)
 class AppConfig:
-    """Where the app is, and where its results are."""
+    """Where the app is, where its results are, and what works for it.
+
+    Raises:
+        InputError: there is no worker.
+    """
 
     out: Path = field(default_factory=results_folder)
     """Folder of the results."""
@@ -30,3 +38,17 @@ class AppConfig:
     """Folder of the detector's two ONNX files, instead of fetching them once."""
     weights: str = "default"
     """Name of weights in the package, a run folder, or a safetensors file."""
+    workers: int | None = None
+    """Processes that lift the videos of a folder at once, with Ray (needs the extra: pip install
+    'spgnet[cluster]'); by default one video after another."""
+    ray: str | None = None
+    """Address of a Ray cluster whose machines lift the videos of a folder, such as auto or 10.0.0.1:6379."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"workers must be at least 1, got {self.workers}")
+
+    @property
+    def public(self) -> bool:
+        """Whether other machines may open the app."""
+        return self.host not in _LOCAL

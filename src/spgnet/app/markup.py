@@ -33,6 +33,12 @@ TIPS = """
 """
 
 
+FOLDER_TIP = (
+    "Every video and keypoint file in it is lifted, and each result gets a folder. What was lifted before is "
+    "not lifted again, so you can add videos later and press the button again."
+)
+
+
 def step_heading(number: int, title: str) -> str:
     """The heading of a step."""
     return f'<h2 class="step"><span aria-hidden="true">{number}</span> {escape(title)}</h2>'
@@ -66,12 +72,11 @@ def people_html(clips: Sequence[Clip]) -> str:
     """The people found in each clip, to tick; the largest is."""
     groups = []
     for index, clip in enumerate(clips):
-        if clip.pictures:
-            title = escape(clip.path.name)
-            cards = "".join(
-                _person_html(index, picture, chosen=not place) for place, picture in enumerate(clip.pictures)
-            )
-            groups.append(f'<fieldset><legend>{title}</legend><div class="people">{cards}</div></fieldset>')
+        title = escape(clip.path.name)
+        cards = "".join(
+            _person_html(index, picture, chosen=not place) for place, picture in enumerate(clip.pictures)
+        )
+        groups.append(f'<fieldset><legend>{title}</legend><div class="people">{cards}</div></fieldset>')
     return "".join(groups)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from spgnet.batch.manifest import MANIFEST
 from spgnet.files import natural_order, scratch_folder
 from spgnet.lifting import Motion, load_motion
 
@@ -68,7 +69,8 @@ class ResultsFolder:
         if not self.path.is_dir():
             return []
         found = [path.name for path in self.path.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        return sorted((name for name in found if any((self.path / name).glob("motion*.npz"))), reverse=True)
+        found = [name for name in found if any((self.path / name).glob("motion*.npz"))]
+        return sorted(found, key=lambda name: ((self.path / name).stat().st_mtime, name), reverse=True)
 
     def find(self, name: str, file: str = "") -> Path | None:
         """A result's folder, or a file in it; None if there is no such one.
@@ -99,8 +101,9 @@ def result_motions(folder: Path) -> list[Motion]:
 
 
 def result_files(folder: Path) -> list[Path]:
-    """The files of a result, by name."""
-    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_in_order)
+    """The files of a result, by name; not what a batch keeps of how they were made."""
+    kept = (path for path in folder.iterdir() if not path.name.startswith(".") and path.name != MANIFEST)
+    return sorted(kept, key=_in_order)
 
 
 def _in_order(path: Path) -> tuple[tuple[int, int, str], ...]:

@@ -104,7 +104,7 @@ def make_server(config: AppConfig, sessions: Sessions) -> Any:
         theme=page.theme,
         head=page.head,
     )
-    return _Guard(app, local=config.host in ("127.0.0.1", "::1", "localhost"))
+    return _Guard(app, local=not config.public)
 
 
 def _add_results(app: Any, results: ResultsFolder, temporary: Path) -> None:

@@ -16,20 +16,20 @@ from spgnet.app.config import AppConfig
 from spgnet.app.jobs import Job, Turns
 from spgnet.app.results import ResultsFolder
 
-_LOCAL = ("127.0.0.1", "::1", "localhost")
-
 
 @dataclass
 class Session:
     """One open page.
 
     Args:
-        clips: the files that were dropped last, and who is in them.
+        files: those that were dropped, in their order.
+        clips: those in which people were looked for last, and who is in them.
         results: the names of what was made of them.
         job: what is being done.
         uploads: the folders of the files that were dropped.
     """
 
+    files: list[Path] = field(default_factory=list)
     clips: list[Clip] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
     job: Job[Any] | None = None
@@ -51,7 +51,7 @@ class Sessions:
     """
 
     def __init__(self, config: AppConfig, uploads: Path) -> None:
-        self.private = config.host not in _LOCAL
+        self.private = config.public
         self.results = ResultsFolder(config.out, secret=self.private)
         self.tools = Tools(config.detector_dir, config.weights)
         self.turns, self.uploads = Turns(), uploads

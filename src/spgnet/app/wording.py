@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from spgnet.app.jobs import Progress
+from spgnet.batch import Outcome, State
 from spgnet.camera_files import IntrinsicsSource
 from spgnet.capture.run import missing_parts, path_length
 from spgnet.errors import InputError
@@ -69,11 +72,38 @@ FILES = (
 def plain(message: str, uploads: Path | None = None) -> str:
     """A message for the page: without the folders of the uploads, and with the app's words for options."""
     if uploads is not None:
-        message = re.sub(rf"{re.escape(str(uploads))}/[^/]+/", "", message)
+        message = re.sub(rf"{re.escape(str(uploads))}[/\\][^/\\]+[/\\]", "", message)
     for pattern, words in _CONTROLS:
         message = re.sub(pattern, words, message)
     first = message.partition(" ")[0]
     return message[:1].upper() + message[1:] if first.isalpha() else message  # and not a file's name
+
+
+def describe_error(error: Exception, title: str = "", uploads: Path | None = None) -> str:
+    """An error for the page.
+
+    Args:
+        error: of the input, or of the system.
+        title: the file that it is about, which is named unless the message does it.
+        uploads: the folder of the files that were dropped, which is left out.
+    """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        line = "the disk is full: make room and try again"
+    elif isinstance(error, OSError) and error.strerror:
+        line = ": ".join(filter(None, [error.filename and str(error.filename), error.strerror.lower()]))
+    else:
+        line = " ".join(str(error).split())
+    line = plain(line, uploads)
+    return line if not title or title in line else f"{title}: {line}"
+
+
+def describe_outcomes(outcomes: Sequence[Outcome]) -> list[str]:
+    """What became of a folder, a line each: how many results there are, and why the others failed."""
+    counts = Counter(outcome.state for outcome in outcomes)
+    before = f" now, {counts[State.UNCHANGED]} before" if counts[State.UNCHANGED] else ""
+    lines = [f"{counts[State.LIFTED]} lifted{before}; they are among the earlier results."]
+    errors = [(Path(each.input), each.error) for each in outcomes if each.error]
+    return lines + [plain(error.replace(str(path), path.name)) for path, error in errors]
 
 
 def notes(motions: Sequence[Motion]) -> list[str]:

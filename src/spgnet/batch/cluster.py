@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -22,6 +22,8 @@ MOST_ATTEMPTS = 3
 OBJECT_STORE = 80_000_000
 """Bytes of shared memory of a local Ray, close to the least that it takes: only jobs and outcomes, which are
 small, pass between processes."""
+_PATIENCE = 0.5
+"""Seconds between two calls while nothing is done."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class RayOptions:
     gpu: bool = False
 
 
-def lift_on_ray(jobs: Sequence[Job], options: RayOptions) -> Generator[Outcome]:
+def lift_on_ray(
+    jobs: Sequence[Job], options: RayOptions, on_wait: Callable[[], None] = lambda: None
+) -> Generator[Outcome]:
     """The outcomes of jobs, as they come, of workers that each do one job at a time.
 
     A worker's networks are loaded once. Jobs wait here until a worker is free, so that there are never more
@@ -51,6 +55,7 @@ def lift_on_ray(jobs: Sequence[Job], options: RayOptions) -> Generator[Outcome]:
     Args:
         jobs: all with the same options of lifting.
         options: how many workers, and where.
+        on_wait: called again and again while the workers work; what it raises ends them.
 
     Raises:
         InputError: Ray is missing, or the cluster cannot be reached.
@@ -62,7 +67,7 @@ def lift_on_ray(jobs: Sequence[Job], options: RayOptions) -> Generator[Outcome]:
         count = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // options.cores)
         pool = _Pool(ray, jobs, min(count, len(jobs)), options)
         try:
-            yield from pool.outcomes()
+            yield from pool.outcomes(on_wait)
         finally:
             pool.close()
 
@@ -84,10 +89,14 @@ class _Pool:
         for _ in range(workers):
             self._start()
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self, on_wait: Callable[[], None]) -> Iterator[Outcome]:
         """The outcomes, as they come."""
         while self._waiting or self._working:
-            (reference,), _ = self._ray.wait([*self._starting, *self._working], num_returns=1)
+            on_wait()
+            ready, _ = self._ray.wait([*self._starting, *self._working], num_returns=1, timeout=_PATIENCE)
+            if not ready:
+                continue
+            (reference,) = ready
             if reference in self._starting:
                 self._welcome(reference)
                 continue

@@ -27,7 +27,7 @@ from spgnet.capture.config import CaptureConfig, CaptureOptions
 from spgnet.capture.outputs import check_outputs
 from spgnet.capture.people import ProgressCallback, ignore_progress
 from spgnet.errors import InputError
-from spgnet.files import file_sha256
+from spgnet.files import file_sha256, sweep_leftovers
 from spgnet.lifting.weights import weights_file
 
 OutcomeCallback = Callable[[Outcome], None]
@@ -209,7 +209,8 @@ def run_batch(
     Args:
         plan: :func:`plan_batch`.
         report: called with what is being done with an input, how much of it is done, and how much there is;
-            not if Ray distributes the work.
+            if Ray distributes the work, with how many inputs are done. It may raise
+            :class:`spgnet.capture.Cancelled` to end the batch.
         on_outcome: called when an input is done or has failed.
 
     Returns:
@@ -217,7 +218,7 @@ def run_batch(
 
     Raises:
         InputError: Ray is missing, or its cluster cannot be reached.
-        KeyboardInterrupt: it was interrupted; the report tells how far it came.
+        KeyboardInterrupt, Cancelled: it was interrupted; the report tells how far it came.
         OSError: the report cannot be written.
     """
     started, began = datetime.now(UTC), time.monotonic()
@@ -225,7 +226,11 @@ def run_batch(
     config = plan.config
     if config.on_ray:
         gpu = config.accelerator == "cuda"
-        results = lift_on_ray(plan.jobs, RayOptions(config.ray, config.workers, config.cores_per_worker, gpu))
+        options = RayOptions(config.ray, config.workers, config.cores_per_worker, gpu)
+        before = len(outcomes)
+        results = lift_on_ray(
+            plan.jobs, options, lambda: report("lifting", len(outcomes) - before, len(plan.jobs))
+        )
     else:
         results = _lift_here(plan.jobs, report)
     try:
@@ -236,6 +241,10 @@ def run_batch(
     finally:
         left = {job.input.name: job.outcome(State.NOT_STARTED) for job in plan.jobs}
         every = [(left | outcomes)[name] for name in plan.names]
+        if config.on_ray:  # which kills the workers of an interrupted batch
+            for job in plan.jobs:
+                if job.results.path is not None:
+                    sweep_leftovers(job.results.path)
         write_report(plan, every, started, time.monotonic() - began)
     return every
 

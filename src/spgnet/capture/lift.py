@@ -159,14 +159,13 @@ def lift(
     if not force:
         refuse_unbelievable(source, faults)
     for keypoints in people:
-        on_frames = _begin(report, "lifting", keypoints, people)
         motions.append(
             lifter.lift(
                 keypoints,
                 camera=found.camera,
                 smoothing=smoothing,
                 flip=flip,
-                on_progress=partial(on_frames, total=len(keypoints)),
+                on_progress=_begin(report, "lifting", keypoints, people),
             )
         )
     if refine:
@@ -204,13 +203,14 @@ def refuse_unbelievable(source: LiftSource, faults: Sequence[Sequence[Fault]]) -
 
 def _begin(
     report: ProgressCallback, stage: str, person: Keypoints, people: Sequence[Keypoints]
-) -> Callable[[int, int], None]:
-    """Report that a stage of one of the people begins; what to call with how much is done and there is."""
+) -> Callable[..., None]:
+    """Report that a stage of one of the people begins; what to call with ``done``, and ``total`` if it is not
+    their frames."""
     if len(people) > 1:
         stage = f"{stage} (person {person.track})"
     report(stage, 0, None)
 
-    def on_progress(done: int, total: int) -> None:
+    def on_progress(done: int, total: int = len(person)) -> None:
         report(stage, done, total)
 
     return on_progress

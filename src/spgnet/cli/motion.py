@@ -16,6 +16,7 @@ from spgnet.batch import REPORT, BatchConfig, State, plan_batch, run_batch
 from spgnet.capture import CaptureResult, run_capture
 from spgnet.capture.live import run_live
 from spgnet.capture.outputs import path_errors, report_each
+from spgnet.capture.people import ignore_progress
 from spgnet.capture.run import path_length
 from spgnet.cli.console import batch_progress, batch_table, console, say, work_progress
 from spgnet.cli.demo import DemoConfig, run_demo
@@ -57,7 +58,7 @@ def lift_batch(config: BatchConfig) -> None:
     if plan.unchanged:
         say(f"{len(plan.unchanged)} of {len(plan.unchanged) + len(plan.jobs)} are lifted already")
     with batch_progress(plan.jobs) as (report, on_outcome):
-        outcomes = run_batch(plan, report, on_outcome)
+        outcomes = run_batch(plan, ignore_progress if config.on_ray else report, on_outcome)
     console.print(batch_table(outcomes))
     report_path = plan.out.joined(REPORT).text
     failed = sum(outcome.state is State.FAILED for outcome in outcomes)
