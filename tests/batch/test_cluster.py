@@ -110,7 +110,7 @@ class RayStub(ModuleType):
 
         return lambda kind: Actor()
 
-    def wait(self, references, num_returns):
+    def wait(self, references, num_returns, timeout):
         return references[:1], references[1:]
 
     def get(self, reference):
