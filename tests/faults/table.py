@@ -98,10 +98,21 @@ def markdown(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def by_fault(rows: list[Row]) -> list[Row]:
+    """The sums over the commands: a row for each fault."""
+    sums: dict[str, Row] = {}
+    for row in rows:
+        total = sums.setdefault(row.fault, Row("", row.fault))
+        total.command = f"{total.command}, {row.command}".removeprefix(", ")
+        for name in list(HEADINGS)[2:]:
+            setattr(total, name, getattr(total, name) + getattr(row, name))
+    return list(sums.values())
+
+
 def show(rows: list[Row], page: Path) -> None:
-    """Put the table between its marks in a page, which get a place under their heading if they have none."""
+    """Put the table of sums between its marks in a page, under their heading if they have no place yet."""
     text = page.read_text(encoding="utf-8")
     if BEGIN not in text:
         text = text.replace(HEADING, f"{HEADING}\n\n{BEGIN}\n{END}", 1)
     before, rest = text.split(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{markdown(rows)}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n\n{markdown(by_fault(rows))}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")

@@ -15,7 +15,7 @@ import pytest
 from faults.disk import full_disk
 from faults.jobs import Job
 from faults.marks import Marks, read_marks
-from faults.table import BEGIN, END, HEADING, PAGE, RESULTS, Row, markdown, merge, show
+from faults.table import BEGIN, END, HEADING, PAGE, RESULTS, Row, by_fault, markdown, merge, show
 from faults.terminal import Session
 from faults.trials import Outcome, Undisturbed, look
 from lifting.people import camera, filmed, lifter
@@ -143,11 +143,17 @@ def test_rows_of_the_table_are_replaced_by_their_latest_run_and_shown_in_their_p
     assert markdown(again) in text
 
 
+def test_the_rows_of_a_fault_are_added_up():
+    rows = [Row("lift", "SIGINT", 3, late=2), Row("train", "SIGINT", 4, steps=4), Row("lift", "full disk", 2)]
+    sums = [Row("lift, train", "SIGINT", 7, steps=4, late=2), Row("lift", "full disk", 2)]
+    assert by_fault(rows) == sums
+
+
 def test_the_page_shows_the_faults_that_were_recorded_and_nothing_was_lost():
     """What is counted as "Other" lost nothing; the page says what it was."""
     rows = [Row(**each) for each in json.loads(RESULTS.read_text())] if RESULTS.exists() else []
     shown = PAGE.read_text().split(BEGIN)[1].split(END)[0].strip()
-    assert shown == (markdown(rows) if rows else "")
+    assert shown == (markdown(by_fault(rows)) if rows else "")
     for row in rows:
         assert not any((row.lost, row.half, row.differing, row.left)), row
     others = sum(row.wrong for row in rows)

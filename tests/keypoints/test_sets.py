@@ -1,6 +1,7 @@
 """Keypoint sets become the 17 joints of Human3.6M."""
 
 import doctest
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -246,20 +247,34 @@ def test_the_documented_table_is_the_table():
     lines = [line for line in (ROOT / "docs/keypoints.md").read_text().splitlines() if line[:1] == "|"]
     rows = [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in lines]
     header = next(row for row in rows if row[0] == "Joint")
-    table = {row[0]: row[1:] for row in rows if row[0] in HUMAN36M.names and len(row) == len(header)}
-    assert header[1:] == SETS
-    for name in HUMAN36M.names:
-        expected = [", ".join(SOURCES[keypoint_set][name]) or "–" for keypoint_set in SETS]
-        assert table[name] == expected
+    start = rows.index(header) + 2
+    table = {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in rows[start : start + 4]}
+    named = {keypoint_set: column for column in header[1:-1] for keypoint_set in column.split(", ")}
+    for keypoint_set in SETS:
+        column = named.get(keypoint_set, header[-1])
+        for joint in HUMAN36M.names:
+            expected = ", ".join(SOURCES[keypoint_set][joint]) or "–"
+            assert table.get(joint, {column: joint})[column] == expected
+
+
+def test_the_documented_sets_are_the_sets():
+    text = (ROOT / "docs/keypoints.md").read_text()
+    for keypoint_set in SETS:
+        (row,) = re.findall(rf"^\|.*`{keypoint_set}`[^|]*\| (\d+) \|", text, flags=re.MULTILINE)
+        assert int(row) == len(KEYPOINT_NAMES[keypoint_set])
 
 
 def test_the_documented_order_is_the_order():
     text = " ".join((ROOT / "docs/keypoints.md").read_text().split())
-    for keypoint_set in SETS[1:-1]:
-        order = ", ".join(f"{index} {name}" for index, name in enumerate(KEYPOINT_NAMES[keypoint_set]))
-        assert order in text, order
+
+    def order(keypoint_set, start, end):
+        names = list(enumerate(KEYPOINT_NAMES[keypoint_set]))[start:end]
+        return ", ".join(f"{index} {name}" for index, name in names)
+
+    assert f"`coco17`: {order('coco17', 0, 17)}" in text
+    for keypoint_set, end in (("halpe26", 26), ("wholebody133", 23)):
+        assert KEYPOINT_NAMES[keypoint_set][:17] == KEYPOINT_NAMES["coco17"]
+        assert f"`{keypoint_set}`: as `coco17`, then {order(keypoint_set, 17, end)}" in text
     names = KEYPOINT_NAMES["wholebody133"]
-    body = ", ".join(f"{index} {name}" for index, name in enumerate(names[:23]))
     rest = ((23, 90), (91, 111), (112, 132))
-    ranges = ", ".join(f"{one} to {end} {names[one]} to {names[end]}" for one, end in rest)
-    assert f"{body}, {ranges}" in text
+    assert ", ".join(f"{one} to {end} {names[one]} to {names[end]}" for one, end in rest) in text
