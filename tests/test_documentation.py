@@ -125,7 +125,7 @@ def test_the_ablation_s_table_is_that_of_the_recorded_runs(monkeypatch, recorded
         else ablation.variants(ablation.first_generation())
     )
     assert {row["variant"] for row in rows} == set(variants)
-    assert ablation.table(rows) in (ROOT / "docs/weights.md").read_text()
+    assert ablation.table(rows) in (ROOT / "docs/research/weights.md").read_text()
 
 
 def test_the_transformer_s_table_is_that_of_the_recorded_runs(monkeypatch):

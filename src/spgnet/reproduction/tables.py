@@ -18,22 +18,19 @@ CURVES = "-curves"
 """What is added to the name of the picture of the training curves."""
 INTRODUCTION = """# Results
 
-This page is generated from `results.json` beside it by `python scripts/results_page.py` and is never
-edited by hand. Every figure of ours is that of a run whose command, commit and seed are in that file. **None
-of ours is a Human3.6M figure**: that data set is licensed, and we have not run it. They are from the [open
-benchmark](open_benchmark.md), with small networks, and do not compare with the paper's, which are quoted as
-printed (in brackets the mean of the printed column, where the printed average is another one). [How to run
-the same on Human3.6M](reproduce.md).
+Generated from `results.json` beside it by `python scripts/results_page.py`, which has command, commit and seed of
+every run. **None of ours is a Human3.6M figure**: they are from the [open benchmark](open_benchmark.md) and do not
+compare with the paper's, which are quoted as printed (in brackets the mean of the printed column, where it differs).
+[The same on Human3.6M](reproduce.md).
 
-The tables and figures of the quick size, which come first, are of networks trained for minutes, on version 1
-of the benchmark. What can be concluded is at [full size](#full-size), on version 2.
+The quick size, which comes first, is of networks trained for minutes, on version 1 of the benchmark. Conclusions
+need the [full size](#full-size), on version 2.
 """
 
 FULL_SIZE_INTRODUCTION = """# Full size
 
-Networks trained for at least 20 minutes of a core each, with 19 times the output frames of the quick size, on
-[version 2 of the open benchmark](open_benchmark.md#version-2). The runs take days, and go on where they
-stopped: what is here is what has been run so far, and each section says how much of it that is.
+At least 20 minutes of a core each, 19 times the output frames of the quick size, on [version 2 of the open
+benchmark](open_benchmark.md#version-2). Each section says how many of its runs are done.
 """
 
 NOTHING_YET = """
