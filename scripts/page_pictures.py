@@ -44,7 +44,12 @@ def main(options: Options) -> None:
     motions = spgnet.lift(options.video, person="all", detector=options.detector)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
-        write_page(page, motions, title=options.video.name, images=video_images(open_frames(str(options.video)), motions))
+        write_page(
+            page,
+            motions,
+            title=options.video.name,
+            images=video_images(open_frames(str(options.video)), motions),
+        )
         photograph(page, options.page_frame, DOCS / "page.jpg")
     overlay = Overlay(motions, OverlayStyle(width=1440, height=540))
     for index, frame in enumerate(open_frames(str(options.video))):

@@ -115,4 +115,6 @@ def show(rows: list[Row], page: Path) -> None:
     if BEGIN not in text:
         text = text.replace(HEADING, f"{HEADING}\n\n{BEGIN}\n{END}", 1)
     before, rest = text.split(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{markdown(by_fault(rows))}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    page.write_text(
+        f"{before}{BEGIN}\n\n{markdown(by_fault(rows))}\n\n{END}{rest.split(END)[1]}", encoding="utf-8"
+    )

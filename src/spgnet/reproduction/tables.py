@@ -18,13 +18,13 @@ CURVES = "-curves"
 """What is added to the name of the picture of the training curves."""
 INTRODUCTION = """# Results
 
-Generated from `results.json` beside it by `python scripts/results_page.py`, which has command, commit and seed of
-every run. **None of ours is a Human3.6M figure**: they are from the [open benchmark](open_benchmark.md) and do not
-compare with the paper's, which are quoted as printed (in brackets the mean of the printed column, where it differs).
-[The same on Human3.6M](reproduce.md).
+Generated from `results.json` beside it by `python scripts/results_page.py`, which has command, commit and
+seed of every run. **None of ours is a Human3.6M figure**: they are from the [open
+benchmark](open_benchmark.md) and do not compare with the paper's, which are quoted as printed (in brackets
+the mean of the printed column, where it differs). [The same on Human3.6M](reproduce.md).
 
-The quick size, which comes first, is of networks trained for minutes, on version 1 of the benchmark. Conclusions
-need the [full size](#full-size), on version 2.
+The quick size, which comes first, is of networks trained for minutes, on version 1 of the benchmark.
+Conclusions need the [full size](#full-size), on version 2.
 """
 
 FULL_SIZE_INTRODUCTION = """# Full size
