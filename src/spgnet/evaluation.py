@@ -109,8 +109,7 @@ def evaluate(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool = True) 
         flip: average with the result for the mirrored input, as is usual in the field.
 
     Raises:
-        InputError: the network is in training mode, or it takes rays and a lens distortion cannot be inverted
-            at some pixels.
+        InputError: the network is in training mode, or its input cannot be made (:func:`lift_dataset`).
     """
     return evaluate_predictions(lift_dataset(model, dataset, flip=flip), dataset, model)
 
@@ -167,9 +166,11 @@ def lift_dataset(model: LiftingNetwork, dataset: PoseDataset, *, flip: bool) -> 
         flip: average with the result for the mirrored input.
 
     Raises:
-        InputError: the network takes rays, and a lens distortion cannot be inverted at some pixels.
+        InputError: the network takes rays, and a lens distortion cannot be inverted at some pixels; or it
+            takes the detector's confidence, which the dataset does not have.
     """
-    pieces = dataset.inputs(model.input_space).split(dataset.lengths.tolist())
+    inputs = dataset.inputs(model.input_space, with_confidence=model.takes_confidence)
+    pieces = inputs.split(dataset.lengths.tolist())
     stride, folded = model.stride(dataset.fps), fold_batch_norm(model)
     return torch.cat([lift_sequence(folded, piece, flip=flip, stride=stride) for piece in pieces])
 

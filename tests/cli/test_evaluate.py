@@ -10,8 +10,16 @@ import torch
 
 from spgnet.cli.evaluate import frames_text
 from spgnet.data import sources
+from spgnet.datasets.take_files import save_take
+from spgnet.datasets.takes import Take
+from spgnet.errors import InputError
 from spgnet.evaluation import Evaluation
+from spgnet.geometry.rigs import random_rig
 from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.models import SPGNetConfig
+from spgnet.synthetic.procedural import procedural_clips
+from spgnet.training.checkpoint import load_model
+from spgnet.training.recipes import TrainConfig
 
 SMALL = ["--channels", "8", "--trajectory-channels", "4", "--epochs", "1", "--steps-per-epoch", "2"]
 
@@ -112,3 +120,27 @@ def test_a_checkpoint_of_videopose3d_cannot_lift_and_says_so(spgnet):
         "lift", "keypoints.npy", "--weights", "x.bin", "--fps", "30", "--image-size", "640", "480"
     )
     assert "x.bin: a checkpoint of VideoPose3D takes no rays" in str(code)
+
+
+def test_a_network_that_takes_confidence_is_trained_and_evaluated_on_detections_that_have_it(spgnet):
+    cameras = replace(random_rig(2, seed=1, distance=(4.0, 5.0)), convention="opencv")
+    (clip,) = procedural_clips(1, seed=0, seconds=1.0, fps=50.0)
+    pixels = cameras[:, None].world_to_image(clip.joints)
+    scored = torch.cat((pixels, torch.rand(*pixels.shape[:3], 1)), dim=-1)
+    seen = {"scored": scored, "plain": pixels}
+    for split in ("train", "test"):
+        Path("mine", split).mkdir(parents=True)
+        save_take(Path("mine", split, "a.npz"), Take("a", "Ada", "walk", 50.0, cameras, clip.joints, seen))
+    data = ("--data.takes", "mine", "--data.input", "detected", "--data.detector")
+    options = ("train", "demo", *SMALL, "--confidence", "--out", "r")
+    with pytest.raises(InputError, match='confidence is that of a detector: it needs the input "detected"'):
+        TrainConfig(SPGNetConfig(confidence=True))
+    assert "which this 2D input lacks" in str(spgnet(*options, *data, "plain")[0])
+    assert spgnet(*options, *data, "scored")[0] is None
+    assert read("r/config.json")["model"]["confidence"] is True
+    assert load_model(Path("r/best.safetensors")).input_channels == 3
+    code, output = spgnet("evaluate", "r")
+    assert code is None
+    assert "100 frames" in output
+    assert "which this 2D input lacks" in str(spgnet("evaluate", "r", "--detector", "plain")[0])
+    assert "which this 2D input lacks" in str(spgnet("evaluate", "r", "--input", "projected")[0])

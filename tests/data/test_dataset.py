@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spgnet.data.dataset import PoseDataset, project_clips, project_takes
 from spgnet.data.input_space import project_to_input_space
 from spgnet.datasets.takes import Take
+from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera, concatenate_cameras
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.geometry.rigs import human36m_rig, random_rig
@@ -252,6 +253,25 @@ def test_rays_say_which_joints_are_visible_and_other_inputs_do_not(filmed):
     assert bool((filmed.inputs("rays")[..., 2] == 1).all())
     for input_space in ("screen", "image"):
         assert torch.equal(marked.inputs(input_space), filmed.inputs(input_space))
+
+
+def test_the_confidence_of_detections_is_a_channel_for_those_who_ask_for_it():
+    take = a_take()
+    seen = torch.cat((take.detections["cpn"], torch.rand(2, len(take), 17, 1)), dim=-1)
+    known = project_takes([replace(take, detections={"cpn": seen})], detector="cpn")
+    plain = project_takes([take], detector="cpn")
+    assert torch.equal(known.confidence, seen[..., 2].flatten(0, 1))
+    assert torch.equal(known.keypoints_2d, plain.keypoints_2d)
+    for space, channels in (("screen", 2), ("rays", 3)):
+        inputs = known.inputs(space, with_confidence=True)
+        assert torch.equal(inputs[..., channels], known.confidence)
+        assert torch.equal(known.inputs(space), plain.inputs(space))
+    with pytest.raises(InputError, match="detector's confidence of every joint, which this 2D input lacks"):
+        plain.inputs("screen", with_confidence=True)
+    assert (known + plain).confidence is None
+    assert torch.equal((known + known).confidence, known.confidence.repeat(2, 1))
+    assert torch.equal(known.select([1]).confidence, seen[1, ..., 2])
+    assert known.sha256() != plain.sha256()
 
 
 def test_visible_joints_go_where_their_frames_go(filmed):

@@ -51,6 +51,19 @@ def test_a_mirrored_sample_is_the_mirror_image_and_its_camera_projects_it_to_its
     assert torch.allclose(batch.cameras[:, None].camera_to_screen(batch.joints), batch.target_2d, atol=1e-5)
 
 
+def test_confidence_is_a_last_channel_that_goes_to_the_other_side_in_mirrored_samples(dataset):
+    marked = replace(dataset, confidence=torch.rand(dataset.joints.shape[:2]))
+    sampler = WindowSampler(marked, frames_per_sample=2, context=(0, 0), with_confidence=True)
+    batch = sampler.gather(torch.tensor([3, 3]), torch.tensor([False, True]))
+    plain = WindowSampler(dataset, frames_per_sample=2, context=(0, 0)).gather(
+        torch.tensor([3, 3]), torch.tensor([False, True])
+    )
+    assert torch.equal(batch.keypoints_2d[..., :2], plain.keypoints_2d)
+    assert torch.equal(batch.target_2d, plain.target_2d)
+    assert torch.equal(batch.keypoints_2d[0, :, :, 2], marked.confidence[3:5])
+    assert torch.equal(batch.keypoints_2d[1, :, :, 2], marked.confidence[3:5, HUMAN36M.mirror])
+
+
 def test_with_mirrored_copies_every_window_is_there_twice_as_it_is_and_mirrored(dataset):
     window = {"frames_per_sample": 2, "context": (1, 1)}
     plain = WindowSampler(dataset, flip=False, **window)

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -220,13 +221,24 @@ def test_two_subjects_and_one_action_train_and_the_rest_is_told(tmp_path, everyb
     assert HUMAN36M_FORMAT.missing("test", {f"{s}/{name}" for s in TEST for name in everybody[s]}) == []
 
 
-def test_a_column_of_confidence_is_no_fault(tmp_path, motion):
+def test_a_column_of_confidence_comes_with_the_detections_where_all_cameras_have_it(tmp_path, motion):
     write_prepared(tmp_path, motion, ())
     table = pixels(motion)
-    for cameras in table["S9"].values():
-        cameras[:] = [np.concatenate((each, np.ones_like(each[..., :1])), axis=-1) for each in cameras]
+    (partial, *_), confidence = table["S9"], np.random.default_rng(0)
+    for name, cameras in table["S9"].items():
+        known = [np.concatenate((each, confidence.random((len(each), 17, 1))), axis=-1) for each in cameras]
+        cameras[:] = known[:3] + cameras[3:] if name == partial else known
     write_2d(tmp_path, table)
-    assert_same(load(tmp_path, "test", "cpn"), motion)
+    takes = load(tmp_path, "test", "cpn")
+    assert_same([replace(take, detections={}) for take in takes], motion)
+    for take in takes:
+        subject, _, name = take.name.partition("/")
+        held, seen = table[subject][name], take.detections["cpn"]
+        assert seen.shape[-1] == (3 if subject == "S9" and name != partial else 2)
+        expected = np.stack([camera[: len(take), :, : seen.shape[-1]] for camera in held])
+        np.testing.assert_allclose(seen, expected, rtol=1e-6)
+    (fact,) = (fact for fact in HUMAN36M_FORMAT.check(tmp_path).facts if fact.startswith("detections cpn"))
+    assert fact.endswith("(median), no confidence")
 
 
 def test_a_missing_detector_is_told_with_those_that_are_there(tmp_path, motion):

@@ -228,6 +228,26 @@ def test_coco_points_land_under_our_names(written):
     torch.testing.assert_close(top - nose, nose - thorax, atol=1e-3, rtol=0)
 
 
+def test_the_confidence_in_a_joint_is_the_lowest_of_the_points_that_it_comes_from(tmp_path, motion):
+    scores = np.linspace(0.1, 0.9, 17)
+    table = {
+        part: {
+            chunk: [np.concatenate((v, np.tile(scores[:, None], (len(v), 1, 1))), axis=-1) for v in held]
+            for chunk, held in chunks.items()
+        }
+        for part, chunks in as_coco(projected(motion)).items()
+    }
+    folder = write(tmp_path, motion, gt=projected(motion), detectron_pt_coco=table)
+    seen = HUMANEVA_FORMAT.load(folder, "test", "detectron_pt_coco")[0].detections["detectron_pt_coco"]
+    expected = dict(zip(KEYPOINT_NAMES["coco17"], scores, strict=True))
+    expected["pelvis"] = min(expected["left_hip"], expected["right_hip"])
+    expected["head_top"] = min(expected[name] for name in ("nose", "left_shoulder", "right_shoulder"))
+    for name in ("left_wrist", "right_knee", "pelvis", "head_top"):
+        torch.testing.assert_close(
+            seen[..., NAMES.index(name), 2], torch.full(seen.shape[:2], expected[name]), atol=1e-6, rtol=0
+        )
+
+
 def test_2d_frames_beyond_the_motion_are_cut_off(tmp_path, motion):
     pixels = projected(motion)
     longer = {

@@ -117,6 +117,14 @@ def test_a_take_comes_back_as_it_was(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["walk-1.npz"]
 
 
+def test_confidence_comes_back_as_a_third_column_of_detections(tmp_path):
+    take = the_take(detections={"cpn": torch.rand(2, 6, 17, 3)})
+    save_take(tmp_path / "walk-1.npz", take)
+    assert_same(load_take(tmp_path / "walk-1.npz", "cpn"), take)
+    fault = fault_of(write(tmp_path / "broken.npz", detections_ours=np.zeros((2, 5, 17, 4))))
+    assert "detections_ours has shape (2, 5, 17, 4), expected (2, 5, 17, 2)" in fault
+
+
 def test_which_frames_are_scored_comes_back(tmp_path):
     take = the_take(eval_mask=torch.tensor([True, False, True, True, False, False]))
     save_take(tmp_path / "walk-1.npz", take)

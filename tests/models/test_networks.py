@@ -54,6 +54,36 @@ def test_pose_is_root_relative_and_joints_are_pose_plus_trajectory(config):
     assert torch.equal(lifted.joints[:, :, :1], lifted.root)
 
 
+@pytest.mark.parametrize("config", [SMALL, *OTHERS])
+def test_with_zero_weights_on_it_confidence_changes_nothing(config):
+    plain, knowing = build_model(config).eval(), build_model(replace(config, confidence=True)).eval()
+    weights, own = plain.state_dict(), knowing.state_dict()
+    for name, weight in weights.items():
+        own[name].zero_()
+        if name in ("pose.input_block.linear.weight", "trajectory.input_block.linear.weight"):
+            wide, narrow = (each.unflatten(1, (config.filter_widths[0], -1)) for each in (own[name], weight))
+            wide[..., : narrow.shape[-1]] = narrow  # the confidence of a frame follows its x and y
+        else:
+            own[name][tuple(map(slice, weight.shape))] = weight
+    assert knowing.input_channels == 3
+    keypoints = torch.randn(2, 11, 17, 2)
+    seen = torch.cat((keypoints, torch.ones(2, 11, 17, 1)), dim=-1)
+    for dense in (False, True):
+        for ours, theirs in zip(knowing(seen, dense=dense), plain(keypoints, dense=dense), strict=True):
+            torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    lifted = lift_sequence(fold_batch_norm(knowing), seen[0])
+    torch.testing.assert_close(lifted, lift_sequence(plain, keypoints[0]), atol=1e-4, rtol=1e-4)
+
+
+def test_confidence_counts_and_flip_averaging_takes_it_to_the_other_side():
+    model = build_model(replace(SMALL, confidence=True)).eval()
+    seen = torch.cat((torch.randn(12, 17, 2), torch.rand(12, 17, 1)), dim=-1)
+    without = torch.cat((seen[..., :2], torch.ones(12, 17, 1)), dim=-1)
+    assert (lift_sequence(model, seen) - lift_sequence(model, without)).abs().max() > 1e-3
+    mirrored = torch.cat((HUMAN36M.flip(seen[..., :2]), seen[:, HUMAN36M.mirror, 2:]), dim=-1)
+    torch.testing.assert_close(HUMAN36M.flip(lift_sequence(model, mirrored)), lift_sequence(model, seen))
+
+
 @pytest.mark.parametrize("config", [SMALL, CAUSAL, MLP])
 @pytest.mark.parametrize("frames", [1, 2, 30])
 def test_a_lifted_sequence_has_as_many_frames_as_its_input(config, frames):

@@ -37,6 +37,7 @@ class PoseDataset:
             where no true position is known.
         eval_mask: which frames are evaluated; None: all. The others are only input.
         visible: which joints were detected, so that the 2D input of the others was filled in; None: all.
+        confidence: the detector's, of each joint of the 2D input; None if there is none.
     """
 
     joints: Float[Tensor, "frames 17 3"]
@@ -50,12 +51,14 @@ class PoseDataset:
     unmeasured_joints: tuple[str, ...] = ()
     eval_mask: Bool[Tensor, " frames"] | None = None
     visible: Bool[Tensor, "frames 17"] | None = None
+    confidence: Float[Tensor, "frames 17"] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.joints) == len(self.keypoints_2d) == int(self.lengths.sum())
         assert self.keypoints_2d.shape[-1] == 2
         assert self.eval_mask is None or len(self.eval_mask) == len(self.joints)
         assert self.visible is None or self.visible.shape == self.joints.shape[:2]
+        assert self.confidence is None or self.confidence.shape == self.joints.shape[:2]
         assert len(self.lengths) == len(self.names) == len(self.subjects) == len(self.actions)
 
     def __len__(self) -> int:
@@ -88,17 +91,32 @@ class PoseDataset:
         """The number of the sequence that each frame belongs to."""
         return torch.arange(len(self), device=self.lengths.device).repeat_interleave(self.lengths)
 
-    def inputs(self, input_space: InputSpace) -> Float[Tensor, "frames 17 channels"]:
+    def inputs(
+        self, input_space: InputSpace, *, with_confidence: bool = False
+    ) -> Float[Tensor, "frames 17 channels"]:
         """The 2D input as a network takes it (``spgnet.models.network.InputSpace``).
 
+        Args:
+            input_space: its coordinates.
+            with_confidence: add the detector's confidence as a last channel.
+
         Raises:
-            InputError: the input space is rays, and the lens distortion cannot be inverted at some pixels.
+            InputError: the input space is rays, and the lens distortion cannot be inverted at some pixels; or
+                there is no confidence.
         """
         cameras = self.cameras[self.sequence_of_frames()]
         inputs = pixels_to_input_space(self.keypoints_2d, cameras, input_space)
-        if input_space != "rays":
-            return inputs
-        return torch.cat((inputs, self.visible_joints().unsqueeze(-1).to(inputs)), dim=-1)
+        channels = [inputs]
+        if input_space == "rays":
+            channels.append(self.visible_joints().unsqueeze(-1).to(inputs))
+        if with_confidence:
+            if self.confidence is None:
+                raise InputError(
+                    "the network takes the detector's confidence of every joint, which this 2D input lacks; "
+                    "expected detections with a third column"
+                )
+            channels.append(self.confidence.unsqueeze(-1).to(inputs))
+        return torch.cat(channels, dim=-1)
 
     def to(self, device: torch.device) -> PoseDataset:
         """The same dataset on another device."""
@@ -110,11 +128,12 @@ class PoseDataset:
             lengths=self.lengths.to(device),
             eval_mask=None if self.eval_mask is None else self.eval_mask.to(device),
             visible=None if self.visible is None else self.visible.to(device),
+            confidence=None if self.confidence is None else self.confidence.to(device),
         )
 
     def sha256(self) -> str:
         """A SHA-256 of the values, which two datasets share if they are the same to the bit."""
-        optional = (each for each in (self.eval_mask, self.visible) if each is not None)
+        optional = (x for x in (self.eval_mask, self.visible, self.confidence) if x is not None)
         labels = repr((self.fps, self.names, self.subjects, self.actions, self.unmeasured_joints))
         return tensors_sha256((self.joints, self.keypoints_2d, self.lengths, *optional), labels)
 
@@ -134,6 +153,7 @@ class PoseDataset:
             actions=tuple(self.actions[sequence] for sequence in sequences),
             eval_mask=None if self.eval_mask is None else self.eval_mask[frames],
             visible=None if self.visible is None else self.visible[frames],
+            confidence=None if self.confidence is None else self.confidence[frames],
         )
 
     def of(
@@ -167,6 +187,9 @@ class PoseDataset:
         assert (self.fps, self.unmeasured_joints) == (other.fps, other.unmeasured_joints)
         every_frame = self.eval_mask is None and other.eval_mask is None
         every_joint = self.visible is None and other.visible is None
+        confidence = None
+        if self.confidence is not None and other.confidence is not None:
+            confidence = torch.cat((self.confidence, other.confidence))
         return replace(
             self,
             joints=torch.cat((self.joints, other.joints)),
@@ -178,6 +201,7 @@ class PoseDataset:
             actions=self.actions + other.actions,
             eval_mask=None if every_frame else torch.cat((self.eval_frames(), other.eval_frames())),
             visible=None if every_joint else torch.cat((self.visible_joints(), other.visible_joints())),
+            confidence=confidence,
         )
 
     def with_labels(self, share: float) -> tuple[PoseDataset, PoseDataset | None]:
@@ -253,7 +277,8 @@ def project_takes(
 
     Args:
         takes: performances with their cameras. Where the 3D is not known, joints are NaN.
-        detector: the detector whose 2D joints are the input; if None, the 3D joints are projected.
+        detector: the detector whose 2D joints are the input, with its confidence if all takes have it; if
+            None, the 3D joints are projected.
         noise: simulated detector errors on projections; without it, they are exact.
         seed: of the noise.
 
@@ -265,13 +290,15 @@ def project_takes(
     _check_alike(takes)
     _check_input(takes, detector)
     generator = torch.Generator().manual_seed(seed)
-    joints, pixels = [], []
+    joints, pixels, confidence = [], [], []
     for take in takes:
         for number in range(len(take.cameras.focal)):
             camera = take.cameras[number]
             joints.append(_camera_frame(take, camera))
             if detector is not None:
-                pixels.append(take.detections[detector][number])
+                detected = take.detections[detector][number]
+                pixels.append(detected[..., :2])
+                confidence += [detected[..., 2]] if detected.shape[-1] == 3 else []
             elif noise is not None:
                 exact = camera.camera_to_image(joints[-1])
                 pixels.append(simulate_detections(exact, noise, fps=take.fps, generator=generator))
@@ -289,6 +316,7 @@ def project_takes(
         actions=tuple(take.action for take in take_of),
         unmeasured_joints=next((take.unmeasured_joints for take in takes if take.joints is not None), ()),
         eval_mask=_eval_mask(take_of),
+        confidence=torch.cat(confidence) if confidence and len(confidence) == len(pixels) else None,
     )
 
 

@@ -103,13 +103,14 @@ class WindowSampler:
         context: input frames before the first and after the last output frame. Where a window reaches
             over the end of its sequence, the sequence's first or last frame is repeated.
         input_space: coordinates of the 2D input.
+        with_confidence: give the detector's confidence as a last channel of the input.
         flip: mirror a random half of the samples left to right.
         mirrored_copies: have every window twice among the indices, as it is and mirrored, instead.
         exact_target: the 2D target is the projection of the true pose, and not the 2D input.
 
     Raises:
-        InputError: no sequence has as many evaluated frames in a row as a sample needs, or the input space
-            is ``"image"``, in which a camera's mirror image is not known.
+        InputError: no sequence has as many evaluated frames in a row as a sample needs, there is no
+            confidence, or the input space is ``"image"``, in which a camera's mirror image is not known.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class WindowSampler:
         frames_per_sample: int,
         context: tuple[int, int],
         input_space: InputSpace = "screen",
+        with_confidence: bool = False,
         flip: bool = True,
         mirrored_copies: bool = False,
         exact_target: bool = False,
@@ -128,7 +130,8 @@ class WindowSampler:
         self.frames_per_sample, self.context = frames_per_sample, context
         self.input_space: InputSpace = input_space
         self.flip, self.mirrored_copies = flip, mirrored_copies
-        self.keypoints_2d, self.joints = dataset.inputs(input_space), dataset.joints
+        self.keypoints_2d = dataset.inputs(input_space, with_confidence=with_confidence)
+        self.joints = dataset.joints
         self.cameras, self.sequence = dataset.cameras, dataset.sequence_of_frames()
         self.target_2d = self.keypoints_2d[..., :2]
         if exact_target:

@@ -60,6 +60,7 @@ class TrainingData:
         frames_per_sample: int,
         context: tuple[int, int],
         input_space: InputSpace,
+        with_confidence: bool,
         flip: bool,
         mirrored_copies: bool,
         exact_target: bool = False,
@@ -72,6 +73,7 @@ class TrainingData:
             frames_per_sample: consecutive output frames of a sample.
             context: input frames before the first and after the last output frame.
             input_space: coordinates of the 2D input that the network takes.
+            with_confidence: whether it takes the detector's confidence, too.
             flip: mirror a random half of the samples left to right.
             mirrored_copies: draw labelled windows as they are and mirrored, instead.
             exact_target: the 2D target of labelled samples of a dataset is the projection of the true pose,
@@ -80,7 +82,8 @@ class TrainingData:
             device: the device of the batches.
 
         Raises:
-            InputError: the data are too short for a sample, or cannot be given in the input space.
+            InputError: the data are too short for a sample, cannot be given in the input space, or have no
+                confidence.
         """
         window = {"frames_per_sample": frames_per_sample, "context": context, "flip": flip}
         labelled, unlabelled = (
@@ -90,6 +93,7 @@ class TrainingData:
                 each.to(device),
                 **window,
                 input_space=input_space,
+                with_confidence=with_confidence,
                 mirrored_copies=mirrored_copies,
                 exact_target=exact,
             )

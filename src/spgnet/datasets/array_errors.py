@@ -28,6 +28,12 @@ def pixel_errors(held: Any, cameras: Sequence[str], joints: int, frames: int) ->
     return errors
 
 
+def stack_cameras(held: Sequence[np.ndarray], frames: int) -> np.ndarray:
+    """The first ``frames`` 2D joints of each camera, with confidence (a third column) if all have it."""
+    columns = min(camera.shape[-1] for camera in held)
+    return np.stack([camera[:frames, :, :columns] for camera in held])
+
+
 def array_errors(value: Any, shape: tuple[int, int]) -> list[str]:
     """What is wrong with an array that should have floating point numbers and the shape [T, *shape]."""
     if not isinstance(value, np.ndarray) or value.ndim != 3 or value.shape[1:] != shape or not len(value):

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spgnet.datasets.array_errors import pixel_errors
+from spgnet.datasets.array_errors import pixel_errors, stack_cameras
 from spgnet.datasets.human36m_motion import (
     ACTIONS,
     CORRUPT,
@@ -67,7 +67,7 @@ def detectors_in(root: Path) -> list[str]:
 def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
     """Read a detector's 2D joints of the sequences whose motion is known, as far as they are there.
 
-    A third column, the detector's confidence, is not used.
+    A third column, the detector's confidence, comes with them if all cameras of a sequence have it.
 
     Args:
         file: the archive of 2D joints.
@@ -75,7 +75,7 @@ def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
         errors: list to which errors are appended, one line each.
 
     Returns:
-        Joints [4, T, 17, 2] in pixels by sequence, cut to the frames of the motion.
+        Joints [4, T, 17, 2 or 3] in pixels by sequence, cut to the frames of the motion.
     """
     try:
         table, metadata = read_dictionaries(file, "positions_2d", "metadata")
@@ -96,8 +96,7 @@ def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
         found = pixel_errors(held[name], CAMERAS, len(HUMAN36M), len(motion[name]))
         errors += [f"{file}: {name} {error}" for error in found]
         if not found:
-            cut = np.stack([camera[: len(motion[name]), :, :2] for camera in held[name]])
-            pixels[name] = torch.from_numpy(cut.astype(np.float32))
+            pixels[name] = torch.from_numpy(stack_cameras(held[name], len(motion[name])).astype(np.float32))
     return pixels
 
 
@@ -128,7 +127,7 @@ def distances(motion: Sequences, pixels: Sequences) -> Sequences:
 
 
 def _distance(rig: Camera, joints: Tensor, pixels: Tensor) -> Tensor:
-    return (pixels - rig.world_to_image(joints)).norm(dim=-1).flatten(1).median(dim=1).values
+    return (pixels[..., :2] - rig.world_to_image(joints)).norm(dim=-1).flatten(1).median(dim=1).values
 
 
 def far_errors(file: Path, medians: Sequences) -> list[str]:
@@ -232,7 +231,11 @@ def _check(path: Path) -> DatasetReport:
         errors += far_errors(file, medians)
         if medians:
             median = float(torch.stack(list(medians.values())).median())
-            facts.append(f"detections {detector}: {median:.2f} px from the projected 3D joints (median)")
+            known = all(each.shape[-1] == 3 for each in pixels.values())
+            facts.append(
+                f"detections {detector}: {median:.2f} px from the projected 3D joints (median), "
+                f"{'with' if known else 'no'} confidence"
+            )
     if not detectors_in(root):
         facts.append(f"detections: none ({pixel_file(root, 'NAME').name} would be)")
     return DatasetReport(facts, list(dict.fromkeys(errors)))

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spgnet.datasets.array_errors import array_errors, pixel_errors
+from spgnet.datasets.array_errors import array_errors, pixel_errors, stack_cameras
 from spgnet.datasets.lens_fit import LensFit, fit_lens
 from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError, printable
@@ -83,7 +83,8 @@ def fit_lenses(motion: dict[str, Tensor], exact: dict[str, Tensor], joints: list
     lenses = []
     for number, camera in enumerate(calibration()["intrinsics"]):
         points = torch.cat([chunk[number].reshape(-1, 3) for chunk in in_camera]).numpy()
-        pixels = torch.cat([chunk[number][:, joints].reshape(-1, 2) for chunk in exact.values()]).numpy()
+        seen = [chunk[number][:, joints, :2].reshape(-1, 2) for chunk in exact.values()]
+        pixels = torch.cat(seen).numpy()
         lenses.append(fit_lens(points, pixels, tuple(camera["image_size"]), distorted=True))
     errors = [
         f"camera {camera['id']}: 2D joints are no projections of the 3D ones, the best lens misses them by "
@@ -111,15 +112,20 @@ def _to_human36m(points: np.ndarray) -> np.ndarray:
 
 
 def _coco_to_human36m(pixels: np.ndarray) -> np.ndarray:
-    """COCO's 17 keypoints [..., 17, 2] as Human3.6M's 17 joints.
+    """COCO's 17 keypoints [..., 17, 2 or 3] as Human3.6M's 17 joints.
 
-    The top of the head is put as far above the nose as the thorax is below it.
+    The top of the head is put as far above the nose as the thorax is below it. The confidence in a joint is
+    the lowest of the keypoints that it comes from.
     """
-    keypoints = np.concatenate((pixels, np.ones_like(pixels[..., :1])), axis=-1)
+    keypoints = np.concatenate((pixels[..., :2], np.ones_like(pixels[..., :1])), axis=-1)
     joints, _ = points_to_human36m(keypoints, "coco17")
     thorax, nose, top = (HUMAN36M.names.index(name) for name in ("thorax", "nose", "head_top"))
     joints[..., top, :] = 2 * joints[..., nose, :] - joints[..., thorax, :]
-    return joints
+    if pixels.shape[-1] == 2:
+        return joints
+    _, confidence = points_to_human36m(pixels, "coco17")
+    confidence[..., top] = np.minimum(confidence[..., nose], confidence[..., thorax])
+    return np.concatenate((joints, confidence[..., None]), axis=-1)
 
 
 _LAYOUTS = {"humaneva15": (15, _to_human36m), "coco": (17, _coco_to_human36m)}
@@ -179,7 +185,8 @@ def read_pixels(file: Path, motion: Chunks, errors: list[str]) -> Chunks:
         errors: list to which errors are appended, one line each.
 
     Returns:
-        Joints [3, T, 17, 2] in pixels by chunk, cut to the frames of the motion.
+        Joints [3, T, 17, 2 or 3] in pixels by chunk, cut to the frames of the motion; the third column is
+        the detector's confidence.
     """
     try:
         table, metadata = read_dictionaries(file, "positions_2d", "metadata")
@@ -201,8 +208,8 @@ def read_pixels(file: Path, motion: Chunks, errors: list[str]) -> Chunks:
         found = pixel_errors(held, cameras, count, len(joints))
         errors += [f"{file}: {printable(name)} {error}" for error in found]
         if not found:
-            cut = np.stack([camera[: len(joints), :, :2] for camera in held])
-            pixels[name] = torch.from_numpy(convert(cut.astype(np.float64))).float()
+            cut = stack_cameras(held, len(joints)).astype(np.float64)
+            pixels[name] = torch.from_numpy(convert(cut)).float()
     return pixels
 
 
@@ -284,7 +291,7 @@ def _distances(part: _Part) -> dict[str, float]:
 
 def _joint_distances(exact: Tensor, pixels: Tensor) -> Tensor:
     """Distance of each measured joint in each frame and camera, in pixels, as one vector."""
-    return (exact - pixels)[:, :, _MEASURED].norm(dim=-1).flatten()
+    return (exact - pixels[..., :2])[:, :, _MEASURED].norm(dim=-1).flatten()
 
 
 def _subject(name: str) -> str:

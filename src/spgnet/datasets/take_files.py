@@ -7,7 +7,8 @@
 ``rotation``          [C, 3, 3]             world to camera
 ``translation``       [C, 3]                world to camera, metres (OpenCV's t: X_camera = R X_world + t)
 ``image_size``        [C, 2]                width and height, pixels
-``detections_NAME``   [C, T, 17, 2]         optional: 2D joints in pixels, by the name of their detector
+``detections_NAME``   [C, T, 17, 2 or 3]    optional: 2D joints in pixels, by the name of their detector,
+                                            and perhaps its confidence in each
 ``fps``               one number            frames per second
 ``subject``           text                  who moves
 ``action``            text                  what they do; results are grouped by it
@@ -56,6 +57,7 @@ _LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
 }
 """Kinds (numpy's letters) and shape of each array but the detections; T frames, C cameras."""
 _DETECTIONS = (_NUMBERS, ("C", "T", len(HUMAN36M), 2))
+"""Of each detector; with its confidence the last is 3."""
 _NEW_KEYS = {"uncaptured": "unmeasured_joints", "scored": "eval_mask"}
 """Keys by the names that they had before."""
 _OPTIONAL = ("joints", "distortion", "unmeasured_joints", "eval_mask")
@@ -148,7 +150,9 @@ def _detectors(keys: Iterable[str]) -> list[str]:
 def _layout(arrays: dict[str, np.ndarray]) -> dict[str, tuple[str, tuple[str | int, ...]]]:
     """Kinds and expected shape of each array in a file that a take uses."""
     known = {key: expected for key, expected in _LAYOUT.items() if key in arrays}
-    return known | {PREFIX + name: _DETECTIONS for name in _detectors(arrays)}
+    kinds, shape = _DETECTIONS
+    keys = (PREFIX + name for name in _detectors(arrays))
+    return known | {key: (kinds, (*shape[:3], 3 if arrays[key].shape[3:] == (3,) else 2)) for key in keys}
 
 
 def _layout_errors(arrays: dict[str, np.ndarray]) -> Iterator[str]:

@@ -31,7 +31,8 @@ class Take:
         cameras: the cameras, a batch of shape [cameras].
         joints: the 17 Human3.6M joints in metres, world frame (z up); None if the motion is not known, in
             which case the take is unlabelled training data.
-        detections: 2D joints in pixels, for every camera and frame, by the name of the detector.
+        detections: 2D joints in pixels, for every camera and frame, by the name of the detector; a third
+            column is its confidence in each.
         unmeasured_joints: names of the joints that the data set lacks, whose positions are guesses; they are
             not evaluated.
         eval_mask: which frames are evaluated; None: all. The others are only input.
@@ -47,7 +48,7 @@ class Take:
     fps: float
     cameras: Camera
     joints: Float[Tensor, "frames 17 3"] | None
-    detections: Mapping[str, Float[Tensor, "cameras frames 17 2"]] = field(default_factory=dict)
+    detections: Mapping[str, Float[Tensor, "cameras frames 17 _"]] = field(default_factory=dict)
     unmeasured_joints: tuple[str, ...] = ()
     eval_mask: Bool[Tensor, " frames"] | None = None
 
@@ -79,8 +80,11 @@ class Take:
                     f"detections {name!r} have shape {tuple(pixels.shape)}, expected 4 dimensions",
                 ]
             expected = (cameras, len(self), len(HUMAN36M), 2)
-            if pixels.shape != expected:
-                errors.append(f"detections {name!r} have shape {tuple(pixels.shape)}, expected {expected}")
+            if pixels.shape not in (expected, (*expected[:3], 3)):
+                errors.append(
+                    f"detections {name!r} have shape {tuple(pixels.shape)}, expected {expected}, or with "
+                    "confidence 3 at the end"
+                )
             errors += _not_finite(f"detections {name!r}", pixels)
         if self.eval_mask is not None and self.eval_mask.shape != (len(self),):
             errors.append(f"eval_mask has shape {tuple(self.eval_mask.shape)}, expected {(len(self),)}")

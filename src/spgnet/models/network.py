@@ -58,6 +58,7 @@ class LiftingNetwork(nn.Module):
 
     Attributes:
         input_space: the coordinates of the 2D keypoints (see :data:`InputSpace`).
+        takes_confidence: whether a last channel of the input is the detector's confidence of each joint.
         receptive_field: J, the number of input frames that one output frame depends on.
         context: how many of these come before and after the output frame.
         chunk: output frames of a sequence to compute at once; fewer where each needs much memory.
@@ -68,6 +69,7 @@ class LiftingNetwork(nn.Module):
     """
 
     input_space: InputSpace = "screen"
+    takes_confidence: bool = False
     receptive_field: int
     context: tuple[int, int]
     chunk: int = 4096
@@ -78,7 +80,7 @@ class LiftingNetwork(nn.Module):
     @property
     def input_channels(self) -> int:
         """Numbers for each joint of the input."""
-        return 3 if self.input_space == "rays" else 2
+        return (3 if self.input_space == "rays" else 2) + self.takes_confidence
 
     def forward(
         self, keypoints_2d: Float[Tensor, "batch frames 17 channels"], *, dense: bool = False

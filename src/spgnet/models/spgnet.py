@@ -42,6 +42,8 @@ class SPGNetConfig(EncodersConfig):
     and corrections of their 2D input, which project onto the input by construction."""
     centred: bool = False
     """Give the pose encoder the 2D joints relative to the pelvis, and the pelvis."""
+    confidence: bool = False
+    """Take the detector's confidence of each joint, too; the data must have it (docs/datasets.md)."""
     shared: bool = False
     """One encoder, of ``channels``, for pose and trajectory."""
     frame_blocks: int = 0
@@ -77,9 +79,11 @@ class SPGNet(LiftingNetwork):
         super().__init__()
         self.config = config
         self.receptive_field, self.context = config.receptive_field, config.context
+        self.takes_confidence = config.confidence
         shared = {"filter_widths": config.filter_widths, "dropout": config.dropout, "causal": config.causal}
         joints = len(HUMAN36M)
-        inputs, outputs = 2 * joints, 3 * joints + (config.output == "rays")
+        seen = self.input_channels * joints
+        inputs, outputs = seen, 3 * joints + (config.output == "rays")
         self.frame = nn.Identity()
         if config.frame_blocks:
             self.frame = ResidualMLP(
@@ -94,7 +98,7 @@ class SPGNet(LiftingNetwork):
         self.pose = TemporalEncoder(inputs, outputs + (0 if own else 3), channels=config.channels, **shared)
         encoders = [self.pose]
         if own:
-            encoders.append(TemporalEncoder(2 * joints, 3, channels=own, **shared))
+            encoders.append(TemporalEncoder(seen, 3, channels=own, **shared))
             self.trajectory = encoders[1]
         if config.output == "rays":
             self.focal_length = nn.Parameter(torch.tensor(TYPICAL_FOCAL_LENGTH))
@@ -103,10 +107,13 @@ class SPGNet(LiftingNetwork):
                     encoder.head.weight.mul_(0.1)
                 self.pose.head.bias.zero_()[3 * joints] = math.log(TYPICAL_RADIUS)
 
-    def forward(self, keypoints_2d: Float[Tensor, "batch frames 17 2"], *, dense: bool = False) -> LiftedPose:
-        """Lift screen coordinates, window by window or densely."""
-        absolute = keypoints_2d.flatten(2)
-        features = _centred(keypoints_2d) if self.config.centred else absolute
+    def forward(
+        self, keypoints_2d: Float[Tensor, "batch frames 17 channels"], *, dense: bool = False
+    ) -> LiftedPose:
+        """Lift screen coordinates, and perhaps the confidence in them, window by window or densely."""
+        screen, confidence = keypoints_2d[..., :2], keypoints_2d[..., 2:].flatten(2)
+        absolute = torch.cat((screen.flatten(2), confidence), dim=-1)
+        features = torch.cat((_centred(screen), confidence), dim=-1) if self.config.centred else absolute
         # The trajectory first: stored runs drew its dropout before the pose's.
         root = None if self.config.shared else self.trajectory(absolute, dense=dense)
         pose = self.pose(self.frame(features), dense=dense)
@@ -115,7 +122,7 @@ class SPGNet(LiftingNetwork):
         if self.config.output == "joints":
             return LiftedPose(root_relative(pose), root.unsqueeze(-2))
         before = self.context[0]
-        return backproject(pose, root, self._crop(keypoints_2d[:, before : before + pose.shape[1]]))
+        return backproject(pose, root, self._crop(screen[:, before : before + pose.shape[1]]))
 
     def init_root_bias(self, root: Float[Tensor, " 3"]) -> None:
         """Make a fresh network predict roots near this point; along rays, people of typical size."""

@@ -24,6 +24,7 @@ def samplers_for(
         frames_per_sample=config.frames_per_sample,
         context=network.context,
         input_space=network.input_space,
+        with_confidence=network.takes_confidence,
         flip=config.flip,
         mirrored_copies=config.flip and config.mirrored_copies,
         exact_target=config.data.target == "exact",

@@ -117,6 +117,8 @@ class TrainConfig:
             )
         if self.mirrored_copies and self.data.input == "randomized":
             errors.append("mirrored_copies is for samples of a data set, not for randomized ones")
+        if isinstance(self.model, SPGNetConfig) and self.model.confidence and self.data.input != "detected":
+            errors.append('confidence is that of a detector: it needs the input "detected"')
         if self.cooldown < 0:
             errors.append(f"cooldown must not be negative, got {self.cooldown}")
         if self.warm_up_steps < 0 or self.weight_decay < 0:
