@@ -229,6 +229,7 @@ def test_a_column_of_confidence_comes_with_the_detections_where_all_cameras_have
         known = [np.concatenate((each, confidence.random((len(each), 17, 1))), axis=-1) for each in cameras]
         cameras[:] = known[:3] + cameras[3:] if name == partial else known
     write_2d(tmp_path, table)
+    write_2d(tmp_path, {"S9": {name: held for name, held in table["S9"].items() if name != partial}}, "whole")
     takes = load(tmp_path, "test", "cpn")
     assert_same([replace(take, detections={}) for take in takes], motion)
     for take in takes:
@@ -237,8 +238,8 @@ def test_a_column_of_confidence_comes_with_the_detections_where_all_cameras_have
         assert seen.shape[-1] == (3 if subject == "S9" and name != partial else 2)
         expected = np.stack([camera[: len(take), :, : seen.shape[-1]] for camera in held])
         np.testing.assert_allclose(seen, expected, rtol=1e-6)
-    (fact,) = (fact for fact in HUMAN36M_FORMAT.check(tmp_path).facts if fact.startswith("detections cpn"))
-    assert fact.endswith("(median), no confidence")
+    scored = [fact.split(":")[0] for fact in check(tmp_path)[0] if fact.endswith("with confidence")]
+    assert scored == ["detections whole"]
 
 
 def test_a_missing_detector_is_told_with_those_that_are_there(tmp_path, motion):

@@ -231,10 +231,9 @@ def _check(path: Path) -> DatasetReport:
         errors += far_errors(file, medians)
         if medians:
             median = float(torch.stack(list(medians.values())).median())
-            known = all(each.shape[-1] == 3 for each in pixels.values())
+            scored = ", with confidence" if all(each.shape[-1] == 3 for each in pixels.values()) else ""
             facts.append(
-                f"detections {detector}: {median:.2f} px from the projected 3D joints (median), "
-                f"{'with' if known else 'no'} confidence"
+                f"detections {detector}: {median:.2f} px from the projected 3D joints (median){scored}"
             )
     if not detectors_in(root):
         facts.append(f"detections: none ({pixel_file(root, 'NAME').name} would be)")
