@@ -1,7 +1,7 @@
 """``spgnet lift`` of several inputs: each has its results or its error, and nothing is done twice."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +118,13 @@ def test_other_options_files_or_weights_make_new_results(clips, spgnet):
     keys.append(key())
     assert not any(one == other for number, one in enumerate(keys) for other in keys[:number])
     assert all(Manifest.from_json(Manifest(each, complete=True).to_json()).key == each for each in keys)
+
+
+def test_results_depend_on_every_option_but_those_of_live_views_and_the_camera_s_place(clips, spgnet):
+    (source,) = clips("one.npz")
+    (job,) = plan_batch(BatchConfig(inputs=(source,), workers=1)).jobs
+    options = {each.name for each in fields(CaptureOptions)}
+    assert job.key.options.keys() == options - {"live", "port", "camera"}  # a camera file counts by content
 
 
 def test_a_damaged_or_foreign_manifest_is_no_result(spgnet, clips, lifted):
