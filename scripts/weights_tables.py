@@ -1,7 +1,8 @@
-"""Print the tables of ``docs/weights.md`` from the manifest of the package's weights."""
+"""Write the tables of ``docs/weights.md`` and the package's rows in the README from the manifest."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,38 @@ from spgnet.evaluation import markdown_table, metric_headings
 from spgnet.lifting.weights import load_weights
 from spgnet.training.weights import read_manifest
 
+ROOT = Path(__file__).parents[1]
+
 
 def main() -> None:
-    print("\n\n".join(tables(read_manifest())))
+    manifest = read_manifest()
+    page = (ROOT / "docs/weights.md").read_text()
+    for name, table in tables(manifest).items():
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, rest = page.split(start)
+        page = f"{before}{start}{table}\n{end}{rest.split(end)[1]}"
+    (ROOT / "docs/weights.md").write_text(page)
+    readme = (ROOT / "README.md").read_text()
+    for row in readme_rows(manifest):
+        readme = re.sub(re.escape(row.split(" |")[0]) + r" \|( [\d.]+ \|){4}", row, readme)
+    (ROOT / "README.md").write_text(readme)
 
 
-def tables(weights: dict[str, Any]) -> list[str]:
-    """Real video, two cameras and other people."""
-    return [real_video(weights), two_cameras(weights), other_people(weights)]
+def tables(weights: dict[str, Any]) -> dict[str, str]:
+    """The tables by their names in the page: real video, two cameras, other people, kinds of movement."""
+    makers = {"real": real_video, "cameras": two_cameras, "people": other_people, "movements": movements}
+    return {name: make(weights) for name, make in makers.items()}
+
+
+def readme_rows(weights: dict[str, Any]) -> list[str]:
+    """The beginnings of the README's rows: P-MPJPE and MPJPE of ``default`` on both real clips."""
+    rows = []
+    for way in ("refined", "network"):
+        clips = weights["default"]["real_video"][way]
+        metrics = ("P-MPJPE [mm]", "MPJPE [mm]")
+        values = [clips[clip][metric] for clip in ("squat", "walk") for metric in metrics]
+        rows.append(f"| spgnet, {way} | {' | '.join(f'{value:.1f}' for value in values)} |")
+    return rows
 
 
 def real_video(weights: dict[str, Any]) -> str:
@@ -59,6 +84,17 @@ def other_people(weights: dict[str, Any]) -> str:
         for kind, values in entry["generalisation"].items()
     ]
     return markdown_table(["weights", "2D input", *headings], rows, text=(0, 1))
+
+
+def movements(weights: dict[str, Any]) -> str:
+    """Simulated video by kind of movement, of people who were not trained on, and with rolled cameras."""
+    rows = []
+    for table, kinds in weights["default"]["movements"].items():
+        for kind in kinds:
+            errors = [entry["movements"][table][kind].values() for entry in weights.values()]
+            rows.append([f"{table}, {kind}", *(f"{value:.1f}" for both in errors for value in both)])
+    headings = [f"`{name}`, {protocol} [mm]" for name in weights for protocol in ("P1", "P2")]
+    return markdown_table(["simulated video of", *headings], rows, text=(0,))
 
 
 if __name__ == "__main__":
