@@ -90,18 +90,12 @@ def main(shipment: Shipment) -> None:
     config, log = read_config(shipment.run), read_log(shipment.run)
     if config.data.motion is None or not config.data.generated:
         raise InputError(f"{shipment.run}: not trained on both kinds of motion that the manifest names")
-    best = min(log, key=lambda entry: entry["validation_mpjpe"])
-    environment = read_json(shipment.run / "environment.json")
     recipe = config_to_json(config)
     recipe["data"]["motion"] = "captured"
     entry = (BY_MOVEMENT if config.data.by_movement else BY_FRAME) | {
         "recipe": recipe,
-        "command": command_of(environment["command"], config),
-        "commit": environment["commit"],
-        **({"resumed": environment["resumed"]} if "resumed" in environment else {}),
-        "output_frames": best["step"] * config.batch_size,
-        "hours": round(sum(entry["seconds"] for entry in log) / 3600, 1),
-        "validation_mpjpe_mm": round(best["validation_mpjpe"], 1),
+        **how_trained(shipment.run),
+        "validation_mpjpe_mm": round(min(entry["validation_mpjpe"] for entry in log), 1),
         "real_video": on_real_video(shipment),
         "two_cameras": on_two_cameras(shipment),
         "generalisation": on_other_people(shipment),
@@ -116,11 +110,26 @@ def main(shipment: Shipment) -> None:
     print(json.dumps(entry, indent=2))
 
 
+def how_trained(run: Path) -> dict[str, Any]:
+    """Command, commits, output frames and hours of a run, and of the run that it began with."""
+    config, log, environment = read_config(run), read_log(run), read_json(run / "environment.json")
+    best = min(log, key=lambda entry: entry["validation_mpjpe"])
+    trained = {
+        "command": command_of(environment["command"], config),
+        **{key: environment[key] for key in ("commit", "resumed") if key in environment},
+        "output_frames": best["step"] * config.batch_size,
+        "hours": round(sum(entry["seconds"] for entry in log) / 3600, 1),
+    }
+    if config.initial_weights is not None and config.initial_weights.is_dir():
+        trained["began_with"] = how_trained(config.initial_weights)
+    return trained
+
+
 def command_of(words: Sequence[str], config: TrainConfig) -> str:
-    """How to train again, wherever the motion and the run are."""
+    """How to train again, wherever the program, the motion and the run are."""
     where = {words[place + 1] for place, word in enumerate(words) if word == "--out"}
-    kept = [word for word in words if word != "--out" and word not in where]
-    return " ".join("MOTION" if word == str(config.data.motion) else word for word in kept)
+    kept = [word for word in words[1:] if word != "--out" and word not in where]
+    return " ".join(["spgnet", *("MOTION" if word == str(config.data.motion) else word for word in kept)])
 
 
 def on_real_video(shipment: Shipment) -> dict[str, Any]:
