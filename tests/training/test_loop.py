@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from spgnet.data.config import DataConfig
@@ -31,6 +32,7 @@ from spgnet.training.checkpoint import read_progress
 from spgnet.training.draws import epoch_order, step_seed
 from spgnet.training.loop import train
 from spgnet.training.losses import LossWeights, UnlabelledWeights
+from spgnet.training.optimization import set_momentum
 from spgnet.training.processes import Machine
 from spgnet.training.recipes import BASELINE_LOSS, RECIPES, SPGNET_LOSS, TrainConfig
 from spgnet.training.runs import load_run, read_config, read_log
@@ -266,6 +268,19 @@ def test_the_momentum_of_batch_normalization_falls_as_videopose3d_s():
         expected = 0.1 * math.exp(-epoch / 80 * math.log(0.1 / 0.001))
         assert config.momentum_in_epoch(epoch) == pytest.approx(expected)
     assert CONFIG.momentum_in_epoch(3) is None
+
+
+def test_every_epoch_s_batch_normalization_has_its_momentum(dataset, tmp_path, monkeypatch):
+    found = []
+
+    def set_and_look(network: nn.Module, momentum: float | None) -> None:
+        set_momentum(network, momentum)
+        found.append({each.momentum for each in network.modules() if isinstance(each, nn.BatchNorm1d)})
+
+    monkeypatch.setattr(training, "set_momentum", set_and_look)
+    config = replace(CONFIG, final_momentum=0.01)
+    assert train(config, tmp_path / "run", TrainingData(dataset), dataset)
+    assert found == [{config.momentum_in_epoch(0)}, {config.momentum_in_epoch(1)}]
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "amsgrad"])
