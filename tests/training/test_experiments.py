@@ -141,7 +141,7 @@ def test_a_signal_stops_all_jobs_after_a_checkpoint_and_begins_no_others(tmp_pat
     else:  # as a terminal does: to all of them
         for child in (process.pid, *children_of(process.pid or 0)):
             os.kill(child or 0, number)
-    process.join(60)
+    process.join(300)
     assert process.exitcode not in (None, 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
     wait_until(lambda: not children_of(process.pid or 0))
@@ -154,7 +154,7 @@ def test_the_jobs_of_a_killed_process_end_too(tmp_path):
     children = children_of(process.pid or 0)
     assert len(children) == 2
     process.kill()
-    process.join(60)
+    process.join(300)
     wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
     assert all(read_progress(path).step > 0 for path in begun)
 
@@ -164,7 +164,7 @@ def children_of(pid: int) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
-def wait_until(done: Callable[[], bool], process: Any = None, seconds: float = 120) -> None:
+def wait_until(done: Callable[[], bool], process: Any = None, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert process is None or process.is_alive()
