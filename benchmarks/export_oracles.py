@@ -29,15 +29,16 @@ import numpy as np
 import torch
 
 from spgnet import Motion, export, lift
-from spgnet.export.markers import marker_set_text
+from spgnet.export.markers import marker_names, marker_set_text
 from spgnet.export.posing import pose_rig
 from spgnet.export.rigs import RIG_NAMES, RIGS, RigName
 from spgnet.export.sampling import z_up_to_y_up
 from spgnet.geometry.kinematics import forward_kinematics
-from spgnet.geometry.skeleton import HUMAN36M
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "benchmarks" / "oracles"
+TOES = {"mixamo": "mixamorig:LeftToeBase", "vrm": "leftToes", "unreal": "ball_l"}
+"""The bone of the left toes of each rig."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,13 @@ def node_positions(motion: Motion, rig: RigName) -> dict[str, list[list[float]]]
 
 def joint_positions(motion: Motion) -> dict[str, list[list[float]]]:
     """The motion's joints (metres, world, z up), by name."""
-    return {name: motion.world[:, index].tolist() for index, name in enumerate(HUMAN36M.names)}
+    return {name: motion.world[:, index].tolist() for index, name in enumerate(motion.skeleton.names)}
+
+
+def bone_positions(motion: Motion, rig: RigName) -> dict[str, list[list[float]]]:
+    """Where each bone of a file should be; of our own rig, at the joints, but for the ends of its feet."""
+    nodes = node_positions(motion, rig)
+    return nodes if rig != "spgnet" else nodes | joint_positions(motion.without_feet())
 
 
 def blender_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
@@ -141,7 +148,7 @@ def blender_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
     motion = motions[0]
     requests = []
     for rig in RIG_NAMES:
-        expected = joint_positions(motion) if rig == "spgnet" else node_positions(motion, rig)
+        expected = bone_positions(motion, rig)
         for suffix in ("glb", "bvh"):
             path = work / f"{rig}.{suffix}"
             export(motion, path, rig=rig)
@@ -183,6 +190,8 @@ def blender_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
             checks.append(Check(program, file, quantity, value, unit, least, most))
 
         assert len(found["met"]) >= 15, f"{file}: bones are missing"
+        toes = {bone for rig, bone in TOES.items() if rig in file}
+        assert toes <= set(found["met"]), f"{file}: toes are missing"
         add("positions of bones in every frame, largest difference", found["positions_mm"], "mm", limit)
         people_there = len(motions) if request["path"] == str(people) else 1
         add("armatures", found["armatures"], "", people_there, people_there)
@@ -254,7 +263,7 @@ def node_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
         if path.stem == "people":
             continue
         rig: Any = path.stem
-        expected = joint_positions(motion) if rig == "spgnet" else node_positions(motion, rig)
+        expected = bone_positions(motion, rig)
         unit = 0.01 if path.suffix == ".bvh" else 1.0
         distances = [
             np.linalg.norm(unit * np.array(places[name]) - z_up_to_y_up(np.array(expected[name][frame])))
@@ -271,16 +280,18 @@ def node_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
 
 
 def opensim_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
-    """TRC as OpenSim reads it, with joints missing too, and a model that follows our markers."""
+    """TRC and angles as OpenSim reads them, with joints missing too, and a model that follows our markers."""
     command = opensim_command()
     assert command
     motion = motions[0]
-    unseen = replace(motion, confidence=np.where(np.arange(17) == 16, 0, 1) * np.ones((len(motion), 1)))
+    seen = np.tile(np.array(motion.skeleton.names) != "right_wrist", (len(motion), 1))
     export(motion, work / "motion.trc")
-    export(unseen, work / "unseen.trc", unseen="missing")
-    (work / "markers.xml").write_text(marker_set_text())
+    export(motion, work / "angles.mot")
+    export(replace(motion, confidence=seen.astype(np.float32)), work / "unseen.trc", unseen="missing")
+    (work / "markers.xml").write_text(marker_set_text("spgnet", motion.skeleton))
     request = {
         "read": [str(work / "motion.trc"), str(work / "unseen.trc")],
+        "coordinates": str(work / "angles.mot"),
         "follow": {
             "trc": str(work / "motion.trc"),
             "markers": str(work / "markers.xml"),
@@ -295,17 +306,11 @@ def opensim_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
     absent = np.isnan(np.array(missing["rows"])).all(axis=(0, 2))
     wrongly = absent != np.array([name == "right_wrist" for name in missing["labels"]])
     header = (work / "motion.trc").read_text().split("\n")[3:6]
-    return [
+    unlike = sum(a != b for a, b in zip(header, whole["header"][3:6], strict=True))
+    followed = ".trc and `--marker-set`, scaled model, inverse kinematics"
+    checks = [
         Check(program, ".trc", "positions of markers, largest difference", 1000 * float(off), "mm", 0, 0.01),
-        Check(
-            program,
-            ".trc",
-            "header lines unlike its own (names, axes, blank)",
-            sum(a != b for a, b in zip(header, whole["header"][3:6], strict=True)),
-            "",
-            0,
-            0,
-        ),
+        Check(program, ".trc", "header lines unlike its own (names, axes, blank)", unlike, "", 0, 0),
         Check(
             program,
             ".trc, `--unseen missing`",
@@ -315,16 +320,26 @@ def opensim_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
             0,
             0,
         ),
-        Check(
-            program,
-            ".trc and `--marker-set`, scaled model, inverse kinematics",
-            "RMS distance of markers",
-            answer["follow_rms_mm"],
-            "mm",
-            0,
-            40,
-        ),
+        Check(program, followed, "RMS distance of markers", answer["follow_rms_mm"], "mm", 0, 40),
     ]
+    angles = motion.joint_angles()
+    kinds = [("knee_angle", "knee_flexion", 5.0)]
+    kinds += [("ankle_angle", "ankle_flexion", 8.0)] if motion.has_feet else []
+    for coordinate, angle, most in kinds:
+        sides = (("r", "right"), ("l", "left"))
+        own = np.array([angles[f"{side}_{angle}"] for _, side in sides])
+        read, model = (
+            np.array([answer[table][f"{coordinate}_{letter}"] for letter, _ in sides])
+            for table in ("coordinates", "followed")
+        )
+        name = angle.replace("_", " ")
+        largest = float(np.abs(read - own).max())
+        checks.append(Check(program, ".mot", f"{name}, largest difference", largest, "°", 0, 0.01))
+        apart = model - own
+        about = float(np.sqrt((apart - apart.mean(axis=1, keepdims=True)).var(axis=1).mean()))
+        quantity = f"{name} against the motion's, RMS about the mean difference"
+        checks.append(Check(program, followed, quantity, about, "°", 0, most))
+    return checks
 
 
 def pose2sim_folder() -> Path:
@@ -342,9 +357,9 @@ def pose2sim_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
     request = {"pose2sim": {"trc": str(work / "pose2sim.trc"), "folder": str(work)}}
     answer = ask(command, "in_opensim.py", request, work)
     program, file = f"Pose2Sim {answer['pose2sim']}", ".trc, `--markers pose2sim`"
-    frames = len(motion)
+    frames, markers = len(motion), len(marker_names([motion], "pose2sim"))
     return [
-        Check(program, file, "markers read", len(answer["markers"]), "", 16, 16),
+        Check(program, file, "markers read", len(answer["markers"]), "", markers, markers),
         Check(program, file, "frames read", answer["shape"][0], "", frames, frames),
         Check(
             program,
@@ -367,22 +382,29 @@ def c3d_checks(motions: Sequence[Motion], work: Path) -> list[Check]:
     export(motion, path)
     file = ezc3d.c3d(str(path))
     found = file["data"]["points"][:3].transpose(2, 1, 0)
-    readers = {f"ezc3d {importlib.metadata.version('ezc3d')}": found}
+    labels = {"contact": "Foot Strike", "off": "Foot Off"}
+    gait = [(event.side.title(), labels[event.kind.split()[1]]) for event in motion.gait_events()]
+    times = [event.time - motion.timestamps[0] for event in motion.gait_events()]
+    group = file["parameters"].get("EVENT", {})
+    events = {
+        "contexts": group["CONTEXTS"]["value"] if gait else [],
+        "labels": group["LABELS"]["value"] if gait else [],
+        "times": group["TIMES"]["value"][1].tolist() if gait else [],
+    }
+    readers = {f"ezc3d {importlib.metadata.version('ezc3d')}": (found, events)}
     if command := python_with("opensim", "c3d"):
         answer = ask(command, "in_opensim.py", {"c3d": [str(path)]}, work)
-        readers[f"c3d {answer['c3d']} (Python)"] = np.array(answer["files"][0]["points"])
-    return [
-        Check(
-            program,
-            ".c3d",
-            "positions of points, largest difference",
-            float(np.abs(points - 1000 * motion.world).max()),
-            "mm",
-            0,
-            0.01,
-        )
-        for program, points in readers.items()
-    ]
+        (read,) = answer["files"]
+        readers[f"c3d {answer['c3d']} (Python)"] = (np.array(read["points"]), read["events"])
+    checks = []
+    for program, (points, events) in readers.items():
+        largest = float(np.abs(points - 1000 * motion.world).max())
+        quantity = "positions of points, largest difference"
+        checks.append(Check(program, ".c3d", quantity, largest, "mm", 0, 0.01))
+        same = list(zip(events["contexts"], events["labels"], strict=True)) == gait
+        late = float(np.abs(np.subtract(events["times"], times)).max(initial=0)) if same else float("inf")
+        checks.append(Check(program, ".c3d", f"{len(gait)} gait events, latest", late, "s", 0, 1e-4))
+    return checks
 
 
 ORACLES: dict[str, tuple[Callable[[], object], Callable[[Sequence[Motion], Path], list[Check]]]] = {
@@ -399,7 +421,7 @@ def sample_motions() -> list[Motion]:
     """The sample clip of the package, lifted, and a second person who comes later."""
     with as_file(files("spgnet").joinpath("samples", "pose2sim_cam01.npz")) as clip:
         (motion,) = lift(str(clip))
-    arrays = ("joints", "confidence", "pixels", "timestamps", "uncertainty", "rejected")
+    arrays = ("joints", "confidence", "pixels", "timestamps", "uncertainty", "rejected", "foot_contact")
     later = {name: getattr(motion, name)[20:80] for name in arrays if getattr(motion, name) is not None}
     return [motion, replace(motion, track=2, **later)]
 

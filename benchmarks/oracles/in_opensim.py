@@ -1,7 +1,8 @@
 """Runs under a Python with OpenSim: reads marker files and follows them with a model.
 
-``in_opensim.py REQUEST ANSWER``: both JSON. ``read`` lists TRC files; ``follow`` is a TRC file, a model, a
-marker set and a folder for results; ``pose2sim`` is a TRC file and a folder; ``c3d`` lists C3D files.
+``in_opensim.py REQUEST ANSWER``: both JSON. ``read`` lists TRC files; ``coordinates`` is a file of angles;
+``follow`` is a TRC file, a model, a marker set and a folder for results; ``pose2sim`` is a TRC file and a
+folder; ``c3d`` lists C3D files.
 """
 
 import json
@@ -16,6 +17,8 @@ def main():
     found = {}
     if "read" in wanted:
         found |= read(wanted["read"])
+    if "coordinates" in wanted:
+        found["coordinates"] = coordinates(wanted["coordinates"])
     if "follow" in wanted:
         found |= follow(**wanted["follow"])
     if "pose2sim" in wanted:
@@ -58,6 +61,17 @@ def read(paths):
             }
         )
     return {"opensim": opensim.GetVersion(), "tables": tables}
+
+
+def coordinates(path):
+    """The columns of a file of coordinates, in degrees where they are angles."""
+    import opensim
+
+    table = opensim.TimeSeriesTable(str(path))
+    if table.getTableMetaDataString("inDegrees") != "yes":
+        raise ValueError(f"{path} is not in degrees")
+    labels = list(table.getColumnLabels())
+    return {label: list(table.getDependentColumn(label).to_numpy()) for label in labels}
 
 
 PAIRS = {
@@ -104,7 +118,11 @@ def follow(trc, markers, model, folder):
         tool.getIKTaskSet().cloneAndAppend(task)
     tool.setOutputMotionFileName(str(folder / "motion.mot"))
     tool.run()
-    return {"opensim": opensim.GetVersion(), "follow_rms_mm": rms_mm(log)}
+    return {
+        "opensim": opensim.GetVersion(),
+        "follow_rms_mm": rms_mm(log),
+        "followed": coordinates(folder / "motion.mot"),
+    }
 
 
 def scale(opensim, trc, folder):
@@ -185,10 +203,21 @@ def read_c3d(paths):
             ]
             labels = [label.strip() for label in reader.point_labels]
             rate = float(reader.point_rate)
+            event = reader.get("EVENT")
+            texts, times = {}, []
+            if event is not None:
+                for name in ("CONTEXTS", "LABELS"):
+                    texts[name] = [text.strip() for text in event.get(name).string_array]
+                times = [float(time) for time in event.get("TIMES").float_array.reshape(-1, 2)[:, 1]]
         files.append(
             {
                 "labels": labels,
                 "rate": rate,
+                "events": {
+                    "contexts": texts.get("CONTEXTS", []),
+                    "labels": texts.get("LABELS", []),
+                    "times": times,
+                },
                 "points": [points for points, _ in frames],
                 "residuals": [residuals for _, residuals in frames],
             }

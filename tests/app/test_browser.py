@@ -23,7 +23,7 @@ from spgnet.datasets.mocap.bvh import read_bvh
 from spgnet.keypoints import load_keypoints, save_keypoints
 from spgnet.lifting import load_motion
 from spgnet.video import VideoWriter, open_frames
-from view.browser import chromium, difference, seen
+from view.browser import check_access, chromium, difference, seen
 
 pytestmark = pytest.mark.skipif(not find_spec("gradio"), reason="Gradio is not installed (extra app)")
 _PATIENCE = 240_000
@@ -206,14 +206,6 @@ def test_files_are_added_to_those_before_and_those_that_are_broken_are_told_in_s
     page.locator("#start").click()
     page.locator("#make").wait_for(timeout=_PATIENCE)
     assert page.locator("#people fieldset").count() == 1
-
-
-def check_access(page: Any) -> None:
-    """What axe finds on a page: names of controls, contrast, headings, and more."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = axe.Axe().run(page, options={"iframes": False})
-    assert len(found.response["passes"]) > 10
-    assert not found.response["violations"], found.generate_report()
 
 
 def test_a_wrong_height_is_told_before_the_work(open_app, short_clip):

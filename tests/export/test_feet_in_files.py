@@ -17,7 +17,7 @@ from spgnet.export.posing import pose_rig
 from spgnet.export.rigs import RIG_NAMES, RIGS
 from spgnet.export.sampling import z_up_to_y_up
 from spgnet.geometry.foot import foot_axes
-from spgnet.geometry.kinematics import compose_rotations
+from spgnet.geometry.kinematics import compose_rotations, forward_kinematics
 from spgnet.geometry.skeleton import FEET23
 from spgnet.lifting.motion import Motion, load_motion, save_motion
 
@@ -40,6 +40,34 @@ def test_the_feet_of_every_rig_turn_as_the_motion_s_do(walker, rig):
         # At rest feet point ahead, +z, and their soles are level.
         torch.testing.assert_close(turned[:, node, :, 2], axes[:, 0])
         torch.testing.assert_close(turned[:, node, :, 1], axes[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("rig", "foot", "toes"),
+    [
+        ("mixamo", "mixamorig:RightFoot", "mixamorig:RightToeBase"),
+        ("vrm", "rightFoot", "rightToes"),
+        ("unreal", "foot_r", "ball_r"),
+    ],
+)
+def test_the_toe_bones_of_rigs_are_where_the_toes_point(walker, rig, foot, toes):
+    joints = y_up(walker)
+    posed = pose_rig(RIGS[rig], joints)
+    offsets = posed.offsets.repeat(len(joints), 1, 1)
+    offsets[:, posed.rig.mover] = posed.positions
+    places = forward_kinematics(posed.rotations, offsets, posed.rig.parents)[0]
+    names = [node.name for node in posed.rig.nodes]
+    ankle, ball = (places[:, names.index(name)] for name in (foot, toes))
+    points = [joints[:, FEET23.names.index(f"right_{p}")] for p in ("ankle", "heel", "big_toe", "small_toe")]
+    axes = foot_axes(*points)
+    middle = (points[2] + points[3]) / 2
+    forward, up, right = (axes @ (ball - ankle)[..., None])[..., 0].unbind(-1)
+    reach = (axes @ (middle - points[0])[..., None])[..., 0, 0]
+    # The ball of the foot is between heel and toes, near the sole.
+    assert (0.6 * reach < forward).all()
+    assert (forward < reach).all()
+    assert (up < -0.03).all()
+    torch.testing.assert_close(right, torch.zeros_like(right), atol=1e-6, rtol=0)
 
 
 def test_feet_of_motion_without_them_keep_at_their_shanks(motion):

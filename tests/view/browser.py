@@ -38,6 +38,20 @@ def seen(target: Any) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(target.screenshot(), np.uint8), cv2.IMREAD_COLOR)
 
 
+def check_access(page: Any, **rules: bool) -> None:
+    """Make sure that axe finds no fault: names of controls, contrast, headings, sizes of targets, and more.
+
+    Args:
+        page: it must have been opened with ``bypass_csp``.
+        rules: more of axe's rules to turn on, or rules to turn off, with _ for -.
+    """
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    chosen = {name.replace("_", "-"): {"enabled": on} for name, on in rules.items()}
+    found = axe.Axe().run(page, options={"iframes": False, "rules": chosen})
+    assert len(found.response["passes"]) > 10
+    assert not found.response["violations"], found.generate_report()
+
+
 def difference(a: np.ndarray, b: np.ndarray) -> float:
     """Share of the pixels that differ clearly."""
     return float((np.abs(a.astype(int) - b).max(axis=-1) > 24).mean())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import roma
 import torch
-from browser import chromium, difference, picture_when
+from browser import check_access, chromium, difference, picture_when
 from filmed import people
 
 from spgnet.geometry.camera import opencv_camera
@@ -158,6 +158,21 @@ def test_the_frustum_has_the_field_of_view_of_the_camera():
 
 def changed(before: np.ndarray, share: float, after: np.ndarray) -> bool:
     return difference(before, after) > share
+
+
+def test_the_page_has_a_title_and_its_controls_have_names_contrast_and_room():
+    with LiveDisplay(port=0) as display, chromium(webgl=True) as browser:
+        display.show(poses()[0], people()[0].camera, image(), "25 frames/s")
+        for width in (400, 1280):
+            page = browser.new_page(viewport={"width": width, "height": 800})
+            page.goto(display.url)
+            page.get_by_role("button", name="Top").wait_for(timeout=60_000)
+            assert page.title() == "SPGNet live"
+            check_access(page, target_size=True)
+            for name in ("Front", "Side", "Top"):
+                box = page.get_by_role("button", name=name).bounding_box()
+                assert 0 <= box["x"] <= width - box["width"]
+            page.close()
 
 
 def test_a_browser_sees_the_status_the_person_and_how_they_move():

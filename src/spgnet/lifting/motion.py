@@ -23,6 +23,7 @@ from spgnet.geometry.joint_angles import joint_angles, unwrap_degrees
 from spgnet.geometry.skeleton import HUMAN36M, SKELETONS, Skeleton, skeleton_of
 from spgnet.keypoints.keypoints import mean_fps, timestamps_error
 from spgnet.keypoints.values import LARGEST_IMAGE
+from spgnet.lifting.angle_uncertainty import angle_deviations
 from spgnet.lifting.quality import Quality, parse_quality, quality_entries
 
 VERSION = 1
@@ -187,6 +188,18 @@ class Motion:
         world = torch.from_numpy(self.world.astype(np.float64))
         angles = {name: values.numpy() for name, values in joint_angles(world).items()}
         return angles | {"pelvis_rotation": unwrap_degrees(angles["pelvis_rotation"])}
+
+    def joint_angle_uncertainty(self) -> dict[str, Float[np.ndarray, " frames"]] | None:
+        """One standard deviation of each joint angle in degrees, by name, in every frame.
+
+        >>> deviations = load_motion("motion.npz").joint_angle_uncertainty()
+        >>> deviations["left_knee_flexion"].shape
+        (100,)
+
+        Returns:
+            NaN where an angle cannot be seen; None if the motion has no uncertainty.
+        """
+        return None if self.uncertainty is None else angle_deviations(self.world, self.uncertainty)
 
     def non_finite(self, *names: FloatArray) -> list[str]:
         """Messages about NaN or infinity in the named arrays; empty if all that are there are finite."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +44,8 @@ _FIELD_OF_VIEW = 0.75
 """Vertical, of the viewer's camera, in radians."""
 _DISTANCE = 4.2
 """From the viewer to the person, in metres."""
+_NARROW = 0.7
+"""Width by height of a window that shows a person with their arms out; narrower ones show it from farther."""
 _RADII = np.array([50, 58, 47, 34, 58, 47, 34, 55, 50, 30, 100, 44, 36, 28, 44, 36, 28]) / 1000
 """How thick a body is drawn at each joint, in metres; the head's is that of the skull."""
 _THICKNESS = np.array([_RADII[child] for _, child in HUMAN36M.bones]) * 0.9
@@ -117,7 +122,8 @@ def _free_port(port: int) -> int:
 
 @contextmanager
 def _guarded_connections() -> Iterator[None]:
-    """Let a server of viser that starts in the ``with`` block refuse what foreign web pages ask of it.
+    """Let a server of viser that starts in the ``with`` block refuse what foreign web pages ask of it, and
+    give its page our title.
 
     viser cannot do that itself: any page in the same browser could read the motion over its WebSocket.
     """
@@ -132,7 +138,8 @@ def _guarded_connections() -> Iterator[None]:
         def check(connection: Any, request: Any) -> Any:
             if is_foreign(request.headers.get_all("Host"), request.headers.get_all("Origin")):
                 return connection.respond(403, "This page can only be opened on this machine.")
-            return process_request(connection, request) if process_request else None
+            answer = process_request(connection, request) if process_request else None
+            return answer and _with_own_title(answer)
 
         return serve(*args, process_request=check, **options)
 
@@ -143,6 +150,21 @@ def _guarded_connections() -> Iterator[None]:
         server.serve = serve
     if not guarded:  # no assertion, which Python can be told to skip
         raise RuntimeError("viser serves in another way, so that nothing guards it")
+
+
+def _with_own_title(answer: Any) -> Any:
+    """A response of viser with our title and its controls mended, if it is viser's page."""
+    if not answer.headers.get("Content-Type", "").startswith("text/html"):
+        return answer
+    zipped = answer.headers.get("Content-Encoding") == "gzip"
+    page = gzip.decompress(answer.body) if zipped else answer.body
+    page = page.replace(b"<title>Viser</title>", b"<title>SPGNet live</title>")
+    start, end, rest = page.rpartition(b"</body>")  # viser's script must be the first of the page
+    page = start + files("spgnet.view").joinpath("live_access.html").read_bytes() + end + rest
+    body = gzip.compress(page) if zipped else page
+    del answer.headers["Content-Length"]
+    answer.headers["Content-Length"] = str(len(body))
+    return replace(answer, body=body)
 
 
 def is_foreign(hosts: Sequence[str], origins: Sequence[str]) -> bool:
@@ -403,7 +425,8 @@ class ViewController:
         pelvis = self.joints[0]
         to_camera = self._camera.position.numpy().astype(np.float64) - pelvis
         client.camera.fov = _FIELD_OF_VIEW
-        client.camera.position = pelvis + self._to_viewer(view, to_camera)
+        farther = max(1.0, _NARROW / max(0.2, client.camera.aspect))
+        client.camera.position = pelvis + farther * self._to_viewer(view, to_camera)
         client.camera.look_at = pelvis
 
     def _to_viewer(self, view: _View, to_camera: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:

@@ -10,9 +10,9 @@ class App {
     });
     this.scene = new Scene(byId("scene"), motion);
     this.inset = new ImageInset(byId("image"), motion);
-    const redraw = () => { this.dirty = true; };
-    this.charts = [angleCharts(motion), ...CHARTS.map((chart) => [chart])].map((definitions) =>
-      new Chart(byId("charts"), motion, definitions, (m) => this.seek(m), redraw));
+    this.charts = [];
+    this.addAngleChart();
+    for (const chart of CHARTS) this.addChart("charts", [chart]);
     this.orbit = new Orbit();
     motion.pictures.onload = () => { this.dirty = true; };
     this.start();
@@ -217,6 +217,26 @@ class App {
     if (!canvas.hidden) drawContacts(canvas, this.motion, this.selected, this.scene.theme);
   }
 
+  // -- charts ------------------------------------------------------------------------------------------
+
+  addChart(holder, definitions, first = 0) {
+    const chart = new Chart(this.motion, definitions, first, (m) => this.seek(m), () => { this.dirty = true; });
+    byId(holder).append(chart.root);
+    this.charts.push(chart);
+    this.dirty = true;
+    return chart;
+  }
+
+  // A chart of the first joint angle that has none; all but the first can be removed.
+  addAngleChart() {
+    const angles = this.angles ??= angleCharts(this.motion), shown = this.charts.map(({ definition }) => definition);
+    const chart = this.addChart("angle-charts", angles, Math.max(0, angles.findIndex((angle) => !shown.includes(angle))));
+    if (!shown.length) return;
+    const remove = element("button", { textContent: "×", ariaLabel: "Remove this chart", title: "Remove this chart" });
+    remove.onclick = () => { this.charts.splice(this.charts.indexOf(chart), 1); chart.root.remove(); byId("add-chart").focus(); };
+    chart.head.firstChild.append(remove);
+  }
+
   // -- people and input --------------------------------------------------------------------------------
 
   listWarnings() {
@@ -261,6 +281,7 @@ class App {
     byId("forward").onclick = () => this.step(1);
     byId("scrub").oninput = (event) => this.seek(+event.target.value);
     byId("speed").onchange = (event) => { this.speed = +event.target.value; };
+    byId("add-chart").onclick = () => this.addAngleChart();
     byId("help-open").onclick = () => byId("help").showModal();
     for (const button of document.querySelectorAll("[data-view]")) button.onclick = () => this.lookFrom(button.dataset.view);
     for (const button of document.querySelectorAll("[data-color]")) button.onclick = () => this.colorBy(button.dataset.color);

@@ -9,14 +9,14 @@ import re
 import tempfile
 import webbrowser
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from spgnet.errors import InputError
@@ -188,14 +188,15 @@ def _warnings(motions: Sequence[Motion]) -> list[str]:
 
 def _person(motion: Motion, frames: Int[np.ndarray, " moments"]) -> dict[str, Any]:
     """One person's data; ``frames`` is their row of the timeline."""
-    angles = np.stack(list(motion.joint_angles().values()), axis=1)
+    deviations = motion.joint_angle_uncertainty()
     return {
         "weights": motion.weights,
         "at": _pack(frames),
         "joints": _pack(np.rint(motion.world.reshape(len(motion), -1) * 1e3)),
         "confidence": _pack(np.rint(motion.confidence.clip(0, 1) * 100)),
         "pixels": _pack(np.rint(motion.pixels.clip(-1e5, 1e5).reshape(len(motion), -1) * 10)),
-        "angles": _pack(np.rint(np.nan_to_num(10 * angles, nan=_NO_ANGLE))),
+        "angles": _pack_angles(motion.joint_angles()),
+        "angle_errors": None if deviations is None else _pack_angles(deviations),
         "contacts": None if motion.foot_contact is None else _pack(motion.foot_contact),
         "uncertainty": None if motion.uncertainty is None else _pack(np.rint(motion.uncertainty * 1e3)),
     }
@@ -219,6 +220,12 @@ def _camera(motion: Motion) -> dict[str, Any]:
         "calibrated": camera.extrinsics_known,
         "source": motion.camera_source,
     }
+
+
+def _pack_angles(angles: Mapping[str, Float[np.ndarray, " frames"]]) -> str:
+    """Angles in degrees, a column each, as tenths of a degree."""
+    tenths = 10 * np.stack(list(angles.values()), axis=1)
+    return _pack(np.rint(np.nan_to_num(tenths, nan=_NO_ANGLE)))
 
 
 def _pack(values: np.ndarray) -> str:

@@ -18,7 +18,7 @@ async function unpack(text, columns, unit, Kind = Float32Array) {
 async function loadMotion() {
   const data = JSON.parse(document.getElementById("motion-data").textContent);
   const times = await unpack(data.times, 1, 1e-4, Float64Array);
-  const people = [], count = data.names.length;
+  const people = [], count = data.names.length, angles = data.angles.reduce((n, { columns }) => n + Object.keys(columns).length, 0);
   for (const [index, person] of data.people.entries()) {
     people.push({
       index,
@@ -31,7 +31,8 @@ async function loadMotion() {
       confidence: await unpack(person.confidence, count, 0.01),
       pixels: await unpack(person.pixels, 2 * count, 0.1),
       contacts: person.contacts && await unpack(person.contacts, 2, 1, Uint8Array),
-      angles: await unpack(person.angles, data.angles.reduce((n, { columns }) => n + Object.keys(columns).length, 0), 1, Int32Array),
+      angles: await unpack(person.angles, angles, 1, Int32Array),
+      angleErrors: person.angle_errors && await unpack(person.angle_errors, angles, 1, Int32Array),
       uncertainty: person.uncertainty && await unpack(person.uncertainty, count, 1e-3),
       visible: true,
     });
@@ -99,10 +100,11 @@ function jointOpacity(person, frame, joint) {
 // Stands for an angle that cannot be seen. page.py has the same number.
 const NO_ANGLE = -32768;
 
-// A joint angle in degrees, null where it cannot be seen.
-function angleAt(person, frame, column) {
-  const tenths = person.angles[frame * person.angles.length / (person.joints.length / (3 * person.count)) + column];
-  return tenths === NO_ANGLE ? null : tenths / 10;
+// A joint angle in degrees, or one standard deviation of it; null where it cannot be seen.
+function angleAt(person, frame, column, tenths = person.angles) {
+  const columns = 3 * person.count * tenths.length / person.joints.length;
+  const value = tenths[frame * columns + column];
+  return value === NO_ANGLE ? null : value / 10;
 }
 
 const pelvisHeight = (motion, person, moment) => jointAt(person, person.frameAt[moment], 0)[2] - motion.floor;

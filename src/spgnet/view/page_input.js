@@ -67,11 +67,22 @@ function actionOf(event, app) {
   return null;
 }
 
+// Whether keys of one character work outside the 3D view, where those who speak to their computer press them
+// without meaning to. Pages in a sandbox cannot remember it.
+function wireShortcuts(box) {
+  try {
+    box.checked = localStorage.getItem("spgnet-shortcuts") !== "off";
+    box.onchange = () => localStorage.setItem("spgnet-shortcuts", box.checked ? "on" : "off");
+  } catch { box.checked = true; }
+}
+
 function wireKeys(app) {
+  wireShortcuts(byId("shortcuts"));
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
     const on = event.target;
     if (on.tagName === "SELECT") return;
+    if (event.key.length === 1 && event.key !== " " && !byId("shortcuts").checked && on !== byId("scene")) return;
     if ((event.key === " " || event.key === "Enter") && (on.tagName === "BUTTON" || on.type === "checkbox")) return;
     const action = actionOf(event, app);
     if (!action) return;

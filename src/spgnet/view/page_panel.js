@@ -4,7 +4,7 @@ class ImageInset {
 
   draw(state, theme) {
     const { selected, moment, picture, bySide } = state, [w, h] = selected.camera.size;
-    const width = this.canvas.clientWidth || 300, scale = Math.min(width / w, 240 / h);
+    const width = this.canvas.clientWidth || 300, scale = Math.min(width / w, Math.max(240, 0.8 * width) / h);
     const ratio = Math.min(2, window.devicePixelRatio || 1), c = this.context;
     const height = Math.round(h * scale);
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
@@ -81,24 +81,24 @@ function angleCharts(motion) {
     name, symbol: "°", digits: 0, floor: /knee|elbow/i.test(name) ? 0 : undefined,
     lines: Object.entries(columns).map(([side, column]) => ({
       side: side === "middle" ? undefined : side,
-      value: (_, person, moment) => angleAt(person, person.frameAt[moment], column) })),
+      value: (_, person, moment) => angleAt(person, person.frameAt[moment], column),
+      error: (_, person, moment) => person.angleErrors && angleAt(person, person.frameAt[moment], column, person.angleErrors) })),
   }));
 }
 
 // A value over time around the present moment, in a band of its standard deviation where there is one; dragging
 // on it moves through time. Of several definitions the user chooses one.
 class Chart {
-  constructor(holder, motion, definitions, seek, redraw) {
+  constructor(motion, definitions, first, seek, redraw) {
     Object.assign(this, { motion });
-    const root = element("div", { className: "chart" });
     const title = definitions.length === 1 ? element("span", { textContent: definitions[0].name })
       : element("select", { ariaLabel: "Joint angle" }, ...definitions.map(({ name }) => element("option", { textContent: name })));
+    if (definitions.length > 1) title.selectedIndex = first;
     title.addEventListener("change", () => { this.define(definitions[title.selectedIndex]); redraw(); });
     this.head = element("p", {}, element("span", {}, title));
     this.canvas = element("canvas", { role: "img" });
-    this.define(definitions[0]);
-    root.append(this.head, this.canvas);
-    holder.append(root);
+    this.define(definitions[first]);
+    this.root = element("div", { className: "chart" }, this.head, this.canvas);
     const move = (event) => {
       if (!event.buttons) return;
       const share = (event.clientX - this.canvas.getBoundingClientRect().left) / this.canvas.clientWidth;
@@ -154,7 +154,7 @@ class Chart {
     this.span = this.held ?? this.window(times[moment]);
     const [from, to] = this.span, [low, high] = this.range(selected);
     const x = (time) => 1 + (w - 2) * (time - from) / (to - from), y = (value) => h - 4 - (h - 19) * (value - low) / (high - low);
-    c.strokeStyle = theme.of("line"); c.lineWidth = 1;
+    c.strokeStyle = theme.of("grid"); c.lineWidth = 1;
     c.beginPath(); c.moveTo(0, h - 0.5); c.lineTo(w, h - 0.5); c.moveTo(x(times[moment]), 0); c.lineTo(x(times[moment]), h); c.stroke();
     c.fillStyle = theme.of("muted"); c.font = "10px system-ui, sans-serif"; c.textBaseline = "top";
     c.fillText(high.toFixed(this.definition.digits), 2, 0);
@@ -248,6 +248,7 @@ function fillFacts(motion) {
     Image: cameras[0].size.join(" × ") + " px",
     "Focal length": cameras[0].focal.map((f) => f.toFixed(0)).join(", ") + " px",
     "Camera at": cameras.length > 1 ? cameras.length + " places" : position + " m",
+    ...(people.some((p) => p.contacts) && { "Feet on the floor": "the lines under the time" }),
     World: "metres, z up", Floor: motion.floor === 0 ? "z = 0" : "z = " + motion.floor.toFixed(2) + " m, under the lowest joint",
   };
   for (const [name, value] of Object.entries(facts)) {

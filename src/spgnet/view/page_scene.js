@@ -279,7 +279,8 @@ class Scene {
   // The world's axes in the corner.
   drawAxes() {
     const c = this.context, [x0, y0] = [38, this.height - 34];
-    const axes = ["#d64545", "#3c9d4e", "#3d78d8"].map((color, i) => {
+    const axes = [0, 1, 2].map((i) => {
+      const color = this.theme.of("axis-" + "xyz"[i]);
       const axis = [0, 0, 0]; axis[i] = 1;
       return { color, name: "xyz"[i], x: dot(axis, this.view.right), y: dot(axis, this.view.down), z: dot(axis, this.view.forward) };
     });

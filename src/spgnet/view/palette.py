@@ -37,19 +37,19 @@ class Palette:
 
 # Left is orange and right is blue everywhere, also in the printed figures of the reproduction, which people
 # who see colors differently can tell apart too. What differs is how light they are: each background needs
-# its own contrast, and the overlay's must also hold over any video, after a codec has halved the resolution
-# of its colors.
+# its own contrast (3:1 for what is drawn, 4.5:1 behind the white numbers of people), and the overlay's must
+# also hold over any video, after a codec has halved the resolution of its colors.
 
 LIGHT = Palette(
-    left=(229, 112, 42),
+    left=(212, 98, 30),
     right=(34, 118, 210),
     middle=(74, 84, 98),
     people=(
         (130, 80, 223),
-        (18, 135, 90),
+        (16, 125, 83),
         (194, 47, 124),
-        (168, 123, 0),
-        (11, 132, 148),
+        (145, 105, 0),
+        (10, 122, 137),
         (179, 55, 46),
         (88, 111, 19),
     ),
