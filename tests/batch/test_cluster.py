@@ -3,22 +3,39 @@
 import os
 import signal
 from contextlib import nullcontext
+from math import inf
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
+from batch.videos import ShadeDetector, write_long_video
 from spgnet import extras
 from spgnet.batch import BatchConfig, Job, Outcome, State, cluster, plan_batch, run_batch
 from spgnet.batch.cluster import RayOptions, lift_on_ray
 from spgnet.batch.worker import Worker
+from spgnet.detection.pieces import Piece
 from spgnet.errors import InputError
 from spgnet.lifting import load_motion
 
 
 class MortalWorker(Worker):
-    """Is killed while it lifts inputs of some names: ``unlucky`` the first time, ``deadly`` always."""
+    """Is killed while it lifts inputs of some names: ``unlucky`` the first time, ``deadly`` always; and the
+    first time that it detects the last piece of a video. It notes the pieces that it has detected."""
+
+    def _detector_for(self, path: Path) -> ShadeDetector:
+        return ShadeDetector()
+
+    def detect(self, job: Job, piece: Piece) -> float | Outcome:
+        mark = Path(f"{job.results.text}.pieces.mark")
+        if piece.end == inf and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = super().detect(job, piece)
+        with Path(f"{job.results.text}.detected").open("a") as file:
+            print(piece.start, file=file)
+        return result
 
     def lift(self, job: Job) -> Outcome:
         mark = Path(f"{job.results.text}.mark")
@@ -32,7 +49,7 @@ class MortalWorker(Worker):
         return super().lift(job, die) if job.input.name in ("unlucky", "deadly") else super().lift(job)
 
 
-def test_two_workers_give_what_one_process_does_and_a_killed_one_costs_its_input_alone(
+def test_two_workers_give_what_one_process_does_and_a_killed_one_costs_its_input_or_piece_alone(
     spgnet, clips, monkeypatch
 ):
     pytest.importorskip("ray", reason="Ray is not installed")
@@ -40,12 +57,21 @@ def test_two_workers_give_what_one_process_does_and_a_killed_one_costs_its_input
     monkeypatch.setattr(cluster, "MOST_ATTEMPTS", 2)
     paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))  # where workers find this class
+    write_long_video(Path("long.mp4"))
     sources = clips("one.npz", "deadly.npz", "unlucky.npz", "two.npz", "three.npz", "walk.npz")
     config = BatchConfig(
-        inputs=(*sources, "missing.mp4"), out="out", weights="w.safetensors", refine=False, workers=2
+        inputs=(*sources, "missing.mp4", "long.mp4"),
+        out="out",
+        weights="w.safetensors",
+        refine=False,
+        workers=2,
+        piece_length=8.0,
     )
     came: list[str] = []
-    outcomes = run_batch(plan_batch(config), on_outcome=lambda outcome: came.append(outcome.name))
+    told: list[tuple[str, int, int | None]] = []
+    outcomes = run_batch(
+        plan_batch(config), lambda *what: told.append(what), lambda outcome: came.append(outcome.name)
+    )
     found = {each.name: (each.state, each.attempts) for each in outcomes}
     lifted, again = (State.LIFTED, 1), (State.LIFTED, 2)
     assert found == {
@@ -56,10 +82,15 @@ def test_two_workers_give_what_one_process_does_and_a_killed_one_costs_its_input
         "three": lifted,
         "walk": lifted,
         "missing": (State.FAILED, 1),
+        "long": again,
     }
     assert sorted(came) == sorted(found)
     assert "the worker died, 2 times" in str(outcomes[1].error)
     assert "missing.mp4: no such file" in str(outcomes[6].error)
+    assert told == [("detecting long in pieces", done, 2) for done in (1, 2)]
+    assert len(Path("out/long.detected").read_text().split()) == 2, "only the piece is begun anew"
+    assert (outcomes[7].frames, outcomes[7].people) == (60, 1)
+    assert not Path("out/.long.pieces").exists()
     assert spgnet("lift", "--no-refine", "walk.npz", "-o", "alone")[0] is None
     expected = load_motion(Path("alone/motion.npz")).joints
     for name in ("one", "unlucky", "three"):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from spgnet import video
 from spgnet.files import natural_order
-from spgnet.video import Frame, FrameSource, VideoWriter, open_frames
+from spgnet.video import Frame, FrameSource, VideoWriter, files, open_frames
 from spgnet.video.webcam import newest_frames
 
 SHARED_VIDEOS = Path(__file__).resolve().parents[3] / "shared" / "video"
@@ -45,6 +45,7 @@ def write_video(
     display: dict | None = None,
     metadata: dict[str, str] | None = None,
     aspect: Fraction | None = None,
+    keyframes: int | None = None,
 ) -> Path:
     """A video made with PyAV alone: 25 frames/s, or time stamps in thousandths of a second."""
     options = {"movflags": "use_metadata_tags"} if metadata else {}
@@ -55,6 +56,8 @@ def write_video(
         stream.codec_context.time_base = Fraction(1, 1000)
         if aspect:
             stream.codec_context.sample_aspect_ratio = aspect
+        if keyframes:
+            stream.gop_size = keyframes
         if display:
             stream.set_display_rotation(**display)
         for index, image in enumerate(images):
@@ -185,6 +188,94 @@ def test_damage_in_the_middle_costs_only_some_frames(tmp_path):
     times = [frame.time for frame in open_frames(path)]
     assert len(times) > 20
     assert (np.diff(times) > 0).all()
+
+
+# --- Parts of a clip ----------------------------------------------------------------------------
+
+
+def noise(frames: int) -> list[np.ndarray]:
+    """Blurred noise: pictures of which a wrong or damaged one would differ."""
+    coarse = np.random.default_rng(1).integers(0, 255, (frames, 6, 8, 3), np.uint8)
+    return [np.kron(image, np.ones((8, 8, 1), np.uint8)) for image in coarse]
+
+
+IRREGULAR = np.cumsum(np.random.default_rng(2).integers(10, 120, 60)).tolist()
+"""Time stamps of a variable frame rate, the first of which is not 0."""
+
+
+def clip_of_kind(kind: str, folder: Path) -> FrameSource:
+    if kind == "images":
+        for index, image in enumerate(noise(60)):
+            Image.fromarray(image).save(folder / f"{index}.png")
+        return open_frames(folder, image_fps=12.5)
+    codec = "mpeg2video" if kind.endswith("ts") else "libx264"
+    stamps = list(range(400, 2800, 40)) if kind.endswith("ts") else IRREGULAR
+    path = write_video(folder / kind, noise(60), codec=codec, stamps=stamps, keyframes=7)
+    return open_frames(path, rotate=90 if kind == "turned.mp4" else 0)
+
+
+@pytest.mark.parametrize("kind", ["clip.mp4", "clip.mkv", "turned.mp4", "clip.ts", "images"])
+def test_a_part_of_a_clip_has_the_frames_of_the_whole_with_their_times(tmp_path, kind):
+    clip = clip_of_kind(kind, tmp_path)
+    frames = list(clip)
+    times = np.array([frame.time for frame in frames])
+    assert len(frames) == 60
+    np.testing.assert_allclose(clip.times(), times, atol=1e-9)
+    for first, last in ((0, 60), (0, 5), (6, 8), (7, 8), (20, 41), (59, 60)):
+        start, end = times[first], times[last] if last < 60 else np.inf
+        for earlier in (0.0, 0.004):  # between two frames, too
+            part = list(clip.between(max(start - earlier, 0.0), end))
+            assert [frame.time for frame in part] == times[first:last].tolist()
+            for frame, expected in zip(part, frames[first:last], strict=True):
+                np.testing.assert_array_equal(frame.image, expected.image)
+    assert list(clip.between(times[-1] + 1, np.inf)) == []
+    assert clip.warnings == []
+
+
+def test_decoding_a_part_begins_near_it(tmp_path, monkeypatch):
+    clip = open_frames(write_video(tmp_path / "clip.mp4", noise(60), keyframes=7))
+    decoded, to_time = [], files._Clock.time
+    monkeypatch.setattr(
+        files._Clock, "time", lambda clock, frame: decoded.append(frame.pts) or to_time(clock, frame)
+    )
+    assert len(list(clip.between(40 * 0.04, 45 * 0.04))) == 5
+    assert len(decoded) <= 5 + 7 + 1
+
+
+def test_where_the_index_leads_behind_a_part_decoding_begins_earlier(tmp_path, monkeypatch):
+    """In a transport stream without an index, seeks land where they can."""
+    clip = open_frames(write_video(tmp_path / "clip.mp4", noise(60), keyframes=7))
+    whole = [frame.time for frame in clip]
+    opened, open_file = [], files._open
+
+    class Astray:
+        """A file of which the first seek goes to the end."""
+
+        def __init__(self, container: av.container.InputContainer) -> None:
+            self.container = container
+
+        def seek(self, offset, *, stream):
+            opened.append(offset)
+            self.container.seek(offset * (4 if len(opened) == 1 else 1), stream=stream)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.container.close()
+
+        def __getattr__(self, name):
+            return getattr(self.container, name)
+
+    monkeypatch.setattr(files, "_open", lambda path: Astray(open_file(path)))
+    part = [frame.time for frame in clip.between(0.6, 1.0)]
+    assert part == [time for time in whole if 0.6 - 1e-6 <= time < 1.0 - 1e-6]
+    assert len(opened) == 1
+
+
+def test_a_file_whose_packets_tell_no_times_has_none_before_decoding(tmp_path):
+    write_video(tmp_path / "clip.h264", noise(3), codec="libx264")
+    assert open_frames(tmp_path / "clip.h264").times() is None
 
 
 @pytest.mark.parametrize(

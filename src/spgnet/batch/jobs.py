@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from spgnet.batch.locations import Location
 from spgnet.batch.manifest import Key, Manifest
 from spgnet.capture import CaptureConfig
 from spgnet.capture.config import CaptureOptions
+from spgnet.detection.pieces import Piece
 
 
 class State(StrEnum):
@@ -73,6 +76,16 @@ class Job:
     results: Location
     options: CaptureOptions
     key: Key
+
+    @property
+    def pieces(self) -> Location:
+        """The folder of the tracks in the pieces of a long video, until it is lifted."""
+        return self.results.beside(f".{self.input.name}.pieces")
+
+    def stored_piece(self, piece: Piece) -> Location:
+        """The file of the tracks in a piece of a long video."""
+        depends_on = json.dumps([asdict(self.key), asdict(piece)])
+        return self.pieces.joined(f"{hashlib.sha256(depends_on.encode()).hexdigest()[:16]}.npz")
 
     def outcome(self, state: State, found: Manifest | None = None, **values: Any) -> Outcome:
         """What became of the job.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,10 @@ class Location:
     def joined(self, name: str) -> Location:
         """A file or folder inside this one."""
         return Location(f"{self.text}/{name}" if self.path is None else str(self.path / name))
+
+    def beside(self, name: str) -> Location:
+        """A file or folder in the same folder as this one."""
+        return Location(self.text.removesuffix(self.parts.name) + name)
 
     def matches(self) -> list[Location]:
         """The locations that an address with ``*``, ``?`` or ``[`` stands for, or else only this one.
@@ -206,6 +211,21 @@ class Location:
             content = files.cat_file(path)
         assert isinstance(content, bytes)
         return content
+
+    def remove_folder(self) -> None:
+        """Remove a folder and what is in it, if it is there.
+
+        Raises:
+            InputError: the file system is not known, or refuses.
+            OSError: it cannot be removed.
+        """
+        if self.path is not None:
+            if self.path.is_dir():
+                shutil.rmtree(self.path)
+            return
+        with _foreign(self) as (files, path):
+            if files.exists(path):
+                files.rm(path, recursive=True)
 
     def remove(self) -> None:
         """Remove a file, if it is there.

@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import as_file
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,11 +28,14 @@ from spgnet.batch.worker import Worker
 from spgnet.capture.config import CaptureConfig, CaptureOptions
 from spgnet.capture.outputs import check_outputs
 from spgnet.capture.people import ProgressCallback, ignore_progress
+from spgnet.detection.pieces import OVERLAP
 from spgnet.errors import InputError
 from spgnet.files import file_sha256, sweep_leftovers
 from spgnet.lifting.weights import weights_file
 
 OutcomeCallback = Callable[[Outcome], None]
+SHORTEST_PIECE = 2 * OVERLAP
+"""Seconds of a piece, of which half is detected twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,9 @@ class BatchConfig(CaptureOptions, InputsAndOutput):
     """Address of a Ray cluster whose machines lift the inputs, such as auto or 10.0.0.1:6379."""
     cores_per_worker: int = 1
     """Processor cores of each worker."""
+    piece_length: float = 120.0
+    """About how many seconds the pieces have into which long videos are divided where there are several
+    workers, so that these detect one video at once (0: videos are not divided)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,6 +74,10 @@ class BatchConfig(CaptureOptions, InputsAndOutput):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, got {value}")
+        if self.piece_length and not SHORTEST_PIECE <= self.piece_length < inf:
+            raise InputError(
+                f"piece_length must be 0 or at least {SHORTEST_PIECE:g} seconds, got {self.piece_length:g}"
+            )
         if not self.inputs:
             raise InputError(
                 "nothing to lift: name a video, images or 2D keypoints, as in: lift walk.mp4 -o out"
@@ -209,7 +221,7 @@ def run_batch(
     Args:
         plan: :func:`plan_batch`.
         report: called with what is being done with an input, how much of it is done, and how much there is;
-            if Ray distributes the work, with how many inputs are done. It may raise
+            if Ray distributes the work, with how many inputs and pieces of long videos are done. It may raise
             :class:`spgnet.capture.Cancelled` to end the batch.
         on_outcome: called when an input is done or has failed.
 
@@ -226,11 +238,8 @@ def run_batch(
     config = plan.config
     if config.on_ray:
         gpu = config.accelerator == "cuda"
-        options = RayOptions(config.ray, config.workers, config.cores_per_worker, gpu)
-        before = len(outcomes)
-        results = lift_on_ray(
-            plan.jobs, options, lambda: report("lifting", len(outcomes) - before, len(plan.jobs))
-        )
+        options = RayOptions(config.ray, config.workers, config.cores_per_worker, gpu, config.piece_length)
+        results = lift_on_ray(plan.jobs, options, partial(report, "lifting"))
     else:
         results = _lift_here(plan.jobs, report)
     try:
@@ -253,8 +262,11 @@ def _lift_here(jobs: Sequence[Job], report: ProgressCallback) -> Generator[Outco
     """The outcomes of jobs that are done one after another in this process."""
     if jobs:
         worker = Worker(jobs[0].options)
-        for job in jobs:
-            yield worker.lift(job, report)
+        try:
+            for job in jobs:
+                yield worker.lift(job, report)
+        finally:
+            worker.release()
 
 
 def write_report(plan: BatchPlan, outcomes: Sequence[Outcome], started: datetime, seconds: float) -> None:

@@ -12,8 +12,17 @@ from jaxtyping import Real
 
 from spgnet.camera_files import FoundCamera, IntrinsicsSource, find_camera
 from spgnet.camera_files.files import stated_image_size
-from spgnet.detection import Detector, RtmDetector, TrackedPerson, detect_video, select_people
+from spgnet.detection import (
+    Detector,
+    RtmDetector,
+    TrackedPerson,
+    people_in_video,
+    select_people,
+    track_video,
+)
+from spgnet.detection.clip_tracks import ClipTracks
 from spgnet.detection.frame_choice import DetectEvery
+from spgnet.detection.pieces import Piece
 from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera
 from spgnet.geometry.image_rotation import ImageRotation
@@ -100,11 +109,13 @@ def find_people(
     rotate: ImageRotation = 0,
     detect_every: DetectEvery = "auto",
     detector: Detector | Path | str | None = None,
+    tracks: ClipTracks | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> DetectedPeople:
     """Read or detect the people in the input; the arguments are those of :func:`spgnet.capture.lift.lift`.
 
-    Whatever is wrong with the camera shows before anybody is detected.
+    Whatever is wrong with the camera shows before anybody is detected. With ``tracks``, those of the pieces
+    of the video (:func:`spgnet.detection.pieces.join_pieces`), nobody is detected.
 
     Raises:
         InputError: the input or the camera cannot be used, or nobody is there.
@@ -127,10 +138,14 @@ def find_people(
         return DetectedPeople(people, None, found)
     video = open_video(source, fps, keypoint_set, image_size, format, rotate)
     found = find_video_camera(video, camera, camera_name, field_of_view, rotate)
-    if detector is None or isinstance(detector, Path | str):
-        on_progress("preparing the detector", 0, None)
-        detector = load_detector(None if detector is None else Path(detector))
-    people = _detect(video, detector, detect_every, on_progress)
+    if tracks is not None:
+        people = people_in_video(video, tracks)
+        video.warn_if_short(len(tracks.times))
+    else:
+        if detector is None or isinstance(detector, Path | str):
+            on_progress("preparing the detector", 0, None)
+            detector = load_detector(None if detector is None else Path(detector))
+        people = people_in_video(video, detect_tracks(video, detector, detect_every, on_progress))
     if fps is not None:  # slow motion: time is that of the camera, not that of the file
         people = [replace(one, timestamps=np.arange(len(one)) / fps) for one in people]
     return DetectedPeople(people, video, found)
@@ -229,13 +244,21 @@ def find_video_camera(
     )
 
 
-def _detect(
-    video: FrameSource, detector: Detector, detect_every: DetectEvery, on_progress: ProgressCallback
-) -> list[Keypoints]:
-    """Detect and follow the people in a video."""
+def detect_tracks(
+    video: FrameSource,
+    detector: Detector,
+    detect_every: DetectEvery,
+    on_progress: ProgressCallback,
+    piece: Piece | None = None,
+) -> ClipTracks:
+    """Detect and track the people in a video or in a piece of it (:func:`spgnet.detection.track_video`).
+
+    Raises:
+        InputError: the video cannot be read.
+    """
 
     def on_frame(frame: Frame, people: Sequence[TrackedPerson]) -> None:
         on_progress("detecting", round(frame.time * video.fps) + 1, video.frame_count)
 
     on_progress("detecting", 0, video.frame_count)
-    return detect_video(video, detector, detect_every=detect_every, on_frame=on_frame)
+    return track_video(video, detector, detect_every=detect_every, on_frame=on_frame, piece=piece)

@@ -10,8 +10,15 @@ import numpy as np
 from spgnet.capture.config import CaptureConfig
 from spgnet.capture.lift import lift
 from spgnet.capture.outputs import check_outputs, output_folder, save_detected_keypoints, write_outputs
-from spgnet.capture.people import DetectedPeople, ProgressCallback, camera_remarks, ignore_progress
+from spgnet.capture.people import (
+    DetectedPeople,
+    ProgressCallback,
+    camera_remarks,
+    find_people,
+    ignore_progress,
+)
 from spgnet.detection import Detector
+from spgnet.detection.clip_tracks import ClipTracks
 from spgnet.detection.frame_choice import DetectEvery
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints.linking import person_numbers
@@ -43,6 +50,7 @@ def run_capture(
     *,
     lifter: Lifter | None = None,
     detector: Detector | None = None,
+    tracks: ClipTracks | None = None,
 ) -> CaptureResult:
     """Lift the people of a video or a keypoint file by :func:`spgnet.lift`, and write the results.
 
@@ -53,6 +61,7 @@ def run_capture(
             are not looked for again.
         lifter: lifts, instead of one with the weights of ``config``, which would be loaded.
         detector: detects, instead of the one of ``config``.
+        tracks: what was detected in the pieces of the video, joined; nothing is detected again.
 
     Raises:
         InputError: the input, the camera or the weights cannot be used, or nobody is there; the message is
@@ -60,6 +69,19 @@ def run_capture(
         OSError: the output cannot be written.
     """
     check_outputs(config)
+    if tracks is not None:
+        found = find_people(
+            config.input,
+            camera=config.camera,
+            camera_name=config.camera_name,
+            field_of_view=config.field_of_view,
+            fps=config.fps,
+            keypoint_set=config.keypoint_set,
+            image_size=config.image_size,
+            format=config.format,
+            rotate=config.rotate,
+            tracks=tracks,
+        )
     detected: list[DetectedPeople] = []
     files: dict[str, Path] = {}
 

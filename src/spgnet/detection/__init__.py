@@ -10,7 +10,7 @@ from spgnet.detection.downloads import (
     sample_calibration,
     sample_video,
 )
-from spgnet.detection.people import detect_video, select_people, track_people
+from spgnet.detection.people import detect_video, people_in_video, select_people, track_people, track_video
 from spgnet.detection.tracking import TrackedPerson, Tracker, TrackingConfig
 
 __all__ = [
@@ -25,8 +25,10 @@ __all__ = [
     "detect_video",
     "detector_weights",
     "fetch_from_wheel",
+    "people_in_video",
     "sample_calibration",
     "sample_video",
     "select_people",
     "track_people",
+    "track_video",
 ]

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from spgnet.detection.clip_tracks import ClipTracks
 from spgnet.detection.detector import Detector
 from spgnet.detection.frame_choice import AsMotionNeeds, DetectEvery, EveryNth, check_detect_every
+from spgnet.detection.pieces import Piece
 from spgnet.detection.scene_cuts import SceneCuts
 from spgnet.detection.tracking import TrackedPerson, Tracker, TrackingConfig
 from spgnet.errors import InputError
-from spgnet.keypoints import Keypoints, KeypointSetName, select_person
-from spgnet.keypoints.similarity import mean_confidence
+from spgnet.keypoints import Keypoints, select_person
 from spgnet.video import Frame, FrameSource, open_frames
 from spgnet.video.ahead import frames_ahead, make_ahead
 
 OnFrame = Callable[[Frame, Sequence[TrackedPerson]], None]
 """Called with each frame and the people in it, for progress bars and previews."""
-
-MIN_CONFIDENCE = 0.45
-"""Minimum confidence (`mean_confidence`) of a person, on average over the frames with the person."""
 
 
 def detect_video(
@@ -51,30 +49,59 @@ def detect_video(
     Raises:
         InputError: the source cannot be read, or no person is found in it.
     """
-    check_detect_every(detect_every)
     frames = source if isinstance(source, FrameSource) else open_frames(source)
+    tracks = track_video(frames, detector, config=config, detect_every=detect_every, on_frame=on_frame)
+    return people_in_video(frames, tracks, config)
+
+
+def track_video(
+    frames: FrameSource,
+    detector: Detector,
+    *,
+    config: TrackingConfig | None = None,
+    detect_every: DetectEvery = 1,
+    on_frame: OnFrame | None = None,
+    piece: Piece | None = None,
+) -> ClipTracks:
+    """Detect and track the people in a video or in a piece of it, in threads as :func:`detect_video` does.
+
+    Args:
+        frames: the video.
+        detector, config, detect_every, on_frame: as for :func:`track_people`.
+        piece: which frames; all if None.
+
+    Raises:
+        InputError: the video cannot be read.
+    """
+    check_detect_every(detect_every)
     config = config or TrackingConfig()
-    frame_count = 0
-
-    def count(frame: Frame, people: Sequence[TrackedPerson]) -> None:
-        nonlocal frame_count
-        frame_count += 1
-        if on_frame:
-            on_frame(frame, people)
-
-    cuts: list[float] = []
-    with _read_ahead(frames) as read:
+    wanted = frames if piece is None else frames.between(piece.start, piece.end)
+    with _read_ahead(frames, wanted) as read:
         looked = _with_boxes(read, detector, config, detect_every)
         if getattr(detector, "concurrent", False) and not frames.is_live:
             looked = make_ahead(looked, frames_ahead(frames.image_size))
-        people = _track(looked, detector, config, detect_every, count, cuts.append)
+        tracks = _track(looked, detector, config, detect_every, on_frame)
+    tracks.warnings = list(frames.warnings)
+    return tracks
+
+
+def people_in_video(
+    frames: FrameSource, tracks: ClipTracks, config: TrackingConfig | None = None
+) -> list[Keypoints]:
+    """The people of :func:`track_video`. What the user should know is added to the video's warnings.
+
+    Raises:
+        InputError: there are none.
+    """
+    frames.warnings[:] = tracks.warnings
+    people = tracks.people((config or TrackingConfig()).min_duration)
     if not people:
         faults = "".join(f"; {warning}" for warning in frames.warnings)
-        raise InputError(f"no person found in {frames.name} ({frame_count} frames looked at){faults}")
-    if cuts:
-        when = ", ".join(f"{time:.1f}" for time in cuts[:5]) + (", ..." if len(cuts) > 5 else "")
+        raise InputError(f"no person found in {frames.name} ({len(tracks.looks)} frames looked at){faults}")
+    if tracks.cuts:
+        some = [f"{time:.1f}" for time in tracks.cuts[:5]] + ["..."] * (len(tracks.cuts) > 5)
         frames.warnings.append(
-            f"{frames.name}: the scene changes (at {when} s); people get new numbers there"
+            f"{frames.name}: the scene changes (at {', '.join(some)} s); people get new numbers there"
         )
     return people
 
@@ -86,7 +113,6 @@ def track_people(
     config: TrackingConfig | None = None,
     detect_every: DetectEvery = 1,
     on_frame: OnFrame | None = None,
-    on_cut: Callable[[float], None] | None = None,
 ) -> list[Keypoints]:
     """Detect and track the people in a clip, frame after frame; frames are not kept in memory.
 
@@ -100,7 +126,6 @@ def track_people(
             them (:attr:`spgnet.keypoints.Keypoints.skipped`).
         on_frame: called with every frame that was looked at and the people in it. Their `track` is that of
             the result, or 0 until they have been tracked for `min_duration`.
-        on_cut: called with the time in seconds of each frame that begins another scene. Tracks end there.
 
     Returns:
         The people tracked for `min_duration` or longer whose mean confidence is :data:`MIN_CONFIDENCE` or
@@ -113,16 +138,16 @@ def track_people(
     check_detect_every(detect_every)
     config = config or TrackingConfig()
     looked = _with_boxes(frames, detector, config, detect_every)
-    return _track(looked, detector, config, detect_every, on_frame, on_cut)
+    return _track(looked, detector, config, detect_every, on_frame).people(config.min_duration)
 
 
 @contextmanager
-def _read_ahead(frames: FrameSource) -> Iterator[Iterable[Frame]]:
-    """The frames, read in a thread; those of a webcam as they come, since its newest frame is wanted."""
-    if frames.is_live:
+def _read_ahead(video: FrameSource, frames: Iterable[Frame]) -> Iterator[Iterable[Frame]]:
+    """Frames of a video, read in a thread; those of a webcam as they come, since its newest one is wanted."""
+    if video.is_live:
         yield frames
         return
-    with closing(make_ahead(frames, frames_ahead(frames.image_size))) as read:
+    with closing(make_ahead(frames, frames_ahead(video.image_size))) as read:
         yield read
 
 
@@ -150,13 +175,12 @@ def _track(
     config: TrackingConfig,
     detect_every: DetectEvery,
     on_frame: OnFrame | None,
-    on_cut: Callable[[float], None] | None,
-) -> list[Keypoints]:
-    """:func:`track_people` of frames with boxes."""
+) -> ClipTracks:
+    """The tracks in frames with boxes. They end where another scene begins."""
     choice = AsMotionNeeds() if detect_every == "auto" else EveryNth(detect_every)
     # When the person detector's turn comes is decided by `_with_boxes`.
     tracker = Tracker(detector, replace(config, boxes_every=None))
-    clip, scenes = _ClipTracks(detector.keypoint_set), SceneCuts()
+    clip, scenes = ClipTracks(detector.keypoint_set, choice.interpolated), SceneCuts()
     skipped: tuple[int, Frame] | None = None
 
     def look(index: int, frame: Frame, boxes: np.ndarray | None = None) -> None:
@@ -175,8 +199,7 @@ def _track(
                 if skipped is not None and choice.interpolated:
                     look(*skipped)
                 tracker.start_scene()
-                if on_cut:
-                    on_cut(frame.time)
+                clip.cuts.append(frame.time)
                 due = due or choice.interpolated
             if due or boxes is not None:
                 look(index, frame, boxes)
@@ -185,7 +208,7 @@ def _track(
                 skipped = index, frame
     if skipped is not None and choice.interpolated:  # the last frame is between no two others
         look(*skipped)
-    return clip.people(config.min_duration, interpolated=choice.interpolated)
+    return clip
 
 
 def select_people(
@@ -197,63 +220,3 @@ def select_people(
         InputError: nobody has that number; the message lists the existing ones.
     """
     return list(people) if which == "all" else [select_person(people, which)]
-
-
-@dataclass
-class _ClipTracks:
-    """The tracked people of the frames so far.
-
-    Args:
-        keypoint_set: the detector's keypoint set.
-        times: of every frame of the clip, in seconds.
-        looks: the frames that were looked at.
-        image_size: width and height in pixels.
-        points: keypoints [joints, 3] by serial and frame.
-        tracks: track number by serial; 0 for those without one so far.
-    """
-
-    keypoint_set: KeypointSetName
-    times: list[float] = field(default_factory=list)
-    looks: list[int] = field(default_factory=list)
-    image_size: tuple[int, int] = (1, 1)
-    points: dict[int, dict[int, np.ndarray]] = field(default_factory=dict)
-    tracks: dict[int, int] = field(default_factory=dict)
-
-    def add(self, index: int, people: Sequence[TrackedPerson]) -> None:
-        """Add the people of a frame that was looked at."""
-        self.looks.append(index)
-        for person in people:
-            self.points.setdefault(person.serial, {})[index] = person.keypoints.astype(np.float32)
-            self.tracks[person.serial] = person.track
-
-    def people(self, min_duration: float, *, interpolated: bool) -> list[Keypoints]:
-        """The people tracked for `min_duration` seconds, or for half of the clip if that is shorter.
-
-        Args:
-            min_duration: in seconds.
-            interpolated: whether lifting interpolates the frames that were not looked at.
-        """
-        if self.times:
-            min_duration = min(min_duration, (self.times[-1] - self.times[0]) / 2)
-        for serial, frames in self.points.items():
-            lasted = self.times[max(frames)] - self.times[min(frames)]
-            if not self.tracks[serial] and lasted >= min_duration:
-                self.tracks[serial] = max(self.tracks.values()) + 1
-        tracks = {track: self._all_frames(serial) for serial, track in self.tracks.items() if track}
-        skipped = None
-        if interpolated:
-            skipped = np.ones(len(self.times), dtype=bool)
-            skipped[self.looks] = False
-        return [
-            Keypoints(
-                points, self.keypoint_set, np.array(self.times), self.image_size, track=track, skipped=skipped
-            )
-            for track, points in sorted(tracks.items())
-            if mean_confidence(points[points[..., 2].any(axis=-1)]).mean() >= MIN_CONFIDENCE
-        ]
-
-    def _all_frames(self, serial: int) -> np.ndarray:
-        """A person's keypoints [frames, joints, 3], zeros where the person is missing."""
-        frames = self.points[serial]
-        missing = np.zeros_like(next(iter(frames.values())))
-        return np.stack([frames.get(index, missing) for index in range(len(self.times))])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
-from spgnet.video.frames import Frame, FrameSource, ffmpeg_name, focal_in_pixels
+from spgnet.video.frames import SAME_TIME, Frame, FrameSource, ffmpeg_name, focal_in_pixels
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -38,7 +42,9 @@ class VideoFile(FrameSource):
         self.warnings = []
         with _open(path) as container:
             stream = _video_stream(path, container)
-            image = to_rgb(_first_of_file(path, container, stream), stream.sample_aspect_ratio)
+            first = _first_of_file(path, container, stream)
+            self._start = first.time or 0.0
+            image = to_rgb(first, stream.sample_aspect_ratio)
             self.image_size = (image.shape[1], image.shape[0])
             self.fps = float(stream.average_rate or stream.guessed_rate or 30)
             self.frame_count = stream.frames or _frames_by_duration(container, stream)
@@ -52,32 +58,95 @@ class VideoFile(FrameSource):
 
     def __iter__(self) -> Iterator[Frame]:
         self.warnings.clear()
-        clock, count = _Clock(self.fps), 0
+        with self._stream() as (container, stream):
+            frames = decode_frames(container, stream, self.warnings)
+            count = yield from self._upright(frames, stream, _Clock(self.fps))
+        if count is not None:
+            self.warn_if_short(count)
+
+    def between(self, start: float, end: float) -> Iterator[Frame]:
+        """The frames from a time to before another one (see `FrameSource`).
+
+        Decoding begins at the keyframe before them, or earlier if the file's index leads to a later one.
+        """
+        av = import_extra("av", "video")
+        for margin in (0.0, 10.0, math.inf):
+            self.warnings.clear()
+            with self._stream() as (container, stream):
+                seeks = start > margin
+                if seeks:
+                    assert stream.time_base is not None
+                    with suppress(av.error.FFmpegError):  # without a seek, decoding begins at the beginning
+                        container.seek(int((self._start + start - margin) / stream.time_base), stream=stream)
+                frames = decode_frames(container, stream, self.warnings)
+                first = next(frames, None)
+                if seeks and (first is None or (first.time or 0.0) - self._start > start + SAME_TIME):
+                    continue
+                clock = _Clock(self.fps, self._start if seeks else None)
+                yield from self._upright(chain([first] if first else [], frames), stream, clock, start, end)
+                return
+
+    def times(self) -> Float[np.ndarray, " frames"] | None:
+        """The times of all frames by the packets of the file (see `FrameSource`)."""
+        av = import_extra("av", "video")
+        stamps = set()
+        with self._stream() as (container, stream), suppress(av.error.FFmpegError):  # as far as it goes
+            for packet in container.demux(stream):
+                if packet.size and not packet.is_discard:
+                    if packet.pts is None:
+                        return None
+                    stamps.add(packet.pts)
+            time_base = float(stream.time_base or 1)
+        times = np.array(sorted(stamps)) * time_base - self._start
+        return times[times > -SAME_TIME].clip(0)
+
+    @contextmanager
+    def _stream(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+        """The file and its video, to be decoded with threads."""
         with _open(self.path) as container:
             stream = _video_stream(self.path, container)
             stream.thread_type = "AUTO"
-            for frame in decode_frames(container, stream, self.warnings):
-                image = to_rgb(frame, stream.sample_aspect_ratio)
-                if image.shape[1::-1] != self.image_size:
-                    self.warnings.append(
-                        f"{self.name}: the picture changes its size after {count} frames; the rest is left"
-                    )
-                    return
-                count += 1
-                yield Frame(image, clock.time(frame))
-        if self.frame_count and count < self.frame_count - max(2, self.frame_count // 50):
-            self.warnings.append(
-                f"{self.name}: {count} of about {self.frame_count} frames could be read; the file is cut "
-                "short or damaged"
-            )
+            yield container, stream
+
+    def _upright(
+        self,
+        frames: Iterable[VideoFrame],
+        stream: VideoStream,
+        clock: _Clock,
+        start: float = 0.0,
+        end: float = math.inf,
+    ) -> Generator[Frame, None, int | None]:
+        """Decoded frames from a time to before another one, upright. Returns how many; None if the picture
+        changes its size and the rest is left."""
+        count = 0
+        for frame in frames:
+            time = clock.time(frame)
+            if time < start - SAME_TIME:
+                continue
+            if time >= end - SAME_TIME:
+                break
+            image = to_rgb(frame, stream.sample_aspect_ratio)
+            if image.shape[1::-1] != self.image_size:
+                self.warnings.append(
+                    f"{self.name}: the picture changes its size after {time:.1f} s; the rest is left"
+                )
+                return None
+            count += 1
+            yield Frame(image, time)
+        return count
 
 
 class _Clock:
-    """Presentation times that begin at 0 and increase, even if the file's timestamps do not."""
+    """Presentation times that begin at 0 and increase, even if the file's timestamps do not.
 
-    def __init__(self, fps: float) -> None:
+    Args:
+        fps: nominal frame rate.
+        start: the file's time of the first frame of the clip; None if that is the next one.
+    """
+
+    def __init__(self, fps: float, start: float | None = None) -> None:
         self.step = 1 / fps
-        self.start: float | None = None
+        self.start = start
         self.last = -self.step
 
     def time(self, frame: VideoFrame) -> float:

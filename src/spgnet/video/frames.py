@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from spgnet.geometry.image_rotation import ImageRotation, rotated_image, rotated_size
 
 FILM_DIAGONAL = math.hypot(36.0, 24.0)
 """Diagonal in mm of a 35 mm film frame, to which the "35 mm equivalent" focal length refers."""
+SAME_TIME = 1e-6
+"""Seconds by which times of one frame may differ."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,26 @@ class FrameSource(ABC):
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]: ...
 
+    def between(self, start: float, end: float) -> Iterator[Frame]:
+        """The frames from a time to before another one, in seconds since the first frame of the clip."""
+        return (frame for frame in self if start - SAME_TIME <= frame.time < end - SAME_TIME)
+
+    def times(self) -> Float[np.ndarray, " frames"] | None:
+        """The times of all frames in seconds, found without decoding them; None where that cannot be done.
+
+        A frame that cannot be decoded has a time, too.
+        """
+        return None
+
+    def warn_if_short(self, count: int) -> None:
+        """Add a warning if fewer frames could be read than the clip says it has."""
+        expected = self.frame_count
+        if expected and count < expected - max(2, expected // 50):
+            self.warnings.append(
+                f"{self.name}: {count} of about {expected} frames could be read; the file is cut short or "
+                "damaged"
+            )
+
 
 class RotatedFrames(FrameSource):
     """The frames of a clip or a webcam, turned clockwise; all else is that of the source."""
@@ -73,7 +95,18 @@ class RotatedFrames(FrameSource):
         self.description = f"{source.description}, turned by {degrees}° clockwise"
 
     def __iter__(self) -> Iterator[Frame]:
-        return (Frame(rotated_image(frame.image, self.degrees), frame.time) for frame in self.source)
+        return self._rotated(self.source)
+
+    def between(self, start: float, end: float) -> Iterator[Frame]:
+        """The frames from a time to before another one (see `FrameSource`)."""
+        return self._rotated(self.source.between(start, end))
+
+    def times(self) -> Float[np.ndarray, " frames"] | None:
+        """The times of all frames (see `FrameSource`)."""
+        return self.source.times()
+
+    def _rotated(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        return (Frame(rotated_image(frame.image, self.degrees), frame.time) for frame in frames)
 
 
 def focal_in_pixels(equivalent: float, image_size: tuple[int, int]) -> float:

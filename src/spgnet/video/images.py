@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
 from spgnet.files import natural_order
-from spgnet.video.frames import Frame, FrameSource, focal_in_pixels
+from spgnet.video.frames import SAME_TIME, Frame, FrameSource, focal_in_pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -47,7 +49,16 @@ class ImageFolder(FrameSource):
         self.description = f"{path.name}: {width} x {height}, {len(kept)} images at {fps:g} frames/s"
 
     def __iter__(self) -> Iterator[Frame]:
-        for index, file in enumerate(self.files):
+        return self.between(0.0, math.inf)
+
+    def times(self) -> Float[np.ndarray, " frames"]:
+        """The times of all images (see `FrameSource`)."""
+        return np.arange(len(self.files)) / self.fps
+
+    def between(self, start: float, end: float) -> Iterator[Frame]:
+        """The images from a time to before another one (see `FrameSource`); no others are read."""
+        first, last = np.searchsorted(self.times(), np.array([start, end]) - SAME_TIME).tolist()
+        for index, file in enumerate(self.files[first:last], start=first):
             image, _ = read_image(file)
             size = (image.shape[1], image.shape[0])
             if size != self.image_size:

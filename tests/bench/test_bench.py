@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from spgnet import bench
-from spgnet.bench import BenchConfig, Timing, compared, describe, load_videopose3d_code, run_bench
+from spgnet.bench import BenchConfig, Timing, cases, describe, run_bench, timing
+from spgnet.bench.cases import load_videopose3d_code
+from spgnet.bench.timing import compared
 from spgnet.cli.commands import parse
 from spgnet.errors import InputError
 from spgnet.models import SPGNetConfig
@@ -18,7 +19,7 @@ from spgnet.training.recipes import TrainConfig
 @pytest.fixture
 def small(monkeypatch):
     """Networks and numbers as small as they can be."""
-    monkeypatch.setattr(bench, "SIZES", {"J = 9, 8 channels": ((3, 3), 8)})
+    monkeypatch.setattr(cases, "SIZES", {"J = 9, 8 channels": ((3, 3), 8)})
 
 
 def checkout(folder: Path) -> Path:
@@ -49,7 +50,7 @@ def test_programs_are_run_in_turn_after_a_warm_up():
 
 def test_the_median_of_the_processor_times_counts_and_the_warm_up_does_not(monkeypatch):
     clock, durations = [0.0], iter([100.0, 3.0, 1.0, 2.0])
-    monkeypatch.setattr(bench.time, "process_time", lambda: clock[0])
+    monkeypatch.setattr(timing.time, "process_time", lambda: clock[0])
 
     def work() -> None:
         clock[0] += next(durations)
@@ -93,7 +94,7 @@ def test_the_command_writes_what_was_measured_where(small, tmp_path, capsys):
     assert result["machine"]["matrix_gflops"] > 0
     assert {"processor", "torch", "commit"} <= result["machine"].keys()
     assert result["settings"] == {"repeats": 1, "threads": 1}
-    assert [timing["what"] for timing in result["timings"]] == ["Protocol 2"]
+    assert [each["what"] for each in result["timings"]] == ["Protocol 2"]
     assert "Protocol 2" in capsys.readouterr().out
 
 
@@ -102,24 +103,24 @@ def test_operations_of_a_step_are_those_of_its_matrix_products():
     recipe = TrainConfig(model=model, batch_size=32, frames_per_sample=2)
     encoders = 2 * (3 * 8 * 8 + 8 * 8) + 8 * (51 + 3)  # weights that are used once for an output frame
     first = 2 * 3 * (3 * 34 * 8)  # used three times, and without a gradient for their input
-    assert bench.operations_of_step(recipe) == 32 * 2 * (3 * encoders + 2 * first)
+    assert cases.operations_of_step(recipe) == 32 * 2 * (3 * encoders + 2 * first)
     many = replace(recipe, frames_per_sample=16)
-    assert bench.operations_of_step(many) == bench.operations_of_step(recipe)
-    assert bench.operations_of_step(replace(many, dense=True)) < bench.operations_of_step(many)
+    assert cases.operations_of_step(many) == cases.operations_of_step(recipe)
+    assert cases.operations_of_step(replace(many, dense=True)) < cases.operations_of_step(many)
 
 
 def test_epochs_in_nine_minutes_follow_from_operations_and_rate(monkeypatch):
     recipe = TrainConfig(model=SPGNetConfig((3, 3), 8, 8, 0.0), batch_size=32)
-    monkeypatch.setitem(bench.RECIPES, "paper-243", recipe)
-    monkeypatch.setattr(bench, "GPU_RECIPES", {"paper-243": 320})
-    (timing,) = run_bench(BenchConfig(only=("gpu",), repeats=1))["timings"]
-    epochs = timing["notes"]["at most epochs in nine minutes of an H100"]
-    assert epochs * 10 * timing["value"] * 1e12 == pytest.approx(540 * 0.4 * 67e12)
+    monkeypatch.setitem(cases.RECIPES, "paper-243", recipe)
+    monkeypatch.setattr(cases, "GPU_RECIPES", {"paper-243": 320})
+    (measured,) = run_bench(BenchConfig(only=("gpu",), repeats=1))["timings"]
+    epochs = measured["notes"]["at most epochs in nine minutes of an H100"]
+    assert epochs * 10 * measured["value"] * 1e12 == pytest.approx(540 * 0.4 * 67e12)
 
 
 def test_a_step_is_timed_on_its_device():
     recipe = TrainConfig(model=SPGNetConfig((3, 3), 8, 8, 0.0), batch_size=32)
-    assert 0 < bench.seconds_of_step(recipe, torch.device("cpu"), 3) < 10
+    assert 0 < cases.seconds_of_step(recipe, torch.device("cpu"), 3) < 10
 
 
 def test_another_folder_is_no_checkout_of_videopose3d(tmp_path):

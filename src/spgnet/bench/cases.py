@@ -1,25 +1,17 @@
-"""How fast the package is on this machine, side by side with what people would use instead.
-
-Every comparison runs both programs in turn, in one process, with a fixed number of threads, after a warm-up,
-and takes the median of their processor times, so that a busy machine disturbs the ratio little. Programs that
-are not there are left out.
-"""
+"""What is measured: each case times the package, and beside it another program that does the same."""
 
 from __future__ import annotations
 
 import importlib.util
 import math
-import os
-import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +19,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from spgnet import metrics
+from spgnet.bench.config import BenchConfig, Case
+from spgnet.bench.timing import Timing, compared, peak_memory, rates
 from spgnet.data.config import DataConfig
 from spgnet.data.samples import Batch
 from spgnet.data.sources import load_training_data
@@ -39,9 +33,7 @@ from spgnet.models.streaming import SequenceStream
 from spgnet.training import losses
 from spgnet.training.draws import EpochDraws, batches_of_epoch, samplers_for
 from spgnet.training.recipes import RECIPES, TrainConfig
-from spgnet.training.runs import git_commit
 
-Case = Literal["lifting", "training", "protocol2", "live", "samples", "gpu", "hour", "start"]
 HELP = "import sys; sys.argv = ['spgnet', '--help']; from spgnet.cli import main; main()"
 GPU_RECIPES = {"paper-243": 1_559_752, "randomized-gpu": 0}
 """Recipes for a GPU, and how many frames their data have: Human3.6M's training frames; steps_per_epoch."""
@@ -52,124 +44,11 @@ H100_SHARE = 0.4
 SIZES = {"J = 27, 256 channels": ((3, 3, 3), 256), "J = 243, 1024 channels": ((3, 3, 3, 3, 3), 1024)}
 
 
-@dataclass(frozen=True)
-class BenchConfig:
-    """What to measure."""
-
-    videopose3d: Path | None = None
-    """Checkout of facebookresearch/VideoPose3D, whose networks and metric are run as they are."""
-    only: tuple[Case, ...] = ("lifting", "training", "protocol2", "live", "samples", "gpu", "hour", "start")
-    """Which cases."""
-    repeats: int = 7
-    """How often each program is timed; the median counts."""
-    threads: int = 1
-    """Threads of PyTorch."""
-    weights: str = "default"
-    """Weights for lifting an hour."""
-    live_weights: str = "live"
-    """Weights for lifting frame by frame."""
-    out: Path | None = None
-    """A JSON file for the result."""
-
-    def __post_init__(self) -> None:
-        if self.repeats < 1 or self.threads < 1:
-            raise InputError(f"repeats and threads must be at least 1, got {self.repeats}, {self.threads}")
-
-
-@dataclass(frozen=True)
-class Timing:
-    """One line of the result.
-
-    Attributes:
-        what: was measured.
-        value: of spgnet, in ``unit``.
-        unit: of ``value`` and ``peer_value``.
-        peer: the other program; None if there is none.
-        peer_value: of the other program; None if it was not there.
-        ratio: how many times as fast as the other program spgnet is.
-        notes: other figures by name.
-    """
-
-    what: str
-    value: float
-    unit: str
-    peer: str | None = None
-    peer_value: float | None = None
-    ratio: float | None = None
-    notes: dict[str, float] = field(default_factory=dict)
-
-
-def describe(timing: Timing) -> str:
-    """A line in words: ``Protocol 2: 540,000 frames/s (VideoPose3D, batched SVD: 290,000; 1.86 times)``."""
-    others = [f"{name}: {shown(value)}" for name, value in timing.notes.items()]
-    if timing.ratio is not None and timing.peer_value is not None:
-        others.insert(0, f"{timing.peer}: {shown(timing.peer_value)}; {timing.ratio:.2f} times as fast")
-    elif timing.peer is not None:
-        others.insert(0, f"{timing.peer}: not there")
-    return f"{timing.what}: {shown(timing.value)} {timing.unit}" + (
-        f" ({'; '.join(others)})" if others else ""
-    )
-
-
-def shown(value: float) -> str:
-    """A value with three digits, or whole."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
 class VideoPose3DCode(NamedTuple):
     """The modules of a checkout of VideoPose3D."""
 
     model: ModuleType
     loss: ModuleType
-
-
-def run_bench(
-    config: BenchConfig, on_timing: Callable[[Timing], None] = lambda timing: None
-) -> dict[str, Any]:
-    """Measure, and give the result as plain values: ``machine``, ``settings`` and ``timings``.
-
-    Args:
-        config: what to measure.
-        on_timing: called with every line as soon as it is there.
-
-    Raises:
-        InputError: the folder given as VideoPose3D is no checkout of it.
-    """
-    peer = None if config.videopose3d is None else load_videopose3d_code(config.videopose3d)
-    threads, timings = torch.get_num_threads(), []
-    torch.set_num_threads(config.threads)
-    try:
-        about = machine(config)
-        for case in config.only:
-            for timing in CASES[case](config, peer):
-                timings.append(timing)
-                on_timing(timing)
-    finally:
-        torch.set_num_threads(threads)
-    settings = {"repeats": config.repeats, "threads": config.threads}
-    return {"machine": about, "settings": settings, "timings": [vars(timing) for timing in timings]}
-
-
-def machine(config: BenchConfig) -> dict[str, Any]:
-    """The processor, its rate in multiplying matrices, and versions."""
-    a = torch.randn(2048, 2048)
-    seconds = compared({"": lambda: a @ a}, config.repeats)[""]
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "matrix_gflops": round(2 * 2048**3 / seconds / 1e9, 1),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "commit": git_commit(),
-    }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def load_videopose3d_code(folder: Path) -> VideoPose3DCode:
@@ -189,37 +68,6 @@ def load_videopose3d_code(folder: Path) -> VideoPose3DCode:
     return VideoPose3DCode(*modules)
 
 
-def compared(programs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median processor seconds of each program, all run in turn after a warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in programs}
-    for repeat in range(repeats + 1):
-        for name, program in programs.items():
-            began = time.process_time()
-            program()
-            if repeat:
-                seconds[name].append(time.process_time() - began)
-    return {name: median(values) for name, values in seconds.items()}
-
-
-def _rates(
-    what: str,
-    programs: Mapping[str, Callable[[], object]],
-    repeats: int,
-    *,
-    count: int,
-    unit: str,
-    peer: str,
-    flops: int | None = None,
-) -> Timing:
-    """A line of how many of something per second each program does; the package's comes first."""
-    seconds = list(compared(programs, repeats).values())
-    value, others = count / seconds[0], [count / each for each in seconds[1:]]
-    notes = {} if flops is None else {"gflops": round(flops / seconds[0] / 1e9, 1)}
-    if not others:
-        return Timing(what, value, unit, peer, notes=notes)
-    return Timing(what, value, unit, peer, others[0], value / others[0], notes)
-
-
 def lifting(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
     """Whole sequences with the mirrored average, by the pose network alone, as VideoPose3D's is."""
     for size, (widths, channels) in SIZES.items():
@@ -233,7 +81,7 @@ def lifting(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timin
             programs["peer"] = lambda net=theirs, x=x: net(x.view(2, -1, 17, 2))
         weights = sum(weight.numel() for weight in network.pose.parameters() if weight.ndim > 1)
         with torch.inference_mode():
-            yield _rates(
+            yield rates(
                 f"lifting, {size}",
                 programs,
                 config.repeats,
@@ -254,7 +102,7 @@ def training(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timi
         if peer is not None:
             theirs = peer.model.TemporalModelOptimized1f(17, 2, 17, list(widths), channels=channels).train()
             programs["peer"] = _training_step(theirs, x.unflatten(-1, (17, 2)), true)
-        yield _rates(
+        yield rates(
             f"training step on {windows} windows, {size}",
             programs,
             config.repeats,
@@ -282,7 +130,7 @@ def protocol2(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Tim
     programs: dict[str, Callable[[], object]] = {"spgnet": lambda: metrics.p_mpjpe(predicted, true)}
     if peer is not None:
         programs["peer"] = lambda: peer.loss.p_mpjpe(predicted.numpy(), true.numpy())
-    yield _rates(
+    yield rates(
         "Protocol 2",
         programs,
         config.repeats,
@@ -412,7 +260,9 @@ def _input(recipe: TrainConfig, network: LiftingNetwork, samples: int) -> Tensor
 
 def hour(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
     """An hour of keypoints at 60 frames a second, in a process of its own: processor time and memory."""
-    command = f"from spgnet.bench import lift_an_hour; lift_an_hour({config.weights!r}, {config.threads})"
+    command = (
+        f"from spgnet.bench.cases import lift_an_hour; lift_an_hour({config.weights!r}, {config.threads})"
+    )
     printed = subprocess.run(
         [sys.executable, "-c", command], check=True, capture_output=True, text=True
     ).stdout
@@ -429,17 +279,9 @@ def lift_an_hour(weights: str, threads: int) -> None:
     points = np.stack((960 + 60 * swing, 300 + 30 * np.arange(17) + 20 * swing, np.full_like(swing, 0.9)), -1)
     keypoints = Keypoints(points.astype(np.float32), "human36m17", times, (1920, 1080))
     lifter = Lifter.from_pretrained(weights)
-    began, before = time.process_time(), _peak_memory()
+    began, before = time.process_time(), peak_memory()
     lifter.lift(keypoints)
-    print(time.process_time() - began, before, _peak_memory())
-
-
-def _peak_memory() -> float:
-    """The largest memory of this process so far, in GB; NaN where the system does not say."""
-    status = Path("/proc/self/status")  # what resource.getrusage says includes the parent's on Linux
-    lines = status.read_text().splitlines() if status.exists() else []
-    kilobytes = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
-    return 1024 * kilobytes[0] / 1e9 if kilobytes else math.nan
+    print(time.process_time() - began, before, peak_memory())
 
 
 def start(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
