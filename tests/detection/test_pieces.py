@@ -93,11 +93,11 @@ def test_each_piece_has_its_frames_alone_and_each_frame_is_taken_once():
     assert person.present.all()
 
 
-@pytest.mark.parametrize("detect_every", [3, "auto"])
+@pytest.mark.parametrize("detect_every", [2, "auto"])
 def test_jitter_and_looks_at_other_frames_exchange_nobody(detect_every):
     stage = Stage(STAGES["who cross at the seam"], 10 * FPS)
-    people = in_pieces(stage, detect_every=detect_every)[1]
-    for person in people:
+    people, expected = in_pieces(stage, detect_every=detect_every)[1], whole(stage, detect_every)
+    for person, other in zip(people, expected, strict=True):
         seen = person.present.any(axis=1)
         at = np.flatnonzero(seen)
         apart = [
@@ -105,10 +105,9 @@ def test_jitter_and_looks_at_other_frames_exchange_nobody(detect_every):
             for actor in range(2)
         ]
         assert min(apart) < 6
-        if detect_every == 3:
-            assert seen[::3].mean() > 0.8
-            assert not seen[1::3].any()
-            assert not seen[2::3].any()
+        assert seen.sum() >= other.present.any(axis=1).sum() - 3
+        if detect_every == 2:
+            assert not seen[1::2].any()
         else:
             assert not person.skipped[seen].any()
             assert np.diff(np.flatnonzero(~person.skipped)).max() <= 2

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spgnet.detection import RtmDetector, detect_video
+from spgnet.detection import RtmDetector, detect_video, people_in_video, track_video
 from spgnet.detection.downloads import cache_folder
+from spgnet.detection.pieces import Piece, join_pieces
 from spgnet.video import Frame, open_frames
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -77,8 +78,10 @@ def test_a_video_without_people_is_refused(detector, tmp_path):
 
 
 def test_nobody_is_exchanged_in_a_real_video_of_several_people(detector, frame):
-    """The two in front and one at the back stay where they are, to within a step."""
-    people = detect_video(SHARED / "video" / "pose2sim_multi01.mp4", detector, detect_every=4)
+    """The two in front and one at the back stay where they are, to within a step; in pieces they are the
+    same."""
+    video = open_frames(SHARED / "video" / "pose2sim_multi01.mp4")
+    people = detect_video(video, detector, detect_every=4)
     assert [person.track for person in people] == [1, 2, 3]
     for person in people:
         seen = person.points[::4]
@@ -87,6 +90,16 @@ def test_nobody_is_exchanged_in_a_real_video_of_several_people(detector, frame):
         assert np.linalg.norm(np.diff(hips, axis=0), axis=1).max() < 120
     middle = [person.points[::4, 19, 0].mean() for person in people]
     assert max(middle) - min(middle) > 400
+    times = video.times()
+    pieces = Piece(0.0, times[len(times) * 3 // 4]), Piece(times[len(times) // 4 // 4 * 4], np.inf)
+    tracks = [track_video(video, detector, detect_every=4, piece=piece) for piece in pieces]
+    joined = people_in_video(video, join_pieces(tracks))
+    assert [person.track for person in joined] == [1, 2, 3]
+    for one, other in zip(joined, people, strict=True):
+        np.testing.assert_array_equal(one.timestamps, other.timestamps)
+        both = (one.points[..., 2] > 0.5) & (other.points[..., 2] > 0.5)
+        assert both.sum() > 0.95 * (other.points[..., 2] > 0.5).sum()
+        assert np.abs(one.points - other.points)[both][:, :2].mean() < 1
 
 
 @pytest.mark.parametrize("library", ["rtmlib", "onnxruntime"])
