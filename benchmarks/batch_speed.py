@@ -1,12 +1,17 @@
 """What several workers of Ray gain, and whether many clips keep their memory flat.
 
     python benchmarks/batch_speed.py workers VIDEO [--copies 8] [--json FILE]
+    python benchmarks/batch_speed.py pieces VIDEO [--repeats 24] [--piece-length 20] [--json FILE]
     python benchmarks/batch_speed.py clips [--count 1000] [--json FILE]
 
 ``workers`` lifts copies of a video by one worker and by two, of one core each, and prints frames per second
 and their ratio: of the whole batch, with the start of Ray and of the workers (``whole``); without each
 worker's first copy (``warm``); and the latter by the workers' processor time instead of the clock
 (``processor``), which says how far workers hinder each other where other programs disturb the clock.
+
+``pieces`` makes a long video of one that is played forwards and backwards again and again, and lifts it by
+one worker, undivided, and by two, in pieces: the seconds by the clock without the start of Ray, the workers'
+processor time, and how far the motion in pieces is from the undivided one.
 
 ``clips`` lifts short keypoint clips, which all differ, by two workers, compares every
 result with :func:`spgnet.lift` of the same clip, and prints the memory of the workers and of this process in
@@ -19,6 +24,8 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -29,11 +36,16 @@ import torch
 import tyro
 
 import spgnet
-from spgnet.batch import BatchConfig, Outcome, State, plan_batch, run_batch
+from spgnet.batch import BatchConfig, Job, Outcome, State, cluster, plan_batch, run_batch
+from spgnet.batch.locations import Location
+from spgnet.batch.worker import Worker
+from spgnet.detection.pieces import Piece
 from spgnet.files import write_json
 from spgnet.keypoints import Keypoints, save_keypoints
 from spgnet.lifting import Lifter, load_motion
+from spgnet.metrics import p_mpjpe
 from spgnet.training.runs import git_commit
+from spgnet.video import VideoWriter, open_frames
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,22 @@ class WorkerOptions:
     """The video."""
     copies: int = 8
     """How many."""
+    detector_dir: Path | None = None
+    """Folder of the detector's two ONNX files."""
+    json: Path | None = None
+    """File to write the figures to."""
+
+
+@dataclass(frozen=True)
+class PieceOptions:
+    """Lift one long video by one worker, undivided, and by two, in pieces."""
+
+    video: tyro.conf.Positional[Path]
+    """The video of which a long one is made."""
+    repeats: int = 24
+    """How often it is played, forwards and backwards in turn."""
+    piece_length: float = 20.0
+    """Seconds of a piece."""
     detector_dir: Path | None = None
     """Folder of the detector's two ONNX files."""
     json: Path | None = None
@@ -64,9 +92,14 @@ class ClipOptions:
     """File to write the figures to."""
 
 
-def main(options: WorkerOptions | ClipOptions) -> None:
+def main(options: WorkerOptions | PieceOptions | ClipOptions) -> None:
     torch.set_num_threads(1)
-    figures = compare_workers(options) if isinstance(options, WorkerOptions) else lift_clips(options)
+    if isinstance(options, ClipOptions):
+        figures = lift_clips(options)
+    elif isinstance(options, PieceOptions):
+        figures = lift_in_pieces(options)
+    else:
+        figures = compare_workers(options)
     result = {
         "machine": {
             "processor": platform.processor() or platform.machine(),
@@ -116,6 +149,89 @@ def worker_rates(options: WorkerOptions, workers: int) -> dict[str, float]:
         "warm": round(frames / (came[-1][0] - first[-1][0]), 2),
         "processor": round(workers * frames / sum(used[name] - before[name] for name in used), 2),
     }
+
+
+def lift_in_pieces(options: PieceOptions) -> dict[str, Any]:
+    """Seconds by one worker and by two, and the distance of the motions from each other."""
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder, "long.mp4")
+        write_long_video(video, options)
+        for workers in (1, 2):
+            config = BatchConfig(
+                inputs=(str(video),),
+                out=str(Path(folder, str(workers))),
+                workers=workers,
+                piece_length=options.piece_length,
+                person="all",
+                detector_dir=options.detector_dir,
+            )
+            figures[f"workers: {workers}"] = piece_seconds(config)
+        people = [sorted(Path(folder, str(workers), "long").glob("motion*")) for workers in (1, 2)]
+        motions = [[load_motion(path) for path in paths] for paths in people]
+    figures["people"] = [len(each) for each in motions]
+    undivided, divided = (each[0] for each in motions)
+    figures["frames"] = [len(undivided), len(divided)]
+    errors = p_mpjpe(torch.from_numpy(divided.joints[:, :17]), torch.from_numpy(undivided.joints[:, :17]))
+    figures["mm from the undivided motion"] = {
+        "median": round(float(np.median(errors)), 2),
+        "99 %": round(float(np.quantile(errors, 0.99)), 2),
+    }
+    return figures
+
+
+def piece_seconds(config: BatchConfig) -> dict[str, float]:
+    """Seconds of the lifting of a video, by the clock and of processors."""
+    cluster.Worker = TimedWorker
+    (outcome,) = run_batch(plan_batch(config))
+    assert outcome.state is State.LIFTED, outcome
+    text = Location.of(config.out).joined(outcome.name).beside(TIMES).read().decode()
+    began, ended, used = np.loadtxt(text.splitlines()).reshape(-1, 3).T
+    return {
+        "seconds by the clock": round(float(ended.max() - began.min()), 1),
+        "processor seconds": round(float(used.sum()), 1),
+    }
+
+
+TIMES = "times.txt"
+"""File in which workers note when they began and ended a task, and their processor seconds for it."""
+
+
+class TimedWorker(Worker):
+    """Notes its times (:data:`TIMES`)."""
+
+    def divide_or_lift(self, job: Job) -> list[Piece] | Outcome:
+        with noted_times(job):
+            return super().divide_or_lift(job)
+
+    def detect(self, job: Job, piece: Piece) -> float | Outcome:
+        with noted_times(job):
+            return super().detect(job, piece)
+
+    def join_and_lift(self, job: Job, pieces: Sequence[Piece], seconds: float) -> Outcome:
+        with noted_times(job):
+            return super().join_and_lift(job, pieces, seconds)
+
+
+@contextmanager
+def noted_times(job: Job) -> Iterator[None]:
+    began, used = time.time(), time.process_time()
+    yield
+    path = job.results.beside(TIMES).path
+    assert path is not None
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a") as file:
+        print(began, time.time(), time.process_time() - used, file=file)
+
+
+def write_long_video(path: Path, options: PieceOptions) -> None:
+    """A video played forwards and backwards in turn."""
+    source = open_frames(options.video)
+    images = [frame.image for frame in source]
+    with VideoWriter(path, source.fps) as writer:
+        for repeat in range(options.repeats):
+            for image in images[:: -1 if repeat % 2 else 1]:
+                writer.write(image)
 
 
 def lift_clips(options: ClipOptions) -> dict[str, Any]:
@@ -195,4 +311,8 @@ def resident(process: int) -> float:
 
 
 if __name__ == "__main__":
-    main(tyro.extras.subcommand_cli_from_dict({"workers": WorkerOptions, "clips": ClipOptions}))
+    main(
+        tyro.extras.subcommand_cli_from_dict(
+            {"workers": WorkerOptions, "pieces": PieceOptions, "clips": ClipOptions}
+        )
+    )
