@@ -1,5 +1,6 @@
 """Batches on Ray: the results of one process, and what becomes of workers that die."""
 
+import gc
 import os
 import signal
 from contextlib import nullcontext
@@ -21,14 +22,15 @@ from spgnet.lifting import load_motion
 
 
 class MortalWorker(Worker):
-    """Is killed while it lifts inputs of some names: ``unlucky`` the first time, ``deadly`` always; and the
-    first time that it detects the last piece of a video. It notes the pieces that it has detected."""
+    """Is killed whenever it lifts an input named ``deadly``, and the first time that it detects the last
+    piece of a video. It notes the pieces that it has detected."""
 
     def _detector_for(self, path: Path) -> ShadeDetector:
         return ShadeDetector()
 
     def detect(self, job: Job, piece: Piece) -> float | Outcome:
         mark = Path(f"{job.results.text}.pieces.mark")
+        mark.parent.mkdir(exist_ok=True)
         if piece.end == inf and not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -38,17 +40,14 @@ class MortalWorker(Worker):
         return result
 
     def lift(self, job: Job) -> Outcome:
-        mark = Path(f"{job.results.text}.mark")
-
         def die(stage: str, done: int, total: int | None) -> None:
-            if stage == "lifting" and not mark.exists():
-                if job.input.name == "unlucky":
-                    mark.touch()
+            if stage == "lifting":
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        return super().lift(job, die) if job.input.name in ("unlucky", "deadly") else super().lift(job)
+        return super().lift(job, die) if job.input.name == "deadly" else super().lift(job)
 
 
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # one that Ray started
 def test_two_workers_give_what_one_process_does_and_a_killed_one_costs_its_input_or_piece_alone(
     spgnet, clips, monkeypatch
 ):
@@ -58,7 +57,7 @@ def test_two_workers_give_what_one_process_does_and_a_killed_one_costs_its_input
     paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))  # where workers find this class
     write_long_video(Path("long.mp4"))
-    sources = clips("one.npz", "deadly.npz", "unlucky.npz", "two.npz", "three.npz", "walk.npz")
+    sources = clips("one.npz", "deadly.npz", "two.npz", "walk.npz")
     config = BatchConfig(
         inputs=(*sources, "missing.mp4", "long.mp4"),
         out="out",
@@ -72,28 +71,27 @@ def test_two_workers_give_what_one_process_does_and_a_killed_one_costs_its_input
     outcomes = run_batch(
         plan_batch(config), lambda *what: told.append(what), lambda outcome: came.append(outcome.name)
     )
+    gc.collect()  # what Ray leaves warns here, and not in another test
     found = {each.name: (each.state, each.attempts) for each in outcomes}
-    lifted, again = (State.LIFTED, 1), (State.LIFTED, 2)
+    lifted = (State.LIFTED, 1)
     assert found == {
         "one": lifted,
         "deadly": (State.FAILED, 2),
-        "unlucky": again,
         "two": lifted,
-        "three": lifted,
         "walk": lifted,
         "missing": (State.FAILED, 1),
-        "long": again,
+        "long": (State.LIFTED, 2),
     }
     assert sorted(came) == sorted(found)
     assert "the worker died, 2 times" in str(outcomes[1].error)
-    assert "missing.mp4: no such file" in str(outcomes[6].error)
+    assert "missing.mp4: no such file" in str(outcomes[4].error)
     assert told == [("detecting long in pieces", done, 2) for done in (1, 2)]
     assert len(Path("out/long.detected").read_text().split()) == 2, "only the piece is begun anew"
-    assert (outcomes[7].frames, outcomes[7].people) == (60, 1)
+    assert (outcomes[5].frames, outcomes[5].people) == (60, 1)
     assert not Path("out/.long.pieces").exists()
     assert spgnet("lift", "--no-refine", "walk.npz", "-o", "alone")[0] is None
     expected = load_motion(Path("alone/motion.npz")).joints
-    for name in ("one", "unlucky", "three"):
+    for name in ("one", "two"):
         np.testing.assert_allclose(load_motion(Path("out", name, "motion.npz")).joints, expected, atol=1e-5)
     monkeypatch.setattr(cluster, "Worker", Worker)
     assert [job.input.name for job in plan_batch(config).jobs] == ["deadly", "missing"]

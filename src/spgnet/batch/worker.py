@@ -89,6 +89,8 @@ class Worker:
                 detector = self._detector_for(path)
                 assert detector is not None
                 tracks = detect_piece(capture_config(job.options, path, Path()), detector, piece)
+                source = job.input.location
+                tracks.warnings = [_original_names(line, path, source) for line in tracks.warnings]
                 save_tracks(folder / "tracks.npz", tracks)
                 stored.put(folder / "tracks.npz")
             return _seconds_since(began)
