@@ -60,8 +60,8 @@ def lift_on_ray(
     Args:
         jobs: all with the same options of lifting.
         options: how many workers, and where.
-        on_wait: called again and again while the workers work, with how many tasks are done and how many there
-            are so far; what it raises ends them.
+        on_wait: called again and again while the workers work, with how many tasks are done and how many
+            there are so far; what it raises ends them.
 
     Raises:
         InputError: Ray is missing, or the cluster cannot be reached.
