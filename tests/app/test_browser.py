@@ -58,7 +58,9 @@ def app(browser, tmp_path_factory) -> Iterator[tuple[str, Path]]:
         try:
             first = process.stdout.readline()
             assert "http" in first, (folder / "errors").read_text()
-            yield re.findall(r"http://\S+", first)[0], out
+            address = re.findall(r"http://\S+", first)[0]
+            yield address, out
+            browser.new_page().goto(address)  # which is open when the app ends
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
@@ -248,22 +250,23 @@ def test_a_folder_is_lifted_in_one_go(open_app, app, short_clip):
     assert (app[1] / short_clip.stem / "motion.bvh").exists()
 
 
-@pytest.mark.parametrize("size", [(400, 800), (1280, 800), (3840, 2160)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_control_has_a_name_enough_contrast_and_room(open_app, app, size, scheme):
+def test_every_control_has_a_name_enough_contrast_and_room(open_app, app, scheme):
     if not app[1].exists():
         pytest.skip("the test of a dropped file made no result")
-    page = open_app(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, bypass_csp=True)
+    page = open_app(color_scheme=scheme, bypass_csp=True)
     page.wait_for_function("document.querySelector('#recent input')?.value")
     page.locator("#open").click()
     page.locator("iframe.motion").wait_for()
-    for tab in ("3D motion", "Overlay", "Download"):
-        page.get_by_role("tab", name=tab).click()
-        page.wait_for_timeout(400)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_role("button", name="More options").click()
-    page.wait_for_timeout(400)
-    check_access(page)
+    for name in ("More options", "Many videos at once"):
+        page.get_by_role("button", name=name).click()
+    for width, height in ((400, 800), (1280, 800), (3840, 2160)):
+        page.set_viewport_size({"width": width, "height": height})
+        for tab in ("3D motion", "Overlay", "Download"):
+            page.get_by_role("tab", name=tab).click()
+            page.wait_for_timeout(200)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        check_access(page)
 
 
 def test_the_keyboard_reaches_every_step(open_app):

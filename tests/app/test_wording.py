@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from spgnet.app.jobs import Progress
-from spgnet.app.wording import parse_height, parse_number, parse_size, plain, stage_text, time_left
+from spgnet.app.server import _refuse_if_full
+from spgnet.app.wording import (
+    describe_error,
+    parse_height,
+    parse_number,
+    parse_size,
+    plain,
+    stage_text,
+    time_left,
+)
 from spgnet.errors import InputError
 from spgnet.lifting.quality import FAULTS, describe_faults
 
@@ -66,6 +75,30 @@ def test_sizes_and_numbers():
         None,
     )
     assert (parse_number("239,76", ""), parse_number(" ", "")) == (239.76, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            OSError(28, "No space left on device", "/out/x"),
+            "walk.mp4: the disk is full: make room and try again",
+        ),
+        (PermissionError(13, "Permission denied", "/out"), "walk.mp4: /out: permission denied"),
+        (InputError("/tmp/up/clip-a1/walk.mp4: the file is empty"), "walk.mp4: the file is empty"),
+        (OSError("a line\nand another"), "walk.mp4: a line and another"),
+    ],
+)
+def test_errors_are_sentences_that_name_the_file(error, expected):
+    assert describe_error(error, "walk.mp4", Path("/tmp/up")) == expected
+
+
+def test_an_upload_for_which_there_is_no_room_is_refused_and_faults_of_ours_are_not_hidden():
+    pytest.importorskip("fastapi", reason="FastAPI is not installed (extra app)")
+    answer = _refuse_if_full(None, OSError(28, "No space left on device"))
+    assert (answer.status_code, answer.body) == (507, b"The disk is full: make room and try again")
+    with pytest.raises(FileNotFoundError):
+        _refuse_if_full(None, FileNotFoundError(2, "No such file"))
 
 
 def test_progress_is_said_in_words():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import tempfile
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from spgnet.app.config import AppConfig
 from spgnet.app.results import ResultsFolder, zip_result
 from spgnet.app.sessions import Sessions
+from spgnet.app.wording import describe_error, is_disk_full
 from spgnet.detection.downloads import MessageCallback, print_line
 from spgnet.errors import InputError
 from spgnet.extras import import_extra
@@ -55,12 +57,10 @@ def run_app(config: AppConfig | None = None, say: MessageCallback = print_line) 
         sessions = Sessions(config, Path(own))
         host, port = listening.getsockname()[:2]
         server = uvicorn.Server(
-            uvicorn.Config(
-                make_server(config, sessions),
-                log_level="warning",
-                timeout_graceful_shutdown=1,  # pages that are open never end their connection
-            )
+            uvicorn.Config(make_server(config, sessions), log_level="warning", timeout_graceful_shutdown=1)
         )
+        # Pages that are open never end their connection. That they are cut off at the end is no error.
+        logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
         shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{port}"
         say(f"the app is at {address} until you press Ctrl-C")
@@ -84,7 +84,8 @@ def make_server(config: AppConfig, sessions: Sessions) -> Any:
     fastapi = import_extra("fastapi", "app")
     from spgnet.app.page import make_page  # loads Gradio
 
-    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    handlers = {OSError: _refuse_if_full}
+    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, exception_handlers=handlers)
     _add_results(app, sessions.results, sessions.uploads)
     page = make_page(config, sessions)
     gradio.mount_gradio_app(
@@ -103,8 +104,17 @@ def make_server(config: AppConfig, sessions: Sessions) -> Any:
         show_error=False,
         theme=page.theme,
         head=page.head,
+        app_kwargs={"exception_handlers": handlers},
     )
     return _Guard(app, local=not config.public)
+
+
+def _refuse_if_full(request: Any, error: OSError) -> Any:
+    """The answer to an upload or a download for which there is no room on the disk."""
+    if not is_disk_full(error):
+        raise error
+    responses = import_extra("fastapi.responses", "app")
+    return responses.PlainTextResponse(describe_error(error), status_code=507)
 
 
 def _add_results(app: Any, results: ResultsFolder, temporary: Path) -> None:

@@ -79,6 +79,11 @@ def plain(message: str, uploads: Path | None = None) -> str:
     return message[:1].upper() + message[1:] if first.isalpha() else message  # and not a file's name
 
 
+def is_disk_full(error: Exception) -> bool:
+    """Whether there is no room for a file."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def describe_error(error: Exception, title: str = "", uploads: Path | None = None) -> str:
     """An error for the page.
 
@@ -87,14 +92,13 @@ def describe_error(error: Exception, title: str = "", uploads: Path | None = Non
         title: the file that it is about, which is named unless the message does it.
         uploads: the folder of the files that were dropped, which is left out.
     """
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         line = "the disk is full: make room and try again"
     elif isinstance(error, OSError) and error.strerror:
         line = ": ".join(filter(None, [error.filename and str(error.filename), error.strerror.lower()]))
     else:
         line = " ".join(str(error).split())
-    line = plain(line, uploads)
-    return line if not title or title in line else f"{title}: {line}"
+    return plain(line if not title or title in line else f"{title}: {line}", uploads)
 
 
 def describe_outcomes(outcomes: Sequence[Outcome]) -> list[str]:
@@ -102,6 +106,8 @@ def describe_outcomes(outcomes: Sequence[Outcome]) -> list[str]:
     counts = Counter(outcome.state for outcome in outcomes)
     before = f" now, {counts[State.UNCHANGED]} before" if counts[State.UNCHANGED] else ""
     lines = [f"{counts[State.LIFTED]} lifted{before}; they are among the earlier results."]
+    if not counts[State.LIFTED] and not before:
+        lines = ["Nothing was lifted."]
     errors = [(Path(each.input), each.error) for each in outcomes if each.error]
     return lines + [plain(error.replace(str(path), path.name)) for path, error in errors]
 
