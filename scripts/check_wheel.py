@@ -38,6 +38,7 @@ USES = {
     "cluster": [["python", "-c", "import fsspec, ray"]],
     "figures": [["python", "-c", "import matplotlib, spgnet.reproduction.charts"]],
     "tensorboard": [["python", "-c", "import torch.utils.tensorboard"]],
+    "wandb": [["python", "-c", "import wandb"]],
     "datasets": [["python", "-c", "import cdflib, spgnet.datasets.cdf"]],
 }
 """What is done with each extra; ``docs``, ``test`` and ``dev`` are for those who have the repository."""

@@ -1,7 +1,9 @@
 """Loggers beside a run's own log."""
 
+import os
+import subprocess
 import sys
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -24,7 +26,8 @@ def test_steps_that_are_done_again_are_logged_once(tmp_path):
 def test_wandb_gets_a_run_of_the_folder_s_name_with_the_first_entry(tmp_path, monkeypatch):
     calls = []
     run = SimpleNamespace(log=lambda values, step: calls.append((values, step)))
-    fake = SimpleNamespace(init=lambda **options: calls.append(options) or run)
+    fake = ModuleType("wandb")
+    monkeypatch.setattr(fake, "init", lambda **options: calls.append(options) or run, raising=False)
     monkeypatch.setitem(sys.modules, "wandb", fake)
     log = WandbLog(tmp_path / "walk", "mine")
     assert calls == []
@@ -34,7 +37,22 @@ def test_wandb_gets_a_run_of_the_folder_s_name_with_the_first_entry(tmp_path, mo
     assert calls == [options, ({"loss": 1.0}, 5), ({"loss": 0.5}, 6)]
 
 
+def test_wandb_itself_writes_a_run_without_a_network(tmp_path):
+    pytest.importorskip("wandb", reason="the extra wandb is not installed")
+    (tmp_path / "walk").mkdir()
+    script = """
+from pathlib import Path
+from spgnet.training.loggers import WandbLog
+
+WandbLog(Path("walk"), "mine").log_metrics({"loss": 1.0}, 5)
+"""
+    environment = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environment)
+    (record,) = (tmp_path / "walk" / "wandb").glob("offline-run-*/run-*.wandb")
+    assert record.stat().st_size > 0
+
+
 def test_a_missing_wandb_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(InputError, match="wandb is missing; install it with: pip install wandb"):
+    with pytest.raises(InputError, match=r"wandb is missing; install it with: pip install 'spgnet\[wandb\]'"):
         WandbLog(tmp_path, "mine")

@@ -41,7 +41,7 @@ class TrainOptions:
     tensorboard: bool = False
     """Log to TensorBoard too (needs the extra: pip install 'spgnet[tensorboard]')."""
     wandb: str | None = None
-    """Project of Weights & Biases to log to, too (needs: pip install wandb)."""
+    """Project of Weights & Biases to log to, too (needs the extra: pip install 'spgnet[wandb]')."""
     log_every: int = 0
     """Steps between entries of a step's losses in the run's steps.jsonl and the other logs; 0: none."""
     machine: Machine = field(default_factory=Machine)

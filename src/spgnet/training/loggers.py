@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric.loggers.logger import Logger
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
-from spgnet.errors import InputError
 from spgnet.extras import import_extra
 from spgnet.files import read_json_lines, write_text
 
@@ -75,10 +73,7 @@ class WandbLog(_RunLogger):
     def __init__(self, run_dir: Path, project: str) -> None:
         super().__init__(run_dir)
         self.project, self.run = project, None
-        try:
-            self.wandb = import_module("wandb")
-        except ImportError:
-            raise InputError("wandb is missing; install it with: pip install wandb") from None
+        self.wandb = import_extra("wandb", "wandb")
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Log values."""
