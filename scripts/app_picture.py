@@ -55,7 +55,7 @@ def main(video: Path) -> None:
 def use(page: Page, video: Path) -> None:
     """Go through the three steps."""
     page.locator("#files input[type=file]").set_input_files(video)
-    page.locator("#files").get_by_text(video.stem).first.wait_for()
+    page.locator("#added").get_by_text(video.stem).first.wait_for()
     page.locator("#start").click()
     page.locator("#make").click(timeout=PATIENCE)
     page.locator("iframe.motion").wait_for(timeout=PATIENCE)

@@ -12,6 +12,7 @@ from spgnet.app.markup import files_html, people_html, summary_html
 from spgnet.app.results import ResultsFolder, result_files, result_motions
 from spgnet.app.sessions import Sessions
 from spgnet.app.wording import describe_outcomes
+from spgnet.batch import run
 from spgnet.capture import Cancelled
 from spgnet.errors import InputError
 from spgnet.limits import FACTOR
@@ -129,20 +130,46 @@ def test_a_folder_becomes_results_and_what_is_there_already_stays(spgnet, clip, 
     assert again[0] == "0 lifted now, 1 before; they are among the earlier results."
 
 
-@pytest.mark.parametrize("workers", [None, 1])
-def test_a_folder_can_be_cancelled_and_goes_on_where_it_stopped(spgnet, clip, tmp_path, workers):  # noqa: F811
-    if workers:
-        pytest.importorskip("ray", reason="Ray is not installed")
+def test_a_folder_can_be_cancelled_and_keeps_what_is_whole(spgnet, clip, tmp_path):  # noqa: F811
     make_folder(tmp_path / "clips", clip)
-    config = AppConfig(out=tmp_path / "results", weights=str(tmp_path / "w.safetensors"), workers=workers)
+    (tmp_path / "clips" / "two.npz").write_bytes(clip.read_bytes())
+    config = AppConfig(out=tmp_path / "results", weights=str(tmp_path / "w.safetensors"))
 
     def cancel(stage: str, done: int, total: int | None) -> None:
-        if stage == "refining (2 of 2)" or (stage, done) == ("lifting", 1):
+        if stage == "refining (3 of 3)":
             raise Cancelled
 
     with pytest.raises(Cancelled):
         lift_folder(str(tmp_path / "clips"), config, cancel)
-    assert [path.name for path in config.out.iterdir() if path.name != "one"] == ["report.json"]
+    assert sorted(path.name for path in config.out.iterdir()) == ["one", "report.json"]
+
+
+def test_workers_get_the_folder_and_what_they_leave_when_cancelled_is_removed(
+    spgnet,  # noqa: F811
+    clip,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    make_folder(tmp_path / "clips", clip)
+    config = AppConfig(
+        out=tmp_path / "results", weights=str(tmp_path / "w.safetensors"), workers=3, ray="auto"
+    )
+    asked = []
+
+    def lift_on_ray(jobs, options, on_wait):
+        asked.append((len(jobs), options.workers, options.address))
+        (config.out / ".one.99999999-0123abcd.partial").mkdir(parents=True)  # of a process that was killed
+        on_wait(0, len(jobs))
+        yield
+
+    def cancel(stage: str, done: int, total: int | None) -> None:
+        raise Cancelled
+
+    monkeypatch.setattr(run, "lift_on_ray", lift_on_ray)
+    with pytest.raises(Cancelled):
+        lift_folder(str(tmp_path / "clips"), config, cancel)
+    assert asked == [(2, 3, "auto")]
+    assert [path.name for path in config.out.iterdir()] == ["report.json"]
 
 
 @pytest.mark.parametrize("folder", ["clips", "/no/such/folder", ""])
