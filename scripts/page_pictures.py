@@ -67,6 +67,7 @@ def photograph(page: Path, frame: int, target: Path) -> None:
         view.goto(page.as_uri())
         view.wait_for_selector("body[data-ready=true]")
         view.locator("#scrub").fill(str(frame))
+        view.locator("#scrub").blur()
         view.wait_for_timeout(2000)
         view.screenshot(path=target, type="jpeg", quality=82)
         browser.close()

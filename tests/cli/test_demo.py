@@ -1,13 +1,15 @@
 """The demo does the whole way, with and without a network."""
 
+import numpy as np
 import pytest
 
+from lifting.people import camera, filmed
 from spgnet.capture import CaptureResult
 from spgnet.cli import demo
 from spgnet.cli.demo import DemoConfig, run_demo
 from spgnet.errors import InputError
 from spgnet.keypoints import load_keypoints
-from spgnet.lifting import load_motion
+from spgnet.lifting import Motion, load_motion
 
 
 def refuse(*arguments: object, **options: object) -> None:
@@ -32,14 +34,36 @@ def test_without_a_network_the_shipped_clip_is_lifted_and_said_to_be(tmp_path, m
     assert motion.camera_source == "intrinsics of the keypoint file"
 
 
-def test_with_a_network_the_sample_video_is_lifted(tmp_path, monkeypatch):
-    jobs = []
-    done = CaptureResult([], {})
+@pytest.fixture
+def network(tmp_path, monkeypatch):
+    """What is fetched is there."""
     monkeypatch.setattr(demo, "sample_video", lambda name, say: tmp_path / f"{name}.mp4")
     monkeypatch.setattr(demo, "sample_calibration", lambda say: tmp_path / "calibration.toml")
     monkeypatch.setattr(demo, "detector_weights", lambda report: None)
+
+
+def test_with_a_network_the_sample_video_is_lifted(tmp_path, monkeypatch, network):
+    jobs = []
+    done = CaptureResult([], {"keypoints": tmp_path / "demo/keypoints.npz"})
     monkeypatch.setattr(demo, "run_capture", lambda config, report: jobs.append(config) or done)
     assert run_demo(DemoConfig(tmp_path / "demo"), lambda *_: None, lambda line: None) is done
     assert jobs[0].input == str(tmp_path / "pose2sim_cam01.mp4")
     assert jobs[0].camera_name == "cam01"
     assert jobs[0].export == ("bvh",)
+
+
+def test_the_keypoints_of_the_person_lifted_have_their_name_though_others_are_seen(
+    tmp_path, monkeypatch, network
+):
+    files = {f"keypoints-{track}": tmp_path / f"keypoints-{track}.npz" for track in (1, 2)}
+    for name, path in files.items():
+        path.write_text(name)
+    keypoints, joints = filmed(2)
+    motion = Motion(
+        joints, np.ones((2, 17)), keypoints.points[..., :2], keypoints.timestamps, camera(), "a test", track=2
+    )
+    captured = CaptureResult([motion], files)
+    monkeypatch.setattr(demo, "run_capture", lambda config, report: captured)
+    left = run_demo(DemoConfig(tmp_path), lambda *_: None, lambda line: None).files
+    assert left == {"keypoints-1": files["keypoints-1"], "keypoints": tmp_path / "keypoints.npz"}
+    assert left["keypoints"].read_text() == "keypoints-2"

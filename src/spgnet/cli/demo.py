@@ -53,7 +53,8 @@ def run_demo(config: DemoConfig, report: ProgressCallback, say: Callable[[str], 
             say(f"cannot fetch the sample video and the detector ({error})")
         else:
             camera = {"camera": calibration, "camera_name": "cam01"}
-            return run_capture(CaptureConfig(input=str(video), **camera, **options), report)
+            captured = run_capture(CaptureConfig(input=str(video), **camera, **options), report)
+            return captured if "keypoints" in captured.files else _with_keypoints(captured, config.out)
     say("lifting the keypoint clip that comes with the package; its overlay has no video behind it")
     with as_file(files("spgnet").joinpath("samples", CLIP)) as clip:
         captured = run_capture(CaptureConfig(input=str(clip), **options), report)
@@ -61,3 +62,14 @@ def run_demo(config: DemoConfig, report: ProgressCallback, say: Callable[[str], 
         with whole_file(keypoints, ".npz") as temporary:
             temporary.write_bytes(clip.read_bytes())
     return replace(captured, files={**captured.files, "keypoints": keypoints})
+
+
+def _with_keypoints(captured: CaptureResult, folder: Path) -> CaptureResult:
+    """Give the keypoints of the person lifted the name that they have where nobody else is seen.
+
+    The tutorials go on with that file, whether somebody is in the background or not.
+    """
+    files = dict(captured.files)
+    files["keypoints"] = folder / "keypoints.npz"
+    files.pop(f"keypoints-{captured.motions[0].track}").replace(files["keypoints"])
+    return replace(captured, files=files)
