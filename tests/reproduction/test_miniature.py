@@ -11,6 +11,7 @@ from datasets.human36m_files import make_motion, write_prepared
 from spgnet.datasets.human36m_motion import ACTIONS
 from spgnet.reproduction.artefacts import ArtefactName
 from spgnet.reproduction.paper import paper_tables
+from spgnet.reproduction.tables import results_page
 from spgnet.training.runs import read_config, read_log
 
 QUICK = ("--epochs", "1", "--steps-per-epoch", "2", "--seeds", "1")
@@ -60,6 +61,15 @@ def test_the_printed_figures_stand_beside_ours_in_every_row(reproduce, out):
         printed, ours = rows[action][3].split("/")
         assert float(printed) == table.column("Our")[number]
         assert ours.strip() == f"{actions[action]['mpjpe']:.1f}"
+
+
+def test_the_json_to_send_back_says_of_every_run_what_it_was_made_from_and_where(reproduce):
+    result = reproduce("table1")
+    for run in result["runs"]:
+        assert [len(sha256) for sha256 in run["data_sha256"].values()] == [64, 64]
+        assert run["machine"]["accelerator"] == "cpu"
+        assert run["command"][1:3] == ["reproduce", "table1"]
+    assert "Human3.6M" in results_page([result])
 
 
 def test_the_paper_s_protocol_is_what_is_trained_and_tested(reproduce, out):

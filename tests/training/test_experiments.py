@@ -47,7 +47,9 @@ def test_results_come_in_the_order_of_the_experiments_with_how_they_were_made(tm
     assert seen == ["seed 0", "seed 0", "seed 1", "seed 1"]  # a line of the log, and the result
     for seed, result in enumerate(results):
         assert result == read_json(tmp_path / str(seed) / "evaluation.json")
-        assert result.keys() == {"command", "commit", "evaluated_at", "seconds", "evaluation", "clips"}
+        about = {"command", "commit", "evaluated_at", "machine", "data_sha256", "seconds"}
+        assert result.keys() == {*about, "evaluation", "clips"}
+        assert {*result["data_sha256"]} == {"train", "test"}
         assert result["evaluation"]["mean_over_actions"]["mpjpe"] > 0
     assert results[0]["evaluation"] != results[1]["evaluation"]
 

@@ -175,7 +175,7 @@ def train_and_evaluate(
     accelerator: Accelerator = "auto",
     on_epoch: LogCallback = lambda entry: None,
 ) -> dict[str, Any]:
-    """The evaluation of a run, also by clip, with the command, commit and seconds of its training.
+    """The evaluation of a run, also by clip, and where it comes from: data, machine, command and commit.
 
     Reads what is there, and otherwise trains, from where it stopped, and evaluates.
 
@@ -209,6 +209,8 @@ def train_and_evaluate(
         "command": environment["command"],
         "commit": environment["commit"],
         "evaluated_at": git_commit(),
+        "machine": {key: environment.get(key) for key in ("accelerator", "devices", "threads", "torch")},
+        "data_sha256": {"train": environment.get("data_sha256"), "test": dataset.sha256()},
         "seconds": round(sum(entry["seconds"] for entry in read_log(run_dir)), 1),
         "evaluation": evaluate_predictions(predicted, dataset, model).to_json(),
         "clips": clip_errors(predicted, dataset),
