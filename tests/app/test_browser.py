@@ -245,7 +245,7 @@ def test_a_folder_is_lifted_in_one_go(open_app, app, short_clip):
     page.get_by_text("Write the folder's full path first").wait_for()
     page.locator("#folder input").fill(str(short_clip.parent))
     page.locator("#start-folder").click()
-    page.get_by_text("1 lifted; they are among the earlier results.").wait_for(timeout=_PATIENCE)
+    page.get_by_text("1 of 1 files are done").wait_for(timeout=_PATIENCE)
     page.locator("iframe.motion").wait_for()
     assert (app[1] / short_clip.stem / "motion.bvh").exists()
 

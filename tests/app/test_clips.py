@@ -119,7 +119,7 @@ def test_a_folder_becomes_results_and_what_is_there_already_stays(spgnet, clip, 
         str(tmp_path / "clips"), config, lambda stage, done, total: stages.append((stage, done, total))
     )
     said = describe_outcomes(outcomes)
-    assert said[0] == "1 lifted; they are among the earlier results."
+    assert said[0] == "1 of 2 files are done; see the earlier results below."
     assert said[1].startswith("broken.npz: not an .npz file")
     assert len(said) == 2
     assert ("lifting (2 of 2)", 0, None) in stages
@@ -127,7 +127,7 @@ def test_a_folder_becomes_results_and_what_is_there_already_stays(spgnet, clip, 
     assert {"motion.bvh", "page.html", "overlay.mp4"} < {p.name for p in result_files(config.out / "one")}
     assert "manifest.json" not in {path.name for path in result_files(config.out / "one")}
     again = describe_outcomes(lift_folder(str(tmp_path / "clips"), config, ignore))
-    assert again[0] == "0 lifted now, 1 before; they are among the earlier results."
+    assert again[0] == "1 of 2 files are done (1 of them before); see the earlier results below."
 
 
 def test_a_folder_can_be_cancelled_and_keeps_what_is_whole(spgnet, clip, tmp_path):  # noqa: F811

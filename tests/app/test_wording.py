@@ -103,6 +103,8 @@ def test_an_upload_for_which_there_is_no_room_is_refused_and_faults_of_ours_are_
 
 def test_progress_is_said_in_words():
     assert stage_text(Progress("lifting (person 3)")) == "Working out the 3D motion (person 3)"
+    assert stage_text(Progress("refining (2 of 9)")).endswith("the floor (2 of 9)")
+    assert stage_text(Progress("lifting the folder", 2, 9)) == "Working on the folder: 2 of 9 done"
     assert "2 other videos" in stage_text(Progress("waiting", waiting=2))
     assert [time_left(seconds) for seconds in (None, 2.0, 42.0, 200.0)] == [
         "",

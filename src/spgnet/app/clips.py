@@ -196,7 +196,7 @@ def lift_folder(
         )
     )
     if plan.config.on_ray:  # then the progress is that of all inputs
-        return run_batch(plan, report)
+        return run_batch(plan, lambda _, done, total: report("lifting the folder", done, total))
     done: list[Outcome] = []
 
     def report_input(stage: str, frames: int, total: int | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +43,7 @@ STAGES = {
     "making pictures of the people": "Making pictures of the people",
     "preparing the detector": "Getting ready; the first time, what finds people is downloaded (45 MB)",
     "lifting": "Working out the 3D motion",
+    "lifting the folder": "Working on the folder",
     "refining": "Fitting the motion to the picture and the floor",
     "adding feet": "Working out the feet",
     "writing files": "Writing the files",
@@ -102,14 +102,15 @@ def describe_error(error: Exception, title: str = "", uploads: Path | None = Non
 
 
 def describe_outcomes(outcomes: Sequence[Outcome]) -> list[str]:
-    """What became of a folder, a line each: how many results there are, and why the others failed."""
-    counts = Counter(outcome.state for outcome in outcomes)
-    before = f" now, {counts[State.UNCHANGED]} before" if counts[State.UNCHANGED] else ""
-    lines = [f"{counts[State.LIFTED]} lifted{before}; they are among the earlier results."]
-    if not counts[State.LIFTED] and not before:
-        lines = ["Nothing was lifted."]
+    """What became of a folder, a line each: how many files have results, and why the others failed."""
+    earlier = sum(outcome.state is State.UNCHANGED for outcome in outcomes)
     errors = [(Path(each.input), each.error) for each in outcomes if each.error]
-    return lines + [plain(error.replace(str(path), path.name)) for path, error in errors]
+    done = f"{len(outcomes) - len(errors)} of {len(outcomes)} files are done"
+    before = f" ({earlier} of them before)" if earlier else ""
+    return [
+        f"{done}{before}; see the earlier results below.",
+        *(plain(error.replace(str(path), path.name)) for path, error in errors),
+    ]
 
 
 def notes(motions: Sequence[Motion]) -> list[str]:
@@ -198,9 +199,11 @@ def stage_text(progress: Progress) -> str:
     if progress.waiting:
         others = "another video" if progress.waiting == 1 else f"{progress.waiting} other videos"
         return f"Waiting for {others}, then it is your turn"
-    stage, _, person = progress.stage.partition(" (person ")
+    stage, opening, which = progress.stage.partition(" (")  # person, file
     text = STAGES.get(stage, stage[:1].upper() + stage[1:])
-    return f"{text} (person {person}" if person else text
+    if stage == "lifting the folder":
+        text += f": {progress.done} of {progress.total} done"
+    return text + opening + which
 
 
 def time_left(seconds: float | None) -> str:
