@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSER = ["--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"]
@@ -42,10 +42,13 @@ def main(video: Path) -> None:
             address = re.findall(r"http://\S+", app.stdout.readline())[0]
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
-                page = browser.new_page(viewport={"width": 1200, "height": 2040}, reduced_motion="reduce")
+                page = browser.new_page(viewport={"width": 1200, "height": 2600}, reduced_motion="reduce")
                 page.goto(address)
                 use(page, video)
-                page.screenshot(path=ROOT / "docs/app.jpg", type="jpeg", quality=82)
+                result = page.locator("#step-result").bounding_box()
+                assert result is not None
+                shown = FloatRect(x=0, y=0, width=1200, height=result["y"] + result["height"] + 16)
+                page.screenshot(path=ROOT / "docs/app.jpg", type="jpeg", quality=82, clip=shown)
                 browser.close()
         finally:
             app.terminate()
@@ -64,8 +67,9 @@ def use(page: Page, video: Path) -> None:
     assert frame is not None
     frame.wait_for_selector("body[data-ready=true]", timeout=PATIENCE)
     frame.locator("#scrub").fill("40")
-    page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(3000)
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(1000)
 
 
 if __name__ == "__main__":
