@@ -42,7 +42,11 @@ def armature_of(path: str) -> bpy.types.Object:
             bpy.context.scene.collection.objects.link(thing)
     else:
         bpy.ops.import_scene.gltf(filepath=path)
-    return next(thing for thing in bpy.data.objects if thing not in before and thing.type == "ARMATURE")
+    armature = next(thing for thing in bpy.data.objects if thing not in before and thing.type == "ARMATURE")
+    for bone in armature.pose.bones:
+        if bone.custom_shape:  # a ball that the importer of .glb adds, and that pictures would show
+            bone.custom_shape.hide_render = True
+    return armature
 
 
 def copy(source: bpy.types.Object, other: bpy.types.Object) -> None:

@@ -19,6 +19,9 @@ def main() -> None:
     bpy.context.scene.render.fps = max(1, round(fps))
     bpy.context.scene.render.fps_base = max(1, round(fps)) / fps
     bpy.ops.import_scene.gltf(filepath=source)
+    shapes = {bone.custom_shape for thing in bpy.data.objects if thing.pose for bone in thing.pose.bones}
+    for shape in shapes - {None}:  # a ball that the importer adds to show bones
+        bpy.data.objects.remove(shape)
     keys = [key for action in bpy.data.actions for key in action.frame_range]
     bpy.context.scene.frame_start, bpy.context.scene.frame_end = round(min(keys)), round(max(keys))
     bpy.ops.export_scene.fbx(
