@@ -13,6 +13,7 @@ from detection.test_tracking import BLUE, RED, TwoScenes, away, during, walk
 from spgnet.detection import people_in_video, track_video
 from spgnet.detection.clip_tracks import ClipTracks, load_tracks, save_tracks
 from spgnet.detection.frame_choice import DetectEvery
+from spgnet.detection.people import box_turns
 from spgnet.detection.pieces import OVERLAP, Piece, divide_clip, join_pieces
 from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints
@@ -38,8 +39,8 @@ def in_pieces(
     stage: Stage, length: float = 5.0, detect_every: DetectEvery = 1
 ) -> tuple[list[ClipTracks], list[Keypoints]]:
     """The pieces of a stage's clip, and the people in it."""
-    clip, step = Clip(stage), 1 if detect_every == "auto" else detect_every
-    pieces = divide_clip(np.arange(stage.count * RATE // FPS) / RATE, length, step)
+    clip, times = Clip(stage), np.arange(stage.count * RATE // FPS) / RATE
+    pieces = divide_clip(times, length, box_turns(times, detect_every))
     assert len(pieces) > 1
     tracks = [track_video(clip, stage, detect_every=detect_every, piece=piece) for piece in pieces]
     return tracks, people_in_video(clip, join_pieces(tracks))
@@ -88,7 +89,7 @@ def test_the_people_are_those_of_the_whole_clip(name):
 
 def test_each_piece_has_its_frames_alone_and_each_frame_is_taken_once():
     tracks, (person,) = in_pieces(Steady([Actor(walk(100, 5))], 15 * FPS))
-    assert [(piece.times[0], piece.times[-1]) for piece in tracks] == [(0, 6.9), (2.9, 11.9), (7.9, 14.9)]
+    assert [(piece.times[0], piece.times[-1]) for piece in tracks] == [(0, 6.9), (2.5, 11.9), (7.5, 14.9)]
     np.testing.assert_array_equal(person.timestamps, np.arange(150) / RATE)
     assert person.present.all()
 
@@ -137,7 +138,7 @@ def test_pieces_are_of_about_the_length_and_cover_the_clip():
     times = np.sort(np.random.default_rng(0).uniform(0, 1000, 5000))
     times -= times[0]
     for length in (10.0, 60.0, 300.0, 999.0, 5000.0):
-        pieces = divide_clip(times, length, step=7)
+        pieces = divide_clip(times, length, np.arange(0, 5000, 7))
         assert (pieces[0].start, pieces[-1].end) == (0.0, np.inf)
         for one, other in pairwise(pieces):
             assert OVERLAP <= one.end - other.start < OVERLAP + 5
@@ -145,7 +146,18 @@ def test_pieces_are_of_about_the_length_and_cover_the_clip():
         starts = np.searchsorted(times, [piece.start for piece in pieces])
         assert (starts % 7 == 0).all()
         np.testing.assert_array_equal(times[starts], [piece.start for piece in pieces])
-    assert divide_clip(np.array([]), 10.0) == divide_clip(np.arange(14.0), 10.0) == [Piece(0.0, np.inf)]
+    for times in (np.array([]), np.arange(14.0)):
+        assert divide_clip(times, 10.0, np.arange(len(times))) == [Piece(0.0, np.inf)]
+
+
+@pytest.mark.parametrize("detect_every", [1, 2, "auto"])
+def test_the_person_detectors_turns_are_those_that_it_takes(detect_every):
+    stage = Steady([Actor(walk(100, 5))], 6 * FPS)
+    track_video(Clip(stage), stage, detect_every=detect_every)
+    times = np.arange(6 * RATE) / RATE
+    turns = box_turns(times, detect_every)
+    assert 4 <= len(turns) < 30
+    assert (3 * turns).tolist() == stage.looked
 
 
 def test_stored_tracks_are_read_as_they_were(tmp_path):

@@ -8,6 +8,7 @@ from spgnet.capture.config import CaptureConfig
 from spgnet.capture.people import detect_tracks, ignore_progress, is_keypoints, open_video
 from spgnet.detection import Detector
 from spgnet.detection.clip_tracks import ClipTracks
+from spgnet.detection.people import box_turns
 from spgnet.detection.pieces import Piece, divide_clip
 from spgnet.video import FrameSource
 
@@ -26,8 +27,7 @@ def divide_video(config: CaptureConfig, length: float) -> list[Piece]:
     if is_keypoints(Path(config.input)):
         return []
     times = _video(config).times()
-    step = 1 if config.detect_every == "auto" else config.detect_every
-    return [] if times is None else divide_clip(times, length, step)
+    return [] if times is None else divide_clip(times, length, box_turns(times, config.detect_every))
 
 
 def detect_piece(config: CaptureConfig, detector: Detector, piece: Piece) -> ClipTracks:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from spgnet.detection.clip_tracks import ClipTracks
 from spgnet.detection.detector import Detector
@@ -151,6 +151,8 @@ def _read_ahead(video: FrameSource, frames: Iterable[Frame]) -> Iterator[Iterabl
         yield read
 
 
+_SAME_TURN = 1e-4
+"""Seconds by which the turn of the person detector may come before its time."""
 _Look = tuple[Frame, Float[np.ndarray, "people 4"] | None]
 """A frame, and the boxes of the person detector if its turn has come."""
 
@@ -162,11 +164,30 @@ def _with_boxes(
     last = -np.inf
     for index, frame in enumerate(frames):
         if detect_every == "auto":
-            turn = frame.time - last > config.boxes_interval - 1e-4
+            turn = frame.time - last > config.boxes_interval - _SAME_TURN
         else:
             turn = config.boxes_every is not None and index % (detect_every * config.boxes_every) == 0
         last = frame.time if turn else last
         yield frame, detector.boxes(frame.image) if turn else None
+
+
+def box_turns(
+    times: Float[np.ndarray, " frames"], detect_every: DetectEvery, config: TrackingConfig | None = None
+) -> Int[np.ndarray, " turns"]:
+    """The frames in which the turn of the person detector comes whoever is there, as in :func:`track_video`.
+
+    Args:
+        times: of all frames, in seconds, increasing.
+        detect_every, config: as for :func:`track_people`.
+    """
+    config = config or TrackingConfig()
+    if detect_every != "auto":
+        return np.arange(0, len(times), detect_every * (config.boxes_every or 1))
+    turns, frame = [], 0
+    while frame < len(times):
+        turns.append(frame)
+        frame = int(np.searchsorted(times, times[frame] + config.boxes_interval - _SAME_TURN, "right"))
+    return np.array(turns, dtype=np.int64)
 
 
 def _track(

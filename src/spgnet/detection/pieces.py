@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from spgnet.detection.clip_tracks import ClipTracks
 from spgnet.keypoints.similarity import best_assignment, oks
@@ -35,14 +35,18 @@ class Piece:
     end: float
 
 
-def divide_clip(times: Float[np.ndarray, " frames"], length: float, step: int = 1) -> list[Piece]:
+def divide_clip(
+    times: Float[np.ndarray, " frames"], length: float, starts: Int[np.ndarray, " starts"]
+) -> list[Piece]:
     """Pieces of about equal lengths, of which neighbours share :data:`OVERLAP` seconds.
 
     Args:
         times: of all frames in seconds, increasing.
         length: of a piece in seconds, without what it shares; longer than :data:`OVERLAP`. It becomes up to
             half as long again, so that no short piece is left.
-        step: every piece begins at a multiple of so many frames, since only every so manyth is looked at.
+        starts: the frames at which pieces may begin, the first among them. Where these are the turns of the
+            person detector (:func:`spgnet.detection.people.box_turns`), its turns in all pieces are those in
+            the whole clip.
 
     Returns:
         The pieces in order; a single one if the clip is short.
@@ -50,11 +54,11 @@ def divide_clip(times: Float[np.ndarray, " frames"], length: float, step: int = 
     span = float(times[-1]) if len(times) else 0.0
     count = max(1, round(span / length))
     ends = [span * number / count for number in range(1, count)]
-    first = [(np.searchsorted(times, end - OVERLAP / 2, "right") - 1) // step * step for end in ends]
-    starts = [0.0, *(float(times[frame]) for frame in first)]
+    possible = times[starts]
+    begins = [possible[np.searchsorted(possible, end - OVERLAP / 2, "right") - 1] for end in ends]
     return [
-        Piece(start, end)
-        for start, end in zip(starts, [*(end + OVERLAP / 2 for end in ends), math.inf], strict=True)
+        Piece(float(begin), end)
+        for begin, end in zip([0.0, *begins], [*(end + OVERLAP / 2 for end in ends), math.inf], strict=True)
     ]
 
 
