@@ -47,7 +47,9 @@ def test_no_name_reaches_what_is_not_a_result(tmp_path, name):
 
 
 def test_secret_results_have_names_that_cannot_be_guessed(tmp_path):
-    one, other = (ResultsFolder(tmp_path, secret=True).add("walk", motion_file) for _ in range(2))
+    results = ResultsFolder(tmp_path, secret=True)
+    one, other = (results.add("walk", motion_file) for _ in range(2))
+    assert results.label(one).endswith(" walk")
     assert len(one.split()[-1]) == len(other.split()[-1]) == 32
     assert one.split()[-1] != other.split()[-1]
 

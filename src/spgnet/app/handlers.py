@@ -277,9 +277,14 @@ class Handlers:
         """The earlier results to choose from."""
         names = self.sessions.names(key)[:_MOST_RECENT]
         return {
-            self.page.recent: self.gr.update(choices=names, value=names[0] if names else None),
+            self.page.recent: self.gr.update(
+                choices=self._labelled(names), value=names[0] if names else None
+            ),
             self.page.earlier: self.gr.update(visible=bool(names)),
         }
+
+    def _labelled(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        return [(self.sessions.results.label(name), name) for name in names]
 
     def _choose(self, key: str, name: str | None) -> Changes:
         return self._show_one(name) if name else {}
@@ -288,7 +293,7 @@ class Handlers:
         """Show the first of several results, and let the others be chosen."""
         if not names:
             return {self.page.step_result: self.gr.update(visible=False)}
-        choices = list(names[:_MOST_NEW])
+        choices = self._labelled(names[:_MOST_NEW])
         which = self.gr.update(choices=choices, value=names[0], visible=len(names) > 1)
         return self._show_one(names[0]) | {self.page.which: which}
 

@@ -72,6 +72,10 @@ class ResultsFolder:
         found = [name for name in found if any((self.path / name).glob("motion*.npz"))]
         return sorted(found, key=lambda name: ((self.path / name).stat().st_mtime, name), reverse=True)
 
+    def label(self, name: str) -> str:
+        """What a result is called on the page: its name without what makes it secret."""
+        return name.rpartition(" ")[0] if self.secret else name
+
     def find(self, name: str, file: str = "") -> Path | None:
         """A result's folder, or a file in it; None if there is no such one.
 
