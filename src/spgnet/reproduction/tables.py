@@ -21,7 +21,8 @@ INTRODUCTION = """# Results
 Generated from `results.json` beside it by `python scripts/results_page.py`, which has command, commit and
 seed of every run. **None of ours is a Human3.6M figure**: they are from the [open
 benchmark](open_benchmark.md) and do not compare with the paper's, which are quoted as printed (in brackets
-the mean of the printed column, where it differs). [The same on Human3.6M](reproduce.md).
+the mean of the printed column, where it differs). [The same on Human3.6M](reproduce.md). The commands also
+print every action.
 
 The quick size, which comes first, is of networks trained for minutes, on version 1 of the benchmark.
 Conclusions need the [full size](#full-size), on version 2.
@@ -56,7 +57,8 @@ def results_page(results: Sequence[dict[str, Any]]) -> str:
                 f"(results/{picture_stem(result)}{suffix}.png)\n"
                 for suffix in picture_suffixes(result)
             )
-            parts.append(f"## {title}{', full size' if full else ''}\n\n{report(result)}{pictures}")
+            heading = f"## {title}{', full size' if full else ''}"
+            parts.append(f"{heading}\n\n{report(result, by_action=False)}{pictures}")
     return "\n".join(parts)
 
 
@@ -79,12 +81,14 @@ def _has_all_pictures(result: dict[str, Any]) -> bool:
     return extra is None or extra in result
 
 
-def report(result: dict[str, Any]) -> str:
-    """The report on a result: its runs, our rows beside the paper's, and every action."""
+def report(result: dict[str, Any], *, by_action: bool = True) -> str:
+    """The report on a result: its runs, our rows beside the paper's, and (if wanted) every action."""
     artefact = ARTEFACTS[result["artefact"]]
     parts = [describe_runs(result)]
     for table in artefact.paper_tables():
-        parts += [paper_table(result, artefact, table), action_table(result, artefact, table)]
+        parts.append(paper_table(result, artefact, table))
+        if by_action:
+            parts.append(action_table(result, artefact, table))
     if not artefact.tables:
         parts.append(method_table(result, artefact))
     if result.get("tests"):
