@@ -241,6 +241,13 @@ def test_the_faults_of_all_files_are_listed_and_load_raises_them_in_one_line(wri
     assert "\n" not in str(error.value)
 
 
+def test_a_small_file_that_unpacks_to_much_is_refused_before_it_does(written, tmp_path):
+    arrays = training_arrays("S1/Seq1") | {"zeros": np.zeros((2**23 + 1, 1))}
+    (error,) = MPI_INF_3DHP_FORMAT.check(write_training(tmp_path, S1_Seq1=arrays)).errors
+    assert "its arrays have" in error
+    assert "expected at most 64 of such a file" in error
+
+
 def test_training_and_evaluation_end_in_the_scores_of_the_field(written, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, output = command("data", "check", str(written))

@@ -23,6 +23,7 @@ towards the world's origin by the ratio of the skeletons' sizes.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Collection
 from dataclasses import replace
@@ -36,7 +37,7 @@ from torch import Tensor
 from spgnet.datasets.takes import Take
 from spgnet.errors import InputError, list_names, one_line, prefix_errors
 from spgnet.geometry.camera import Camera, concatenate_cameras, opencv_camera
-from spgnet.limits import LARGEST_SETTINGS
+from spgnet.limits import LARGEST_SETTINGS, check_unpacked_size
 from spgnet.text import read_text
 
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
@@ -74,6 +75,8 @@ _JOINTS = (4, 23, 24, 25, 18, 19, 20, 3, 5, 6, 7, 9, 10, 11, 14, 15, 16)
 """Index of each of our joints among their 28 (``mpii_get_joint_set.m``)."""
 _ALL_JOINTS = 28
 _COLUMNS = {"annot2": 2 * _ALL_JOINTS, "annot3": 3 * _ALL_JOINTS, "univ_annot3": 3 * _ALL_JOINTS}
+_COMPRESSED = 15
+"""Number of MATLAB's for a compressed variable."""
 _TO_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """From their world (y up) to ours (z up)."""
 _FAULTS = (
@@ -202,6 +205,7 @@ def _read_annotations(file: Path, frames: int) -> dict[str, list[np.ndarray]]:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
+    _check_expansion(file)
     try:
         content = loadmat(file, variable_names=[*_COLUMNS, "cameras"])
     except (*_FAULTS, MatReadError) as error:
@@ -234,6 +238,33 @@ def _read_annotations(file: Path, frames: int) -> dict[str, list[np.ndarray]]:
     return arrays
 
 
+def _check_expansion(file: Path) -> None:
+    """Refuse a MATLAB 5 file whose compressed variables unpack to far more than it has.
+
+    Raises:
+        InputError: they do. A damaged file is left to the reader.
+    """
+    stored, unpacked = file.stat().st_size, 0
+    with file.open("rb") as stream:
+        order = "<" if stream.read(128)[126:] == b"IM" else ">"
+        while len(tag := stream.read(8)) == 8:
+            kind, size = struct.unpack(f"{order}II", tag)
+            end = stream.tell() + size
+            decompressor = zlib.decompressobj()
+            while kind == _COMPRESSED and not decompressor.eof and stream.tell() < end:
+                rest = stream.read(min(2**16, end - stream.tell()))
+                if not rest:
+                    return
+                while rest:
+                    try:
+                        unpacked += len(decompressor.decompress(rest, 2**20))
+                    except zlib.error:
+                        return
+                    check_unpacked_size(unpacked, stored)
+                    rest = decompressor.unconsumed_tail
+            stream.seek(end)
+
+
 def _by_joint(cells: list[np.ndarray]) -> np.ndarray:
     """The rows of each camera as [8, T, 17, 2 or 3], in our order of joints."""
     return np.stack(cells).reshape(len(cells), len(cells[0]), _ALL_JOINTS, -1)[:, :, _JOINTS]
@@ -244,16 +275,15 @@ def _value_errors(arrays: dict[str, list[np.ndarray]]) -> list[str]:
     for key, cells in arrays.items():
         for camera, cell in zip(CAMERAS, cells, strict=True):
             what, broken = f"{key} of camera {camera}", ~(np.abs(cell) <= BEYOND).all(axis=1)
-            depth = np.full((1, 1), np.inf) if key == "annot2" else cell[:, 2::3]
             if broken.any():
                 errors.append(
                     f"{what} holds NaN, infinity or immense numbers in {broken.sum()} frames, the first is "
                     f"{broken.argmax()}"
                 )
-            elif depth.min() < NEAREST_MM:
+            elif key != "annot2" and cell[:, 2::3].min() < NEAREST_MM:
                 errors.append(f"{what} has joints behind the camera")
-            elif np.median(depth) < 100:
-                errors.append(f"{what} is {np.median(depth):.3g} from it, expected millimetres")
+            elif key != "annot2" and (distance := np.median(cell[:, 2::3])) < 100:
+                errors.append(f"{what} is {distance:.3g} from it, expected millimetres")
     return errors
 
 
