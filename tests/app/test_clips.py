@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from capture.conftest import clip, spgnet, video  # noqa: F401
+from spgnet.app import run_app
 from spgnet.app.clips import ClipOptions, Tools, find_clip, lift_clip, lift_folder
 from spgnet.app.config import AppConfig
 from spgnet.app.markup import files_html, people_html, summary_html
@@ -197,6 +198,15 @@ def test_a_page_that_is_closed_takes_its_uploads_and_if_others_may_come_its_resu
     assert list(uploads.iterdir()) == []
     assert sessions.results.names() == ([] if private else [name])
     assert upload.exists()
+
+
+def test_workers_that_cannot_work_are_refused(tmp_path, monkeypatch):
+    for options in ({"workers": 0}, {"workers": 2, "host": "0.0.0.0"}, {"ray": "auto", "host": "0.0.0.0"}):
+        with pytest.raises(InputError, match="workers"):
+            AppConfig(**options)
+    monkeypatch.setattr("spgnet.app.server.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="ray is missing; install it with"):
+        run_app(AppConfig(out=tmp_path, workers=2))
 
 
 def test_by_default_only_this_machine_can_open_it():

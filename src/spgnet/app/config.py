@@ -22,7 +22,7 @@ class AppConfig:
     """Where the app is, where its results are, and what works for it.
 
     Raises:
-        InputError: there is no worker.
+        InputError: there is no worker, or workers would have nothing to do.
     """
 
     out: Path = field(default_factory=results_folder)
@@ -47,6 +47,10 @@ class AppConfig:
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise InputError(f"workers must be at least 1, got {self.workers}")
+        if self.public and (self.workers or self.ray):
+            raise InputError(
+                f"workers lift folders, which only this machine's own user can name; host is {self.host}"
+            )
 
     @property
     def public(self) -> bool:

@@ -8,6 +8,7 @@ import secrets
 import tempfile
 import webbrowser
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from spgnet.app.sessions import Sessions
 from spgnet.app.wording import describe_error, is_disk_full
 from spgnet.detection.downloads import MessageCallback, print_line
 from spgnet.errors import InputError
-from spgnet.extras import import_extra
+from spgnet.extras import how_to_install, import_extra
 from spgnet.limits import LARGEST_UPLOAD, limit_factor
 from spgnet.view.server import listen, names_this_machine
 
@@ -42,12 +43,15 @@ def run_app(config: AppConfig | None = None, say: MessageCallback = print_line) 
         say: called with what the user should know, a line each.
 
     Raises:
-        InputError: the address cannot be listened on, Gradio is missing, or the folder of results is a file.
+        InputError: the address cannot be listened on, Gradio or what the workers need is missing, or the
+            folder of results is a file.
         OSError: a folder cannot be made.
     """
     config = config or AppConfig()
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"{config.out}: a file is in the way; --out names a folder")
+    if (config.workers or config.ray) and not find_spec("ray"):
+        raise InputError(how_to_install("ray", "cluster"))
     limit_factor()
     with listen(config.host, config.port) as listening, tempfile.TemporaryDirectory(prefix="spgnet-") as own:
         settings = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
