@@ -64,6 +64,8 @@ def angle_deviations(
     }
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def _deviations(
     world: Float[np.ndarray, "frames joints 3"], uncertainty: Float[np.ndarray, "frames joints"]
 ) -> dict[str, Float[np.ndarray, " frames"]]:
@@ -82,7 +84,7 @@ def _deviations(
         if not seen.any():
             continue
         (slopes,) = torch.autograd.grad(angle[seen].sum(), joints, retain_graph=True)
-        slopes = torch.nan_to_num(slopes)
+        slopes = torch.nan_to_num(slopes, nan=0.0, posinf=1e9, neginf=-1e9)
         for ankle, points in feet:  # an error of the ankle moves the whole foot
             slopes[:, ankle] += slopes[:, points].sum(dim=1)
         deviation = np.sqrt((slopes.square().sum(dim=-1).numpy() * variances).sum(axis=1))

@@ -104,7 +104,7 @@ def page_html(
 ) -> str:
     """The page that shows motions in 3D.
 
-    An hour of one person at 30 frames per second takes about 22 MB, and with uncertainties 1 to 3 MB more.
+    An hour of one person at 30 frames per second takes about 22 MB, and with uncertainties 2 to 4 MB more.
     Positions and uncertainties are kept to a millimetre, pixels to a tenth, angles to a tenth of a degree.
 
     Args:

@@ -210,7 +210,7 @@ function drawPresence(canvas, motion, theme) {
       if (frame < 0) continue;
       let confidence = 0;
       for (let j = 0; j < person.count; j++) confidence += person.confidence[frame * person.count + j] / person.count;
-      c.globalAlpha = 0.12 + 0.6 * confidence * confidence;
+      c.globalAlpha = 0.4 + 0.6 * confidence * confidence;
       c.fillRect(k * w / columns, row * height, w / columns + 0.3, Math.max(0.8, height - 0.8));
     }
   });
