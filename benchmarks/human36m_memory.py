@@ -24,7 +24,7 @@ from spgnet.training.optimization import build_optimizer
 from spgnet.training.recipes import RECIPES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "datasets"))
-import human36m_files
+import human36m_files  # pyright: ignore[reportMissingImports]
 
 DETECTOR = "cpn_ft_h36m_dbb"
 SEQUENCE_FRAMES = 2502
