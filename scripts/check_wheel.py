@@ -35,7 +35,7 @@ USES = {
     "hdf5": [["python", "-c", "import h5py, spgnet.keypoints.hdf5"]],
     "view": [["python", "-c", "import viser, spgnet.view.live"]],
     "app": [["python", "-c", APP]],
-    "cluster": [["python", "-c", "import fsspec, ray"]],
+    "cluster": [[*LIFT, "--workers", "1"], ["python", "-c", "import fsspec"]],
     "figures": [["python", "-c", "import matplotlib, spgnet.reproduction.charts"]],
     "tensorboard": [["python", "-c", "import torch.utils.tensorboard"]],
     "wandb": [["python", "-c", "import wandb"]],
