@@ -90,7 +90,7 @@ def test_nobody_is_exchanged_in_a_real_video_of_several_people(detector, frame):
         assert np.linalg.norm(np.diff(hips, axis=0), axis=1).max() < 120
     middle = [person.points[::4, 19, 0].mean() for person in people]
     assert max(middle) - min(middle) > 400
-    times = video.times()
+    times = video.frame_times()
     pieces = Piece(0.0, times[len(times) * 3 // 4]), Piece(times[len(times) // 4 // 4 * 4], np.inf)
     tracks = [track_video(video, detector, detect_every=4, piece=piece) for piece in pieces]
     joined = people_in_video(video, join_pieces(tracks))

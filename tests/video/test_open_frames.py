@@ -218,7 +218,7 @@ def test_a_part_of_a_clip_has_the_frames_of_the_whole_with_their_times(tmp_path,
     frames = list(clip)
     times = np.array([frame.time for frame in frames])
     assert len(frames) == 40
-    np.testing.assert_allclose(clip.times(), times, atol=1e-9)
+    np.testing.assert_allclose(clip.frame_times(), times, atol=1e-9)
     for first, last, earlier in ((0, 5, 0.0), (7, 8, 0.0), (12, 31, 0.004), (39, 40, 0.0)):
         end = times[last] if last < 40 else np.inf
         part = list(clip.between(times[first] - earlier, end))
@@ -272,7 +272,7 @@ def test_where_the_index_leads_behind_a_part_decoding_begins_earlier(tmp_path, m
 
 def test_a_file_whose_packets_tell_no_times_has_none_before_decoding(tmp_path):
     write_video(tmp_path / "clip.h264", noise(3), codec="libx264")
-    assert open_frames(tmp_path / "clip.h264").times() is None
+    assert open_frames(tmp_path / "clip.h264").frame_times() is None
 
 
 @pytest.mark.parametrize(

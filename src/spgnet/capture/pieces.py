@@ -26,7 +26,7 @@ def divide_video(config: CaptureConfig, length: float) -> list[Piece]:
     """
     if is_keypoints(Path(config.input)):
         return []
-    times = _video(config).times()
+    times = _video(config).frame_times()
     return [] if times is None else divide_clip(times, length, box_turns(times, config.detect_every))
 
 

@@ -86,17 +86,17 @@ class VideoFile(FrameSource):
                 yield from self._upright(chain([first] if first else [], frames), stream, clock, start, end)
                 return
 
-    def times(self) -> Float[np.ndarray, " frames"] | None:
+    def frame_times(self) -> Float[np.ndarray, " frames"] | None:
         """The times of all frames by the packets of the file (see `FrameSource`)."""
         av = import_extra("av", "video")
-        stamps = set()
+        stamps, time_base = set(), 1.0
         with self._stream() as (container, stream), suppress(av.error.FFmpegError):  # as far as it goes
+            time_base = float(stream.time_base or 1)
             for packet in container.demux(stream):
                 if packet.size and not packet.is_discard:
                     if packet.pts is None:
                         return None
                     stamps.add(packet.pts)
-            time_base = float(stream.time_base or 1)
         times = np.array(sorted(stamps)) * time_base - self._start
         return times[times > -SAME_TIME].clip(0)
 

@@ -66,7 +66,7 @@ class FrameSource(ABC):
         """The frames from a time to before another one, in seconds since the first frame of the clip."""
         return (frame for frame in self if start - SAME_TIME <= frame.time < end - SAME_TIME)
 
-    def times(self) -> Float[np.ndarray, " frames"] | None:
+    def frame_times(self) -> Float[np.ndarray, " frames"] | None:
         """The times of all frames in seconds, found without decoding them; None where that cannot be done.
 
         A frame that cannot be decoded has a time, too.
@@ -101,9 +101,9 @@ class RotatedFrames(FrameSource):
         """The frames from a time to before another one (see `FrameSource`)."""
         return self._rotated(self.source.between(start, end))
 
-    def times(self) -> Float[np.ndarray, " frames"] | None:
+    def frame_times(self) -> Float[np.ndarray, " frames"] | None:
         """The times of all frames (see `FrameSource`)."""
-        return self.source.times()
+        return self.source.frame_times()
 
     def _rotated(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         return (Frame(rotated_image(frame.image, self.degrees), frame.time) for frame in frames)

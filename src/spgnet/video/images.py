@@ -51,13 +51,13 @@ class ImageFolder(FrameSource):
     def __iter__(self) -> Iterator[Frame]:
         return self.between(0.0, math.inf)
 
-    def times(self) -> Float[np.ndarray, " frames"]:
+    def frame_times(self) -> Float[np.ndarray, " frames"]:
         """The times of all images (see `FrameSource`)."""
         return np.arange(len(self.files)) / self.fps
 
     def between(self, start: float, end: float) -> Iterator[Frame]:
         """The images from a time to before another one (see `FrameSource`); no others are read."""
-        first, last = np.searchsorted(self.times(), np.array([start, end]) - SAME_TIME).tolist()
+        first, last = np.searchsorted(self.frame_times(), np.array([start, end]) - SAME_TIME).tolist()
         for index, file in enumerate(self.files[first:last], start=first):
             image, _ = read_image(file)
             size = (image.shape[1], image.shape[0])
