@@ -7,6 +7,8 @@ ankle angles, and the gait events by height and speed of its own heels and toes.
     python benchmarks/feet.py CAPTURES                   # CAPTURES: a folder with CMU's files, in any folders
     python benchmarks/feet.py CAPTURES --seed 1 --clips tuned   # those that the terms were fitted to
     python benchmarks/feet.py CAPTURES --real REAL       # and how standing feet slide and sink in real video
+    python benchmarks/feet.py CAPTURES --plant-feet      # as `spgnet lift --plant-feet` gives them
+    python benchmarks/feet.py CAPTURES --fit             # the usual flexion of ankles, of all but the test's
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from simulated_video import ERRORS, OFFSET, WIDENING, hidden_joints, phone_camer
 
 import spgnet
 from spgnet.datasets.mocap.folder import read_clip_with_feet
+from spgnet.errors import InputError
 from spgnet.evaluation import markdown_table
 from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.geometry.foot import ANKLES, FOOT_JOINTS, POINT_HEIGHT, SIDES, foot_axes
@@ -35,6 +38,7 @@ from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES, foot_keypoints
 from spgnet.lifting import Lifter, Motion
+from spgnet.lifting.feet import flexion_powers, shank_tilt
 from spgnet.synthetic.detector_joints import detector_joints
 from spgnet.synthetic.detector_noise import (
     FOOT_OFFSET,
@@ -45,6 +49,11 @@ from spgnet.synthetic.detector_noise import (
 )
 
 FPS, SECONDS = 60.0, 6.0
+UNEVEN = ("01", "03")
+"""CMU's people who climb and who walk on uneven ground: their ankles' heights say nothing."""
+UP = np.array([0.0, 0.0, 1.0])
+TILT_ERROR, HEIGHT_ERROR = math.radians(5), 0.02
+"""Standard deviations of errors of lifted shanks (radians) and ankles (metres), for the fit."""
 FOOT_SPREAD = 0.05
 """Standard deviation of the logarithm of feet's sizes at equal stature."""
 NEAR = 0.15
@@ -156,6 +165,10 @@ class Options:
     """Name of weights in the package, a run folder, or a safetensors file."""
     real: Path | None = None
     """Folder of clips with real detections of feet, as ``real_video.py`` takes it."""
+    plant_feet: bool = False
+    """Hold standing feet in place."""
+    fit: bool = False
+    """Print the usual flexion of ankles (``spgnet.lifting.feet.FLEXIONS``), and measure nothing."""
 
 
 class Figures(NamedTuple):
@@ -261,7 +274,49 @@ def row(name: str, figures: Sequence[Figures]) -> list[str]:
     ]
 
 
+def fitted_flexions(captures: Path) -> list[float]:
+    """The usual flexion of ankles in captures other than the test's, by least squares.
+
+    Tilt and height have errors such as those of lifted motion; everybody counts as the root of their frames.
+    """
+    test = {name for names in CLIPS["test"].values() for name in names}
+    rng, rows = np.random.default_rng(0), []
+    for path in sorted(captures.rglob("*.amc")):
+        if path.stem in test or path.stem.split("_")[0] in UNEVEN:
+            continue
+        try:
+            clip = read_clip_with_feet(path)
+        except InputError as error:
+            print(error)
+            continue
+        count = min(int((len(clip.joints) - 1) / clip.fps * FPS), 1200)
+        joints = interpolate_at(clip.joints, np.arange(len(clip.joints)) / clip.fps, np.arange(count) / FPS)
+        angles = joint_angles(torch.from_numpy(joints))
+        tilt, height = (
+            shank_tilt(joints[:, : len(HUMAN36M)], UP),
+            joints[:, [ANKLES[side] for side in SIDES], 2],
+        )
+        tilt = tilt + TILT_ERROR * rng.standard_normal(tilt.shape)
+        height = height + HEIGHT_ERROR * rng.standard_normal(height.shape)
+        flexion = np.stack([np.radians(angles[f"{side}_ankle_flexion"].numpy()) for side in SIDES], axis=1)
+        rows.append((path.stem.split("_")[0], flexion_powers(tilt, height), flexion))
+    matrix, right = np.zeros((6, 6)), np.zeros(6)
+    for person in {row[0] for row in rows}:
+        powers, flexion = (
+            np.concatenate([row[part].reshape(-1, *row[part].shape[2:]) for row in rows if row[0] == person])
+            for part in (1, 2)
+        )
+        known = np.isfinite(flexion)
+        powers, flexion = powers[known], flexion[known]
+        matrix += powers.T @ powers / math.sqrt(len(powers))
+        right += powers.T @ flexion / math.sqrt(len(powers))
+    return np.linalg.solve(matrix, right).tolist()
+
+
 def main(options: Options) -> None:
+    if options.fit:
+        print(", ".join(f"{value:.3f}" for value in fitted_flexions(options.captures)))
+        return
     lifter = Lifter.from_pretrained(options.weights)
     rows, everything, number = [], [], 0
     for group, names in CLIPS[options.clips].items():
@@ -271,7 +326,9 @@ def main(options: Options) -> None:
             video = film(path, 100 * options.seed + number)
             # As users film: nobody says where the camera is.
             lens = opencv_camera(video.camera.intrinsics_matrix(), None, video.keypoints.image_size)
-            (motion,) = spgnet.lift(video.keypoints, camera=lens, weights=lifter)
+            (motion,) = spgnet.lift(
+                video.keypoints, camera=lens, weights=lifter, plant_feet=options.plant_feet
+            )
             figures.append(measure(motion, video))
             number += 1
         rows.append(row(group, figures))
@@ -279,14 +336,14 @@ def main(options: Options) -> None:
     rows.append(row("all", everything))
     print(markdown_table(list(HEADINGS), rows, text=(0,)))
     if options.real is not None:
-        print_real(options.real, lifter)
+        print_real(options.real, lifter, plant_feet=options.plant_feet)
 
 
-def print_real(folder: Path, lifter: Lifter) -> None:
+def print_real(folder: Path, lifter: Lifter, *, plant_feet: bool) -> None:
     """How standing feet slide and sink in real video."""
     rows = []
     for path in sorted(folder.glob("opencap_*.npz")):
-        (motion,) = spgnet.lift(path, weights=lifter)
+        (motion,) = spgnet.lift(path, weights=lifter, plant_feet=plant_feet)
         slide, sink = standing(motion)
         rows.append(
             [

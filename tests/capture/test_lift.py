@@ -280,6 +280,15 @@ def test_motion_has_feet_where_the_detector_sees_them_unless_one_wants_17_joints
     assert not lift(detected_as(filmed()[0].points, "coco17"))[0].has_feet
 
 
+def test_planted_feet_move_legs_alone():
+    keypoints = detected_as(filmed()[0].points, "halpe26")
+    (motion,), (planted,) = lift(keypoints), lift(keypoints, plant_feet=True)
+    upper = [joint for joint, name in enumerate(HUMAN36M.names) if "knee" not in name and "ankle" not in name]
+    np.testing.assert_array_equal(planted.joints[:, upper], motion.joints[:, upper])
+    with pytest.raises(InputError, match="plant_feet needs refined motions with feet"):
+        lift(keypoints, plant_feet=True, refine=False)
+
+
 def test_of_several_people_all_have_feet_if_one_shows_them():
     both = detected_as(filmed()[0].points, "halpe26")
     unseen = replace(both, points=both.points * np.where(np.arange(26) >= 20, 0, 1)[:, None], track=2)

@@ -208,6 +208,7 @@ def test_nobody_is_one_line_and_leaves_no_folder(video, monkeypatch):
     [
         ({"person": "all"}, "--person all"),
         ({"detect_every": 2, "constant_bones": True}, "not go with --detect-every, --constant-bones$"),
+        ({"plant_feet": True}, "not go with --plant-feet$"),
         ({"smoothing": 0.2}, "--smoothing"),
         ({"height": 17.0}, "height must be between"),
         ({"keypoint_set": "coco17"}, "keypoint_set"),

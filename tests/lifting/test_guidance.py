@@ -18,6 +18,7 @@ from spgnet.lifting.guidance import (
     Floor,
     Observations,
     Problem,
+    Soles,
     State,
     solve,
 )
@@ -58,6 +59,8 @@ def cost_of_person(person: Observations, body: Body, scale: float, floor: Floor)
             height = np.exp(-scale) * floor_heights(body, scale, floor)[node, side]
             weight = person.grounded[node, side]
             total += robust(weight * height**2 / SIZES.floor**2, SIZES.contact_robust)
+            if person.soles is not None:
+                total += cost_of_soles(person, person.soles, body, scale, floor, node, side)
             if not person.stance[node, side]:
                 continue
             if node and person.joined[node] and person.stance[node - 1, side]:
@@ -70,6 +73,20 @@ def cost_of_person(person: Observations, body: Body, scale: float, floor: Floor)
                 acceleration = (path[node - 1] - 2 * path[node] + path[node + 1]) / person.step**2
                 total += acceleration @ acceleration / deviation**2
     return float(total * person.step / NODE_SECONDS)
+
+
+def cost_of_soles(
+    person: Observations, soles: Soles, body: Body, scale: float, floor: Floor, node: int, side: int
+) -> float:
+    """Of what of a foot is on the floor at a node."""
+    points, total = body.joints[:, [ANKLES[side]]] + soles.offsets[:, side], 0.0
+    for point in np.flatnonzero(soles.planted[node, side]):
+        height = points[node, point] @ floor.up - np.exp(-scale) * floor.height
+        total += robust((height / SIZES.sole_height) ** 2, SIZES.sole_robust)
+        if node and person.joined[node] and soles.planted[node - 1, side, point]:
+            velocity = (points[node, point] - points[node - 1, point]) / person.step
+            total += robust(velocity @ velocity / SIZES.sole**2, SIZES.sole_robust)
+    return total
 
 
 def cost_of(people: Sequence[Observations], state: State) -> float:
@@ -133,6 +150,9 @@ def problem() -> Problem:
         step, grounded = NODE_SECONDS * (1 + 0.25 * seed), stance * [0.4, 1.0]
         people.append(replace(person, stance=stance, grounded=grounded, joined=joined, step=step))
         bodies.append(disturbed(people[-1].network, seed + 10, degrees=4.0, metres=0.03))
+    rng = np.random.default_rng(0)
+    planted = np.array([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], float)[[0, 0, 1, 1]]
+    people[1] = replace(people[1], soles=Soles(0.1 * rng.normal(size=(NODES, 2, 3, 3)), planted))
     floor = raised(replace(EXACT_FLOOR, deviation=0.1), 0.04)
     return Problem(people, SIZES, State(tuple(bodies), np.array([0.03, -0.05]), floor))
 
@@ -160,8 +180,8 @@ def test_the_cost_is_the_sum_of_all_terms_and_priors(problem):
 
 
 def test_every_term_contributes_to_the_cost(problem):
-    for terms in problem.terms:
-        assert len(terms) == 6
+    for terms, count in zip(problem.terms, (6, 8), strict=True):
+        assert len(terms) == count
         assert min(term.cost() for term in terms) > 0.01
 
 

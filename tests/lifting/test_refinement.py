@@ -9,12 +9,14 @@ import torch
 
 from lifting.people import SIZE, camera
 from spgnet.geometry.camera import opencv_camera
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.foot import POINT_HEIGHT
+from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M
 from spgnet.lifting import refinement
 from spgnet.lifting.body import Body, body_of_joints
-from spgnet.lifting.guidance import Deviations, Floor
+from spgnet.lifting.guidance import Deviations, Floor, Soles
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.refinement import CALIBRATION, calibrate, node_times, observations, refine
+from spgnet.lifting.windows import NodeCallback
 from spgnet.synthetic.detector_joints import usual_offsets
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -249,6 +251,33 @@ def test_each_period_of_stance_counts_as_one_however_long_it_is(step):
     assert weights[:2].sum() == pytest.approx(1)
     assert weights[5:12].sum() == pytest.approx(1)
     assert weights.sum() == pytest.approx(2)
+
+
+def held(number: int, motion: Motion, nodes: np.ndarray, on_solved: NodeCallback) -> Soles:
+    """The right foot is on the floor in the first third of the clip, 6 cm below its ankle."""
+    planted = np.zeros((len(nodes), 2, 1))
+    planted[: len(nodes) // 3, 0] = 1
+    down = -motion.camera.rotation.double().numpy()[:, 2]
+    return Soles(np.broadcast_to((ANKLE_HEIGHT - POINT_HEIGHT) * down, (len(nodes), 2, 1, 3)), planted)
+
+
+def test_what_is_on_the_floor_stands_still(refined):
+    motion = frames(filmed()[0], slice(None, None, 4))
+    (found,) = refine([motion], find_soles=held)
+    ankle = HUMAN36M.names.index("right_ankle")
+    moving, still = (
+        np.linalg.norm(np.diff(each.world[:8, ankle], axis=0), axis=-1).max() * each.fps
+        for each in (refined, found)
+    )
+    assert moving > 0.5
+    assert still < 0.12
+    np.testing.assert_allclose(lengths(found), lengths(found)[:1].repeat(len(found), 0), atol=1e-5)
+
+
+def test_motion_without_anything_on_the_floor_stays_to_the_bit(refined):
+    motion = frames(filmed()[0], slice(None, None, 4))
+    (found,) = refine([motion], find_soles=lambda *person: None)
+    np.testing.assert_array_equal(found.joints, refined.joints)
 
 
 def test_feet_that_are_never_seen_do_not_stand():

@@ -81,6 +81,8 @@ class CaptureOptions:
     skeleton: SkeletonName = "feet23"
     """Joints of the motion: with heels and toes where the detector sees feet and the motion is refined, or
     the 17 of Human3.6M."""
+    plant_feet: bool = False
+    """Hold feet still where they stand, and bend legs for it: cleaner to look at, a little less accurate."""
     align_to_gravity: Annotated[bool, tyro.conf.arg(name="level", aliases=["--align-to-gravity"])] = True
     """Find the floor and stand the world on it, unless the camera file says where the camera is."""
 
@@ -116,6 +118,8 @@ class CaptureOptions:
             image_size=self.image_size,
             height=self.height,
             rotate=self.rotate,
+            plant_feet=self.plant_feet,
+            with_feet=self.refine and self.skeleton == "feet23",
         )
 
 
@@ -142,6 +146,8 @@ def check_options(
     image_size: tuple[int, int] | None,
     height: float | None,
     rotate: int,
+    plant_feet: bool = False,
+    with_feet: bool = True,
 ) -> None:
     """Refuse options of lifting that cannot be, before anything is read.
 
@@ -176,5 +182,7 @@ def check_options(
             errors.append(str(error))
     if height is not None and person == "all":
         errors.append("height is of one person; choose one by person")
+    if plant_feet and not with_feet:
+        errors.append("plant_feet needs refined motions with feet (refine, skeleton feet23)")
     if errors:
         raise InputError("; ".join(errors))

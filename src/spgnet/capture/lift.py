@@ -25,7 +25,7 @@ from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.geometry.skeleton import SkeletonName
 from spgnet.keypoints import KeypointFormat, Keypoints, KeypointSetName
 from spgnet.keypoints.smoothing import SMOOTHING
-from spgnet.lifting import Lifter, Motion
+from spgnet.lifting import Lifter, Motion, planting
 from spgnet.lifting.assessment import assess_quality
 from spgnet.lifting.feet import add_feet, sees_feet
 from spgnet.lifting.input_checks import find_input_faults
@@ -50,6 +50,7 @@ def lift(
     refine: bool = True,
     constant_bones: bool = False,
     skeleton: SkeletonName = "feet23",
+    plant_feet: bool = False,
     align_to_gravity: bool = True,
     smoothing: float = SMOOTHING,
     flip: bool = True,
@@ -96,6 +97,8 @@ def lift(
         constant_bones: fit constant bone lengths; refined motions have them anyway.
         skeleton: ``feet23``: with heels and toes, where a detector's keypoints show them and motions are
             refined (docs/refinement.md#feet); ``human36m17``: the 17 joints of Human3.6M alone.
+        plant_feet: hold feet still where they stand, and bend legs for it: cleaner to look at, a little less
+            accurate (:func:`spgnet.lifting.planting.plant_feet`).
         align_to_gravity: find the world's up and floor from the motion, unless the camera file says where
             the camera is.
         smoothing: standard deviation in seconds of the filter against the detector's jitter; 0 turns it off.
@@ -132,6 +135,8 @@ def lift(
         image_size=image_size,
         height=height,
         rotate=rotate,
+        plant_feet=plant_feet,
+        with_feet=refine and skeleton == "feet23",
     )
     if isinstance(source, str) and source.isdecimal() and not Path(source).exists():
         raise InputError(f"{source} is no file; webcams are lifted live: spgnet lift {source} --live")
@@ -170,6 +175,7 @@ def lift(
         )
     if refine:
         report("refining", 0, None)
+    with_feet = refine and skeleton == "feet23" and any(map(sees_feet, people))
     motions = postprocess(
         motions,
         refined=refine,
@@ -177,12 +183,15 @@ def lift(
         height=height,
         align=align_to_gravity,
         on_progress=partial(report, "refining"),
+        feet=people if with_feet else (),
     )
-    if refine and skeleton == "feet23" and any(map(sees_feet, people)):
+    if with_feet:
         motions = [
             add_feet(motion, keypoints, on_progress=_begin(report, "adding feet", keypoints, people))
             for motion, keypoints in zip(motions, people, strict=True)
         ]
+    if plant_feet:
+        motions = [planting.plant_feet(motion) for motion in motions]
     return [
         replace(motion, quality=assess_quality(motion, known), remarks=found.remarks_on(keypoints))
         for motion, known, keypoints in zip(motions, faults, people, strict=True)

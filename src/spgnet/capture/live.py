@@ -105,6 +105,7 @@ def check_live(config: CaptureConfig) -> None:
         "--person all": config.person == "all",
         "--detect-every": config.detect_every not in ("auto", 1),
         "--constant-bones": config.constant_bones,
+        "--plant-feet": config.plant_feet,
         "--smoothing (but 0)": config.smoothing not in (0.0, SMOOTHING),
     }
     if any(unsupported.values()):

@@ -107,6 +107,7 @@ def run_capture(
             refine=config.refine,
             constant_bones=config.constant_bones,
             skeleton=config.skeleton,
+            plant_feet=config.plant_feet,
             align_to_gravity=config.align_to_gravity,
             smoothing=config.smoothing,
             flip=config.flip,

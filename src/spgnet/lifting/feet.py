@@ -17,13 +17,14 @@ from spgnet.geometry.camera import Camera
 from spgnet.geometry.directions import unit_vectors
 from spgnet.geometry.foot import ANKLES, FOOT_INDEX, SIDES
 from spgnet.geometry.gait import FASTEST_LIFTED, foot_contacts, point_contacts
-from spgnet.geometry.interpolate import interpolate_at
-from spgnet.geometry.skeleton import FOOT_POINTS, HUMAN36M
+from spgnet.geometry.interpolate import interpolate_at, nearest_at
+from spgnet.geometry.skeleton import ANKLE_HEIGHT, FOOT_POINTS, HUMAN36M
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.gaps import MIN_CONFIDENCE
 from spgnet.keypoints.keypoints import FOOT_SOURCES, foot_keypoints, present, to_human36m
 from spgnet.lifting.bone_lengths import estimate_height
 from spgnet.lifting.foot_problem import FeetObservations, FeetState, FootDeviations, point_variances, solve
+from spgnet.lifting.guidance import Soles
 from spgnet.lifting.inputs import BORDER, interpolate_skipped
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.refinement import node_times
@@ -37,7 +38,11 @@ PASSES = 3
 WHOLE, OVERLAP = 1024, 32
 """The largest number of nodes that are solved at once, and by how many windows of long clips overlap."""
 FLEXION, TURN = 0.15, 0.12
-"""Usual flexion of the ankle, and angle by which feet turn outward, in radians."""
+"""Usual flexion of the ankle where the floor is not known, and angle by which feet turn outward, in
+radians."""
+FLEXIONS = (0.185, 0.395, 0.168, 0.246, -0.588, -0.558)
+"""Usual flexion of the ankle in radians as a polynomial (:func:`flexion_powers`); of captured feet, by
+``benchmarks/feet.py CAPTURES --fit``."""
 FAR = 0.35
 """Distance from the ankle in the image, by the person's size, from which on a foot's keypoint is not
 believed."""
@@ -113,6 +118,38 @@ def add_feet(
     return replace(result, foot_contact=contacts)
 
 
+def find_soles(
+    motion: Motion,
+    keypoints: Keypoints,
+    nodes: Float[np.ndarray, " nodes"],
+    *,
+    on_progress: ProgressCallback = ignore_progress,
+) -> Soles | None:
+    """What of the feet is on the floor at the nodes, but for the first and the last node of each contact.
+
+    Args:
+        motion: one person's, refined, in a world whose floor is known.
+        keypoints: what it was lifted from, of a set that sees feet.
+        nodes: times in seconds.
+        on_progress: called after every window of nodes.
+
+    Returns:
+        The soles; None if nothing of them is on the floor.
+    """
+    pixels, confidence = foot_detections(motion, keypoints)
+    times, sizes = node_times(motion.timestamps, FOOT_SECONDS), FootDeviations()
+    known = observations(motion, pixels, confidence, keypoints, times, sizes)
+    known, state = fit(known, sizes, on_progress)
+    if known.floor is None:
+        return None
+    found = nearest_at(_contacts(known, state, known.floor), times, nodes)
+    planted = found.copy()
+    planted[1:] &= found[:-1]
+    planted[:-1] &= found[1:]
+    offsets = known.soles(state) - (known.ankles + state.moved)[:, :, None]
+    return Soles(interpolate_at(offsets, times, nodes), 1.0 * planted) if planted.any() else None
+
+
 def foot_detections(
     motion: Motion, keypoints: Keypoints
 ) -> tuple[Float[np.ndarray, "frames 2 keypoints 2"], Float[np.ndarray, "frames 2 keypoints"]]:
@@ -172,15 +209,19 @@ def observations(
     with np.errstate(divide="ignore"):
         variances = np.where(confidence > 0, deviations**2 / confidence, np.inf)
     rotation, position = (each.double().numpy() for each in (motion.camera.rotation, motion.camera.position))
+    floor = None if motion.camera.extrinsics == "arbitrary" else -float(position[2])
+    stature = estimate_height(motion) / 1.75
+    up = rotation[:, 2]
+    flexion = None if floor is None else usual_flexion(joints, up, floor, stature)
     return FeetObservations(
         ankles=joints[:, _ANKLES],
-        expected=usual_axes(joints),
-        stature=estimate_height(motion) / 1.75,
+        expected=usual_axes(joints, FLEXION if flexion is None else flexion),
+        stature=stature,
         marks=_marks(keypoints),
         rays=rays,
         variances=variances,
-        up=rotation[:, 2],
-        floor=None if motion.camera.extrinsics == "arbitrary" else -float(position[2]),
+        up=up,
+        floor=floor,
         step=float(nodes[1] - nodes[0]) if len(nodes) > 1 else FOOT_SECONDS,
         contacts=np.zeros((len(nodes), 2, 3), dtype=bool),
     )
@@ -243,26 +284,71 @@ def _at_nodes(
     return total[..., :2] / np.where(weight > 0, weight, 1)[..., None], weight / np.where(mass > 0, mass, 1)
 
 
-def usual_axes(joints: Float[np.ndarray, "nodes 17 3"]) -> Float[np.ndarray, "nodes 2 3 3"]:
-    """Axes, as columns, of feet as they usually are on their shanks.
+def usual_axes(
+    joints: Float[np.ndarray, "nodes 17 3"], flexion: Float[np.ndarray, "nodes 2"] | float = FLEXION
+) -> Float[np.ndarray, "nodes 2 3 3"]:
+    """Axes, as columns, of feet as they usually are on their shanks, with these flexions in radians."""
+    up, ahead = _shanks(joints)
+    turn = np.array([-TURN, TURN])[:, None]
+    forward = np.cos(turn) * ahead + np.sin(turn) * np.cross(up, ahead)
+    right = np.cross(forward, up)
+    flexion = np.broadcast_to(flexion, up.shape[:2])[..., None]
+    raised = np.cos(flexion) * forward + np.sin(flexion) * up
+    return np.stack((raised, np.cross(right, raised), right), axis=-1)
+
+
+def usual_flexion(
+    joints: Float[np.ndarray, "nodes 17 3"],
+    up: Float[np.ndarray, " 3"],
+    floor: float,
+    stature: float,
+) -> Float[np.ndarray, "nodes 2"]:
+    """The usual flexion of the ankles in radians: where a foot stands, the shank's forward tilt; less the
+    higher the ankle is.
+
+    Args:
+        joints: in metres.
+        up: unit vector against gravity.
+        floor: height of the floor along it, in metres.
+        stature: of the person, by that of one 1.75 m tall.
+    """
+    heights = (joints[:, _ANKLES] @ up - floor) / stature
+    return flexion_powers(shank_tilt(joints, up), heights) @ np.array(FLEXIONS)
+
+
+def shank_tilt(
+    joints: Float[np.ndarray, "nodes 17 3"], up: Float[np.ndarray, " 3"]
+) -> Float[np.ndarray, "nodes 2"]:
+    """How far shanks are tilted forward, in radians."""
+    return -np.arcsin((_shanks(joints)[1] @ up).clip(-1, 1))
+
+
+def flexion_powers(
+    tilt: Float[np.ndarray, "*batch"], height: Float[np.ndarray, "*batch"]
+) -> Float[np.ndarray, "*batch 6"]:
+    """1, and the powers up to the second of the shank's tilt in radians and of how far the ankle is off the
+    floor."""
+    tilt, off = tilt.clip(-1, 1), np.tanh((height - ANKLE_HEIGHT) / 0.1)
+    return np.stack((np.ones_like(tilt), tilt, off, tilt**2, tilt * off, off**2), axis=-1)
+
+
+def _shanks(
+    joints: Float[np.ndarray, "nodes 17 3"],
+) -> tuple[Float[np.ndarray, "nodes 2 3"], Float[np.ndarray, "nodes 2 3"]]:
+    """Unit vectors up along the shanks, and square to them where feet point that are not turned.
 
     A foot points where the knee bends to, and near to straight, where the hips face.
     """
-    names, result = HUMAN36M.names, []
-    across = unit_vectors(joints[:, names.index("right_hip")] - joints[:, names.index("left_hip")])
-    for side in SIDES:
-        hip, knee, ankle = (joints[:, names.index(f"{side}_{joint}")] for joint in ("hip", "knee", "ankle"))
-        up = unit_vectors(knee - ankle)
-        bend = np.cross(up, unit_vectors(hip - knee))  # as long as the flexion's sine
-        right = bend + across / 2
-        right = unit_vectors(right - (right * up).sum(axis=-1, keepdims=True) * up)
-        ahead = np.cross(up, right)
-        turn = TURN if side == "left" else -TURN
-        forward = np.cos(turn) * ahead + np.sin(turn) * np.cross(up, ahead)
-        right = np.cross(forward, up)
-        raised = np.cos(FLEXION) * forward + np.sin(FLEXION) * up
-        result.append(np.stack((raised, np.cross(right, raised), right), axis=-1))
-    return np.stack(result, axis=1)
+    names = HUMAN36M.names
+    hip, knee, ankle = (
+        joints[:, [names.index(f"{side}_{joint}") for side in SIDES]] for joint in ("hip", "knee", "ankle")
+    )
+    across = unit_vectors(hip[:, :1] - hip[:, 1:])
+    up = unit_vectors(knee - ankle)
+    bend = np.cross(up, unit_vectors(hip - knee))  # as long as the flexion's sine
+    right = bend + across / 2
+    right = unit_vectors(right - (right * up).sum(axis=-1, keepdims=True) * up)
+    return up, np.cross(up, right)
 
 
 def fit(

@@ -41,6 +41,8 @@ class FootDeviations:
     """Distance in standard deviations from which detections count less."""
     angles: tuple[float, float, float] = (0.12, 0.15, 0.25)
     """Inversion, rotation and flexion between foot and shank about those that are usual, in radians."""
+    flexion: float = 0.15
+    """The same of the flexion where the floor is known, and with it what is usual."""
     bend: tuple[float, float] = (0.3, 0.05)
     """Of toes, upward and downward, in radians."""
     ankle: tuple[float, float] = (0.01, 0.02)
@@ -184,7 +186,8 @@ class FeetObservations:
         turns = Rotation.from_matrix((back @ state.axes).reshape(-1, 3, 3))
         vectors = turns.as_rotvec().reshape(-1, 2, 3)
         by = _inverse_left_jacobian(vectors) @ back
-        deviations = np.array(sizes.angles)
+        inversion, rotation, flexion = sizes.angles
+        deviations = np.array([inversion, rotation, flexion if self.floor is None else sizes.flexion])
         own = _of_feet(np.concatenate((np.zeros_like(by), by, np.zeros_like(by[..., :1])), axis=-1))
         return Term(vectors / deviations, own / deviations[:, None], _none(own), np.ones((1, 1)))
 

@@ -75,6 +75,12 @@ class Deviations:
     """Height of an ankle in stance above the floor of the others, in metres; 7 mm in motion capture."""
     contact_robust: float = 2.0
     """Distance in standard deviations from which ankles count less as in stance."""
+    sole: float = 0.05
+    """Speed of what of a foot is on the floor, in metres per second."""
+    sole_height: float = 0.06
+    """Its height above the floor, in metres: as far as up is uncertain, what is some steps away is."""
+    sole_robust: float = 5.0
+    """Distance in standard deviations from which soles count less."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,20 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class Soles:
+    """Which points of feet are on the floor, and where they are from the ankles.
+
+    Args:
+        offsets: from each ankle (right, left) to points of its foot, in the camera frame, in the network's
+            scale; raised by as much as an ankle is higher than these while the foot stands.
+        planted: 1 where these are on the floor, else 0.
+    """
+
+    offsets: Float[np.ndarray, "nodes 2 points 3"]
+    planted: Float[np.ndarray, "nodes 2 points"]
+
+
+@dataclass(frozen=True)
 class Observations:
     """What is known of one person, at nodes that are equally spaced in time.
 
@@ -112,6 +132,7 @@ class Observations:
         joined: 1 where a node follows the one before it, 0 after a break.
         stance: 1 where an ankle (right, left) is in stance, else 0.
         grounded: weight of each ankle's height above the floor; 0 where it does not stand on the floor.
+        soles: what of the feet is on the floor, which counts beside ankles in stance; None if not known.
     """
 
     rays: Float[np.ndarray, "nodes 17 2"]
@@ -122,6 +143,7 @@ class Observations:
     joined: Float[np.ndarray, " nodes"]
     stance: Float[np.ndarray, "nodes 2"]
     grounded: Float[np.ndarray, "nodes 2"]
+    soles: Soles | None = None
 
     def select(self, nodes: np.ndarray) -> Observations:
         """Some nodes, given by their indices in order."""
@@ -135,6 +157,7 @@ class Observations:
             joined=self.joined[nodes] * follows,
             stance=self.stance[nodes],
             grounded=self.grounded[nodes],
+            soles=self.soles and Soles(self.soles.offsets[nodes], self.soles.planted[nodes]),
         )
 
     def terms(
@@ -156,6 +179,8 @@ class Observations:
                 self._stance(body, sizes, derivatives),
                 self._floor(body, scale, floor, sizes, derivatives),
             ]
+        if self.soles is not None:
+            terms += self._soles(self.soles, body, scale, floor, sizes, derivatives)
         return [replace(term, share=self.step / NODE_SECONDS) for term in terms]
 
     def _projection(self, body: Body, sizes: Deviations, derivatives: Derivatives) -> Term:
@@ -206,18 +231,43 @@ class Observations:
     def _floor(
         self, body: Body, scale: float, floor: Floor, sizes: Deviations, derivatives: Derivatives
     ) -> Term:
-        """Heights of ankles above the floor, which is scaled into the network's scale."""
-        ankles, height = body.joints[:, ANKLES], floor.height * np.exp(-scale)
-        own, shared = _split(np.einsum("x,naxu->nau", floor.up, derivatives.joints[:, ANKLES])[..., None, :])
-        shared[..., KINDS] = height
-        shared[..., -1] = -np.exp(-scale)
-        return Term(
-            (ankles @ floor.up - height)[..., None],
-            own,
-            shared,
-            self.grounded / sizes.floor**2,
-            robust=sizes.contact_robust,
-        )
+        """Heights of ankles above the floor."""
+        heights = _heights(body.joints[:, ANKLES], derivatives.joints[:, ANKLES], scale, floor)
+        return replace(heights, weights=self.grounded / sizes.floor**2, robust=sizes.contact_robust)
+
+    def _soles(
+        self,
+        soles: Soles,
+        body: Body,
+        scale: float,
+        floor: Floor,
+        sizes: Deviations,
+        derivatives: Derivatives,
+    ) -> list[Term]:
+        """Speeds of what is on the floor, and its heights."""
+        count = soles.offsets.shape[2]
+        points = body.joints[:, ANKLES].repeat(count, axis=1) + soles.offsets.reshape(len(body.root), -1, 3)
+        of_points = derivatives.joints[:, ANKLES].repeat(count, axis=1)
+        planted = soles.planted.reshape(points.shape[:2])
+        both = planted[1:] * planted[:-1] * self.joined[1:, None]
+        weights, robust = both / (sizes.sole * self.step) ** 2, sizes.sole_robust
+        return [
+            Term(points, *_split(of_points), weights, stencil=(-1.0, 1.0), robust=robust),
+            replace(
+                _heights(points, of_points, scale, floor),
+                weights=planted / sizes.sole_height**2,
+                robust=robust,
+            ),
+        ]
+
+
+def _heights(points: np.ndarray, of_points: np.ndarray, scale: float, floor: Floor) -> Term:
+    """Heights of points above the floor, which is scaled into the network's scale."""
+    height = floor.height * np.exp(-scale)
+    own, shared = _split(np.einsum("x,npxu->npu", floor.up, of_points)[..., None, :])
+    shared[..., KINDS] = height
+    shared[..., -1] = -np.exp(-scale)
+    return Term((points @ floor.up - height)[..., None], own, shared, np.ones((1, 1)))
 
 
 def _split(derivatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
+from jaxtyping import Float
+
+from spgnet.keypoints import Keypoints
 from spgnet.lifting.bone_lengths import fit_constant_bones, scale_to_height
+from spgnet.lifting.feet import find_soles, sees_feet
 from spgnet.lifting.floor import align_to_gravity, concatenate_people, place_on_floor
+from spgnet.lifting.guidance import Soles
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.refinement import refine
-from spgnet.lifting.windows import ProgressCallback, ignore_progress
+from spgnet.lifting.windows import NodeCallback, ProgressCallback, ignore_progress
 
 
 def postprocess(
@@ -19,6 +26,7 @@ def postprocess(
     constant_bones: bool = False,
     height: float | None = None,
     align: bool = True,
+    feet: Sequence[Keypoints] = (),
     on_progress: ProgressCallback = ignore_progress,
 ) -> list[Motion]:
     """Apply the selected corrections to the motions of one clip's people, in a common world frame.
@@ -35,6 +43,8 @@ def postprocess(
             (:func:`align_to_gravity`), unless refinement has found them. Other extrinsics are kept, except
             that scaled motions, whose feet have left the floor, are placed on it again
             (:func:`place_on_floor`).
+        feet: the people's keypoints, if what of their feet stands on the floor is to stand still in refined
+            motions.
         on_progress: called while the motions are refined.
 
     Raises:
@@ -42,7 +52,8 @@ def postprocess(
     """
     camera = motions[0].camera
     if refined:
-        motions = refine(motions, on_progress=on_progress)
+        finder = partial(_find_soles, feet) if any(map(sees_feet, feet)) else None
+        motions = refine(motions, find_soles=finder, on_progress=on_progress)
     if constant_bones:
         motions = [fit_constant_bones(motion) for motion in motions]
     if height is not None:
@@ -55,3 +66,15 @@ def postprocess(
     elif height is not None:
         together = place_on_floor(together)
     return [replace(motion, camera=together.camera) for motion in motions]
+
+
+def _find_soles(
+    people: Sequence[Keypoints],
+    number: int,
+    motion: Motion,
+    nodes: Float[np.ndarray, " nodes"],
+    on_solved: NodeCallback,
+) -> Soles | None:
+    if not sees_feet(people[number]):
+        return None
+    return find_soles(motion, people[number], nodes, on_progress=lambda done, total: on_solved(0))

@@ -6,7 +6,7 @@ The problem that is solved is that of :mod:`spgnet.lifting.guidance`. Here are i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
+from spgnet.geometry.foot import POINT_HEIGHT
 from spgnet.geometry.interpolate import interpolate_at, nearest_at
 from spgnet.geometry.skeleton import ANKLE_HEIGHT, HUMAN36M
 from spgnet.lifting.body import Body, body_of_joints
@@ -31,11 +32,13 @@ from spgnet.lifting.guidance import (
     Deviations,
     Floor,
     Observations,
+    Soles,
     State,
 )
 from spgnet.lifting.inputs import FRAMES_AT_ONCE, network_input
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.windows import (
+    NodeCallback,
     ProgressCallback,
     Solution,
     count_nodes,
@@ -76,10 +79,16 @@ def calibrate(deviations: Float[np.ndarray, "*nodes 17"]) -> Float[np.ndarray, "
     return _SCALES * (deviations / 0.05) ** _POWERS
 
 
+FindSoles = Callable[[int, Motion, Float[np.ndarray, " nodes"], NodeCallback], Soles | None]
+"""Finds the soles, in metres, of the person of this number at the nodes, in the motion refined without them;
+None if nothing of them is on the floor. What it is given last it calls after every window."""
+
+
 def refine(
     motions: Sequence[Motion],
     *,
     sizes: Deviations | None = None,
+    find_soles: FindSoles | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> list[Motion]:
     """Refine motions so that they project onto their detections, keep their bones, and stand on one floor.
@@ -87,6 +96,7 @@ def refine(
     Args:
         motions: as lifted by the network, of the people of one clip, with one camera. Feet are left out.
         sizes: standard deviations of the terms.
+        find_soles: finds what of people's feet is on the floor; then that stands still, too.
         on_progress: called after every window of nodes.
 
     Returns:
@@ -97,7 +107,7 @@ def refine(
     nodes = [node_times(motion.timestamps) for motion in motions]
     people = [observations(motion, times, sizes) for motion, times in zip(motions, nodes, strict=True)]
     state = State(tuple(person.network for person in people), np.zeros(len(people)), _NO_FLOOR)
-    total = nodes_to_solve(people, rough=True) + nodes_to_solve(people)
+    total = nodes_to_solve(people, rough=True) + nodes_to_solve(people) * (1 if find_soles is None else 2)
     on_solved = count_nodes(total, on_progress)
     solution = solve_clip(people, state, sizes, rough=True, on_solved=on_solved)
     refined = _motions(motions, nodes, solution)
@@ -109,6 +119,8 @@ def refine(
     ]
     if not any(person.stance.any() for person in people):
         solution = solve_clip(people, solution.state, sizes, on_solved=on_solved)
+        if find_soles is not None:
+            on_solved(nodes_to_solve(people))
         return _motions(motions, nodes, solution)
     floor = _first_floor(together, up, people, solution.state)
     people = [
@@ -117,7 +129,33 @@ def refine(
     ]
     state = replace(solution.state, floor=floor)
     solution = solve_clip(people, state, sizes, on_solved=on_solved)
-    refined = _motions(motions, nodes, solution)
+    refined = _on_floor(_motions(motions, nodes, solution), solution)
+    if find_soles is None:
+        return refined
+    soles = [
+        find_soles(number, motion, times, lambda nodes: on_solved(0))
+        for number, (motion, times) in enumerate(zip(refined, nodes, strict=True))
+    ]
+    if not any(soles):
+        on_solved(nodes_to_solve(people))
+        return refined
+    state = solution.state
+    people = [
+        replace(person, soles=each and _on_ankles(each, scale, state.floor))
+        for person, each, scale in zip(people, soles, state.scales, strict=True)
+    ]
+    solution = solve_clip(people, state, sizes, on_solved=on_solved)
+    return _on_floor(_motions(motions, nodes, solution), solution)
+
+
+def _on_ankles(soles: Soles, scale: float, floor: Floor) -> Soles:
+    """Soles in metres as the problem has them."""
+    raised = soles.offsets + (ANKLE_HEIGHT - POINT_HEIGHT) * floor.up
+    return replace(soles, offsets=math.exp(-scale) * raised)
+
+
+def _on_floor(refined: list[Motion], solution: Solution) -> list[Motion]:
+    """The motions of a solution in the world of its floor, unless they have one."""
     if refined[0].camera.extrinsics != "arbitrary":
         return refined
     found = solution.state.floor
