@@ -15,7 +15,7 @@ from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import FOOT_SOURCES, KEYPOINT_COUNTS, KEYPOINT_NAMES, SOURCES
 from spgnet.lifting import Motion
 from spgnet.lifting.bone_lengths import estimate_height
-from spgnet.lifting.feet import add_feet, foot_detections, sees_feet, usual_axes, usual_flexion
+from spgnet.lifting.feet import FLEXION, add_feet, foot_detections, sees_feet, usual_axes, usual_flexion
 from spgnet.lifting.foot_problem import OWN, FeetObservations, FeetState, FootDeviations, solve
 
 ANKLE = [ANKLES[side] for side in SIDES]
@@ -119,15 +119,18 @@ def test_a_foot_that_is_not_seen_is_marked_as_such_and_uncertain():
 
 
 def test_a_standing_foot_bends_with_its_shank_and_a_raised_one_points_down():
-    joints = np.zeros((3, 17, 3))
+    joints = np.zeros((4, 17, 3))
     for side, across in (("right", 0.1), ("left", -0.1)):
         for joint, ahead, height in (("hip", 0.15, 0.88), ("knee", 0.15, 0.48), ("ankle", 0.0, 0.08)):
             joints[:, HUMAN36M.names.index(f"{side}_{joint}")] = [across, ahead, height]
     joints[1, :, 1] *= 2
-    joints[2, :, 2] += 0.15
-    upright, leaning, raised = usual_flexion(joints, np.array([0, 0, 1.0]), 0.0, 1.0)[:, 0]
-    assert leaning > upright + 0.1
-    assert raised < upright - 0.1
+    joints[2, :, 2] += 0.08
+    joints[3, :, 2] += 1
+    (upright, leaning, raised, flying), air = usual_flexion(joints, np.array([0, 0, 1.0]), 0.0, 1.0)
+    assert (leaning > upright + 0.1).all()
+    assert (raised < upright - 0.1).all()
+    np.testing.assert_allclose(flying, FLEXION)
+    np.testing.assert_allclose(air[[0, 1, 3]], [[0, 0], [0, 0], [1, 1]], atol=1e-6)
 
 
 def test_a_foot_index_is_no_small_toe():
@@ -196,6 +199,7 @@ def problem(nodes: int = 6, seed: int = 0) -> tuple[FeetObservations, FeetState]
     known = FeetObservations(
         ankles=np.array([0, 0, 4.0]) + 0.3 * rng.normal(size=(nodes, 2, 3)),
         expected=expected,
+        flexion_deviation=rng.uniform(0.1, 0.3, (nodes, 2)),
         stature=1.0,
         marks=np.eye(3),
         rays=0.1 * rng.normal(size=(nodes, 2, 3, 2)),

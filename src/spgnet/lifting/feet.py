@@ -212,10 +212,13 @@ def observations(
     floor = None if motion.camera.extrinsics == "arbitrary" else -float(position[2])
     stature = estimate_height(motion) / 1.75
     up = rotation[:, 2]
-    flexion = None if floor is None else usual_flexion(joints, up, floor, stature)
+    flexion, air = np.full((len(nodes), 2), FLEXION), np.ones((len(nodes), 2))
+    if floor is not None:
+        flexion, air = usual_flexion(joints, up, floor, stature)
     return FeetObservations(
         ankles=joints[:, _ANKLES],
-        expected=usual_axes(joints, FLEXION if flexion is None else flexion),
+        expected=usual_axes(joints, flexion),
+        flexion_deviation=sizes.flexion + (sizes.angles[2] - sizes.flexion) * air,
         stature=stature,
         marks=_marks(keypoints),
         rays=rays,
@@ -302,9 +305,11 @@ def usual_flexion(
     up: Float[np.ndarray, " 3"],
     floor: float,
     stature: float,
-) -> Float[np.ndarray, "nodes 2"]:
-    """The usual flexion of the ankles in radians: where a foot stands, the shank's forward tilt; less the
-    higher the ankle is.
+) -> tuple[Float[np.ndarray, "nodes 2"], Float[np.ndarray, "nodes 2"]]:
+    """The usual flexion of the ankles in radians, and how far from 0 to 1 feet are in the air.
+
+    Where a foot stands, flexion follows the shank's forward tilt, and is less as the heel rises; in the air,
+    where people run as well as jump, it is :data:`FLEXION`.
 
     Args:
         joints: in metres.
@@ -313,7 +318,14 @@ def usual_flexion(
         stature: of the person, by that of one 1.75 m tall.
     """
     heights = (joints[:, _ANKLES] @ up - floor) / stature
-    return flexion_powers(shank_tilt(joints, up), heights) @ np.array(FLEXIONS)
+    standing = flexion_powers(shank_tilt(joints, up), heights) @ np.array(FLEXIONS)
+    air = _in_air(heights)
+    return (1 - air) * standing + air * FLEXION, air
+
+
+def _in_air(heights: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
+    """From 0 for ankles at the height of standing ones to 1 far above."""
+    return np.tanh((heights - ANKLE_HEIGHT) / 0.1).clip(0)
 
 
 def shank_tilt(

@@ -42,7 +42,8 @@ class FootDeviations:
     angles: tuple[float, float, float] = (0.12, 0.15, 0.25)
     """Inversion, rotation and flexion between foot and shank about those that are usual, in radians."""
     flexion: float = 0.15
-    """The same of the flexion where the floor is known, and with it what is usual."""
+    """The same of the flexion of feet whose ankles are as low as standing ones; the one above is in the air,
+    and where the floor is not known."""
     bend: tuple[float, float] = (0.3, 0.05)
     """Of toes, upward and downward, in radians."""
     ankle: tuple[float, float] = (0.01, 0.02)
@@ -98,6 +99,7 @@ class FeetObservations:
     Args:
         ankles: of the refined motion, right and left, in the camera frame, in metres.
         expected: usual axes of the feet, as columns.
+        flexion_deviation: standard deviation of the flexion about the usual one, in radians.
         stature: of the person, by that of one 1.75 m tall.
         marks: shares of heel, big and small toe in each keypoint of a foot.
         rays: x / z and y / z of the keypoints; anything finite where nothing was detected.
@@ -110,6 +112,7 @@ class FeetObservations:
 
     ankles: Float[np.ndarray, "nodes 2 3"]
     expected: Float[np.ndarray, "nodes 2 3 3"]
+    flexion_deviation: Float[np.ndarray, "nodes 2"]
     stature: float
     marks: Float[np.ndarray, "keypoints 3"]
     rays: Float[np.ndarray, "nodes 2 keypoints 2"]
@@ -121,7 +124,7 @@ class FeetObservations:
 
     def select(self, nodes: slice) -> FeetObservations:
         """Some nodes."""
-        names = ("ankles", "expected", "rays", "variances", "contacts")
+        names = ("ankles", "expected", "flexion_deviation", "rays", "variances", "contacts")
         return replace(self, **{name: getattr(self, name)[nodes] for name in names})
 
     def first_state(self) -> FeetState:
@@ -186,10 +189,10 @@ class FeetObservations:
         turns = Rotation.from_matrix((back @ state.axes).reshape(-1, 3, 3))
         vectors = turns.as_rotvec().reshape(-1, 2, 3)
         by = _inverse_left_jacobian(vectors) @ back
-        inversion, rotation, flexion = sizes.angles
-        deviations = np.array([inversion, rotation, flexion if self.floor is None else sizes.flexion])
+        deviations = np.empty(vectors.shape)
+        deviations[..., :2], deviations[..., 2] = sizes.angles[:2], self.flexion_deviation
         own = _of_feet(np.concatenate((np.zeros_like(by), by, np.zeros_like(by[..., :1])), axis=-1))
-        return Term(vectors / deviations, own / deviations[:, None], _none(own), np.ones((1, 1)))
+        return Term(vectors / deviations, own / deviations[..., None], _none(own), np.ones((1, 1)))
 
     def _ankles(self, state: FeetState, sizes: FootDeviations) -> list[Term]:
         rays = self.ankles / np.linalg.norm(self.ankles, axis=-1, keepdims=True)
