@@ -61,6 +61,7 @@ RECIPE_DIGESTS = {
     "transformer": "e71c9f6a4946173e",
     "demo": "9907b664c2361c56",
     "randomized": "d9c39b62aa0292f5",
+    "randomized-again": "d39aa55035092745",
     "randomized-live": "4df9340a08ea7ca6",
     "randomized-gpu": "94500c5398460cbc",
     "martinez": "1725caa09157002e",
@@ -99,6 +100,7 @@ ADDITIONS_TO_MODEL = {
     "shared": False,
     "frame_blocks": 0,
     "frame_channels": 512,
+    "confidence": False,
 }
 ADDITIONS_TO_RANDOMIZATION = {
     "proportions": 0.0,

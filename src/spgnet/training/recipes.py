@@ -222,6 +222,9 @@ RECIPES: dict[str, TrainConfig] = {
         decay=0.8,
     ),
     "randomized": _RANDOMIZED,
+    "randomized-again": replace(
+        _RANDOMIZED, epochs=28, batch_size=200, frames_per_sample=2, learning_rate=5e-4, cooldown=12
+    ),
     "randomized-live": replace(
         _RANDOMIZED,
         model=replace(_ANY_CAMERA, causal=True),
@@ -250,7 +253,8 @@ RECIPE_DESCRIPTIONS: dict[str, str] = {
     "small-27": "SPGNet for a CPU: J = 27, 256 channels, a few minutes.",
     "transformer": "A transformer over time and joints for a CPU: J = 9, a few minutes.",
     "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
-    "randomized": "The shipped weights: any camera, a real detector's errors and gaps (J = 27).",
+    "randomized": "Any camera, a real detector's errors and gaps (J = 27): the shipped weights, first part.",
+    "randomized-again": "The shipped weights, second part; for --initial-weights runs/randomized.",
     "randomized-live": "The same, looking at past frames only; for --initial-weights runs/randomized.",
     "randomized-gpu": "Like randomized, in batches for a GPU (with --machine.compiled).",
     "martinez": "Martinez et al.'s single-frame network at its published size.",
