@@ -30,7 +30,8 @@ from spgnet.geometry.interpolate import interpolate_at
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.keypoints.keypoints import to_human36m
-from spgnet.lifting import Lifter, Motion, fit_constant_bones, refine
+from spgnet.lifting import Lifter, Motion, fit_constant_bones
+from spgnet.lifting.postprocess import postprocess
 from spgnet.lifting.streaming import lift_live
 
 Lifting = Literal["network", "constant-bones", "refined"]
@@ -149,7 +150,7 @@ def lifted(keypoints: Keypoints, lifter: Lifter, options: Options) -> dict[str, 
     ways: dict[str, Callable[[], Motion]] = {
         "network": lambda: motion,
         "constant-bones": lambda: fit_constant_bones(motion),
-        "refined": lambda: refine([motion])[0],
+        "refined": lambda: postprocess([motion], refined=True, feet=[keypoints])[0],
     }
     return {way: ways[way]().joints for way in options.lifting}
 

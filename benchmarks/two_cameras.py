@@ -36,7 +36,8 @@ from spgnet.evaluation import markdown_table
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES
-from spgnet.lifting import Lifter, Motion, fit_constant_bones, refine
+from spgnet.lifting import Lifter, fit_constant_bones
+from spgnet.lifting.postprocess import postprocess
 
 CAMERAS = (1, 3)
 LONGEST_LAG = 8
@@ -161,15 +162,15 @@ def in_world(
     lifter: Lifter, people: Sequence[Keypoints], cameras: Sequence[Camera], way: Lifting
 ) -> list[np.ndarray]:
     """The motion that each camera gives, in the world, [frames, 17, 3] in metres."""
-    motions = [
-        lifter.lift(keypoints, camera=camera) for keypoints, camera in zip(people, cameras, strict=True)
-    ]
-    ways = {"network": lambda motion: motion, "constant-bones": fit_constant_bones, "refined": refined_alone}
-    return [ways[way](motion).world.astype(np.float64) for motion in motions]
-
-
-def refined_alone(motion: Motion) -> Motion:
-    return refine([motion])[0]
+    worlds = []
+    for keypoints, camera in zip(people, cameras, strict=True):
+        motion = lifter.lift(keypoints, camera=camera)
+        if way == "constant-bones":
+            motion = fit_constant_bones(motion)
+        elif way == "refined":
+            (motion,) = postprocess([motion], refined=True, feet=[keypoints])
+        worlds.append(motion.world.astype(np.float64))
+    return worlds
 
 
 def compared(motions: Sequence[np.ndarray], truth: np.ndarray, lag: int) -> list[float]:

@@ -65,7 +65,7 @@ def test_the_reference_has_every_command_and_every_public_name(site):
 def test_every_public_name_is_in_the_reference():
     pages = "".join(page.read_text() for page in (ROOT / "docs/reference").glob("*.md"))
     listed = set(re.findall(r"^::: spgnet\.(\w+)", pages, flags=re.MULTILINE))
-    assert listed == set(spgnet.__all__)
+    assert set(spgnet.__all__) <= listed  # that the others exist is checked by the strict build
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
