@@ -222,6 +222,14 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def expand_home(path: Path | str) -> Path:
+    """A path whose ``~`` or ``~user`` at the start is that user's folder, if there is such a user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key for the names of files that orders numbers inside names by value (2 before 10)."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())

@@ -173,7 +173,7 @@ def test_workers_get_the_folder_and_what_they_leave_when_cancelled_is_removed(
     assert [path.name for path in config.out.iterdir()] == ["report.json"]
 
 
-@pytest.mark.parametrize("folder", ["clips", "/no/such/folder", ""])
+@pytest.mark.parametrize("folder", ["clips", "/no/such/folder", "", "~no-such-user/clips"])
 def test_a_folder_is_named_by_its_full_path(tmp_path, monkeypatch, folder):
     (tmp_path / "clips").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -22,6 +22,12 @@ def folder(request, tmp_path) -> Location:
     return Location.of(f"{start}{tmp_path}/locations")
 
 
+def test_a_path_that_begins_with_a_tilde_may_name_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Location.of("~walk.mp4").path == tmp_path / "~walk.mp4"
+    assert Location.of("~/walk.mp4").path == Path.home() / "walk.mp4"
+
+
 def test_what_is_written_is_there_until_it_is_removed(folder, tmp_path):
     file = folder.joined("a.txt")
     assert (file.fingerprint(), file.size(), folder.entries()) == (None, 0, None)

@@ -18,6 +18,7 @@ from spgnet.capture.outputs import NEEDED
 from spgnet.capture.people import is_keypoints
 from spgnet.errors import InputError
 from spgnet.export import RigName
+from spgnet.files import expand_home
 from spgnet.geometry.image_rotation import ImageRotation
 from spgnet.keypoints import KeypointSetName
 from spgnet.limits import LARGEST_UPLOAD, LONGEST_UPLOAD, check_duration, check_file_size
@@ -180,7 +181,7 @@ def lift_folder(
         InputError: there is no such folder, nothing in it can be lifted, or the workers cannot start.
         OSError: a file cannot be read or written.
     """
-    path = Path(folder).expanduser()
+    path = expand_home(folder)
     if not path.is_absolute() or not path.is_dir():
         raise InputError(f"{folder}: no such folder, expected its full path")
     plan = plan_batch(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from spgnet.errors import InputError, one_line
 from spgnet.extras import import_extra
-from spgnet.files import scratch_folder, whole_file, write_text
+from spgnet.files import expand_home, scratch_folder, whole_file, write_text
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -44,7 +44,7 @@ class Location:
             text = text.removeprefix("file://")
         if is_address(text):
             return cls(text.rstrip("/"))
-        return cls(str(Path(text).expanduser().absolute()))
+        return cls(str(expand_home(text).absolute()))
 
     @property
     def path(self) -> Path | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from spgnet.errors import InputError
-from spgnet.files import file_sha256, scratch_folder, sweep_leftovers, whole_file
+from spgnet.files import expand_home, file_sha256, scratch_folder, sweep_leftovers, whole_file
 
 MessageCallback = Callable[[str], None]
 """Called with one line of progress."""
@@ -32,7 +32,7 @@ class WheelFile:
 def cache_folder() -> Path:
     """The folder of downloaded files: SPGNET_CACHE if set, else spgnet in the user's cache folder."""
     if chosen := os.environ.get("SPGNET_CACHE"):
-        return Path(chosen).expanduser()
+        return expand_home(chosen)
     return platformdirs.user_cache_path("spgnet", appauthor=False, opinion=False)
 
 
@@ -176,7 +176,7 @@ def detector_weights(
     """
     named = os.environ.get(ENVIRONMENT)
     if detector_dir is None and named:
-        detector_dir = Path(named).expanduser()
+        detector_dir = expand_home(named)
     if detector_dir is not None:
         return _in_folder(detector_dir)
     sweep_leftovers(cache_folder() / SCRATCH)
