@@ -296,3 +296,18 @@ def test_of_several_people_all_have_feet_if_one_shows_them():
     assert [motion.has_feet for motion in motions] == [True, True]
     (hidden,) = [motion for motion in motions if motion.track == 2]
     assert not hidden.confidence[:, 17:].any()
+    without = replace(detected_as(filmed()[0].points, "coco17"), track=2)
+    (same,) = [motion for motion in lift([both, without], person="all") if motion.track == 2]
+    assert not same.confidence[:, 17:].any()
+    np.testing.assert_array_equal(same.skeleton.names, hidden.skeleton.names)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("plant_feet", [False, True])
+def test_a_picture_or_two_of_somebody_who_stands_have_feet(frames, plant_feet):
+    both = detected_as(filmed()[0].points[:frames], "halpe26")
+    (motion,) = lift(both, camera=replace(camera(), extrinsics="calibrated"), plant_feet=plant_feet)
+    assert len(motion) == frames
+    assert motion.has_feet
+    assert np.isfinite(motion.joints).all()
+    assert motion.foot_contact is not None

@@ -72,7 +72,7 @@ def add_feet(
 
     Args:
         motion: one person's, refined; its 17 joints are used.
-        keypoints: what it was lifted from, of a set that sees feet.
+        keypoints: what it was lifted from; of a set without feet, no keypoint of them is seen.
         sizes: standard deviations of the terms.
         on_progress: called after every window of nodes.
 
@@ -237,9 +237,9 @@ def _marks(keypoints: Keypoints) -> Float[np.ndarray, "keypoints 3"]:
             FOOT_INDEX.get(point, 0.0) if source == "foot_index" else float(source == point)
             for point in FOOT_POINTS
         ]
-        for source in FOOT_SOURCES[keypoints.keypoint_set]
+        for source in FOOT_SOURCES.get(keypoints.keypoint_set, ())
     ]
-    return np.array(rows)
+    return np.array(rows).reshape(-1, len(FOOT_POINTS))
 
 
 def _of_joints(

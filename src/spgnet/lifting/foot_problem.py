@@ -7,6 +7,7 @@ from where the refined motion has it. Both feet have one size. Every term is div
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -251,7 +252,8 @@ class _Placed(NamedTuple):
 def _term(placed: _Placed, weights: np.ndarray, **options: Any) -> Term:
     """A term of which every point of every foot is a group."""
     values, own, shared = (each.reshape(len(each), -1, *each.shape[3:]) for each in placed)
-    return Term(values, own, shared, weights.reshape(len(weights), -1), **options)
+    groups = math.prod(weights.shape[1:])  # no rows, as of the steps of a single node, cannot tell
+    return Term(values, own, shared, weights.reshape(len(weights), groups), **options)
 
 
 def _bend(state: FeetState, sizes: FootDeviations) -> Term:

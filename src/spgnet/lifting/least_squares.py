@@ -72,7 +72,7 @@ class Term:
     def add_to(self, equations: NormalEquations) -> None:
         """Add the residuals' part of the normal equations."""
         rows, k = self.rows, self.values.shape[2]
-        if not rows:
+        if not rows or not self.values.size:
             return
         own = self.own.reshape(len(self.own), -1, self.own.shape[-1])
         shared = self._difference(self.shared.reshape(len(own), own.shape[1], -1))
