@@ -23,7 +23,7 @@ def import_extra(module: str, extra: str) -> ModuleType:
     Raises:
         InputError: it cannot be imported; the message names the extra.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # recent ones of ONNX Runtime report to Microsoft
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # recent versions of ONNX Runtime report to Microsoft
     try:
         return import_module(module)
     except ImportError as error:

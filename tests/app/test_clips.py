@@ -157,10 +157,10 @@ def test_workers_get_the_folder_and_what_they_leave_when_cancelled_is_removed(
     )
     asked = []
 
-    def lift_on_ray(jobs, options, on_wait):
+    def lift_on_ray(jobs, options, on_progress):
         asked.append((len(jobs), options.workers, options.address))
         (config.out / ".one.99999999-0123abcd.partial").mkdir(parents=True)  # of a process that was killed
-        on_wait(0, len(jobs))
+        on_progress(0, len(jobs))
         yield
 
     def cancel(stage: str, done: int, total: int | None) -> None:
@@ -211,4 +211,4 @@ def test_workers_that_cannot_work_are_refused(tmp_path, monkeypatch):
 
 def test_by_default_only_this_machine_can_open_it():
     assert AppConfig().host == "127.0.0.1"
-    assert not Sessions(AppConfig(), Path()).private
+    assert not Sessions(AppConfig(), Path()).public

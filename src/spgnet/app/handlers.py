@@ -56,7 +56,7 @@ Work = tuple[str, Callable[[ProgressCallback], Any]]
 
 @dataclass
 class Done:
-    """What came of several pieces of work.
+    """The outcome of several works.
 
     Attributes:
         values: what those returned that went well.
@@ -213,7 +213,7 @@ class Handlers:
     # ---- Work
 
     def _do(self, session: Session, works: Sequence[Work]) -> Generator[Changes, None, Done]:
-        """Do one piece of work after another, and show how far it is."""
+        """Do one work after another, and show how far it is."""
         done = Done()
         for number, (title, work) in enumerate(works, start=1):
             position = f"({number} of {len(works)})" if len(works) > 1 else ""
@@ -306,7 +306,7 @@ class Handlers:
         except (InputError, OSError) as error:
             summary, parts = message_html([self._describe(error)]), ("", "", "")
         else:
-            place = None if self.sessions.private else str(folder.resolve())
+            place = None if self.sessions.public else str(folder.resolve())
             summary = summary_html(motions)
             parts = stage_html(name), overlay_html(name, folder), files_html(name, folder, place)
         shown = dict(zip((page.stage, page.overlay, page.downloads), parts, strict=True))

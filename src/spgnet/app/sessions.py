@@ -45,14 +45,14 @@ class Sessions:
 
     Attributes:
         results: where results are.
-        private: whether other people may use the app, who must not see each other's results.
+        public: whether other people may use the app, who must not see each other's results.
         turns: of their jobs.
         tools: what clips are lifted with.
     """
 
     def __init__(self, config: AppConfig, uploads: Path) -> None:
-        self.private = config.public
-        self.results = ResultsFolder(config.out, secret=self.private)
+        self.public = config.public
+        self.results = ResultsFolder(config.out, secret=self.public)
         self.tools = Tools(config.detector_dir, config.weights)
         self.turns, self.uploads = Turns(), uploads
         self._sessions: dict[str, Session] = {}
@@ -66,7 +66,7 @@ class Sessions:
     def names(self, key: str) -> list[str]:
         """The results that a page may show, the newest first."""
         names = self.results.names()
-        return [name for name in names if name in self.get(key).results] if self.private else names
+        return [name for name in names if name in self.get(key).results] if self.public else names
 
     def keep_uploads(self, key: str, paths: Sequence[Path]) -> list[Path]:
         """Keep files for as long as their page is open; Gradio has one copy for all pages, and removes it.
@@ -96,7 +96,7 @@ class Sessions:
             session.job.wait(20)
         for folder in session.uploads:
             shutil.rmtree(folder, ignore_errors=True)
-        for name in session.results if self.private else ():
+        for name in session.results if self.public else ():
             self.results.remove(name)
 
     def close(self) -> None:

@@ -23,8 +23,8 @@ MOST_ATTEMPTS = 3
 OBJECT_STORE = 80_000_000
 """Bytes of shared memory of a local Ray, close to the least that it takes: only jobs and outcomes, which are
 small, pass between processes."""
-_PATIENCE = 0.5
-"""Seconds between two calls while nothing is done."""
+_WAIT = 0.5
+"""Seconds after which progress is reported again if no worker has answered."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RayOptions:
         cores: of each worker.
         gpu: whether workers need one; they share those that there are.
         piece_length: seconds of the pieces into which long videos are divided if there are several workers;
-            0: into none.
+            0: they are not divided.
     """
 
     address: str | None = None
@@ -48,7 +48,9 @@ class RayOptions:
 
 
 def lift_on_ray(
-    jobs: Sequence[Job], options: RayOptions, on_wait: Callable[[int, int], None] = lambda done, total: None
+    jobs: Sequence[Job],
+    options: RayOptions,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Generator[Outcome]:
     """The outcomes of jobs, as they come, of workers that each do one task at a time.
 
@@ -60,8 +62,8 @@ def lift_on_ray(
     Args:
         jobs: all with the same options of lifting.
         options: how many workers, and where.
-        on_wait: called again and again while the workers work, with how many tasks are done and how many
-            there are so far; what it raises ends them.
+        on_progress: called while the workers work, with how many tasks are done and how many there are so
+            far, since more follow. If it raises, the workers are ended.
 
     Raises:
         InputError: Ray is missing, or the cluster cannot be reached.
@@ -73,20 +75,20 @@ def lift_on_ray(
         count = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // options.cores)
         pool = _Pool(ray, jobs, count, options)
         try:
-            yield from pool.outcomes(on_wait)
+            yield from pool.outcomes(on_progress)
         finally:
             pool.close()
 
 
 @dataclass
 class _Task:
-    """What one worker does at one time.
+    """One call of a worker.
 
     Attributes:
         job: the input.
         method: of :class:`Worker`.
         arguments: of the method, after the job.
-        attempt: which one it will be.
+        attempt: its number, from 1.
     """
 
     job: Job
@@ -116,12 +118,12 @@ class _Pool:
     """Workers, each an actor of Ray, and the tasks that they do and that wait for them."""
 
     def __init__(self, ray: ModuleType, jobs: Sequence[Job], workers: int, options: RayOptions) -> None:
-        self._ray, self._most = ray, workers
+        self._ray, self._most_workers = ray, workers
         self._done, self._total = 0, len(jobs)  # tasks
         self._waiting = deque(_Task(job, "divide_or_lift") for job in jobs)
         self._divided: dict[str, _Divided] = {}
         piece_length = options.piece_length if workers > 1 else 0
-        self._of_worker = (jobs[0].options, options.cores, piece_length)
+        self._worker_arguments = (jobs[0].options, options.cores, piece_length)
         gpus = ray.cluster_resources().get("GPU", 0.0) if options.gpu else 0.0
         share = min(1.0, int(100 * gpus / workers) / 100)
         self._actor = ray.remote(num_cpus=options.cores, num_gpus=share)(Worker)
@@ -131,17 +133,17 @@ class _Pool:
         self._idle: list[Any] = []
         self._failed_starts = 0
 
-    def outcomes(self, on_wait: Callable[[int, int], None]) -> Iterator[Outcome]:
+    def outcomes(self, on_progress: Callable[[int, int], None]) -> Iterator[Outcome]:
         """The outcomes, as they come."""
         while self._waiting or self._working:
-            self._employ()
-            on_wait(self._done, self._total)
-            ready, _ = self._ray.wait([*self._starting, *self._working], num_returns=1, timeout=_PATIENCE)
+            self._assign_tasks()
+            on_progress(self._done, self._total)
+            ready, _ = self._ray.wait([*self._starting, *self._working], num_returns=1, timeout=_WAIT)
             if not ready:
                 continue
             (reference,) = ready
             if reference in self._starting:
-                self._welcome(reference)
+                self._handle_start(reference)
                 continue
             worker, task = self._working.pop(reference)
             try:
@@ -154,7 +156,7 @@ class _Pool:
                 result = task.job.outcome(State.FAILED, error=message)
             else:
                 self._idle.append(worker)
-            outcome = self._next(task, result)
+            outcome = self._follow_up(task, result)
             if outcome is not None:
                 yield outcome
 
@@ -167,7 +169,7 @@ class _Pool:
         for worker in (*self._starting.values(), *(each[0] for each in self._working.values()), *self._idle):
             self._ray.kill(worker)
 
-    def _next(self, task: _Task, result: Outcome | list[Piece] | float) -> Outcome | None:
+    def _follow_up(self, task: _Task, result: Outcome | list[Piece] | float) -> Outcome | None:
         """Put what follows from the result of a task before all else that waits: the pieces of a video, or
         its lifting after the last one. Returns the outcome of an input that is done."""
         job, divided = task.job, self._divided.get(task.job.input.name)
@@ -196,18 +198,18 @@ class _Pool:
             self._waiting.appendleft(_Task(job, "join_and_lift", (divided.pieces, divided.seconds)))
         return None
 
-    def _employ(self) -> None:
+    def _assign_tasks(self) -> None:
         """Give idle workers the tasks that wait, and start more workers if there are more tasks."""
         while self._idle and self._waiting:
             worker, task = self._idle.pop(), self._waiting.popleft()
             reference = getattr(worker, task.method).remote(task.job, *task.arguments)
             self._working[reference] = (worker, task)
-        while len(self._starting) < min(len(self._waiting), self._most - len(self._working)):
-            worker = self._actor.remote(*self._of_worker)
+        while len(self._starting) < min(len(self._waiting), self._most_workers - len(self._working)):
+            worker = self._actor.remote(*self._worker_arguments)
             self._starting[worker.ready.remote()] = worker
 
-    def _welcome(self, reference: Any) -> None:
-        """Take in a worker that has started.
+    def _handle_start(self, reference: Any) -> None:
+        """Make a worker that has started idle, or count a failed start.
 
         Raises:
             InputError: one worker after another could not be started.

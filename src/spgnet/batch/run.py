@@ -250,7 +250,7 @@ def run_batch(
     finally:
         left = {job.input.name: job.outcome(State.NOT_STARTED) for job in plan.jobs}
         every = [(left | outcomes)[name] for name in plan.names]
-        if config.on_ray:  # which kills the workers of an interrupted batch
+        if config.on_ray:  # workers that were killed leave working folders behind
             for job in plan.jobs:
                 if job.results.path is not None:
                     sweep_leftovers(job.results.path)

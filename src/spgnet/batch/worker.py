@@ -38,7 +38,7 @@ class Worker:
     Args:
         options: of all inputs.
         cores: processor cores to use; by default all that the process may use.
-        piece_length: seconds of the pieces into which long videos are divided; 0: into none.
+        piece_length: seconds of the pieces into which long videos are divided; 0: they are not divided.
     """
 
     def __init__(self, options: CaptureOptions, cores: int | None = None, piece_length: float = 0) -> None:
@@ -102,8 +102,8 @@ class Worker:
 
         Args:
             job: the input.
-            pieces: of it.
-            seconds: of their processing.
+            pieces: all of them, in order.
+            seconds: that detecting them took.
         """
 
         def join(began: float) -> Outcome:
@@ -120,7 +120,8 @@ class Worker:
         self._copies.close()
 
     def _attempt(self, job: Job, work: Callable[[float], Result]) -> Result | Outcome:
-        """The result of some work, which is given the time when it began; an outcome if it went wrong."""
+        """The result of ``work``, called with the :func:`time.monotonic` of its start; a failed outcome if it
+        raises."""
         began = time.monotonic()
         known: dict[str, Any] = {"attempts": 1, "worker": _name_of_worker()}
         try:

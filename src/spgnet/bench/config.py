@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from spgnet.errors import InputError
 
@@ -17,7 +17,7 @@ class BenchConfig:
 
     videopose3d: Path | None = None
     """Checkout of facebookresearch/VideoPose3D, whose networks and metric are run as they are."""
-    only: tuple[Case, ...] = ("lifting", "training", "protocol2", "live", "samples", "gpu", "hour", "start")
+    only: tuple[Case, ...] = get_args(Case)
     """Which cases."""
     repeats: int = 7
     """How often each program is timed; the median counts."""

@@ -46,7 +46,7 @@ class Timing:
 
 
 def describe(timing: Timing) -> str:
-    """A line in words: ``Protocol 2: 540,000 frames/s (VideoPose3D, batched SVD: 290,000; 1.86 times)``."""
+    """A line such as ``Protocol 2: 540,000 frames/s (VideoPose3D: 290,000; 1.86 times as fast)``."""
     others = [f"{name}: {shown(value)}" for name, value in timing.notes.items()]
     if timing.ratio is not None and timing.peer_value is not None:
         others.insert(0, f"{timing.peer}: {shown(timing.peer_value)}; {timing.ratio:.2f} times as fast")

@@ -170,7 +170,7 @@ def lift(
                 camera=found.camera,
                 smoothing=smoothing,
                 flip=flip,
-                on_progress=_begin(report, "lifting", keypoints, people),
+                on_progress=_start_stage(report, "lifting", keypoints, people),
             )
         )
     if refine:
@@ -187,7 +187,7 @@ def lift(
     )
     if with_feet:
         motions = [
-            add_feet(motion, keypoints, on_progress=_begin(report, "adding feet", keypoints, people))
+            add_feet(motion, keypoints, on_progress=_start_stage(report, "adding feet", keypoints, people))
             for motion, keypoints in zip(motions, people, strict=True)
         ]
     if plant_feet:
@@ -210,11 +210,11 @@ def refuse_unbelievable(source: LiftSource, faults: Sequence[Sequence[Fault]]) -
         raise InputError(f"{name}{describe_faults(fatal[0])[0]} (--force, force=True: lift all the same)")
 
 
-def _begin(
+def _start_stage(
     report: ProgressCallback, stage: str, person: Keypoints, people: Sequence[Keypoints]
 ) -> Callable[..., None]:
-    """Report that a stage of one of the people begins; what to call with ``done``, and ``total`` if it is not
-    their frames."""
+    """Report that a stage begins for a person. Returns the callback for its progress, which takes how much is
+    done, and how much there is: by default the person's frames."""
     if len(people) > 1:
         stage = f"{stage} (person {person.track})"
     report(stage, 0, None)

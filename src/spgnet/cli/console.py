@@ -47,7 +47,7 @@ def work_progress() -> Iterator[ProgressCallback]:
 
         def report(stage: str, done: int, total: int | None) -> None:
             if stage not in tasks:
-                for task in bar.tasks:  # stages of one step have nothing to show once they are over
+                for task in bar.tasks:  # a stage that never counted has nothing to show once it is over
                     bar.update(task.id, visible=task.completed > 0)
                 tasks[stage] = bar.add_task(stage, total=total)
             bar.update(tasks[stage], total=total, completed=done if total is None else min(done, total))

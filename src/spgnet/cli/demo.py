@@ -65,9 +65,9 @@ def run_demo(config: DemoConfig, report: ProgressCallback, say: Callable[[str], 
 
 
 def _with_keypoints(captured: CaptureResult, folder: Path) -> CaptureResult:
-    """Give the keypoints of the person lifted the name that they have where nobody else is seen.
+    """Rename the lifted person's keypoint file to ``keypoints.npz``, its name where only one person is seen.
 
-    The tutorials go on with that file, whether somebody is in the background or not.
+    The tutorials go on with that name, whether or not somebody is in the background.
     """
     files = dict(captured.files)
     files["keypoints"] = folder / "keypoints.npz"

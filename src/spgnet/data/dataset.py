@@ -298,7 +298,8 @@ def project_takes(
             if detector is not None:
                 detected = take.detections[detector][number]
                 pixels.append(detected[..., :2])
-                confidence += [detected[..., 2]] if detected.shape[-1] == 3 else []
+                if detected.shape[-1] == 3:
+                    confidence.append(detected[..., 2])
             elif noise is not None:
                 exact = camera.camera_to_image(joints[-1])
                 pixels.append(simulate_detections(exact, noise, fps=take.fps, generator=generator))

@@ -29,7 +29,10 @@ def pixel_errors(held: Any, cameras: Sequence[str], joints: int, frames: int) ->
 
 
 def stack_cameras(held: Sequence[np.ndarray], frames: int) -> np.ndarray:
-    """The first ``frames`` 2D joints of each camera, with confidence (a third column) if all have it."""
+    """The first frames of each camera's 2D joints [T, J, 2 or 3], as [C, frames, J, 2 or 3].
+
+    The third column, the confidence, is there only if all cameras have it.
+    """
     columns = min(camera.shape[-1] for camera in held)
     return np.stack([camera[:frames, :, :columns] for camera in held])
 

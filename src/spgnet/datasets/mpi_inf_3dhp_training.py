@@ -76,7 +76,7 @@ _JOINTS = (4, 23, 24, 25, 18, 19, 20, 3, 5, 6, 7, 9, 10, 11, 14, 15, 16)
 _ALL_JOINTS = 28
 _COLUMNS = {"annot2": 2 * _ALL_JOINTS, "annot3": 3 * _ALL_JOINTS, "univ_annot3": 3 * _ALL_JOINTS}
 _COMPRESSED = 15
-"""Number of MATLAB's for a compressed variable."""
+"""MATLAB's type number of a compressed variable."""
 _TO_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """From their world (y up) to ours (z up)."""
 _FAULTS = (
@@ -151,7 +151,9 @@ def read_training_sequence(root: Path, name: str) -> TrainingSequence:
     if errors:
         raise InputError(errors[0])
     real, universal, pixels = (_by_joint(arrays[key]) for key in ("annot3", "univ_annot3", "annot2"))
-    with np.errstate(all="ignore"):  # all joints may be in one point
+    with np.errstate(
+        all="ignore"
+    ):  # if all joints are in one point, the scale is NaN, which is refused below
         valid = np.ones(real.shape[1], dtype=bool)
         joints, scale = universal_joints(real[0] / 1000, universal[0] / 1000, valid)
     if not 0.2 < scale < 5:
@@ -271,6 +273,7 @@ def _by_joint(cells: list[np.ndarray]) -> np.ndarray:
 
 
 def _value_errors(arrays: dict[str, list[np.ndarray]]) -> list[str]:
+    """What is wrong with the numbers in the cells, a line each."""
     errors = []
     for key, cells in arrays.items():
         for camera, cell in zip(CAMERAS, cells, strict=True):
@@ -316,6 +319,11 @@ def _read_cameras(file: Path) -> Camera:
 
 
 def _camera(section: dict[str, list[str]]) -> Camera:
+    """The camera of a section, by key; metres, world with z up.
+
+    Raises:
+        InputError: a key is missing or malformed, or the lens has distortion.
+    """
     width, height = _numbers(section, "size", 2)
     (radial,) = _numbers(section, "radial", 1)
     if radial:
@@ -328,6 +336,11 @@ def _camera(section: dict[str, list[str]]) -> Camera:
 
 
 def _numbers(section: dict[str, list[str]], key: str, count: int) -> np.ndarray:
+    """The numbers of a key.
+
+    Raises:
+        InputError: there are not ``count`` finite ones.
+    """
     words = section.get(key, [])
     try:
         numbers = np.array([float(word) for word in words])

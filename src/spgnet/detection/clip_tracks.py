@@ -29,7 +29,7 @@ class ClipTracks:
         keypoint_set: the detector's keypoint set.
         interpolated: whether lifting interpolates the frames that were not looked at.
         times: of every frame, in seconds since the first frame of the clip.
-        looks: the frames that were looked at.
+        looks: indices of the frames in which people were detected.
         cuts: times of the frames that begin another scene.
         warnings: problems with reading the frames.
         image_size: width and height in pixels.
@@ -46,7 +46,7 @@ class ClipTracks:
     points: dict[int, dict[int, np.ndarray]] = field(default_factory=dict)
 
     def add(self, index: int, people: Sequence[TrackedPerson]) -> None:
-        """Add the people of a frame that was looked at."""
+        """Add the people detected in the frame with this index."""
         self.looks.append(index)
         for person in people:
             self.points.setdefault(person.serial, {})[index] = person.keypoints.astype(np.float32)

@@ -23,8 +23,8 @@ SEAM_DECAY = 0.5
 """Time constant, in seconds, with which frames away from the seam count less for who is who: either tracker
 may exchange people before or after it."""
 LONGEST_GAP = 0.25
-"""Seconds from one look at a person to the next up to which the keypoints between them are interpolated.
-Two pieces need not look at the same frames."""
+"""Seconds between two detections of a person up to which the keypoints between them are interpolated, as two
+pieces need not detect in the same frames."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def join_pieces(pieces: Sequence[ClipTracks]) -> ClipTracks:
 
 
 def _seam(piece: ClipTracks, later: ClipTracks) -> float:
-    """The time from which frames are taken from the later piece: of a look of it about the middle of what
-    both have."""
+    """The time in seconds from which frames are taken from the later piece: that of its first detection after
+    the middle of what both have."""
     middle = (later.times[0] + piece.times[-1]) / 2
     looks = (later.times[look] for look in later.looks)
     return next((time for time in looks if middle <= time <= piece.times[-1]), max(middle, later.times[0]))
@@ -107,7 +107,7 @@ def _append(joined: ClipTracks, piece: ClipTracks, start: float, end: float, ser
 
 
 def _same_people(piece: ClipTracks, later: ClipTracks, seam: float) -> dict[int, int]:
-    """The serials in a piece of those whom the later one has as well, by their serials there."""
+    """Who is in both pieces: serials in the earlier one by those in the later one."""
     looks = [later.times[look] for look in later.looks]
     times = np.array([time for time in looks if time <= piece.times[-1] + SAME_TIME])
     if not len(times):
@@ -123,9 +123,13 @@ def _same_people(piece: ClipTracks, later: ClipTracks, seam: float) -> dict[int,
     return {shared[column]: known[row] for row, column in best_assignment(gains)}
 
 
-def _poses_at(piece: ClipTracks, times: np.ndarray) -> dict[int, np.ndarray]:
-    """The keypoints [times, joints, 3] by serial of those who are there at any of the times, zeros at the
-    others; interpolated between looks (:data:`LONGEST_GAP`)."""
+def _poses_at(
+    piece: ClipTracks, times: Float[np.ndarray, " times"]
+) -> dict[int, Float[np.ndarray, "times joints 3"]]:
+    """Keypoints by serial at some times, interpolated between detections (:data:`LONGEST_GAP`).
+
+    Zeros at times at which a person is missing; whoever is missing at all of them is left out.
+    """
     found = {}
     for serial, frames in piece.points.items():
         seen = sorted(frames)

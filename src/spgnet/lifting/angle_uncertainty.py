@@ -64,7 +64,7 @@ def angle_deviations(
     }
 
 
-@torch.inference_mode(False)
+@torch.inference_mode(False)  # callers may have turned gradients off
 @torch.enable_grad()
 def _deviations(
     world: Float[np.ndarray, "frames joints 3"], uncertainty: Float[np.ndarray, "frames joints"]
@@ -84,6 +84,7 @@ def _deviations(
         if not seen.any():
             continue
         (slopes,) = torch.autograd.grad(angle[seen].sum(), joints, retain_graph=True)
+        # At a singular pose the derivative is infinite: the deviation becomes the largest, 180 degrees.
         slopes = torch.nan_to_num(slopes, nan=0.0, posinf=1e9, neginf=-1e9)
         for ankle, points in feet:  # an error of the ankle moves the whole foot
             slopes[:, ankle] += slopes[:, points].sum(dim=1)

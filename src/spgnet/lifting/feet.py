@@ -28,7 +28,7 @@ from spgnet.lifting.guidance import Soles
 from spgnet.lifting.inputs import BORDER, interpolate_skipped
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.refinement import node_times
-from spgnet.lifting.windows import NodeCallback, ProgressCallback, count_nodes, ignore_progress
+from spgnet.lifting.windows import NodeCallback, NodeProgress, count_nodes, ignore_node_progress
 from spgnet.synthetic.detector_noise import person_size
 
 FOOT_SECONDS = 1 / 60
@@ -41,8 +41,10 @@ FLEXION, TURN = 0.15, 0.12
 """Usual flexion of the ankle where the floor is not known, and angle by which feet turn outward, in
 radians."""
 FLEXIONS = (0.185, 0.395, 0.168, 0.246, -0.588, -0.558)
-"""Usual flexion of the ankle in radians as a polynomial (:func:`flexion_powers`); of captured feet, by
-``benchmarks/feet.py CAPTURES --fit``."""
+"""Coefficients of the usual flexion of the ankle in radians, for the terms of :func:`flexion_powers`. Fitted
+to captured feet by ``benchmarks/feet.py CAPTURES --fit``."""
+_RISE = 0.1
+"""Height of an ankle above that of standing ones, in metres, at which a foot is mostly off the floor."""
 FAR = 0.35
 """Distance from the ankle in the image, by the person's size, from which on a foot's keypoint is not
 believed."""
@@ -63,7 +65,7 @@ def add_feet(
     keypoints: Keypoints,
     *,
     sizes: FootDeviations | None = None,
-    on_progress: ProgressCallback = ignore_progress,
+    on_progress: NodeProgress = ignore_node_progress,
 ) -> Motion:
     """A refined motion with the 23 joints of :data:`spgnet.geometry.skeleton.FEET23`, and its foot contacts.
 
@@ -123,9 +125,11 @@ def find_soles(
     keypoints: Keypoints,
     nodes: Float[np.ndarray, " nodes"],
     *,
-    on_progress: ProgressCallback = ignore_progress,
+    on_progress: NodeProgress = ignore_node_progress,
 ) -> Soles | None:
-    """What of the feet is on the floor at the nodes, but for the first and the last node of each contact.
+    """The points of the feet that are on the floor at the nodes.
+
+    The first and the last node of each contact are left out: a foot still moves there.
 
     Args:
         motion: one person's, refined, in a world whose floor is known.
@@ -134,7 +138,7 @@ def find_soles(
         on_progress: called after every window of nodes.
 
     Returns:
-        The soles; None if nothing of them is on the floor.
+        The soles, in metres; None if the floor is not known, or no point is ever on it.
     """
     pixels, confidence = foot_detections(motion, keypoints)
     times, sizes = node_times(motion.timestamps, FOOT_SECONDS), FootDeviations()
@@ -147,7 +151,7 @@ def find_soles(
     planted[1:] &= found[:-1]
     planted[:-1] &= found[1:]
     offsets = known.soles(state) - (known.ankles + state.moved)[:, :, None]
-    return Soles(interpolate_at(offsets, times, nodes), 1.0 * planted) if planted.any() else None
+    return Soles(interpolate_at(offsets, times, nodes), planted.astype(np.float64)) if planted.any() else None
 
 
 def foot_detections(
@@ -290,7 +294,12 @@ def _at_nodes(
 def usual_axes(
     joints: Float[np.ndarray, "nodes 17 3"], flexion: Float[np.ndarray, "nodes 2"] | float = FLEXION
 ) -> Float[np.ndarray, "nodes 2 3 3"]:
-    """Axes, as columns, of feet as they usually are on their shanks, with these flexions in radians."""
+    """Axes, as columns, of feet in their usual position on the shanks.
+
+    Args:
+        joints: in metres.
+        flexion: of the ankles, in radians.
+    """
     up, ahead = _shanks(joints)
     turn = np.array([-TURN, TURN])[:, None]
     forward = np.cos(turn) * ahead + np.sin(turn) * np.cross(up, ahead)
@@ -306,16 +315,19 @@ def usual_flexion(
     floor: float,
     stature: float,
 ) -> tuple[Float[np.ndarray, "nodes 2"], Float[np.ndarray, "nodes 2"]]:
-    """The usual flexion of the ankles in radians, and how far from 0 to 1 feet are in the air.
+    """The usual flexion of the ankles, and how far the feet are in the air.
 
-    Where a foot stands, flexion follows the shank's forward tilt, and is less as the heel rises; in the air,
-    where people run as well as jump, it is :data:`FLEXION`.
+    The flexion of a standing foot grows with the shank's forward tilt, and is less as the heel rises. In the
+    air, where the feet of runners and of jumpers differ, it is :data:`FLEXION`.
 
     Args:
         joints: in metres.
         up: unit vector against gravity.
         floor: height of the floor along it, in metres.
         stature: of the person, by that of one 1.75 m tall.
+
+    Returns:
+        The flexion in radians, and from 0 (ankle as low as in standing) to 1 (far above).
     """
     heights = (joints[:, _ANKLES] @ up - floor) / stature
     standing = flexion_powers(shank_tilt(joints, up), heights) @ np.array(FLEXIONS)
@@ -324,32 +336,41 @@ def usual_flexion(
 
 
 def _in_air(heights: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """From 0 for ankles at the height of standing ones to 1 far above."""
-    return np.tanh((heights - ANKLE_HEIGHT) / 0.1).clip(0)
+    """From 0 for ankles as low as in standing to 1 far above; heights in metres, by the stature."""
+    return _rise(heights).clip(0)
+
+
+def _rise(heights: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
+    """From -1 to 1: how far ankles are above (positive) or below their height in standing."""
+    return np.tanh((heights - ANKLE_HEIGHT) / _RISE)
 
 
 def shank_tilt(
     joints: Float[np.ndarray, "nodes 17 3"], up: Float[np.ndarray, " 3"]
 ) -> Float[np.ndarray, "nodes 2"]:
-    """How far shanks are tilted forward, in radians."""
+    """Forward tilt of the shanks in radians, 0 when vertical; ``up`` is a unit vector."""
     return -np.arcsin((_shanks(joints)[1] @ up).clip(-1, 1))
 
 
 def flexion_powers(
     tilt: Float[np.ndarray, "*batch"], height: Float[np.ndarray, "*batch"]
 ) -> Float[np.ndarray, "*batch 6"]:
-    """1, and the powers up to the second of the shank's tilt in radians and of how far the ankle is off the
-    floor."""
-    tilt, off = tilt.clip(-1, 1), np.tanh((height - ANKLE_HEIGHT) / 0.1)
-    return np.stack((np.ones_like(tilt), tilt, off, tilt**2, tilt * off, off**2), axis=-1)
+    """The terms of a polynomial of degree two in the shank's tilt and the ankle's rise.
+
+    Args:
+        tilt: forward, in radians.
+        height: of the ankle above the floor in metres, by the stature.
+    """
+    tilt, rise = tilt.clip(-1, 1), _rise(height)
+    return np.stack((np.ones_like(tilt), tilt, rise, tilt**2, tilt * rise, rise**2), axis=-1)
 
 
 def _shanks(
     joints: Float[np.ndarray, "nodes 17 3"],
 ) -> tuple[Float[np.ndarray, "nodes 2 3"], Float[np.ndarray, "nodes 2 3"]]:
-    """Unit vectors up along the shanks, and square to them where feet point that are not turned.
+    """Unit vectors from ankle to knee, and those at right angles to them in which unturned feet point.
 
-    A foot points where the knee bends to, and near to straight, where the hips face.
+    A foot points where the knee bends to; if the knee is nearly straight, where the hips face.
     """
     names = HUMAN36M.names
     hip, knee, ankle = (
@@ -364,7 +385,7 @@ def _shanks(
 
 
 def fit(
-    known: FeetObservations, sizes: FootDeviations, on_progress: ProgressCallback
+    known: FeetObservations, sizes: FootDeviations, on_progress: NodeProgress
 ) -> tuple[FeetObservations, FeetState]:
     """The observations with the contacts that were found, and the state that fits them best."""
     count, state = len(known.ankles), known.first_state()

@@ -43,8 +43,8 @@ class FootDeviations:
     angles: tuple[float, float, float] = (0.12, 0.15, 0.25)
     """Inversion, rotation and flexion between foot and shank about those that are usual, in radians."""
     flexion: float = 0.15
-    """The same of the flexion of feet whose ankles are as low as standing ones; the one above is in the air,
-    and where the floor is not known."""
+    """Flexion about the usual one, in radians, while the ankle is as low as in standing. The third of
+    ``angles`` holds in the air, and where the floor is not known."""
     bend: tuple[float, float] = (0.3, 0.05)
     """Of toes, upward and downward, in radians."""
     ankle: tuple[float, float] = (0.01, 0.02)

@@ -76,11 +76,12 @@ class Deviations:
     contact_robust: float = 2.0
     """Distance in standard deviations from which ankles count less as in stance."""
     sole: float = 0.05
-    """Speed of what of a foot is on the floor, in metres per second."""
+    """Speed of a point of a foot that is on the floor, in metres per second."""
     sole_height: float = 0.06
-    """Its height above the floor, in metres: as far as up is uncertain, what is some steps away is."""
+    """Height of such a point above the floor, in metres. It is large because up is uncertain: a small tilt
+    raises or lowers what is some steps away."""
     sole_robust: float = 5.0
-    """Distance in standard deviations from which soles count less."""
+    """Distance in standard deviations from which these points count less."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,13 @@ class Floor:
 
 @dataclass(frozen=True)
 class Soles:
-    """Which points of feet are on the floor, and where they are from the ankles.
+    """Points of the feet (heel, ball, tip), and when they are on the floor.
 
     Args:
-        offsets: from each ankle (right, left) to points of its foot, in the camera frame, in the network's
-            scale; raised by as much as an ankle is higher than these while the foot stands.
-        planted: 1 where these are on the floor, else 0.
+        offsets: from each ankle (right, left) to the points of its foot, in the camera frame. Observations
+            have them in the network's scale, and raised to the height of an ankle in standing, which is the
+            height that their floor has.
+        planted: 1 where a point is on the floor, else 0.
     """
 
     offsets: Float[np.ndarray, "nodes 2 points 3"]
@@ -132,7 +134,7 @@ class Observations:
         joined: 1 where a node follows the one before it, 0 after a break.
         stance: 1 where an ankle (right, left) is in stance, else 0.
         grounded: weight of each ankle's height above the floor; 0 where it does not stand on the floor.
-        soles: what of the feet is on the floor, which counts beside ankles in stance; None if not known.
+        soles: points of the feet on the floor, which count beside ankles in stance; None if not known.
     """
 
     rays: Float[np.ndarray, "nodes 17 2"]
@@ -244,7 +246,7 @@ class Observations:
         sizes: Deviations,
         derivatives: Derivatives,
     ) -> list[Term]:
-        """Speeds of what is on the floor, and its heights."""
+        """Speeds of the points that are on the floor, and their heights above it."""
         count = soles.offsets.shape[2]
         points = body.joints[:, ANKLES].repeat(count, axis=1) + soles.offsets.reshape(len(body.root), -1, 3)
         of_points = derivatives.joints[:, ANKLES].repeat(count, axis=1)

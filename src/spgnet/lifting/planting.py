@@ -1,7 +1,7 @@
-"""Feet that stand are held in place, as animators do it: legs follow, all else stays.
+"""Standing feet are held in place, as animators do it: legs follow, all else stays.
 
-Each foot gets a displacement along the floor, small and smooth in time, with which its points on the floor
-keep still. Its ankle moves by it, and its knee where thigh and shank keep their lengths.
+Each foot gets a displacement along the floor, small and smooth in time, that keeps its points on the floor
+still. The ankle moves with the foot, and the knee so that thigh and shank keep their lengths.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ chosen on simulated video (docs/refinement.md#feet)."""
 DISPLACEMENT, ACCELERATION = 0.01, 3.0
 """Standard deviations of the displacement in metres, and of its acceleration in metres per square second."""
 _STEP = 0.04
-"""Seconds for which one value of the displacement counts."""
+"""Seconds that make one independent value of the displacement, whatever the frame rate."""
 
 
 def plant_feet(motion: Motion) -> Motion:
-    """A motion whose feet stand still where they are on the floor; bones keep their lengths.
+    """The motion with feet that keep still while they are on the floor. Bones keep their lengths.
 
     >>> planted = plant_feet(load_motion("motion.npz"))
 
@@ -57,7 +57,13 @@ def _displacement(
     contacts: Bool[np.ndarray, "frames n"],
     times: Float[np.ndarray, " frames"],
 ) -> Float[np.ndarray, "frames 3"]:
-    """Displacement of a foot along the floor: least squares with a matrix of five diagonals."""
+    """Displacement of a foot along the floor in metres, by least squares with a matrix of five diagonals.
+
+    Args:
+        points: of the foot, in a world with z up, in metres.
+        contacts: which points are on the floor.
+        times: in seconds.
+    """
     steps, frames = np.diff(times), len(points)
     both = contacts[1:] & contacts[:-1]
     ways = np.where(both[..., None], np.diff(points[..., :2], axis=0), 0).sum(axis=1)
@@ -81,8 +87,13 @@ def _displacement(
 def _move_foot(
     joints: Float[np.ndarray, "frames 23 3"], side: str, moved: Float[np.ndarray, "frames 3"]
 ) -> None:
-    """Move an ankle and its foot, and the knee in the plane of the leg. One that a leg cannot reach moves
-    less."""
+    """Move an ankle with its foot, and the knee in the plane of the leg; less where the leg is too short.
+
+    Args:
+        joints: in the camera frame, in metres; changed in place.
+        side: of the foot.
+        moved: displacement of the ankle, likewise.
+    """
     hip, knee, ankle = (HUMAN36M.names.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle"))
     out, shin = joints[:, knee] - joints[:, hip], joints[:, ankle] - joints[:, knee]
     thigh, shank = (np.linalg.norm(bone, axis=-1, keepdims=True) for bone in (out, shin))

@@ -16,7 +16,7 @@ from spgnet.lifting.floor import align_to_gravity, concatenate_people, place_on_
 from spgnet.lifting.guidance import Soles
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.refinement import refine
-from spgnet.lifting.windows import NodeCallback, ProgressCallback, ignore_progress
+from spgnet.lifting.windows import NodeCallback, NodeProgress, ignore_node_progress
 
 
 def postprocess(
@@ -27,7 +27,7 @@ def postprocess(
     height: float | None = None,
     align: bool = True,
     feet: Sequence[Keypoints] = (),
-    on_progress: ProgressCallback = ignore_progress,
+    on_progress: NodeProgress = ignore_node_progress,
 ) -> list[Motion]:
     """Apply the selected corrections to the motions of one clip's people, in a common world frame.
 
@@ -43,8 +43,8 @@ def postprocess(
             (:func:`align_to_gravity`), unless refinement has found them. Other extrinsics are kept, except
             that scaled motions, whose feet have left the floor, are placed on it again
             (:func:`place_on_floor`).
-        feet: the people's keypoints, if what of their feet stands on the floor is to stand still in refined
-            motions.
+        feet: the people's keypoints, if refined motions shall keep the feet still that these show standing
+            on the floor; else empty.
         on_progress: called while the motions are refined.
 
     Raises:
@@ -75,6 +75,11 @@ def _find_soles(
     nodes: Float[np.ndarray, " nodes"],
     on_solved: NodeCallback,
 ) -> Soles | None:
+    """:data:`spgnet.lifting.refinement.FindSoles` by the people's keypoints."""
     if not sees_feet(people[number]):
         return None
-    return find_soles(motion, people[number], nodes, on_progress=lambda done, total: on_solved(0))
+
+    def on_progress(done: int, total: int) -> None:
+        on_solved(0)  # the nodes of feet are none of the refinement's, but it can be cancelled here
+
+    return find_soles(motion, people[number], nodes, on_progress=on_progress)

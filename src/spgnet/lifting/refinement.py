@@ -39,10 +39,10 @@ from spgnet.lifting.inputs import FRAMES_AT_ONCE, network_input
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.windows import (
     NodeCallback,
-    ProgressCallback,
+    NodeProgress,
     Solution,
     count_nodes,
-    ignore_progress,
+    ignore_node_progress,
     nodes_to_solve,
     solve_clip,
 )
@@ -80,8 +80,9 @@ def calibrate(deviations: Float[np.ndarray, "*nodes 17"]) -> Float[np.ndarray, "
 
 
 FindSoles = Callable[[int, Motion, Float[np.ndarray, " nodes"], NodeCallback], Soles | None]
-"""Finds the soles, in metres, of the person of this number at the nodes, in the motion refined without them;
-None if nothing of them is on the floor. What it is given last it calls after every window."""
+"""Finds the soles, in metres, of a person by number, at the nodes, from the motion that was refined without
+soles; None if they are never on the floor. It calls the last argument with 0 after every window of its own,
+where the refinement can be cancelled."""
 
 
 def refine(
@@ -89,14 +90,14 @@ def refine(
     *,
     sizes: Deviations | None = None,
     find_soles: FindSoles | None = None,
-    on_progress: ProgressCallback = ignore_progress,
+    on_progress: NodeProgress = ignore_node_progress,
 ) -> list[Motion]:
     """Refine motions so that they project onto their detections, keep their bones, and stand on one floor.
 
     Args:
         motions: as lifted by the network, of the people of one clip, with one camera. Feet are left out.
         sizes: standard deviations of the terms.
-        find_soles: finds what of people's feet is on the floor; then that stands still, too.
+        find_soles: finds the points of feet on the floor, which a second solution then keeps still.
         on_progress: called after every window of nodes.
 
     Returns:
@@ -133,7 +134,7 @@ def refine(
     if find_soles is None:
         return refined
     soles = [
-        find_soles(number, motion, times, lambda nodes: on_solved(0))
+        find_soles(number, motion, times, on_solved)
         for number, (motion, times) in enumerate(zip(refined, nodes, strict=True))
     ]
     if not any(soles):
@@ -149,13 +150,13 @@ def refine(
 
 
 def _on_ankles(soles: Soles, scale: float, floor: Floor) -> Soles:
-    """Soles in metres as the problem has them."""
+    """Soles whose offsets are in metres as :class:`Observations` has them."""
     raised = soles.offsets + (ANKLE_HEIGHT - POINT_HEIGHT) * floor.up
     return replace(soles, offsets=math.exp(-scale) * raised)
 
 
 def _on_floor(refined: list[Motion], solution: Solution) -> list[Motion]:
-    """The motions of a solution in the world of its floor, unless they have one."""
+    """The motions of a solution in a world that stands on its floor, unless their camera's place is known."""
     if refined[0].camera.extrinsics != "arbitrary":
         return refined
     found = solution.state.floor

@@ -54,12 +54,12 @@ class Solution(NamedTuple):
 
 NodeCallback = Callable[[int], None]
 """Takes how many nodes have been solved since it was last called."""
-ProgressCallback = Callable[[int, int], None]
-"""Takes how many nodes have been solved, and how many will be in all."""
+NodeProgress = Callable[[int, int], None]
+"""Takes how many nodes have been solved in all so far, and how many will be."""
 
 
-def count_nodes(total: int, on_progress: ProgressCallback) -> NodeCallback:
-    """A callback that adds up the nodes that were solved, and reports their sum."""
+def count_nodes(total: int, on_progress: NodeProgress) -> NodeCallback:
+    """A callback that adds up the nodes solved and reports the sum, of ``total``, to ``on_progress``."""
     done = 0
 
     def on_solved(nodes: int) -> None:
@@ -70,12 +70,12 @@ def count_nodes(total: int, on_progress: ProgressCallback) -> NodeCallback:
     return on_solved
 
 
-def ignore_progress(done: int, total: int) -> None:
+def ignore_node_progress(done: int, total: int) -> None:
     """Report nothing."""
 
 
 def nodes_to_solve(people: Sequence[Observations], *, rough: bool = False, whole: int = WHOLE) -> int:
-    """How many nodes :func:`solve_clip` reports in all: those of long clips several times."""
+    """How many nodes :func:`solve_clip` reports in all. Those of long clips count once for each sweep."""
     count = sum(len(person.joined) for person in people)
     return count if rough or count <= whole else (SWEEPS + 1) * count
 
@@ -97,7 +97,7 @@ def solve_clip(
         sizes: the terms' standard deviations.
         rough: a rough solution without variances will do.
         whole: the largest number of nodes, of all people together, to solve at once.
-        on_solved: called after every window.
+        on_solved: called after every window with the number of its nodes.
     """
     tolerance = ROUGH if rough else TOLERANCE
     count = sum(len(body.root) for body in state.bodies)

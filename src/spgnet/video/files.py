@@ -70,6 +70,7 @@ class VideoFile(FrameSource):
         Decoding begins at the keyframe before them, or earlier if the file's index leads to a later one.
         """
         av = import_extra("av", "video")
+        # Seconds before the start to seek to; infinity: no seek, decoding begins at the first frame.
         for margin in (0.0, 10.0, math.inf):
             self.warnings.clear()
             with self._stream() as (container, stream):
@@ -90,7 +91,10 @@ class VideoFile(FrameSource):
         """The times of all frames by the packets of the file (see `FrameSource`)."""
         av = import_extra("av", "video")
         stamps, time_base = set(), 1.0
-        with self._stream() as (container, stream), suppress(av.error.FFmpegError):  # as far as it goes
+        with (
+            self._stream() as (container, stream),
+            suppress(av.error.FFmpegError),
+        ):  # of a damaged file, what is readable
             time_base = float(stream.time_base or 1)
             for packet in container.demux(stream):
                 if packet.size and not packet.is_discard:

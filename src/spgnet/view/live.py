@@ -45,7 +45,8 @@ _FIELD_OF_VIEW = 0.75
 _DISTANCE = 4.2
 """From the viewer to the person, in metres."""
 _NARROW = 0.7
-"""Width by height of a window that shows a person with their arms out; narrower ones show it from farther."""
+"""Width by height from which a window shows a person with arms out; for narrower ones the camera is farther
+away."""
 _RADII = np.array([50, 58, 47, 34, 58, 47, 34, 55, 50, 30, 100, 44, 36, 28, 44, 36, 28]) / 1000
 """How thick a body is drawn at each joint, in metres; the head's is that of the skull."""
 _THICKNESS = np.array([_RADII[child] for _, child in HUMAN36M.bones]) * 0.9
@@ -153,7 +154,8 @@ def _guarded_connections() -> Iterator[None]:
 
 
 def _with_own_title(answer: Any) -> Any:
-    """A response of viser with our title and its controls mended, if it is viser's page."""
+    """A response of viser: its page with our title and ``live_access.html``, which makes its controls
+    accessible; any other unchanged."""
     if not answer.headers.get("Content-Type", "").startswith("text/html"):
         return answer
     zipped = answer.headers.get("Content-Encoding") == "gzip"
