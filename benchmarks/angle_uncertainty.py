@@ -71,7 +71,9 @@ def main(options: Options) -> None:
         assert deviations is not None
         for name in names:
             error = np.radians(found[name] - true[name].numpy())
-            if name == "pelvis_rotation":  # from an x of its own
+            if (
+                name == "pelvis_rotation"
+            ):  # it counts from the world's x, which the lifted motion chose itself
                 error -= np.angle(np.nanmean(np.exp(1j * error)))
             error = np.abs(np.degrees(np.angle(np.exp(1j * error))))
             seen = np.isfinite(error)

@@ -182,7 +182,7 @@ def lift_in_pieces(options: PieceOptions) -> dict[str, Any]:
 
 def piece_seconds(config: BatchConfig) -> dict[str, float]:
     """Seconds of the lifting of a video, by the clock and of processors."""
-    cluster.Worker = TimedWorker
+    cluster.Worker = TimedWorker  # of which the pool makes its actors
     (outcome,) = run_batch(plan_batch(config))
     assert outcome.state is State.LIFTED, outcome
     text = Location.of(config.out).joined(outcome.name).beside(TIMES).read().decode()
@@ -215,6 +215,7 @@ class TimedWorker(Worker):
 
 @contextmanager
 def noted_times(job: Job) -> Iterator[None]:
+    """Note the times of the ``with`` block beside the results, where all workers can write."""
     began, used = time.time(), time.process_time()
     yield
     path = job.results.beside(TIMES).path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -121,6 +121,15 @@ class CaptureOptions:
             plant_feet=self.plant_feet,
             with_feet=self.refine and self.skeleton == "feet23",
         )
+
+    @property
+    def input_options(self) -> dict[str, Any]:
+        """What is known of the input and its camera, as arguments of :func:`spgnet.capture.find_people`."""
+        names = (
+            *("camera", "camera_name", "field_of_view", "fps"),
+            *("image_size", "keypoint_set", "format", "rotate"),
+        )
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,17 +82,7 @@ def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSo
     """
     assert config.person != "all"
     if is_keypoints(Path(config.input)):
-        found = find_people(
-            config.input,
-            camera=config.camera,
-            camera_name=config.camera_name,
-            field_of_view=config.field_of_view,
-            fps=config.fps,
-            image_size=config.image_size,
-            keypoint_set=config.keypoint_set,
-            format=config.format,
-            rotate=config.rotate,
-        ).select(config.person)
+        found = find_people(config.input, **config.input_options).select(config.person)
         keypoints = found.people[0]
         if not config.force:
             refuse_unbelievable(config.input, [find_input_faults(keypoints)])

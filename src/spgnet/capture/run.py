@@ -70,18 +70,7 @@ def run_capture(
     """
     check_outputs(config)
     if tracks is not None:
-        found = find_people(
-            config.input,
-            camera=config.camera,
-            camera_name=config.camera_name,
-            field_of_view=config.field_of_view,
-            fps=config.fps,
-            keypoint_set=config.keypoint_set,
-            image_size=config.image_size,
-            format=config.format,
-            rotate=config.rotate,
-            tracks=tracks,
-        )
+        found = find_people(config.input, tracks=tracks, **config.input_options)
     detected: list[DetectedPeople] = []
     files: dict[str, Path] = {}
 
@@ -93,16 +82,9 @@ def run_capture(
         earlier = set(config.out.glob("motion*"))
         motions = lift(
             config.input,
-            camera=config.camera,
-            camera_name=config.camera_name,
-            field_of_view=config.field_of_view,
+            **config.input_options,
             height=config.height,
             person=config.person,
-            fps=config.fps,
-            image_size=config.image_size,
-            keypoint_set=config.keypoint_set,
-            format=config.format,
-            rotate=config.rotate,
             weights=lifter or config.weights,
             refine=config.refine,
             constant_bones=config.constant_bones,

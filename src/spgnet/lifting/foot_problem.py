@@ -58,7 +58,8 @@ class FootDeviations:
     still: float = 0.1
     """Speed of what stands on the floor, in metres per second."""
     floor: float = 0.06
-    """Its height, in metres: as far as up is uncertain, what is a foot's length away is."""
+    """Its height, in metres. It is large because up is uncertain: a small tilt raises or lowers what is a
+    foot's length away."""
     below: float = 0.005
     """How far anything is below the floor, in metres."""
     contact_robust: float = 5.0
