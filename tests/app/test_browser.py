@@ -206,8 +206,9 @@ def test_files_are_added_to_those_before_and_those_that_are_broken_are_told_in_s
     assert page.locator("#make").is_hidden()
     page.locator("#added").get_by_text(short_clip.name).click()
     page.locator("#start").click()
-    page.locator("#make").wait_for(timeout=_PATIENCE)
+    page.locator("#people fieldset").first.wait_for(timeout=_PATIENCE)
     assert page.locator("#people fieldset").count() == 1
+    page.locator("#make").wait_for(timeout=_PATIENCE)
 
 
 def test_a_wrong_height_is_told_before_the_work(open_app, short_clip):

@@ -180,7 +180,7 @@ class Motion:
 
         >>> angles = load_motion("motion.npz").joint_angles()
         >>> round(float(angles["left_knee_flexion"].max()))
-        51
+        52
 
         They are those of :func:`spgnet.geometry.joint_angles.joint_angles`: NaN where an angle cannot be
         seen. ``pelvis_rotation`` goes on beyond 180 where the person turns around.
