@@ -150,6 +150,16 @@ def test_pieces_are_of_about_the_length_and_cover_the_clip():
         assert divide_clip(times, 10.0, np.arange(len(times))) == [Piece(0.0, np.inf)]
 
 
+@pytest.mark.parametrize("pause", [60.0, 1e9])
+def test_a_pause_in_the_timestamps_is_no_piece(pause):
+    times = np.concatenate((np.arange(300) / 10, pause + np.arange(300, 600) / 10))
+    pieces = divide_clip(times, 10.0, np.arange(600))
+    ends = [np.searchsorted(times, piece.end - OVERLAP / 2) for piece in pieces]
+    assert len(set(ends)) == len(pieces) <= 7
+    assert times[0] == pieces[0].start
+    assert all(other.start < one.end for one, other in pairwise(pieces))
+
+
 @pytest.mark.parametrize("detect_every", [1, 2, "auto"])
 def test_the_person_detectors_turns_are_those_that_it_takes(detect_every):
     stage = Steady([Actor(walk(100, 5))], 6 * FPS)

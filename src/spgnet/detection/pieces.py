@@ -49,11 +49,14 @@ def divide_clip(
             the whole clip.
 
     Returns:
-        The pieces in order; a single one if the clip is short.
+        The pieces in order, of which no two end in the same pause of the timestamps; a single one if the clip
+        is short.
     """
     span = float(times[-1]) if len(times) else 0.0
-    count = max(1, round(span / length))
-    ends = [span * number / count for number in range(1, count)]
+    count = max(1, min(round(span / length), len(times)))
+    ends = span * np.arange(1, count) / count
+    _, first = np.unique(np.searchsorted(times, ends), return_index=True)
+    ends = ends[first].tolist()  # none in a pause of the timestamps but its first
     possible = times[starts]
     begins = [possible[np.searchsorted(possible, end - OVERLAP / 2, "right") - 1] for end in ends]
     return [
