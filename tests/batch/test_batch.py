@@ -1,6 +1,7 @@
 """``spgnet lift`` of several inputs: each has its results or its error, and nothing is done twice."""
 
 import json
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -233,6 +234,15 @@ def test_what_no_input_could_be_lifted_with_ends_the_batch_before_it_begins(spgn
     assert "--live lifts one input" in "".join(map(str, spgnet("lift", "--no-refine", *sources, "--live")))
     assert "nothing to lift" in "".join(map(str, spgnet("lift", "--no-refine")))
     assert not Path("out").exists()
+
+
+def test_names_of_files_need_not_be_text(spgnet, clips, states):
+    name = os.fsdecode(b"caf\xe9.npz")  # an old archive's Latin-1
+    clips(f"clips/{name}", "clips/two.npz")
+    assert spgnet("lift", "--no-refine", "clips")[0] is None
+    assert states() == {os.fsdecode(b"caf\xe9"): "lifted", "two": "lifted"}
+    assert spgnet("lift", "--no-refine", "clips")[0] is None
+    assert set(states().values()) == {"unchanged"}
 
 
 def test_a_folder_of_clips_is_a_batch(spgnet, clips, states):

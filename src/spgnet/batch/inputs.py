@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -116,7 +117,7 @@ def _possible_names(clip: Location) -> tuple[str, ...]:
     """Names of a clip's results, from the shortest to one that nothing else has."""
     parts = clip.parts
     stem = parts.stem or "input"
-    digest = hashlib.sha256(clip.text.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(os.fsencode(clip.text)).hexdigest()[:12]
     return (
         stem,
         parts.name or "input",

@@ -89,7 +89,8 @@ def batch_progress(jobs: Sequence[Job]) -> Iterator[tuple[ProgressCallback, Call
             done, frames = done + 1, frames + outcome.frames
             bar.update(whole, advance=outcome.size + 1, shown=shown())
             if outcome.state is State.FAILED:
-                bar.console.print(f"{outcome.input}: failed", soft_wrap=True, highlight=False, markup=False)
+                line = printable(f"{outcome.input}: failed")
+                bar.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
         yield report, on_outcome
         bar.update(part, visible=False)
@@ -115,7 +116,7 @@ def batch_table(outcomes: Sequence[Outcome]) -> Table:
             (each.people, each.frames, f"{each.seconds:.1f}") if each.state is State.LIFTED else ("",) * 3
         )
         error = (each.error or "").removeprefix(f"{each.input}: ")
-        table.add_row(*map(escape, map(str, (each.name, each.state, *numbers, error))))
+        table.add_row(*(escape(printable(str(cell))) for cell in (each.name, each.state, *numbers, error)))
     return table
 
 
