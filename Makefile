@@ -17,10 +17,10 @@ app: $(VENV)/.ready
 docs: $(VENV)/.ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Two processes at once; each takes whole modules, which share what is slow to make.
+# Two processes at once, of one thread each; each takes whole modules, which share what is slow to make.
 TEST_PROCESSES ?= 2
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope
 
 # Every fault on every command: about an hour on one core (ARGUMENTS="--only train --count 10 --seed 3": a part).
 test-faults: $(VENV)/.ready
