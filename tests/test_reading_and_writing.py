@@ -173,9 +173,8 @@ def test_a_killed_process_holds_nothing_though_a_child_of_it_lives_on(tmp_path):
     script = (
         "import os, pathlib, sys, time; from spgnet.files import hold_folder\n"
         "with hold_folder(pathlib.Path(sys.argv[1])):\n"
-        "    child = os.fork()\n"
-        "    if child == 0: time.sleep(60)\n"
-        "    print(child, flush=True); time.sleep(60)"
+        "    if os.fork() == 0: print(os.getpid(), flush=True)  # it has let go of the folder by now\n"
+        "    time.sleep(60)"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
