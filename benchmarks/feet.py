@@ -22,7 +22,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 import tyro
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from refinement import score
 from simulated_video import ERRORS, OFFSET, WIDENING, hidden_joints, phone_camera
 
 import spgnet
@@ -38,7 +39,7 @@ from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES, foot_keypoints
 from spgnet.lifting import Lifter, Motion
-from spgnet.lifting.feet import flexion_powers, shank_tilt
+from spgnet.lifting.usual_feet import flexion_powers, shank_tilt
 from spgnet.synthetic.detector_joints import detector_joints
 from spgnet.synthetic.detector_noise import (
     FOOT_OFFSET,
@@ -168,7 +169,7 @@ class Options:
     plant_feet: bool = False
     """Hold standing feet in place."""
     fit: bool = False
-    """Print the usual flexion of ankles (``spgnet.lifting.feet.FLEXIONS``), and measure nothing."""
+    """Print the usual flexion of ankles (``spgnet.lifting.usual_feet.FLEXIONS``), and measure nothing."""
 
 
 class Figures(NamedTuple):
@@ -180,8 +181,10 @@ class Figures(NamedTuple):
         off: by how many frames each event that was found is off.
         events: number of true events.
         extra: events that there are not.
+        accuracy: P-MPJPE and MPJPE of the body, as ``refinement.py`` has them.
         slide: speed of the lowest point of feet on the floor, in metres per second.
         sink: how far it is below the floor, in metres.
+        true_slide, true_sink: the same of the capture.
     """
 
     squares: float
@@ -189,8 +192,11 @@ class Figures(NamedTuple):
     off: list[int]
     events: int
     extra: int
+    accuracy: tuple[float, float]
     slide: Float[np.ndarray, " n"]
     sink: Float[np.ndarray, " n"]
+    true_slide: Float[np.ndarray, " n"]
+    true_sink: Float[np.ndarray, " n"]
 
 
 def measure(motion: Motion, video: FeetVideo) -> Figures:
@@ -203,11 +209,15 @@ def measure(motion: Motion, video: FeetVideo) -> Figures:
         for name in (f"{side}_ankle_flexion",)
     ]
     errors = np.concatenate(errors)
-    events = gait_events(foot_contacts(video.world, motion.timestamps), motion.timestamps)
+    contacts = foot_contacts(video.world, motion.timestamps)
+    events = gait_events(contacts, motion.timestamps)
     off, extra = matched(motion.gait_events(), events)
-    return Figures(
-        float((errors**2).mean()), float(errors.mean()), off, len(events), extra, *standing(motion)
-    )
+    true_joints = video.camera.to(torch.float64).world_to_camera(torch.from_numpy(video.world)).numpy()
+    accuracy = score(motion.joints[:, : len(HUMAN36M)], true_joints)
+    squares, bias = float((errors**2).mean()), float(errors.mean())
+    own = standing(motion.world, motion.foot_contact, motion.timestamps)
+    true_own = standing(video.world, contacts, motion.timestamps)
+    return Figures(squares, bias, off, len(events), extra, accuracy, *own, *true_own)
 
 
 def matched(found: Sequence[GaitEvent], true: Sequence[GaitEvent]) -> tuple[list[int], int]:
@@ -222,17 +232,20 @@ def matched(found: Sequence[GaitEvent], true: Sequence[GaitEvent]) -> tuple[list
     return off, len(left)
 
 
-def standing(motion: Motion) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+def standing(
+    world: Float[np.ndarray, "frames 23 3"],
+    contacts: Bool[np.ndarray, "frames 2"] | None,
+    times: Float[np.ndarray, " frames"],
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Speed of the lowest point of each foot that is on the floor, and how far it is below its height
-    there."""
+    there; nothing if contacts are not known."""
     slides, sinks = [np.zeros(0)], [np.zeros(0)]
-    if motion.foot_contact is None:
+    if contacts is None:
         return slides[0], sinks[0]
-    world = motion.world.astype(np.float64)
     for foot, side in enumerate(SIDES):
-        on = motion.foot_contact[:, foot]
-        points = world[:, list(FOOT_JOINTS[side])]
-        speed = np.linalg.norm(np.gradient(points, motion.timestamps, axis=0), axis=-1)[on]
+        on = contacts[:, foot]
+        points = world[:, list(FOOT_JOINTS[side])].astype(np.float64)
+        speed = np.linalg.norm(np.gradient(points, times, axis=0), axis=-1)[on]
         lowest = points[on][..., 2].argmin(axis=1)
         slides.append(speed[np.arange(len(speed)), lowest])
         sinks.append((POINT_HEIGHT - points[on][..., 2].min(axis=1)).clip(0))
@@ -249,6 +262,8 @@ HEADINGS = (
     "within 2 frames [% of found]",
     "median [frames]",
     "extra",
+    "P-MPJPE [mm]",
+    "MPJPE [mm]",
     "slide [m/s]",
     "sink, 95 % [mm]",
 )
@@ -269,6 +284,7 @@ def row(name: str, figures: Sequence[Figures]) -> list[str]:
         f"{100 * (off <= 2).mean():.0f}",
         f"{np.median(off):.0f}",
         str(sum(each.extra for each in figures)),
+        *(f"{mean:.1f}" for mean in np.mean([each.accuracy for each in figures], axis=0)),
         f"{slide.mean():.2f}",
         f"{1000 * np.percentile(sink, 95):.0f}",
     ]
@@ -335,6 +351,10 @@ def main(options: Options) -> None:
         everything += figures
     rows.append(row("all", everything))
     print(markdown_table(list(HEADINGS), rows, text=(0,)))
+    slide, sink = (
+        np.concatenate([getattr(each, f"true_{what}") for each in everything]) for what in ("slide", "sink")
+    )
+    print(f"The captures: slide {slide.mean():.2f} m/s, sink {1000 * np.percentile(sink, 95):.0f} mm.\n")
     if options.real is not None:
         print_real(options.real, lifter, plant_feet=options.plant_feet)
 
@@ -344,7 +364,7 @@ def print_real(folder: Path, lifter: Lifter, *, plant_feet: bool) -> None:
     rows = []
     for path in sorted(folder.glob("opencap_*.npz")):
         (motion,) = spgnet.lift(path, weights=lifter, plant_feet=plant_feet)
-        slide, sink = standing(motion)
+        slide, sink = standing(motion.world, motion.foot_contact, motion.timestamps)
         rows.append(
             [
                 path.stem,

@@ -11,7 +11,7 @@ the middle of the hips as the root:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -31,10 +31,12 @@ from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 from spgnet.keypoints import Keypoints, load_keypoints
 from spgnet.keypoints.keypoints import to_human36m
 from spgnet.lifting import Lifter, Motion, fit_constant_bones
+from spgnet.lifting.feet import add_feet
+from spgnet.lifting.planting import plant_feet
 from spgnet.lifting.postprocess import postprocess
 from spgnet.lifting.streaming import lift_live
 
-Lifting = Literal["network", "constant-bones", "refined"]
+Lifting = Literal["network", "constant-bones", "refined", "planted"]
 SCORED = tuple(
     f"{side}_{joint}"
     for side, joints in (
@@ -58,8 +60,8 @@ class Options:
     weights: str = "default"
     """Name of weights in the package, a run folder, or a safetensors file."""
     lifting: tuple[Lifting, ...] = ("network", "refined")
-    """The network's motion alone (``spgnet lift --no-refine``), with constant bone lengths fitted to it, or
-    refined, which is what ``spgnet lift`` gives."""
+    """The network's motion alone (``spgnet lift --no-refine``), with constant bone lengths fitted to it,
+    refined, which is what ``spgnet lift`` gives, or with ``--plant-feet`` as well."""
     every: DetectEvery = 1
     """Use the detections of every n-th frame only, or of as many as the motion needs."""
     live: bool = False
@@ -147,12 +149,17 @@ def lifted(keypoints: Keypoints, lifter: Lifter, options: Options) -> dict[str, 
         points[np.arange(len(keypoints)) % options.every != 0] = np.nan
         keypoints = replace(keypoints, points=points)
     motion = lifter.lift(keypoints)
-    ways: dict[str, Callable[[], Motion]] = {
-        "network": lambda: motion,
-        "constant-bones": lambda: fit_constant_bones(motion),
-        "refined": lambda: postprocess([motion], refined=True, feet=[keypoints])[0],
-    }
-    return {way: ways[way]().joints for way in options.lifting}
+    return {way: post_processed(motion, keypoints, way).joints for way in options.lifting}
+
+
+def post_processed(motion: Motion, keypoints: Keypoints, way: Lifting) -> Motion:
+    """The network's motion by a way of lifting, with 17 joints."""
+    if way == "network":
+        return motion
+    if way == "constant-bones":
+        return fit_constant_bones(motion)
+    (motion,) = postprocess([motion], refined=True, feet=[keypoints])
+    return plant_feet(add_feet(motion, keypoints)).without_feet() if way == "planted" else motion
 
 
 def reprojection(joints: np.ndarray, keypoints: Keypoints) -> float:

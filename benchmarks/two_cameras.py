@@ -27,7 +27,7 @@ import numpy as np
 import roma
 import torch
 import tyro
-from real_video import OURS, SCORED, Lifting
+from real_video import OURS, SCORED, Lifting, post_processed
 
 from spgnet import metrics
 from spgnet.camera_files import load_camera
@@ -36,8 +36,7 @@ from spgnet.evaluation import markdown_table
 from spgnet.geometry.camera import Camera
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.keypoints import KEYPOINT_NAMES
-from spgnet.lifting import Lifter, fit_constant_bones
-from spgnet.lifting.postprocess import postprocess
+from spgnet.lifting import Lifter
 
 CAMERAS = (1, 3)
 LONGEST_LAG = 8
@@ -165,10 +164,7 @@ def in_world(
     worlds = []
     for keypoints, camera in zip(people, cameras, strict=True):
         motion = lifter.lift(keypoints, camera=camera)
-        if way == "constant-bones":
-            motion = fit_constant_bones(motion)
-        elif way == "refined":
-            (motion,) = postprocess([motion], refined=True, feet=[keypoints])
+        motion = post_processed(motion, keypoints, way)
         worlds.append(motion.world.astype(np.float64))
     return worlds
 

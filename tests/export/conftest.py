@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 from spgnet.geometry.camera import opencv_camera
 from spgnet.geometry.foot import ANKLES, SIDES, foot_points
 from spgnet.geometry.rigs import look_at
-from spgnet.lifting.feet import usual_axes
 from spgnet.lifting.motion import Motion
+from spgnet.lifting.usual_feet import usual_axes
 from spgnet.synthetic.procedural import procedural_clips
 
 

@@ -8,7 +8,7 @@ import spgnet.lifting.angle_uncertainty
 from spgnet.geometry.foot import ANKLES, FOOT_JOINTS, SIDES, foot_points
 from spgnet.geometry.joint_angles import ANGLE_NAMES, FOOT_ANGLE_NAMES, joint_angles
 from spgnet.lifting.angle_uncertainty import CALIBRATION, angle_deviations
-from spgnet.lifting.feet import usual_axes
+from spgnet.lifting.usual_feet import usual_axes
 from spgnet.synthetic.procedural import procedural_clips
 
 

@@ -15,8 +15,9 @@ from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import FOOT_SOURCES, KEYPOINT_COUNTS, KEYPOINT_NAMES, SOURCES
 from spgnet.lifting import Motion
 from spgnet.lifting.bone_lengths import estimate_height
-from spgnet.lifting.feet import FLEXION, add_feet, foot_detections, sees_feet, usual_axes, usual_flexion
+from spgnet.lifting.feet import add_feet, foot_detections, sees_feet
 from spgnet.lifting.foot_problem import OWN, FeetObservations, FeetState, FootDeviations, solve
+from spgnet.lifting.usual_feet import usual_axes
 
 ANKLE = [ANKLES[side] for side in SIDES]
 
@@ -116,21 +117,6 @@ def test_a_foot_that_is_not_seen_is_marked_as_such_and_uncertain():
     assert found.uncertainty is not None
     assert (found.uncertainty[:, own] > found.uncertainty[:, list(FOOT_JOINTS["right"])]).all()
     assert np.isfinite(found.pixels).all()
-
-
-def test_a_standing_foot_bends_with_its_shank_and_a_raised_one_points_down():
-    joints = np.zeros((4, 17, 3))
-    for side, across in (("right", 0.1), ("left", -0.1)):
-        for joint, ahead, height in (("hip", 0.15, 0.88), ("knee", 0.15, 0.48), ("ankle", 0.0, 0.08)):
-            joints[:, HUMAN36M.names.index(f"{side}_{joint}")] = [across, ahead, height]
-    joints[1, :, 1] *= 2
-    joints[2, :, 2] += 0.08
-    joints[3, :, 2] += 1
-    (upright, leaning, raised, flying), air = usual_flexion(joints, np.array([0, 0, 1.0]), 0.0, 1.0)
-    assert (leaning > upright + 0.1).all()
-    assert (raised < upright - 0.1).all()
-    np.testing.assert_allclose(flying, FLEXION)
-    np.testing.assert_allclose(air[[0, 1, 3]], [[0, 0], [0, 0], [1, 1]], atol=1e-6)
 
 
 def test_a_foot_index_is_no_small_toe():

@@ -14,11 +14,10 @@ from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation, Slerp
 
 from spgnet.geometry.camera import Camera
-from spgnet.geometry.directions import unit_vectors
 from spgnet.geometry.foot import ANKLES, FOOT_INDEX, SIDES
 from spgnet.geometry.gait import FASTEST_LIFTED, foot_contacts, point_contacts
 from spgnet.geometry.interpolate import interpolate_at, nearest_at
-from spgnet.geometry.skeleton import ANKLE_HEIGHT, FOOT_POINTS, HUMAN36M
+from spgnet.geometry.skeleton import FOOT_POINTS, HUMAN36M
 from spgnet.keypoints import Keypoints
 from spgnet.keypoints.gaps import MIN_CONFIDENCE
 from spgnet.keypoints.keypoints import FOOT_SOURCES, foot_keypoints, present, to_human36m
@@ -28,6 +27,7 @@ from spgnet.lifting.guidance import Soles
 from spgnet.lifting.inputs import BORDER, interpolate_skipped
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.refinement import node_times
+from spgnet.lifting.usual_feet import FLEXION, usual_axes, usual_flexion
 from spgnet.lifting.windows import NodeCallback, NodeProgress, count_nodes, ignore_node_progress
 from spgnet.synthetic.detector_noise import person_size
 
@@ -37,14 +37,6 @@ PASSES = 3
 """How often contacts are found again and the problem is solved with them."""
 WHOLE, OVERLAP = 1024, 32
 """The largest number of nodes that are solved at once, and by how many windows of long clips overlap."""
-FLEXION, TURN = 0.15, 0.12
-"""Usual flexion of the ankle where the floor is not known, and angle by which feet turn outward, in
-radians."""
-FLEXIONS = (0.185, 0.395, 0.168, 0.246, -0.588, -0.558)
-"""Coefficients of the usual flexion of the ankle in radians, for the terms of :func:`flexion_powers`. Fitted
-to captured feet by ``benchmarks/feet.py CAPTURES --fit``."""
-_RISE = 0.1
-"""Height of an ankle above that of standing ones, in metres, at which a foot is mostly off the floor."""
 FAR = 0.35
 """Distance from the ankle in the image, by the person's size, from which on a foot's keypoint is not
 believed."""
@@ -291,99 +283,6 @@ def _at_nodes(
     return total[..., :2] / np.where(weight > 0, weight, 1)[..., None], weight / np.where(mass > 0, mass, 1)
 
 
-def usual_axes(
-    joints: Float[np.ndarray, "nodes 17 3"], flexion: Float[np.ndarray, "nodes 2"] | float = FLEXION
-) -> Float[np.ndarray, "nodes 2 3 3"]:
-    """Axes, as columns, of feet in their usual position on the shanks.
-
-    Args:
-        joints: in metres.
-        flexion: of the ankles, in radians.
-    """
-    up, ahead = _shanks(joints)
-    turn = np.array([-TURN, TURN])[:, None]
-    forward = np.cos(turn) * ahead + np.sin(turn) * np.cross(up, ahead)
-    right = np.cross(forward, up)
-    flexion = np.broadcast_to(flexion, up.shape[:2])[..., None]
-    raised = np.cos(flexion) * forward + np.sin(flexion) * up
-    return np.stack((raised, np.cross(right, raised), right), axis=-1)
-
-
-def usual_flexion(
-    joints: Float[np.ndarray, "nodes 17 3"],
-    up: Float[np.ndarray, " 3"],
-    floor: float,
-    stature: float,
-) -> tuple[Float[np.ndarray, "nodes 2"], Float[np.ndarray, "nodes 2"]]:
-    """The usual flexion of the ankles, and how far the feet are in the air.
-
-    The flexion of a standing foot grows with the shank's forward tilt, and is less as the heel rises. In the
-    air, where the feet of runners and of jumpers differ, it is :data:`FLEXION`.
-
-    Args:
-        joints: in metres.
-        up: unit vector against gravity.
-        floor: height of the floor along it, in metres.
-        stature: of the person, by that of one 1.75 m tall.
-
-    Returns:
-        The flexion in radians, and from 0 (ankle as low as in standing) to 1 (far above).
-    """
-    heights = (joints[:, _ANKLES] @ up - floor) / stature
-    standing = flexion_powers(shank_tilt(joints, up), heights) @ np.array(FLEXIONS)
-    air = _in_air(heights)
-    return (1 - air) * standing + air * FLEXION, air
-
-
-def _in_air(heights: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """From 0 for ankles as low as in standing to 1 far above; heights in metres, by the stature."""
-    return _rise(heights).clip(0)
-
-
-def _rise(heights: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """From -1 to 1: how far ankles are above (positive) or below their height in standing."""
-    return np.tanh((heights - ANKLE_HEIGHT) / _RISE)
-
-
-def shank_tilt(
-    joints: Float[np.ndarray, "nodes 17 3"], up: Float[np.ndarray, " 3"]
-) -> Float[np.ndarray, "nodes 2"]:
-    """Forward tilt of the shanks in radians, 0 when vertical; ``up`` is a unit vector."""
-    return -np.arcsin((_shanks(joints)[1] @ up).clip(-1, 1))
-
-
-def flexion_powers(
-    tilt: Float[np.ndarray, "*batch"], height: Float[np.ndarray, "*batch"]
-) -> Float[np.ndarray, "*batch 6"]:
-    """The terms of a polynomial of degree two in the shank's tilt and the ankle's rise.
-
-    Args:
-        tilt: forward, in radians.
-        height: of the ankle above the floor in metres, by the stature.
-    """
-    tilt, rise = tilt.clip(-1, 1), _rise(height)
-    return np.stack((np.ones_like(tilt), tilt, rise, tilt**2, tilt * rise, rise**2), axis=-1)
-
-
-def _shanks(
-    joints: Float[np.ndarray, "nodes 17 3"],
-) -> tuple[Float[np.ndarray, "nodes 2 3"], Float[np.ndarray, "nodes 2 3"]]:
-    """Unit vectors from ankle to knee, and those at right angles to them in which unturned feet point.
-
-    A foot points where the knee bends to; if the knee is nearly straight, where the hips face.
-    """
-    names = HUMAN36M.names
-    hip, knee, ankle = (
-        joints[:, [names.index(f"{side}_{joint}") for side in SIDES]] for joint in ("hip", "knee", "ankle")
-    )
-    across = unit_vectors(hip[:, :1] - hip[:, 1:])
-    up = unit_vectors(knee - ankle)
-    bend = np.cross(up, unit_vectors(hip - knee))  # as long as the flexion's sine
-    right = bend + across / 2
-    right = unit_vectors(right - (right * up).sum(axis=-1, keepdims=True) * up)
-    return up, np.cross(up, right)
-
-
 def fit(
     known: FeetObservations, sizes: FootDeviations, on_progress: NodeProgress
 ) -> tuple[FeetObservations, FeetState]:
@@ -396,7 +295,6 @@ def fit(
         assert known.floor is not None
         known = replace(known, contacts=_contacts(known, state, known.floor))
         state = _solve_all(known, state, sizes, on_solved)
-    assert len(state.axes) == count
     return known, state
 
 
