@@ -13,10 +13,11 @@ from spgnet.geometry.foot import ANKLES, FOOT_JOINTS, POINT_HEIGHT, SIDES, foot_
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, KeypointSetName
 from spgnet.keypoints.keypoints import FOOT_SOURCES, KEYPOINT_COUNTS, KEYPOINT_NAMES, SOURCES
-from spgnet.lifting import Motion
+from spgnet.lifting import Motion, feet
 from spgnet.lifting.bone_lengths import estimate_height
-from spgnet.lifting.feet import add_feet, foot_detections, sees_feet
+from spgnet.lifting.feet import FOOT_SECONDS, add_feet, find_soles, foot_detections, sees_feet
 from spgnet.lifting.foot_problem import OWN, FeetObservations, FeetState, FootDeviations, solve
+from spgnet.lifting.refinement import node_times
 from spgnet.lifting.usual_feet import usual_axes
 
 ANKLE = [ANKLES[side] for side in SIDES]
@@ -239,3 +240,21 @@ def test_feet_that_are_never_seen_are_as_uncertain_as_their_prior():
     found = add_feet(motion, replace(keypoints, points=points))
     assert found.uncertainty is not None
     assert found.uncertainty[:, 18].min() > 0.06
+
+
+def test_feet_are_held_still_but_for_the_first_and_last_moment_of_a_contact(monkeypatch):
+    motion, points = walker()
+    placed = replace(motion, camera=replace(motion.camera, extrinsics="calibrated"))
+    nodes = node_times(motion.timestamps, FOOT_SECONDS)
+    contacts = np.zeros((len(nodes), 2, 3), dtype=bool)
+    contacts[5:10, 0, 0] = True
+    contacts[20:22, 1, 2] = True  # too short to hold anything
+    monkeypatch.setattr(feet, "_contacts", lambda known, state, floor: contacts)
+    soles = find_soles(placed, detections(motion, points, "halpe26"), nodes)
+    assert soles is not None
+    held = np.zeros_like(contacts)
+    held[6:9, 0, 0] = True
+    np.testing.assert_array_equal(soles.planted, held)
+    contacts[5:10] = False
+    assert find_soles(placed, detections(motion, points, "halpe26"), nodes) is None
+    assert find_soles(motion, detections(motion, points, "halpe26"), nodes) is None  # floor not known

@@ -302,3 +302,14 @@ def test_uncertainty_is_calibrated_joint_by_joint():
         scale, power = CALIBRATION[kind]
         assert five[0, joint] == pytest.approx(scale)
         assert ten[0, joint] == pytest.approx(scale * 2**power)
+
+
+def test_soles_are_measured_in_the_network_s_scale_from_where_a_standing_ankle_would_be():
+    up = np.array([0.0, 0.6, 0.8])
+    standing = np.broadcast_to(-(ANKLE_HEIGHT - POINT_HEIGHT) * up, (4, 2, 3, 3))
+    floor = Floor(up, 0.0)
+    soles = refinement._on_ankles(Soles(standing, np.ones((4, 2, 3))), 0.2, floor)
+    np.testing.assert_allclose(soles.offsets, 0, atol=1e-12)  # they touch the floor when the ankle stands
+    ahead = standing + np.array([0.1, 0, 0])
+    soles = refinement._on_ankles(Soles(ahead, np.ones((4, 2, 3))), 0.2, floor)
+    np.testing.assert_allclose(soles.offsets[..., 0], 0.1 * np.exp(-0.2))
