@@ -85,6 +85,7 @@ def test_a_file_to_import_does_not_take_the_place_of_a_module(spgnet):
     Path("json.py").write_text("raise AssertionError\n")
     code, _ = spgnet("evaluate", "default", "--import", "json.py")
     assert code == "spgnet: json.py: another module called 'json' is loaded; rename the file"
+    assert spgnet("evaluate", "default", "--import")[0] == "spgnet: --import needs a value"
 
 
 def test_a_loss_term_of_one_s_own_is_an_option_of_every_recipe_and_stands_in_the_run(spgnet):
