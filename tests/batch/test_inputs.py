@@ -56,6 +56,10 @@ def test_results_do_not_go_among_the_inputs(tmp_path):
     (tmp_path / "walk.mp4").touch()
     with pytest.raises(InputError, match="the results need another folder"):
         find_clips([str(tmp_path)], Location.of(tmp_path))
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    with pytest.raises(InputError, match="the results need another folder"):
+        find_clips([str(tmp_path)], Location.of(link))
 
 
 def test_a_fingerprint_changes_with_the_file_and_with_any_file_of_a_folder(tmp_path):
@@ -72,3 +76,15 @@ def test_a_fingerprint_changes_with_the_file_and_with_any_file_of_a_folder(tmp_p
     seen = [folder.fingerprint()]
     (Path(file.parent) / "2.png").touch()
     assert seen[0] != folder.fingerprint()
+
+
+def test_what_lies_deep_in_a_folder_is_not_looked_at(tmp_path):
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    (deep / "1.json").write_bytes(b"1")
+    seen = Location.of(tmp_path).fingerprint()
+    (deep / "c").mkdir()
+    (deep / "c" / "1.json").write_bytes(b"123")
+    assert (Location.of(tmp_path).fingerprint(), Location.of(tmp_path).size()) == (seen, 1)
+    (deep / "2.json").write_bytes(b"23")
+    assert Location.of(tmp_path).fingerprint() != seen

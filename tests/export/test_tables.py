@@ -129,6 +129,18 @@ def test_a_csv_file_has_joint_angles_where_they_are_wanted(tmp_path, motion, lat
         export(motion, tmp_path / "motion.trc", columns="angles")
 
 
+def test_a_csv_file_has_columns_of_the_angles_uncertainty_where_there_is_any(tmp_path, unsure, late):
+    export([unsure, late], tmp_path / "people.csv", columns="angles")
+    with (tmp_path / "people.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    for name, expected in unsure.joint_angle_uncertainty().items():
+        column = np.array([float(row[f"{name}_uncertainty"]) for row in table])
+        np.testing.assert_allclose(column[: len(unsure)], expected, rtol=0, atol=5.1e-4, err_msg=name)
+        assert np.isnan(column[len(unsure) :]).all()
+    export([late], tmp_path / "people.csv", columns="angles")
+    assert "uncertainty" not in (tmp_path / "people.csv").read_text().split("\n")[0]
+
+
 # --- JSON ---------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import torch
 import spgnet.lifting.angle_uncertainty
 from spgnet.geometry.foot import ANKLES, FOOT_JOINTS, SIDES, foot_points
 from spgnet.geometry.joint_angles import ANGLE_NAMES, FOOT_ANGLE_NAMES, joint_angles
+from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.lifting.angle_uncertainty import CALIBRATION, angle_deviations
 from spgnet.lifting.usual_feet import usual_axes
 from spgnet.synthetic.procedural import procedural_clips
@@ -70,3 +71,17 @@ def test_joints_that_coincide_have_no_angle_and_no_deviation():
     assert np.isnan(found["right_knee_flexion"][1])
     assert np.isfinite(found["right_knee_flexion"][[0, 2]]).all()
     assert np.isfinite(found["left_knee_flexion"]).all()
+
+
+def test_an_unknown_uncertainty_makes_that_of_the_angles_that_it_moves_unknown_and_no_others():
+    world = body_with_feet()[:, :17]
+    uncertainty = np.full(world.shape[:2], 0.03)
+    expected = angle_deviations(world, uncertainty)
+    uncertainty[1, HUMAN36M.names.index("left_wrist")] = np.nan
+    for name, deviation in angle_deviations(world, uncertainty).items():
+        moved = name in ("left_elbow_flexion", "left_shoulder_rotation")
+        np.testing.assert_array_equal(
+            np.isnan(deviation), np.isnan(expected[name]) | (moved & (np.arange(len(world)) == 1))
+        )
+        known = np.isfinite(deviation)
+        np.testing.assert_array_equal(deviation[known], expected[name][known])

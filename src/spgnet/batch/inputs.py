@@ -81,7 +81,7 @@ def find_clips(inputs: Sequence[str], out: Location) -> list[Location]:
     for given in inputs:
         for location in Location.of(given).matches():
             clips = clips_in(location)
-            if clips is not None and location == out:
+            if clips is not None and location.is_same_as(out):
                 raise InputError(f"{given}: the results need another folder than the inputs (--out)")
             found |= dict.fromkeys([location] if clips is None else clips)
     return list(found)

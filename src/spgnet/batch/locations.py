@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +52,12 @@ class Location:
     def path(self) -> Path | None:
         """The local path; None if it is elsewhere."""
         return None if is_address(self.text) else Path(self.text)
+
+    def is_same_as(self, other: Location) -> bool:
+        """Whether both are one place, perhaps by links."""
+        if self.path is None or other.path is None:
+            return self == other
+        return os.path.realpath(self.path) == os.path.realpath(other.path)
 
     @property
     def parts(self) -> PurePosixPath:
@@ -108,8 +116,7 @@ class Location:
         if self.path is not None:
             if not self.path.exists():
                 return None
-            files = [each for each in self.path.rglob("*") if each.is_file()] if self.path.is_dir() else []
-            states = [(each, each.stat()) for each in sorted(files) or [self.path]]
+            states = [(each, each.stat()) for each in sorted(_files_of_clip(self.path)) or [self.path]]
             facts: Any = [
                 (each.relative_to(self.path).as_posix(), state.st_size, state.st_mtime_ns)
                 for each, state in states
@@ -129,8 +136,7 @@ class Location:
             OSError: it cannot be read.
         """
         if self.path is not None:
-            files = self.path.rglob("*") if self.path.is_dir() else [self.path]
-            return sum(each.stat().st_size for each in files if each.is_file())
+            return sum(each.stat().st_size for each in _files_of_clip(self.path))
         with _foreign(self) as (files, path):
             found = files.find(path) if files.exists(path) else []
             return sum(files.size(each) or 0 for each in found)
@@ -240,6 +246,16 @@ class Location:
         with _foreign(self) as (files, path):
             if files.exists(path):
                 files.rm_file(path)
+
+
+def _files_of_clip(path: Path) -> list[Path]:
+    """A file itself, or the files of a folder of frames.
+
+    They are at most as deep in it as those of Pose2Sim's project (``pose/cam01_json/*.json``). Deeper ones
+    are left out, since any folder can be named, such as the root of a disk.
+    """
+    found = chain.from_iterable(path.glob("/".join("*" * depth)) for depth in (1, 2, 3))
+    return [each for each in (found if path.is_dir() else [path]) if each.is_file()]
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def csv_text(motions: Sequence[Motion], columns: Columns = "positions") -> str:
     ``frame`` counts the distinct times of all people from 0; ``time`` is in seconds, as in the motions.
     Positions are world positions (metres, z up), with confidences. With them, uncertainties (metres),
     rejected joints and feet on the floor (0 or 1) have columns if a motion has them, with ``nan`` in the rows
-    of people without.
+    of people without; so do the angles' uncertainties (one standard deviation, degrees).
 
     Args:
         motions: the people, with the same joints.
@@ -37,6 +37,7 @@ def csv_text(motions: Sequence[Motion], columns: Columns = "positions") -> str:
     optional = [name for name in _OPTIONAL if any(getattr(motion, name) is not None for motion in motions)]
     names, formats = ["frame", "time", "person"], ["%d", "%.6f", "%d"]
     joints = motions[0].skeleton.names
+    uncertain = any(motion.uncertainty is not None for motion in motions)
     contacts = any(motion.foot_contact is not None for motion in motions)
     if columns != "angles":
         names += [f"{joint}_{axis}" for joint in joints for axis in "xyz"]
@@ -45,10 +46,13 @@ def csv_text(motions: Sequence[Motion], columns: Columns = "positions") -> str:
         formats += [_OPTIONAL[name] for name in optional for _ in joints]
         names += _CONTACTS if contacts else ()
         formats += ["%g"] * len(_CONTACTS) if contacts else []
-    if columns != "positions":
-        angles = motions[0].joint_angles()
+    angles = [] if columns == "positions" else list(motions[0].joint_angles())
+    if angles:
         names += angles
         formats += [_ANGLE] * len(angles)
+        if uncertain:
+            names += [f"{angle}_uncertainty" for angle in angles]
+            formats += [_ANGLE] * len(angles)
     frames = np.unique(np.concatenate([motion.timestamps for motion in motions]))
     tables = []
     for motion in motions:
@@ -63,6 +67,7 @@ def csv_text(motions: Sequence[Motion], columns: Columns = "positions") -> str:
             table += [_values_or_nan(motion, "foot_contact", len(_CONTACTS))] if contacts else []
         if columns != "positions":
             table += motion.joint_angles().values()
+            table += _angle_deviations(motion, len(angles)) if uncertain else []
         tables.append(np.column_stack(table))
     return ",".join(names) + "\n" + format_rows(np.concatenate(tables), formats, ",")
 
@@ -70,3 +75,8 @@ def csv_text(motions: Sequence[Motion], columns: Columns = "positions") -> str:
 def _values_or_nan(motion: Motion, name: str, columns: int) -> Shaped[np.ndarray, "frames columns"]:
     values = getattr(motion, name)
     return np.full((len(motion), columns), np.nan) if values is None else values
+
+
+def _angle_deviations(motion: Motion, columns: int) -> list[Shaped[np.ndarray, " frames"]]:
+    deviations = motion.joint_angle_uncertainty()
+    return [np.full(len(motion), np.nan)] * columns if deviations is None else list(deviations.values())

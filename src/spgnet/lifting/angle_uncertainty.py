@@ -51,7 +51,8 @@ def angle_deviations(
             pelvis's own does not matter.
 
     Returns:
-        The deviations by the names of the angles, NaN where an angle cannot be seen.
+        The deviations by the names of the angles, NaN where an angle cannot be seen, or where the uncertainty
+        of a joint that moves it is NaN.
     """
     parts = [
         _deviations(world[start : start + _FRAMES_AT_ONCE], uncertainty[start : start + _FRAMES_AT_ONCE])
@@ -88,6 +89,8 @@ def _deviations(
         slopes = torch.nan_to_num(slopes, nan=0.0, posinf=1e9, neginf=-1e9)
         for ankle, points in feet:  # an error of the ankle moves the whole foot
             slopes[:, ankle] += slopes[:, points].sum(dim=1)
-        deviation = np.sqrt((slopes.square().sum(dim=-1).numpy() * variances).sum(axis=1))
+        squares = slopes.square().sum(dim=-1).numpy()
+        # Joints that do not move the angle are left out, as their uncertainty may be unknown.
+        deviation = np.sqrt((squares * np.where(squares > 0, variances, 0)).sum(axis=1))
         result[name] = np.where(seen.numpy(), np.minimum(deviation, 180), np.nan)
     return result

@@ -107,38 +107,24 @@ def refine(
     sizes, motions = sizes or Deviations(), [motion.without_feet() for motion in motions]
     nodes = [node_times(motion.timestamps) for motion in motions]
     people = [observations(motion, times, sizes) for motion, times in zip(motions, nodes, strict=True)]
-    state = State(tuple(person.network for person in people), np.zeros(len(people)), _NO_FLOOR)
-    total = nodes_to_solve(people, rough=True) + nodes_to_solve(people) * (1 if find_soles is None else 2)
+    second = 0 if find_soles is None else nodes_to_solve(people)
+    total = nodes_to_solve(people, rough=True) + nodes_to_solve(people) + second
     on_solved = count_nodes(total, on_progress)
-    solution = solve_clip(people, state, sizes, rough=True, on_solved=on_solved)
-    refined = _motions(motions, nodes, solution)
-    together = concatenate_people(refined)
-    up = _up(together)
-    people = [
-        replace(person, stance=_stance(motion, person, times, up))
-        for person, motion, times in zip(people, refined, nodes, strict=True)
-    ]
-    if not any(person.stance.any() for person in people):
-        solution = solve_clip(people, solution.state, sizes, on_solved=on_solved)
-        if find_soles is not None:
-            on_solved(nodes_to_solve(people))
-        return _motions(motions, nodes, solution)
-    floor = _first_floor(together, up, people, solution.state)
-    people = [
-        replace(person, grounded=_grounded(person, body, floor))
-        for person, body in zip(people, solution.state.bodies, strict=True)
-    ]
-    state = replace(solution.state, floor=floor)
+    state = State(tuple(person.network for person in people), np.zeros(len(people)), _NO_FLOOR)
+    state = solve_clip(people, state, sizes, rough=True, on_solved=on_solved).state
+    people, state = _stand_on_floor(people, state, motions, nodes)
     solution = solve_clip(people, state, sizes, on_solved=on_solved)
-    refined = _on_floor(_motions(motions, nodes, solution), solution)
-    if find_soles is None:
+    refined = _motions(motions, nodes, solution)
+    if not _anybody_stands(people):
+        on_solved(second)
         return refined
+    refined = _in_world(refined, solution.state.floor)
     soles = [
-        find_soles(number, motion, times, on_solved)
+        find_soles and find_soles(number, motion, times, on_solved)
         for number, (motion, times) in enumerate(zip(refined, nodes, strict=True))
     ]
     if not any(soles):
-        on_solved(nodes_to_solve(people))
+        on_solved(second)
         return refined
     state = solution.state
     people = [
@@ -146,7 +132,32 @@ def refine(
         for person, each, scale in zip(people, soles, state.scales, strict=True)
     ]
     solution = solve_clip(people, state, sizes, on_solved=on_solved)
-    return _on_floor(_motions(motions, nodes, solution), solution)
+    return _in_world(_motions(motions, nodes, solution), solution.state.floor)
+
+
+def _stand_on_floor(
+    people: Sequence[Observations], state: State, motions: Sequence[Motion], nodes: Sequence[np.ndarray]
+) -> tuple[list[Observations], State]:
+    """The people with their ankles' periods of stance, and the state with the floor, if anybody stands."""
+    refined = _motions(motions, nodes, Solution(state, []))
+    together = concatenate_people(refined)
+    up = _up(together)
+    people = [
+        replace(person, stance=_stance(motion, person, times, up))
+        for person, motion, times in zip(people, refined, nodes, strict=True)
+    ]
+    if not _anybody_stands(people):
+        return people, state
+    floor = _first_floor(together, up, people, state)
+    people = [
+        replace(person, grounded=_grounded(person, body, floor))
+        for person, body in zip(people, state.bodies, strict=True)
+    ]
+    return people, replace(state, floor=floor)
+
+
+def _anybody_stands(people: Sequence[Observations]) -> bool:
+    return any(person.stance.any() for person in people)
 
 
 def _on_ankles(soles: Soles, scale: float, floor: Floor) -> Soles:
@@ -155,12 +166,11 @@ def _on_ankles(soles: Soles, scale: float, floor: Floor) -> Soles:
     return replace(soles, offsets=math.exp(-scale) * raised)
 
 
-def _on_floor(refined: list[Motion], solution: Solution) -> list[Motion]:
-    """The motions of a solution in a world that stands on its floor, unless their camera's place is known."""
+def _in_world(refined: list[Motion], floor: Floor) -> list[Motion]:
+    """The motions in a world that stands on the floor, unless their camera's place is known."""
     if refined[0].camera.extrinsics != "arbitrary":
         return refined
-    found = solution.state.floor
-    camera = with_world(refined[0], found.up, ANKLE_HEIGHT - found.height).camera
+    camera = with_world(refined[0], floor.up, ANKLE_HEIGHT - floor.height).camera
     return [replace(motion, camera=camera) for motion in refined]
 
 
