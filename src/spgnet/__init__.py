@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from spgnet.training.loop import train
     from spgnet.training.recipes import RECIPES, TrainConfig
 
-__version__ = "0.1.0"
+__version__ = "1.0.0.dev0"
 
 __all__ = [
     "RECIPES",
