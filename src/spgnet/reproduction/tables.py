@@ -18,24 +18,40 @@ CURVES = "-curves"
 """What is added to the name of the picture of the training curves."""
 INTRODUCTION = """# Results
 
-Generated from `results.json` beside it by `python scripts/results_page.py`, which has command, commit and
-seed of every run. **None of ours is a Human3.6M figure**: they are from the [open
-benchmark](open_benchmark.md) and do not compare with the paper's, which are quoted as printed (in brackets
-the mean of the printed column, where it differs). [The same on Human3.6M](reproduce.md). The commands also
-print every action.
+`python scripts/results_page.py` writes this page from `results.json`, which has the command, commit and seed
+of every run. **None of our numbers is of Human3.6M**: they are of the [open benchmark](open_benchmark.md)
+and do not compare with the paper's, which are quoted as printed, with the mean of the printed column in
+brackets where it differs. [The same on Human3.6M](reproduce.md).
 
-The quick size, which comes first, is of networks trained for minutes, on version 1 of the benchmark.
-Conclusions need the [full size](#full-size), on version 2.
+The quick size comes first: networks trained for minutes, on version 1 of the benchmark. Conclusions need the
+[full size](#full-size).
 """
 
 FULL_SIZE_INTRODUCTION = """# Full size
 
-At least 20 minutes of a core each, 19 times the output frames of the quick size, on [version 2 of the open
-benchmark](open_benchmark.md#version-2). Each section says how many of its runs are done.
+On [version 2 of the open benchmark](open_benchmark.md#version-2), with 19 times the output frames of the
+quick size.
 """
 
 NOTHING_YET = """
 No run of the full size has come to its end yet.
+"""
+
+SPREAD_NOTE = """
+Values with ± are the mean over the seeds and half their range.
+"""
+
+TEST_NOTE = f"""
+Pairs of methods are tested by Wilcoxon's signed-rank test of the test clips' differences, averaged over
+cameras and seeds, and from three seeds on by Student's paired t test of the seeds' differences. A difference
+is significant if both probabilities are below {LEVEL}. Differences are means over clips; the other tables
+have means over actions.
+"""
+
+GRADIENT_NOTE = """
+The gradient of the weighted re-projection term is compared with that of the pose term in the weights of the
+pose encoder, and with that of the trajectory term in those of the other encoder: cosine of the angle and
+ratio of the norms, on one batch of 1024 output frames.
 """
 
 
@@ -50,6 +66,7 @@ def results_page(results: Sequence[dict[str, Any]]) -> str:
         chosen = {name: artefact for name, artefact in ARTEFACTS.items() if (name, full) in known}
         if full:
             parts.append(FULL_SIZE_INTRODUCTION + ("" if chosen else NOTHING_YET))
+        parts[-1] += notes([known[name, full] for name in chosen])
         for name, artefact in chosen.items():
             result, title = known[name, full], artefact.title
             pictures = "".join(
@@ -58,7 +75,7 @@ def results_page(results: Sequence[dict[str, Any]]) -> str:
                 for suffix in picture_suffixes(result)
             )
             heading = f"## {title}{', full size' if full else ''}"
-            parts.append(f"{heading}\n\n{report(result, by_action=False)}{pictures}")
+            parts.append(f"{heading}\n\n{report(result, on_page=True)}{pictures}")
     return "\n".join(parts)
 
 
@@ -81,13 +98,27 @@ def _has_all_pictures(result: dict[str, Any]) -> bool:
     return extra is None or extra in result
 
 
-def report(result: dict[str, Any], *, by_action: bool = True) -> str:
-    """The report on a result: its runs, our rows beside the paper's, and (if wanted) every action."""
+def notes(results: Sequence[dict[str, Any]]) -> str:
+    """What the numbers in the tables of some results mean: a paragraph for each kind that they have."""
+    runs = [run for result in results for run in result["runs"]]
+    needed = {
+        SPREAD_NOTE: len({run["seed"] for run in runs}) > 1,
+        TEST_NOTE: any(result.get("tests") for result in results),
+        GRADIENT_NOTE: any("gradients" in run for run in runs),
+    }
+    return "".join(note for note, is_needed in needed.items() if is_needed)
+
+
+def report(result: dict[str, Any], *, on_page: bool = False) -> str:
+    """The report on a result: its runs, and our rows beside the paper's.
+
+    Without the errors by action and the notes if it is part of the page of all results.
+    """
     artefact = ARTEFACTS[result["artefact"]]
-    parts = [describe_runs(result)]
+    parts = [describe_runs(result, on_page=on_page)]
     for table in artefact.paper_tables():
         parts.append(paper_table(result, artefact, table))
-        if by_action:
+        if not on_page:
             parts.append(action_table(result, artefact, table))
     if not artefact.tables:
         parts.append(method_table(result, artefact))
@@ -102,29 +133,32 @@ def report(result: dict[str, Any], *, by_action: bool = True) -> str:
             occlusion_table(result["hidden"])
             + (SIMULATED_DETECTOR_NOTE if result["motion"] != "human36m" else "")
         )
+    if not on_page:
+        parts.append(notes([result]).removeprefix("\n"))
     return "\n".join(parts)
 
 
-def describe_runs(result: dict[str, Any]) -> str:
-    """The data, seeds, time and commits of the runs in a sentence, and the command."""
+def describe_runs(result: dict[str, Any], *, on_page: bool = False) -> str:
+    """The data, seeds, time and commits of the runs in a line, and the command.
+
+    Without what the page of all results says of all: that they are of the open benchmark, and the size.
+    """
     data = {
         "human36m": "Human3.6M",
-        "captured": "The open benchmark's captured motion",
+        "captured": f"Version {result.get('benchmark', 1)} of the open benchmark",
         "generated": "Generated motion",
     }[result["motion"]]
-    if "benchmark" in result and result["motion"] == "captured":
-        data = data.replace("benchmark's", f"benchmark's (version {result['benchmark']})")
+    networks = {"paper": "the paper's size", "small": "quick size", "full": "full size"}[result["size"]]
+    about = "" if on_page and result["motion"] == "captured" else f"{data}, {networks}: "
     runs = [run for run in result["runs"] if not run["method"].endswith(GUIDED_SUFFIX)]
     planned = result.get("planned", len(runs))
     missing = "" if planned == len(runs) else f"**{len(runs)} of {planned} runs are done.** "
     seeds = len({run["seed"] for run in runs})
     commits = ", ".join(sorted({str(run["commit"]) for run in runs}))
     minutes = sum(run["seconds"] for run in runs) / 60
-    spread = f"{seeds} seeds: mean, and half the range" if seeds > 1 else "one seed"
-    networks = "small networks at full size" if result["size"] == "full" else f"{result['size']} networks"
     return (
-        f"{missing}{data}, {networks}, {spread}. "
-        f"{len(runs)} runs, {minutes:.0f} minutes of training in all, at commit {commits}.\n\n"
+        f"{missing}{about}{len(runs)} runs ({seeds} seed{'s' if seeds > 1 else ''}), "
+        f"{minutes:.0f} minutes of training, commit {commits}.\n\n"
         f"```console\n{result['command']}\n```\n"
     )
 
@@ -224,24 +258,19 @@ def test_table(result: dict[str, Any]) -> str:
                 judged,
             ]
         )
+    clips = max(test["clips"] for test in result["tests"])
     header = [
         "2D",
         "difference",
         "",
         "mean [mm]",
         "by seed [mm]",
-        "better on [% of clips]",
+        f"better on [% of {clips} clips]",
         "p, clips",
         "p, seeds",
         "significant",
     ]
-    clips = max(test["clips"] for test in result["tests"])
-    return markdown_table(header, lines, text=(0, 1, 2, 8)) + (
-        f"\nPaired tests over {clips} test clips, each with all its cameras: Wilcoxon's signed-rank test of "
-        "the clips' differences, averaged over the seeds, and from three seeds on Student's paired t test of "
-        f"the seeds' differences. Significant: both below {LEVEL}. Differences are means over clips; the "
-        "table above has means over actions.\n"
-    )
+    return markdown_table(header, lines, text=(0, 1, 2, 8))
 
 
 def _probability(p: float | None) -> str:
@@ -271,11 +300,7 @@ def gradient_table(result: dict[str, Any]) -> str:
         "cosine to the trajectory term",
         "size by it",
     ]
-    return markdown_table(header, lines, text=(0, 1)) + (
-        "\nThe gradient of the weighted re-projection term against that of the pose term in the weights of "
-        "the pose encoder, and of the trajectory term in those of the other encoder: cosine of the angle "
-        "and ratio of the norms, on one batch of 1024 output frames.\n"
-    )
+    return markdown_table(header, lines, text=(0, 1))
 
 
 def input_label(result: dict[str, Any], input_2d: Input2D) -> str:
@@ -298,9 +323,7 @@ def bone_table(bones: dict[str, Any]) -> str:
         )
     header = ["bone", "least [m]", "greatest [m]", "difference [m]", "true, mean [m]"]
     note = f"Clip {bones['clip']} of {bones['subject']}. The largest difference is {largest:.3f} m"
-    return (
-        markdown_table(header, lines, text=(0,)) + f"\n{note}; the paper's are all within {BONE_SPREAD} m.\n"
-    )
+    return markdown_table(header, lines, text=(0,)) + f"\n{note}; the paper's are within {BONE_SPREAD} m.\n"
 
 
 def occlusion_table(hidden: dict[str, Any]) -> str:
@@ -314,14 +337,14 @@ def occlusion_table(hidden: dict[str, Any]) -> str:
         mean_and_spread([seed[name] for seed in hidden["joints"]]) for name in ("hidden", "seen")
     )
     return markdown_table(header, lines, text=()) + (
-        "\nPoses with more hidden joints are other poses, too. Joint by joint: hidden joints are "
-        f"{occluded} mm off, and the same joints where they are seen {visible} mm.\n"
+        f"\nJoints are {occluded} mm off in frames where they are hidden, and the same joints {visible} mm "
+        "where they are visible.\n"
     )
 
 
 SIMULATED_DETECTOR_NOTE = """
-The simulated detector errs alike on hidden joints and on others, so this says how hard such poses are to
-lift, not what a real detector's guesses at hidden joints would cost.
+The simulated detector's errors do not depend on what is hidden: this is how hard such poses are to lift,
+not what a real detector's guesses cost.
 """
 
 
