@@ -271,10 +271,10 @@ def test_the_documented_order_is_the_order():
         names = list(enumerate(KEYPOINT_NAMES[keypoint_set]))[start:end]
         return ", ".join(f"{index} {name}" for index, name in names)
 
-    assert f"`coco17`: {order('coco17', 0, 17)}" in text
+    assert f"| `coco17` | {order('coco17', 0, 17)} |" in text
     for keypoint_set, end in (("halpe26", 26), ("wholebody133", 23)):
         assert KEYPOINT_NAMES[keypoint_set][:17] == KEYPOINT_NAMES["coco17"]
-        assert f"`{keypoint_set}`: as `coco17`, then {order(keypoint_set, 17, end)}" in text
+        assert f"| `{keypoint_set}` | as `coco17`, then {order(keypoint_set, 17, end)}" in text
     names = KEYPOINT_NAMES["wholebody133"]
     rest = ((23, 90), (91, 111), (112, 132))
     assert ", ".join(f"{one} to {end} {names[one]} to {names[end]}" for one, end in rest) in text
