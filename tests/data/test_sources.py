@@ -144,6 +144,20 @@ def test_motion_too_short_to_film_is_a_fault(tmp_path):
         load_dataset(DataConfig(motion=tmp_path), "train")
 
 
+def test_a_folder_without_motion_for_a_split_is_a_fault_of_randomized_samples_too(tmp_path):
+    save_motion_archive(tmp_path / "single.npz", procedural_clips(1, seed=0, seconds=1.0))
+    single = DataConfig(motion=tmp_path, input="randomized", generated=0)
+    assert len(load_training_data(single).clips) == 1
+    for split in ("validation", "test"):
+        with pytest.raises(InputError, match=f"has no clip for the split '{split}'"):
+            load_dataset(single, split)
+    (tmp_path / "test").mkdir()
+    save_motion_archive(tmp_path / "test" / "alone.npz", procedural_clips(1, seed=0, seconds=1.0))
+    for generated in (0, 2):
+        with pytest.raises(InputError, match="has no clip for the split 'train'"):
+            load_training_data(replace(single, generated=generated))
+
+
 def test_what_a_path_holds_is_told(recorded, tmp_path):
     name, checked = check_data(tmp_path)
     assert name == "take files"

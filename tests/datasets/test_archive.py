@@ -1,10 +1,13 @@
 """Motion archives: a round trip, and every way in which a file can be broken."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from spgnet.datasets.archive import load_motion_archive, save_motion_archive
+from spgnet.errors import InputError
 from spgnet.geometry.motion_clip import MotionClip
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -74,6 +77,18 @@ def test_all_faults_are_named_at_once(archive):
 def test_joints_that_were_not_captured_are_named(archive):
     clips = load_motion_archive(archive(valid=np.arange(17) != 9))
     assert clips[0].unmeasured_joints == ("nose",)
+
+
+def test_joints_that_were_not_captured_come_back_from_an_archive_of_one_s_own(tmp_path):
+    (clip,) = procedural_clips(1, seed=0, seconds=1.0)
+    headless = replace(clip, unmeasured_joints=("nose", "head_top"))
+    save_motion_archive(tmp_path / "m.npz", [headless, headless])
+    assert {each.unmeasured_joints for each in load_motion_archive(tmp_path / "m.npz")} == {
+        ("nose", "head_top")
+    }
+    with pytest.raises(InputError, match="clips that lack the same joints"):
+        save_motion_archive(tmp_path / "mixed.npz", [clip, headless])
+    assert [path.name for path in tmp_path.iterdir()] == ["m.npz"]
 
 
 def test_damage_anywhere_in_a_file_is_one_error_or_none(archive):

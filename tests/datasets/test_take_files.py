@@ -205,6 +205,14 @@ def test_numbers_of_any_type_and_byte_order_are_read(tmp_path, dtype):
     assert take.joints.flatten().tolist() == list(range(2 * 17 * 3))
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i8", "f2"])
+def test_cameras_in_whole_or_narrow_numbers_stand_where_their_numbers_say(tmp_path, dtype):
+    turned = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    rotation, translation = np.stack([np.eye(3), turned]).astype(dtype), np.array([[1, 2, 5]] * 2, dtype)
+    take = load_take(write(tmp_path / "a.npz", rotation=rotation, translation=translation))
+    assert take.cameras.position.tolist() == [[-1.0, -2.0, -5.0], [-2.0, -5.0, -1.0]]
+
+
 def test_uncaptured_joints_have_one_order_whatever_that_of_the_file(tmp_path):
     takes = [
         load_take(write(tmp_path / f"{number}.npz", unmeasured_joints=np.array(names)))

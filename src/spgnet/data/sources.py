@@ -89,6 +89,8 @@ def load_dataset(
         return _validation_by_movement(data.motion, seed)
     clips = load_clips(data, split, trained_randomized=trained_randomized or data.input == "randomized")
     if data.input == "randomized":
+        if not clips:
+            raise _no_clips(data, split)
         return randomized_dataset([clip.resampled(FPS) for clip in clips], seed=seed)
     captures = list(add_virtual_cameras(clips, split, data.rig, torch.Generator().manual_seed(seed)))
     if not captures:
@@ -235,10 +237,18 @@ def _randomized_training_clips(data: DataConfig) -> list[MotionClip]:
     _check_folder(data.motion)
     known = is_open_benchmark(data.motion)
     captured = free_clips(data.motion) if known else load_mocap_folder(data.motion, "train")
+    if not captured:
+        raise _no_clips(data, "train")
     captured = [clip.resampled(FPS) for clip in captured]
     if not data.generated:
         return captured
     return captured + _generated_clips(data.generated)
+
+
+def _no_clips(data: DataConfig, split: Split) -> InputError:
+    return InputError(
+        f"{data.motion}: has no clip for the split {split!r} (docs/datasets.md says how they are split)"
+    )
 
 
 def _is_by_movement(data: DataConfig) -> bool:

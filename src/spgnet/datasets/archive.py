@@ -62,10 +62,13 @@ def save_motion_archive(
     """Write clips of one frame rate as a motion archive.
 
     Raises:
-        InputError: there are no clips, they differ in frame rate, or a joint is over 3.2 m from its root.
+        InputError: there are no clips, they differ in frame rate or in the joints that were captured, or a
+            joint is over 3.2 m from its root.
     """
     if len({clip.fps for clip in clips}) != 1:
         raise InputError(f"{path}: an archive holds clips of one frame rate, got {len(clips)} clips")
+    if len({frozenset(clip.unmeasured_joints) for clip in clips}) != 1:
+        raise InputError(f"{path}: an archive holds clips that lack the same joints")
     joints = torch.cat([clip.joints for clip in clips]).double().numpy()
     root = joints[:, 0].astype(np.float32)
     pose = np.round((joints - root[:, None]) * 10_000)
@@ -77,7 +80,7 @@ def save_motion_archive(
         Path(path),
         root=root,
         pose=pose.astype(np.int16),
-        valid=np.ones(len(HUMAN36M), dtype=bool),
+        valid=np.array([name not in clips[0].unmeasured_joints for name in HUMAN36M.names]),
         lengths=np.array([len(clip) for clip in clips]),
         clips=np.array([clip.name for clip in clips]),
         subjects=np.array([clip.subject for clip in clips]),

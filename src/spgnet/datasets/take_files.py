@@ -132,14 +132,20 @@ def _single(array: np.ndarray) -> torch.Tensor:
 
 
 def _cameras(arrays: dict[str, np.ndarray]) -> Camera:
+    rotations, translations = (_floats(arrays[key]) for key in ("rotation", "translation"))
     rows = []
     for number, matrix in enumerate(arrays["camera_matrix"]):
-        rotation, translation = arrays["rotation"][number], arrays["translation"][number]
+        rotation, translation = rotations[number], translations[number]
         width, height = (int(size) for size in arrays["image_size"][number])
         lens = arrays["distortion"][number] if "distortion" in arrays else None
         position = -rotation.T @ translation
         rows.append(opencv_camera(matrix, lens, (width, height), rotation=rotation, position=position)[None])
     return concatenate_cameras(rows)
+
+
+def _floats(array: np.ndarray) -> np.ndarray:
+    """Numbers of any type as floating point numbers, of which a file may have narrow or whole ones."""
+    return array.astype(np.promote_types(array.dtype, np.float32))
 
 
 def _detectors(keys: Iterable[str]) -> list[str]:
