@@ -11,6 +11,7 @@ from PIL import Image
 from spgnet.data import sources
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.reproduction.artefacts import ARTEFACTS, ArtefactName
+from spgnet.reproduction.figures import figures
 from spgnet.training.runs import read_config, read_log
 
 QUICK = ("--epochs", "2", "--steps-per-epoch", "2", "--seeds", "2")
@@ -99,6 +100,8 @@ def test_a_report_is_of_the_runs_that_are_done_and_says_how_many_these_are(spgne
     assert code is None
     assert "3 of 18 runs are done" in output
     assert sorted(Path().rglob("last.safetensors")) == weights
+    chart = figures(json.loads(Path("out/figure4a-generated-full.json").read_text()))[""]
+    assert [axes.get_title() for axes in chart.axes] == ["2D: projected"]
 
 
 def test_quick_is_the_size_that_was_called_small(spgnet):

@@ -78,6 +78,7 @@ def _columns(result: dict[str, Any]) -> Figure:
             ),
         )
         for input_2d in artefact.inputs
+        if any(run["seen"] == input_2d for run in result["runs"])
     ]
     return column_chart(panels, "error [mm]")
 
@@ -89,7 +90,8 @@ def _curves(result: dict[str, Any]) -> Figure:
         curves: dict[str, list[list[tuple[int, float]]]] = {}
         for run in result["runs"]:
             if run["seen"] == input_2d and run.get("curve"):
-                curves.setdefault(method_label(run["method"]), []).append(run["curve"])
+                curve = [(step, error) for step, error in run["curve"]]  # lists in a JSON file
+                curves.setdefault(method_label(run["method"]), []).append(curve)
         if curves:
             panels.append(CurvePanel(f"2D: {input_label(result, input_2d)}", curves))
     return curve_chart(panels, "steps", "validation MPJPE [mm]")
