@@ -23,8 +23,6 @@ towards the world's origin by the ratio of the skeletons' sizes.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -34,10 +32,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spgnet.datasets.matlab import read_matlab
 from spgnet.datasets.takes import Take
-from spgnet.errors import InputError, list_names, one_line, prefix_errors
+from spgnet.errors import InputError, list_names, prefix_errors
 from spgnet.geometry.camera import Camera, concatenate_cameras, opencv_camera
-from spgnet.limits import LARGEST_SETTINGS, check_unpacked_size
+from spgnet.limits import LARGEST_SETTINGS
 from spgnet.text import read_text
 
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
@@ -75,15 +74,8 @@ _JOINTS = (4, 23, 24, 25, 18, 19, 20, 3, 5, 6, 7, 9, 10, 11, 14, 15, 16)
 """Index of each of our joints among their 28 (``mpii_get_joint_set.m``)."""
 _ALL_JOINTS = 28
 _COLUMNS = {"annot2": 2 * _ALL_JOINTS, "annot3": 3 * _ALL_JOINTS, "univ_annot3": 3 * _ALL_JOINTS}
-_COMPRESSED = 15
-"""MATLAB's type number of a compressed variable."""
 _TO_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """From their world (y up) to ours (z up)."""
-_FAULTS = (
-    *(OSError, EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError),
-    *(AttributeError, NotImplementedError, UnboundLocalError, ZeroDivisionError, zlib.error),
-)
-"""What SciPy raises for damaged files, besides its own ``MatReadError``."""
 
 
 class TrainingSequence(NamedTuple):
@@ -135,6 +127,7 @@ def read_training_sequence(root: Path, name: str) -> TrainingSequence:
     Raises:
         InputError: a file is missing or broken, or the two do not belong together. The message names it and
             lists all errors.
+        OSError: a file cannot be read.
     """
     file, calibration, errors = root / name / "annot.mat", root / name / "camera.calibration", []
     arrays: dict[str, list[np.ndarray]] = {}
@@ -201,28 +194,24 @@ def _read_annotations(file: Path, frames: int) -> dict[str, list[np.ndarray]]:
     """The cells of :data:`CAMERAS`, cut to so many frames, in double precision.
 
     Raises:
-        InputError: the file cannot be read, or a cell is missing, has another shape or impossible values;
-            all such errors.
+        InputError: the file is damaged, or a cell is missing, has another shape or impossible values; all
+            such errors.
+        OSError: the file cannot be read.
     """
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    _check_expansion(file)
-    try:
-        content = loadmat(file, variable_names=[*_COLUMNS, "cameras"])
-    except (*_FAULTS, MatReadError) as error:
-        raise InputError(f"not a readable MATLAB 5 file ({one_line(error, 100)})") from None
+    content = read_matlab(file, (*_COLUMNS, "cameras"))
     missing = [key for key in (*_COLUMNS, "cameras") if key not in content]
     if missing:
         raise InputError(f"arrays {', '.join(missing)} are missing")
-    numbers = np.asarray(content["cameras"]).ravel().tolist()
+    cameras = content["cameras"]
+    numbers = [] if isinstance(cameras, list) else cameras.ravel().tolist()
     if absent := [str(camera) for camera in CAMERAS if camera not in numbers]:
         raise InputError(f"cameras lacks {', '.join(absent)}")
     cells, errors, length = {}, [], None
     for key, columns in _COLUMNS.items():
-        held = content[key].ravel()
-        if held.dtype != object or len(held) != len(numbers):
-            errors.append(f"{key} has {held.dtype} of {len(held)}, expected a cell for each of the cameras")
+        held = content[key]
+        if not isinstance(held, list) or len(held) != len(numbers):
+            what = f"{len(held)} cells" if isinstance(held, list) else "no cells"
+            errors.append(f"{key} has {what}, expected one for each of the {len(numbers)} cameras")
             continue
         cells[key] = [held[numbers.index(camera)] for camera in CAMERAS]
         for camera, cell in zip(CAMERAS, cells[key], strict=True):
@@ -238,33 +227,6 @@ def _read_annotations(file: Path, frames: int) -> dict[str, list[np.ndarray]]:
     if errors := _value_errors(arrays):
         raise InputError("; ".join(errors))
     return arrays
-
-
-def _check_expansion(file: Path) -> None:
-    """Refuse a MATLAB 5 file whose compressed variables unpack to far more than it has.
-
-    Raises:
-        InputError: they do. A damaged file is left to the reader.
-    """
-    stored, unpacked = file.stat().st_size, 0
-    with file.open("rb") as stream:
-        order = "<" if stream.read(128)[126:] == b"IM" else ">"
-        while len(tag := stream.read(8)) == 8:
-            kind, size = struct.unpack(f"{order}II", tag)
-            end = stream.tell() + size
-            decompressor = zlib.decompressobj()
-            while kind == _COMPRESSED and not decompressor.eof and stream.tell() < end:
-                rest = stream.read(min(2**16, end - stream.tell()))
-                if not rest:
-                    return
-                while rest:
-                    try:
-                        unpacked += len(decompressor.decompress(rest, 2**20))
-                    except zlib.error:
-                        return
-                    check_unpacked_size(unpacked, stored)
-                    rest = decompressor.unconsumed_tail
-            stream.seek(end)
 
 
 def _by_joint(cells: list[np.ndarray]) -> np.ndarray:
