@@ -18,6 +18,8 @@ def test_steps_that_are_done_again_are_logged_once(tmp_path):
         log.log_metrics({"step/loss": 1.0 / step, "validation_mpjpe": 3.0}, step)
     log.log_metrics({"validation_mpjpe": 3.0}, 30)  # an epoch, which has its own log
     again = StepLog(tmp_path, step=20)
+    with (tmp_path / "steps.jsonl").open("a") as file:
+        file.write('{"step": 4')  # a disk was full
     again.log_metrics({"step/loss": 0.5}, 30)
     expected = [{"step": 10, "loss": 0.1}, {"step": 20, "loss": 0.05}, {"step": 30, "loss": 0.5}]
     assert read_json_lines(tmp_path / "steps.jsonl") == expected

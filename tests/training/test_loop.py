@@ -775,6 +775,9 @@ def test_a_compiled_network_is_trained_and_kept_like_any_other(dataset, straight
 def test_an_accelerator_that_is_not_there_is_named(dataset, tmp_path):
     with pytest.raises(ValueError, match="cannot run on accelerator 'cuda'"):
         train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset, machine=Machine(accelerator="cuda"))
+    for devices in (0, -1):
+        with pytest.raises(InputError, match="cannot run on accelerator 'cpu'"):
+            train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset, machine=Machine("cpu", devices))
     assert not (tmp_path / "run").exists()
 
 

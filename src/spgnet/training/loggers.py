@@ -11,7 +11,8 @@ from lightning_fabric.loggers.logger import Logger
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
 from spgnet.extras import import_extra
-from spgnet.files import read_json_lines, write_text
+from spgnet.files import write_text
+from spgnet.text import read_text
 
 
 class _RunLogger(Logger):
@@ -52,11 +53,20 @@ class StepLog(_RunLogger):
         if not values:
             return
         if not self.begun and self.path.exists():
-            kept = [entry for entry in read_json_lines(self.path) if entry["step"] <= self.step]
-            write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
+            kept = [line for line in read_text(self.path).splitlines() if _is_entry_until(line, self.step)]
+            write_text(self.path, "".join(f"{line}\n" for line in kept))
         self.begun = True
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step} | values) + "\n")
+
+
+def _is_entry_until(line: str, step: int) -> bool:
+    """Whether a line is an entry of a step up to this one; a full disk may have cut off the last."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and isinstance(entry.get("step"), int) and entry["step"] <= step
 
 
 class WandbLog(_RunLogger):

@@ -107,7 +107,7 @@ def pick_device(accelerator: Accelerator) -> torch.device:
 def _fabric(accelerator: Accelerator, **options: Any) -> Fabric:
     try:
         return Fabric(accelerator=accelerator, **options)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"cannot run on accelerator {accelerator!r}: {error}") from None
 
 

@@ -104,6 +104,8 @@ class TrainConfig:
         ]
         if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
             errors.append(f"steps_per_epoch must be at least 1, got {self.steps_per_epoch}")
+        if not any((*self.loss.of_terms(epoch=0).values(), *(term.weight for term in self.terms.values()))):
+            errors.append("only the re-projection term has a weight, which loss.warm_up leaves out at first")
         if self.loss.kinematic and self.frames_per_sample < 2:
             errors.append("the kinematic term needs frames_per_sample of at least 2")
         if self.batch_size < 2 * self.frames_per_sample:
@@ -121,9 +123,9 @@ class TrainConfig:
             errors.append('confidence is that of a detector: it needs the input "detected"')
         if self.cooldown < 0:
             errors.append(f"cooldown must not be negative, got {self.cooldown}")
-        if self.warm_up_steps < 0 or self.weight_decay < 0:
+        if self.warm_up_steps < 0 or not 0 <= self.weight_decay < math.inf:
             got = f"{self.warm_up_steps} and {self.weight_decay}"
-            errors.append(f"warm_up_steps and weight_decay must not be negative, got {got}")
+            errors.append(f"warm_up_steps and weight_decay must be finite and not negative, got {got}")
         if self.final_momentum is not None and not 0 < self.final_momentum < 1:
             errors.append(f"final_momentum must be between 0 and 1, got {self.final_momentum}")
         if self.weight_average is not None and not 0 < self.weight_average < 1:
