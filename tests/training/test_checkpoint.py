@@ -247,6 +247,9 @@ def test_the_shipped_weights_are_loaded_to_the_last_one(path):
         ({"model": '{"kind": ["spgnet"]}'}, r"no network is called \['spgnet'\]"),
         ({"model": '{"kind": "spgnet", "depth": 3}'}, "not a configuration of spgnet: .*depth"),
         ({"model": '{"kind": "spgnet", "channels": 0}'}, "channels must be positive, got 0"),
+        ({"model": '{"kind": "raynet", "rates": [0, 0]}'}, "rates must be two positive numbers"),
+        ({"model": '{"kind": "raynet", "rates": [40, 20]}'}, "the lower one first, got 40.0 and 20.0"),
+        ({"model": '{"kind": "attention", "layers": 40}'}, "it looks at 12157665459056928801 frames"),
     ],
 )
 def test_a_file_that_does_not_say_what_network_it_holds_is_refused(tmp_path, metadata, fault):

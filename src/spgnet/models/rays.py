@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M, TRUNK
 from spgnet.models.network import LiftedPose, LiftingNetwork
 from spgnet.models.temporal import EncodersConfig, TemporalEncoder
@@ -34,10 +35,22 @@ TYPICAL_RADIUS = 0.45
 
 @dataclass(frozen=True)
 class RayNetConfig(EncodersConfig):
-    """SPGNet's network on rays with a third channel that says which joints are visible."""
+    """SPGNet's network on rays with a third channel that says which joints are visible.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
 
     rates: tuple[float, float] = (20.0, 40.0)
     """Frames per second that it is for; of faster clips it looks at every second frame, every third, ..."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        slow, fast = self.rates
+        if not 0 < slow <= fast < math.inf:
+            raise InputError(
+                f"rates must be two positive numbers, the lower one first, got {slow} and {fast}"
+            )
 
 
 class PerspectiveCrop(NamedTuple):

@@ -279,8 +279,8 @@ def model_config(values: Any) -> ModelConfig:
         if abs(number) > _MOST.get(name, _LARGEST_FIELD):
             raise InputError(f"not a configuration of {kind}: {name} is {number}")
     config = MODEL_CONFIGS[kind](**fields)
-    frames = math.prod(getattr(config, "filter_widths", ()))
-    if frames > _LONGEST_FIELD:
+    frames = getattr(config, "receptive_field", 1)
+    if isinstance(frames, int) and frames > _LONGEST_FIELD:
         raise InputError(f"not a configuration of {kind}: it looks at {frames} frames")
     return config
 

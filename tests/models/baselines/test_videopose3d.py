@@ -229,6 +229,7 @@ BROKEN = [
     (lambda pose: {"model": pose}, "holds no model_pos"),
     (lambda pose: [pose], "holds a list, expected a dictionary"),
     (lambda pose: {"model_pos": [1, 2]}, "model_pos is not a dictionary of tensors"),
+    (lambda pose: {"model_pos": pose | {3: torch.zeros(1)}}, "model_pos is not a dictionary of tensors"),
     (lambda _: {"model_pos": {"weight": torch.zeros(1)}}, "lacks expand_conv.weight, lacks shrink.weight"),
     (
         lambda pose: {"model_pos": pose | {"shrink.bias": torch.full((51,), torch.nan)}},

@@ -212,8 +212,10 @@ def _weights(path: Path | str, checkpoint: dict[Any, Any], key: str) -> _Weights
     weights = checkpoint.get(key)
     if weights is None:
         return None
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise InputError(f"{path}: {key} is not a dictionary of tensors")
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
+    ):
+        raise InputError(f"{path}: {key} is not a dictionary of tensors by their names")
     size = sum(value.numel() * value.element_size() for value in weights.values())
     if size > Path(path).stat().st_size:  # views of one number, as large as they like
         raise InputError(f"{path}: {key} has {size} bytes of weights, more than the file")
