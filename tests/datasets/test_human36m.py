@@ -259,6 +259,9 @@ def test_a_missing_detector_is_told_with_those_that_are_there(tmp_path, motion):
         ({"layout_name": None, "keypoints_symmetry": [[1, 3, 5], [2, 4, 6]]}, "left and right joints"),
         ({"layout_name": None, "keypoints_symmetry": None}, "layout None"),
         ({"num_joints": 16}, "has 16 joints, expected Human3.6M's 17"),
+        ({"num_joints": np.array([17, 17])}, "expected Human3.6M's 17"),
+        ({"layout_name": np.array([1.0, 2.0])}, "expected 'h36m'"),
+        ({"keypoints_symmetry": [[np.arange(2)] * 6] * 2}, "left and right joints"),
     ],
 )
 def test_2d_joints_of_other_kinds_are_refused(tmp_path, motion, metadata, message):

@@ -349,6 +349,10 @@ def test_2d_that_is_not_in_pixels_is_refused(tmp_path, motion):
             {"metadata": {"layout_name": "mpii"}, "positions_2d": {}},
             "layout 'mpii', expected humaneva15 or coco",
         ),
+        (
+            {"metadata": {"layout_name": ["coco"]}, "positions_2d": {}},
+            "layout ['coco'], expected humaneva15 or coco",
+        ),
         ({"metadata": METADATA, "positions_2d": np.zeros(3)}, "has no dictionary 'positions_2d'"),
     ],
 )

@@ -14,7 +14,7 @@ the captured motion; the surplus frames are dropped.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,18 +103,21 @@ def read_pixels(file: Path, motion: Sequences, errors: list[str]) -> Sequences:
 def _layout_errors(metadata: dict[str, Any]) -> list[str]:
     """Errors if the metadata do not describe Human3.6M's 17 joints."""
     name, sides = metadata.get("layout_name"), metadata.get("keypoints_symmetry")
-    if name not in (None, _LAYOUT) or (name is None and not isinstance(sides, list | tuple)):
+    known = isinstance(sides, list | tuple) if name is None else isinstance(name, str) and name == _LAYOUT
+    if not known:
         return [f"has 2D joints of the layout {name!r}, expected {_LAYOUT!r}: Human3.6M's 17 joints"]
     errors = []
-    if metadata.get("num_joints", len(HUMAN36M)) != len(HUMAN36M):
-        errors.append(f"has {metadata['num_joints']} joints, expected Human3.6M's {len(HUMAN36M)}")
-    if isinstance(sides, list | tuple) and _sorted(sides) != _sorted(_SIDES):
+    count = metadata.get("num_joints", len(HUMAN36M))
+    if not isinstance(count, int | float | np.number) or count != len(HUMAN36M):
+        errors.append(f"has {count} joints, expected Human3.6M's {len(HUMAN36M)}")
+    if isinstance(sides, list | tuple) and _sorted_texts(sides) != _sorted_texts(_SIDES):
         errors.append(f"has the left and right joints {sides}, expected Human3.6M's {_SIDES}")
     return errors
 
 
-def _sorted(sides: Any) -> Any:
-    return [sorted(side, key=str) for side in sides if isinstance(side, list | tuple)]
+def _sorted_texts(sides: Sequence[Any]) -> list[list[str]]:
+    """The joints of each side as text, which anything in a file can be compared as."""
+    return [sorted(map(str, side)) for side in sides if isinstance(side, list | tuple)]
 
 
 def distances(motion: Sequences, pixels: Sequences) -> Sequences:

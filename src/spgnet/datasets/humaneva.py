@@ -194,7 +194,7 @@ def read_pixels(file: Path, motion: Chunks, errors: list[str]) -> Chunks:
         errors.append(str(error))
         return {}
     layout = metadata.get("layout_name")
-    if layout not in _LAYOUTS:
+    if not isinstance(layout, str) or layout not in _LAYOUTS:
         expected = " or ".join(_LAYOUTS)
         errors.append(f"{file}: has 2D joints of the layout {layout!r}, expected {expected}")
         return {}

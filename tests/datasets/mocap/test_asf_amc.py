@@ -1,5 +1,7 @@
 """ASF and AMC files: every bone turns about its own axes."""
 
+import re
+
 import numpy as np
 import pytest
 from mocap_files import AsfBone, amc_text, asf_text
@@ -7,6 +9,7 @@ from test_bvh_in import about
 
 from spgnet.datasets.mocap.asf_amc import read_amc, read_asf
 from spgnet.datasets.mocap.folder import skeleton_of
+from spgnet.errors import InputError
 
 ARM = [
     AsfBone("upper", "root", (2, 0, 0), (0, 0, 90), "rx ry rz"),
@@ -124,6 +127,14 @@ def test_faults_in_motion_are_named(tmp_path, old, new, fault):
     assert old in text
     (tmp_path / "a_1.amc").write_text(text.replace(old, new))
     with pytest.raises(ValueError, match=f"a_1.amc.*{fault}"):
+        read_amc(tmp_path / "a_1.amc", read_asf(tmp_path / "a.asf"))
+
+
+def test_a_skeleton_without_degrees_of_freedom_is_a_fault(tmp_path):
+    text = asf_text([AsfBone("upper", "root", (2, 0, 0))])
+    (tmp_path / "a.asf").write_text(re.sub(r"^\s*order .*$", "order", text, count=1, flags=re.MULTILINE))
+    (tmp_path / "a_1.amc").write_text(":FULLY-SPECIFIED\n:DEGREES\n1\n2\n3\n")
+    with pytest.raises(InputError, match=r"a_1\.amc: its skeleton has no degrees of freedom"):
         read_amc(tmp_path / "a_1.amc", read_asf(tmp_path / "a.asf"))
 
 

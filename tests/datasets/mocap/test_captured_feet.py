@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from mocap_files import names_of, write_person
 
 from spgnet.datasets.mocap.feet import captured_feet, stand_on_soles
-from spgnet.datasets.mocap.joint_maps import JointMap
+from spgnet.datasets.mocap.folder import read_clip_with_feet
+from spgnet.datasets.mocap.joint_maps import JointMap, JointsFile
 from spgnet.datasets.mocap.skeleton_tracks import SkeletonTracks
 from spgnet.errors import InputError
 from spgnet.geometry.foot import ANKLES, FOOT_JOINTS, POINT_HEIGHT, foot_axes
@@ -59,6 +61,15 @@ def test_standing_feet_are_put_on_the_floor():
     both = np.concatenate((joints, captured_feet(tracks, joint_map, joints)), axis=1)
     moved = stand_on_soles(both + np.array([0, 0, 0.3]), 60.0)
     np.testing.assert_allclose(moved, both, atol=0.003)
+
+
+def test_the_frame_rate_that_the_user_gives_is_that_of_the_feet_too(tmp_path):
+    poser = names_of(
+        "{}Thigh {}Shin {}Foot {}Shldr {}ForeArm {}Hand {}Collar", "abdomen chest", sides=("l", "r")
+    )
+    path = write_person(tmp_path / "a.bvh", poser, fps=60)
+    assert read_clip_with_feet(path).fps == 60
+    assert read_clip_with_feet(path, JointsFile(fps=25.0)).fps == 25
 
 
 def test_skeletons_without_feet_have_none():

@@ -225,6 +225,8 @@ def _motion(path: Path, skeleton: AsfSkeleton, fps: float) -> SkeletonTracks:
             f"{path}: does not fit its skeleton: {list_names(odd)} are missing, unknown or have other "
             "degrees of freedom"
         )
+    if not values:
+        raise InputError(f"{path}: its skeleton has no degrees of freedom, so nothing moves")
     check_tracks_size(path, len(values[0]), len(skeleton.bones))
     return _tracks(skeleton, dict(zip(names, values, strict=True)), radians, fps)
 

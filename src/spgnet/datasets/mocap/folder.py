@@ -48,9 +48,7 @@ def read_clip(path: Path, choices: JointsFile, *, name: str, subject: str, actio
     with prefix_errors(path):
         joints, guesses = human36m_joints(world, joint_map)
     joints = on_floor(joints[lead_in_frames(joints) :])
-    return MotionClip(
-        torch.from_numpy(joints).float(), choices.fps or world.fps, name, subject, action, guesses
-    )
+    return MotionClip(torch.from_numpy(joints).float(), world.fps, name, subject, action, guesses)
 
 
 class FeetClip(NamedTuple):
@@ -110,7 +108,8 @@ def skeleton_of(path: Path) -> Path:
 
 def _read_tracks(path: Path, choices: JointsFile) -> SkeletonTracks:
     if path.suffix.lower() == ".bvh":
-        return read_bvh(path)
+        tracks = read_bvh(path)
+        return tracks if choices.fps is None else replace(tracks, fps=choices.fps)
     return read_amc(path, read_asf(skeleton_of(path)), choices.fps or RATE)
 
 
