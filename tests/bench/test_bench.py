@@ -128,3 +128,8 @@ def test_another_folder_is_no_checkout_of_videopose3d(tmp_path):
         load_videopose3d_code(tmp_path)
     with pytest.raises(InputError, match="repeats and threads must be at least 1"):
         BenchConfig(repeats=0)
+
+
+def test_weights_that_are_not_there_are_named():
+    with pytest.raises(InputError, match="no weights 'nothing'"):
+        next(cases.hour(BenchConfig(weights="nothing"), None))

@@ -53,6 +53,7 @@ def test_fewer_than_three_seeds_are_not_judged_and_seeds_that_one_lacks_are_left
     assert test.p_clips is not None
     assert test.significant is None
     assert paired_test({}, reference) is None
+    assert paired_test({0: {}}, reference) is None
 
 
 def test_equal_methods_do_not_differ():

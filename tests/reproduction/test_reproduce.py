@@ -186,6 +186,7 @@ def test_without_human36m_it_says_where_to_get_it_and_what_else_there_is(spgnet,
     [
         (["table9"], "table9"),
         (["table1", "--data", "open", "--seeds", "0"], "seeds must be at least 1, got 0"),
+        (["figure5", "--data", "open", "--input", "exact"], "figure5 has the 2D input detected alone"),
         (["table1", "--data", "open", "--human36m", "x"], "human36m is not for --data open"),
         (["table1", "--human36m", "nowhere"], "nowhere: no such file or folder"),
         (["table1", "--data", "open", "--motion", "nowhere"], "nowhere: no such folder"),

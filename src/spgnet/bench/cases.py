@@ -259,7 +259,12 @@ def _input(recipe: TrainConfig, network: LiftingNetwork, samples: int) -> Tensor
 
 
 def hour(config: BenchConfig, peer: VideoPose3DCode | None) -> Iterator[Timing]:
-    """An hour of keypoints at 60 frames a second, in a process of its own: processor time and memory."""
+    """An hour of keypoints at 60 frames a second, in a process of its own: processor time and memory.
+
+    Raises:
+        InputError: the weights cannot be used.
+    """
+    Lifter.from_pretrained(config.weights)
     command = (
         f"from spgnet.bench.cases import lift_an_hour; lift_an_hour({config.weights!r}, {config.threads})"
     )

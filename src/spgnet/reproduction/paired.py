@@ -64,12 +64,14 @@ def paired_test(
         reference: that of the other method.
 
     Returns:
-        The test over the seeds that both have; None if there is none.
+        The test over the seeds and the clips that both have; None if there are none.
     """
     seeds = sorted(first.keys() & reference.keys())
     if not seeds:
         return None
     clips = sorted(set.intersection(*(set(each[seed]) for each in (first, reference) for seed in seeds)))
+    if not clips:
+        return None
     errors = np.array(
         [[[each[seed][clip] for clip in clips] for seed in seeds] for each in (first, reference)]
     )

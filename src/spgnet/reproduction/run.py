@@ -85,6 +85,8 @@ class ReproduceConfig:
             for name in ("seeds", "epochs", "steps_per_epoch", "jobs")
             if (value := getattr(self, name)) is not None and value < 1
         ]
+        if self.input is not None and self.input not in self.definition.inputs:
+            errors.append(f"{self.artefact} has the 2D input {self.definition.inputs[0]} alone")
         if self.data == "human36m" and self.motion is not None:
             errors.append("motion is for --data open")
         if self.data == "open" and self.human36m is not None:
