@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from spgnet import metrics
 from spgnet.data import sources
 from spgnet.data.config import DataConfig
+from spgnet.data.dataset import project_clips
 from spgnet.datasets.take_files import save_take
 from spgnet.datasets.takes import Take
 from spgnet.files import read_json
-from spgnet.geometry.rigs import random_rig
+from spgnet.geometry.rigs import human36m_rig, random_rig
 from spgnet.models import SPGNetConfig
 from spgnet.synthetic.procedural import procedural_clips
 from spgnet.training import loop
 from spgnet.training.checkpoint import read_progress
-from spgnet.training.experiments import Experiment, mean_and_spread, run_experiments
+from spgnet.training.experiments import Experiment, clip_errors, mean_and_spread, run_experiments
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import read_log
 
@@ -94,6 +97,25 @@ def test_results_of_another_recipe_are_not_mixed_in(tmp_path):
     other = Experiment("longer", replace(TINY, steps_per_epoch=3), tmp_path / "0")
     with pytest.raises(ValueError, match="a run of another configuration: steps_per_epoch is 2, now 3"):
         run_experiments([other])
+
+
+def test_a_clip_s_error_is_the_mean_over_the_evaluated_frames_of_its_pieces_and_cameras():
+    (clip,) = procedural_clips(1, seed=0, seconds=0.2, fps=50.0)
+    pieces = [replace(clip, name=name, subject=who) for name, who in PIECES]
+    dataset = project_clips([(piece, human36m_rig("S1")[:2]) for piece in pieces])
+    dataset = replace(dataset, eval_mask=torch.arange(len(dataset.joints)) % 2 == 0)
+    predicted = dataset.joints.clone()
+    off = torch.arange(1.0, 1 + len(dataset)).repeat_interleave(dataset.lengths)  # mm, by sequence
+    predicted[:, 3, 0] += 17 * off / 1000 + 100 * ~dataset.eval_frames()
+    errors = clip_errors(predicted, dataset)
+    assert {name: each["mpjpe"] for name, each in errors.items()} == pytest.approx(
+        {"Ada: walk": 2.5, "Ben: walk": 5.5}, abs=1e-3
+    )
+    aligned = metrics.p_mpjpe(predicted[-len(clip) :: 2], dataset.joints[-len(clip) :: 2])
+    assert errors["Ben: walk"]["p_mpjpe"] == pytest.approx(aligned.mean().item(), rel=0.2)
+
+
+PIECES = (("walk#1", "Ada"), ("walk@50", "Ada"), ("walk", "Ben"))
 
 
 def test_spread_is_half_the_range_and_a_single_value_has_none():

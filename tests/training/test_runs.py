@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ import pytest
 from spgnet.data.config import DataConfig
 from spgnet.errors import InputError
 from spgnet.files import read_json
+from spgnet.models import MODEL_CONFIGS, LiftingNetwork, ModelConfig, RayNetConfig, register_network
 from spgnet.synthetic.domain_randomization import DomainRandomization
-from spgnet.training.losses import LossWeights
+from spgnet.training.losses import LOSS_TERMS, LossTerm, LossWeights, register_loss_term
 from spgnet.training.recipes import (
     BASELINE_LOSS,
     RECIPE_DESCRIPTIONS,
     RECIPES,
     SPGNET_LOSS_WITH_DROPOUT,
     TrainConfig,
+    register_recipe,
 )
 from spgnet.training.runs import (
     check_free,
@@ -172,6 +175,11 @@ def test_the_paper_s_recipe_is_the_paper_s():
             {"loss": LossWeights(kinematic=1.0), "frames_per_sample": 1},
             "needs frames_per_sample of at least 2",
         ),
+        (
+            {"loss": LossWeights(pose=0.0, trajectory=0.0, reprojection=1.0, warm_up=1)},
+            "only the re-projection term has a weight, which loss.warm_up leaves out",
+        ),
+        ({"optimizer": "adamw", "weight_decay": math.nan}, "weight_decay must be finite .*, got 0 and nan"),
         ({"decay": 1.5}, r"decay 1.5 in \(0, 1\]"),
         ({"steps_per_epoch": 0}, "steps_per_epoch must be at least 1"),
         ({"seed": 2**32}, "seed must be between 0"),
@@ -181,6 +189,17 @@ def test_the_paper_s_recipe_is_the_paper_s():
 def test_a_training_that_cannot_be_is_refused(changes, fault):
     with pytest.raises(ValueError, match=fault):
         replace(TrainConfig(), **changes)
+
+
+def test_what_users_register_cannot_take_the_name_of_the_package_s_own():
+    with pytest.raises(InputError, match="the package has a recipe called 'demo'"):
+        register_recipe("demo", RECIPES["small-27"], "mine")
+    with pytest.raises(InputError, match="the package has a network called 'raynet'"):
+        register_network(type("RayNetConfig", (ModelConfig,), {}), LiftingNetwork)
+    with pytest.raises(InputError, match="the package has a loss term called 'kinematic'"):
+        register_loss_term(type("Kinematic", (LossTerm,), {}))
+    assert RECIPES["demo"] != RECIPES["small-27"]
+    assert (MODEL_CONFIGS["raynet"], LOSS_TERMS.get("kinematic")) == (RayNetConfig, None)
 
 
 def test_wild_training_draws_the_frame_rates_that_the_network_is_for():
