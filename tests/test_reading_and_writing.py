@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -277,6 +278,21 @@ def test_what_is_no_archive_is_refused(tmp_path):
         (tmp_path / "x.npz").write_bytes(content)
         with pytest.raises(InputError, match=r"not an \.npz file, or a truncated one"):
             read_npz(tmp_path / "x.npz")
+
+
+def test_what_is_no_array_in_an_archive_is_refused_before_it_is_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("keypoints", "scores.npy"):
+            archive.writestr(name, bytes(2**25))
+    tracemalloc.start()
+    try:
+        for name in ("keypoints", "scores"):
+            with pytest.raises(InputError, match=f"not an .npz file: {name} in it is no array"):
+                read_npz(tmp_path / "x.npz", [name])
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+    assert read_npz(tmp_path / "x.npz", ["absent"]) == {}
 
 
 def test_a_damaged_archive_is_read_or_refused_in_one_line(tmp_path):

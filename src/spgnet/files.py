@@ -376,6 +376,7 @@ def _check_text(name: str, array: Any) -> None:
             raise InputError(f"{name} holds damaged text")
 
 
+_MAGIC = np.lib.format.MAGIC_PREFIX
 _LONGEST_EMPTY = 1_000_000
 """Largest dimension of an array without elements, whose file does not bound it."""
 
@@ -423,9 +424,6 @@ def read_npz(path: Path | str, keys: Collection[str] | None = None) -> dict[str,
         raise InputError(f"a damaged .npz file ({one_line(error)})") from None
     for name, array in arrays.items():
         _check_text(name, array)
-    foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
-    if foreign:
-        raise InputError(f"not an .npz file: {', '.join(foreign)} in it is no array")
     return arrays
 
 
@@ -444,12 +442,14 @@ def check_unpacked(path: Path) -> None:
 
 
 def _check_size(archive: zipfile.ZipFile, names: list[str], stored: int) -> None:
-    """Refuse arrays whose headers say that they are larger than allowed, or than what is in the archive."""
+    """Refuse what is no array, and arrays that are larger than allowed, or cut off."""
     total = 0
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
-        if name in names and info.filename.endswith(".npy"):
+        if name in names:
             with archive.open(info) as member:
+                if member.peek(len(_MAGIC))[: len(_MAGIC)] != _MAGIC:
+                    raise InputError(f"not an .npz file: {name} in it is no array")
                 size = _array_bytes(member)
             if size > info.file_size:
                 raise InputError(f"a damaged .npz file ({name} is cut off)")

@@ -538,6 +538,12 @@ def test_a_pose_or_matrix_of_another_shape_and_what_is_no_rotation_are_refused(p
         )
 
 
+def test_transposed_intrinsics_are_refused() -> None:
+    matrix = np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]])
+    with pytest.raises(InputError, match=r"\[640\.0, 360\.0, 1\.0\], expected 0 0 1 \(are they transposed"):
+        opencv_camera(matrix.T, None, (1280, 720))
+
+
 @pytest.mark.parametrize("focal", [(0.0, 900.0), (900.0, 0.0), (900.0, -900.0)])
 def test_focal_lengths_that_are_not_positive_are_refused(focal: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="focal lengths positive"):

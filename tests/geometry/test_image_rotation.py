@@ -86,7 +86,7 @@ def test_four_quarters_are_none():
         torch.testing.assert_close(getattr(back, name), getattr(camera, name))
 
 
-@pytest.mark.parametrize("degrees", [1, 45, -90, 360])
+@pytest.mark.parametrize("degrees", [1, 45.5, -90, 360, "90"])
 def test_other_angles_are_refused(degrees):
-    with pytest.raises(InputError, match=f"rotate must be 0, 90, 180, 270 degrees, got {degrees}"):
+    with pytest.raises(InputError, match=f"rotate must be 0, 90, 180, 270 degrees, got {degrees!r}"):
         check_image_rotation(degrees)

@@ -178,6 +178,14 @@ def test_a_fisheyes_coefficients_are_kept_as_such(tmp_path):
         np.testing.assert_allclose(turned.distortion, lens, rtol=1e-6)
 
 
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_keypoints_in_the_corner_stay_missing_when_the_image_is_turned(degrees):
+    points = np.ones((2, 17, 3)) * [100.0, 200.0, 1.0]
+    points[:, 3, :2] = 0
+    given = Keypoints(points, "coco17", np.arange(2) / 30, SIZE)
+    np.testing.assert_array_equal(given.rotated(degrees).present, given.present)
+
+
 def test_four_distortion_coefficients_are_opencvs_without_k3(tmp_path):
     content = {"keypoints": zeros(a_track("coco17")).tolist(), "keypoint_set": "coco17", "fps": 25}
     content |= {"image_size": [1280, 720], "distortion": [0.1, 0.2, 0.3, 0.4]}

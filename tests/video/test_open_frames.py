@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import time
+import zlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +28,16 @@ def corners(width: int = 64, height: int = 48) -> np.ndarray:
     image = np.full((height, width, 3), 128, np.uint8)
     image[:16, :16], image[:16, -16:], image[-16:, :16] = RED, GREEN, BLUE
     return image
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The beginning of a PNG that says how large it is."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [
+        struct.pack(">I", len(each) - 4) + each + struct.pack(">I", zlib.crc32(each))
+        for each in (header, b"IDAT")
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def corner_colours(image: np.ndarray) -> list[tuple[int, ...]]:
@@ -282,6 +294,7 @@ def test_a_file_whose_packets_tell_no_times_has_none_before_decoding(tmp_path):
         ("text.mp4", b"this is not a video\n" * 50, "not a readable video"),
         ("notes.txt", b"this is not a video\n" * 50, "not a video but a text file"),
         ("broken.png", b"\x89PNG\r\n\x1a\n but no more", "not a readable image"),
+        ("immense.png", png_header(20_000, 20_000), "not a readable image .*exceeds limit"),
     ],
 )
 def test_what_is_no_video_is_refused_in_one_line_by_name(tmp_path, name, contents, fault):

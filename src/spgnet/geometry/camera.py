@@ -300,8 +300,8 @@ def opencv_camera(
 
     Raises:
         InputError: an array has another shape, a value is not finite, the focal lengths or the sides of the
-            image are not positive, the distortion has too many coefficients, or ``rotation`` is no rotation
-            matrix.
+            image are not positive, the last row of ``matrix`` is not 0 0 1, the distortion has too many
+            coefficients, or ``rotation`` is no rotation matrix.
     """
     values, axes = _doubles(matrix), _doubles(UPRIGHT if rotation is None else rotation)
     centre = _doubles([0, 0, 0] if position is None else position).flatten()
@@ -328,6 +328,10 @@ def opencv_camera(
     numbers = (camera.focal, camera.center, radial, tangential, camera.rotation, camera.position, size)
     if not all(bool(number.isfinite().all()) for number in numbers) or bool((camera.focal <= 0).any()):
         raise InputError(f"camera values must be finite and focal lengths positive, got {values.tolist()}")
+    if not torch.allclose(values[2], values.new_tensor([0.0, 0.0, 1.0]), atol=1e-6):
+        raise InputError(
+            f"the last row of the intrinsics is {values[2].tolist()}, expected 0 0 1 (are they transposed?)"
+        )
     largest = max(float(number.abs().max()) for number in numbers)
     if largest > _LARGEST_VALUE or bool((camera.focal < 1 / _LARGEST_VALUE).any()):
         raise InputError(f"the camera holds a number that is too large ({largest:g}) or a tiny focal length")

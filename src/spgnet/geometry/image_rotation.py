@@ -17,14 +17,14 @@ ImageRotation = Literal[0, 90, 180, 270]
 IMAGE_ROTATIONS: tuple[ImageRotation, ...] = get_args(ImageRotation)
 
 
-def check_image_rotation(degrees: int | float) -> None:
+def check_image_rotation(degrees: object) -> None:
     """Validate an image rotation.
 
     Raises:
         InputError: it is not one of :data:`IMAGE_ROTATIONS`.
     """
     if degrees not in IMAGE_ROTATIONS:
-        raise InputError(f"rotate must be {', '.join(map(str, IMAGE_ROTATIONS))} degrees, got {degrees:g}")
+        raise InputError(f"rotate must be {', '.join(map(str, IMAGE_ROTATIONS))} degrees, got {degrees!r}")
 
 
 def rotated_size(image_size: tuple[int, int], degrees: ImageRotation) -> tuple[int, int]:

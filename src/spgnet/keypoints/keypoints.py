@@ -133,7 +133,9 @@ class Keypoints:
 
     def rotated(self, degrees: ImageRotation) -> Keypoints:
         """The keypoints, and the intrinsics if they are known, of the images turned clockwise."""
-        turned = rotated_pixels(self.points[..., :2], self.image_size, degrees)
+        # The corner x = y = 0 of a missing keypoint would become another corner, where one can be.
+        found = np.where(self.present[..., None], self.points[..., :2], np.nan)
+        turned = rotated_pixels(found.astype(self.points.dtype), self.image_size, degrees)
         changed = replace(
             self,
             points=np.concatenate((turned, self.points[..., 2:]), axis=-1),

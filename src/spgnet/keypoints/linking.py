@@ -104,10 +104,10 @@ def person_numbers(person: PersonChoice) -> tuple[int, ...]:
     Raises:
         InputError: they are not numbers from 1, separated by +.
     """
-    parts = str(person).split("+")
-    if not all(part.strip().isdecimal() and int(part[:20]) > 0 for part in parts):
+    parts = [part.strip()[:20] for part in str(person).split("+")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise InputError(f"no person {str(person)[:40]!r}: expected a number from 1, or several as in 1+5+9")
-    return tuple(int(part[:20]) for part in parts)
+    return tuple(map(int, parts))
 
 
 def select_person(people: Sequence[Keypoints], person: PersonChoice = "largest") -> Keypoints:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from spgnet.errors import InputError
+from spgnet.errors import InputError, one_line
 from spgnet.extras import import_extra
 from spgnet.files import natural_order
 from spgnet.video.frames import SAME_TIME, Frame, FrameSource, focal_in_pixels
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+_UNREADABLE = (OSError, SyntaxError, ValueError)
+"""What Pillow raises for a damaged file."""
 EXIF_IFD, EXIF_FOCAL_35MM = 0x8769, 0xA405
 
 
@@ -77,8 +79,8 @@ def read_image(path: Path) -> tuple[np.ndarray, float | None]:
         with pil_image.open(path) as file:
             equivalent = file.getexif().get_ifd(EXIF_IFD).get(EXIF_FOCAL_35MM)
             return _rgb(pil_ops.exif_transpose(file)), float(equivalent) if equivalent else None
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for a damaged file
-        reason = str(error).splitlines()[0].replace(f" '{path}'", "")
+    except (*_UNREADABLE, pil_image.DecompressionBombError) as error:
+        reason = one_line(error).replace(f" '{path}'", "")
         raise InputError(f"{path}: not a readable image ({reason})") from None
 
 
