@@ -7,7 +7,7 @@ import spgnet
 
 PACKAGE = Path(spgnet.__file__).parent
 LEVELS = (
-    {"errors", "extras", "field_types", "files", "limits", "object_arrays", "text"},
+    {"errors", "extras", "field_types", "files", "hdf5", "hdf5_process", "limits", "object_arrays", "text"},
     {"geometry"},
     {"keypoints", "video", "camera_files", "synthetic"},
     {"datasets"},

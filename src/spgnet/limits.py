@@ -110,5 +110,24 @@ def check_duration(seconds: float, longest: float) -> None:
         )
 
 
+def limit_process(seconds: float, size: int) -> None:
+    """Limit the processor's time and the memory of this process from now on, where the system can.
+
+    Args:
+        seconds: of the processor's time. The system ends the process when it has taken more.
+        size: bytes of memory. More cannot be claimed.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = int(used.ru_utime + used.ru_stime + seconds) + 1
+    for kind, value in ((resource.RLIMIT_CPU, most), (resource.RLIMIT_DATA, size)):
+        _, highest = resource.getrlimit(kind)
+        if highest == resource.RLIM_INFINITY or value < highest:
+            resource.setrlimit(kind, (value, highest))
+
+
 def _mebibytes(size: int) -> str:
     return f"{size / 2**20:.4g}" if size < 2**60 else "very many"

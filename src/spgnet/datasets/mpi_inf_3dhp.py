@@ -57,7 +57,7 @@ from spgnet.datasets.takes import DatasetFormat, DatasetReport, Split, Take
 from spgnet.errors import InputError, list_names, prefix_errors
 from spgnet.extras import import_extra
 from spgnet.geometry.interpolate import nearest_at
-from spgnet.keypoints.hdf5 import check_size, hdf5_errors
+from spgnet.hdf5 import check_size, open_hdf5
 
 SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 ACTIVITIES = (
@@ -122,11 +122,11 @@ def _recognises(path: Path) -> bool:
 def _read_arrays(file: Path) -> dict[str, np.ndarray]:
     if not file.is_file():
         raise InputError(f"{file}: no such file")
-    h5py = import_extra("h5py", "datasets")
+    import_extra("h5py", "datasets")  # one error if it is missing, not one for each file
     with prefix_errors(file):
         try:
-            with hdf5_errors(), h5py.File(file, "r") as held:
-                found = {key: held[key] for key in _LAYOUT if isinstance(held.get(key), h5py.Dataset)}
+            with open_hdf5(file, "datasets") as held:
+                found = {key: held[key] for key in _LAYOUT if hasattr(held.get(key), "shape")}
                 for key, dataset in found.items():
                     check_size(dataset, key)
                 return {key: np.asarray(dataset) for key, dataset in found.items()}

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spgnet.errors import InputError, list_names, one_line
-from spgnet.extras import import_extra
+from spgnet.errors import InputError, list_names
+from spgnet.hdf5 import check_size, hdf5_errors, open_hdf5
 from spgnet.keypoints.arrays import named_people
 from spgnet.keypoints.deeplabcut import parse_columns
 from spgnet.keypoints.formats import KeypointFormat
 from spgnet.keypoints.keypoints import KeypointSetName
 from spgnet.keypoints.raw import RawKeypoints
 from spgnet.keypoints.values import number_array, parse_rate
-from spgnet.limits import unpacked_limit
 from spgnet.object_arrays import unpickle_plain
-
-_FAULTS = (
-    *(OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError),
-    MemoryError,
-)
-"""What h5py and SciPy raise for damaged files."""
 
 
 def parse_hdf5(path: Path, keypoint_set: KeypointSetName | None) -> tuple[KeypointFormat, RawKeypoints]:
@@ -39,8 +30,7 @@ def parse_hdf5(path: Path, keypoint_set: KeypointSetName | None) -> tuple[Keypoi
         start = file.read(8)
     if start.startswith(b"CDF"):
         return "movement", parse_movement(_netcdf3(path), keypoint_set)
-    h5py = import_extra("h5py", "hdf5")
-    with hdf5_errors(), h5py.File(path, "r") as file:
+    with open_hdf5(path, "hdf5") as file:
         if "tracks" in file and "node_names" in file:
             return "sleap", _sleap(file, keypoint_set)
         if "position" in file:
@@ -54,17 +44,6 @@ def parse_hdf5(path: Path, keypoint_set: KeypointSetName | None) -> tuple[Keypoi
             f"an HDF5 file of no known format (with {list_names(list(file)) or 'nothing'}); expected that of "
             "DeepLabCut, SLEAP's analysis or movement"
         )
-
-
-@contextmanager
-def hdf5_errors() -> Iterator[None]:
-    """Turn what h5py and SciPy raise for damaged files into an :class:`InputError` of one line."""
-    try:
-        yield
-    except InputError:
-        raise
-    except _FAULTS as error:
-        raise InputError(f"a damaged HDF5 file ({one_line(error, 100)})") from None
 
 
 def _is_group(node: Any) -> bool:
@@ -85,17 +64,6 @@ def _array(dataset: Any, what: str) -> np.ndarray:
         raise InputError(f"{what} is no array of numbers")
     check_size(dataset, what)
     return np.asarray(dataset[()], dtype=np.float64)
-
-
-def check_size(dataset: Any, what: str) -> None:
-    """Refuse datasets whose shape holds far more than is stored.
-
-    Raises:
-        InputError: it does. The message does not name the file.
-    """
-    limit = unpacked_limit(dataset.id.get_storage_size())
-    if dataset.size * dataset.dtype.itemsize > limit:
-        raise InputError(f"{what} has shape {list(dataset.shape)}, which is more than {limit // 2**20} MiB")
 
 
 def _texts(dataset: Any, what: str) -> list[str]:
