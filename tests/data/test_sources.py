@@ -96,6 +96,20 @@ def test_takes_without_3d_are_apart_and_their_joints_unknown(recorded):
     assert unlabelled.keypoints_2d.isfinite().all()
 
 
+def test_people_who_are_held_out_are_not_trained_on_without_3d_either(tmp_path):
+    (tmp_path / "train").mkdir()
+    people = (("Ada", True), ("Ben", True), ("Ben", False), ("Cy", False))
+    for number, (subject, labelled) in enumerate(people):
+        each = replace(take(number, labelled=labelled), subject=subject)
+        save_take(tmp_path / "train" / f"{number}.npz", each)
+    data = DataConfig(takes=tmp_path, input="detected", detector="mine", validation_subjects=("Ben",))
+    unlabelled = load_training_data(data).unlabelled
+    assert unlabelled is not None
+    assert set(unlabelled.subjects) == {"Cy"}
+    (tmp_path / "train" / "3.npz").unlink()
+    assert load_training_data(data).unlabelled is None
+
+
 def test_labels_that_are_not_used_join_the_takes_without_3d(recorded):
     data = load_training_data(replace(recorded, labels=0.5))
     labelled, unlabelled = data.dataset, data.unlabelled

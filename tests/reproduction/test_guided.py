@@ -66,6 +66,17 @@ def test_deviations_are_those_of_the_errors(dataset):
     assert min(measured_deviations(noisy.joints, noisy).detection) > LEAST_DETECTION
 
 
+def test_deviations_of_the_root_are_across_and_along_its_viewing_ray(dataset):
+    root = dataset.joints[:, :1]
+    distance = root.norm(dim=-1, keepdim=True)
+    line = root / distance
+    across = torch.linalg.cross(line, torch.tensor([0.0, 1.0, 0.0]).expand_as(line))
+    across = across / across.norm(dim=-1, keepdim=True)
+    for way, expected in ((across, (0.05 / 2**0.5, 0.0)), (line, (0.0, 0.05))):
+        moved = dataset.joints + 0.05 * distance * way
+        assert measured_deviations(moved, dataset).root == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_prior_is_weighted_by_what_is_best_on_validation(dataset):
     network = lifted(dataset, 0.05, 0.05)
     sizes, tried = fit_deviations(network, dataset)

@@ -1,5 +1,7 @@
 """Feet of captured people."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +56,17 @@ def test_a_foot_is_level_where_it_rests_and_turns_and_bends_as_the_captured_one(
     assert both[0, FEET23.names.index("left_big_toe"), 1] < both[0, FEET23.names.index("left_small_toe"), 1]
     toe = both[:, FEET23.names.index("right_big_toe")] - both[:, FEET23.names.index("right_heel")]
     assert np.linalg.norm(toe[-1]) < np.linalg.norm(toe[0]) - 0.003  # bent
+
+
+def test_toes_without_a_ball_stay_level_while_the_heel_rises_over_them():
+    raised = np.where(np.arange(FRAMES) < FRAMES - 3, 0.0, 0.4)
+    heel, toe = (FEET23.names.index(f"right_{point}") for point in ("heel", "big_toe"))
+    for pitch, bent in ((-raised, True), (raised, False)):
+        tracks, joint_map, joints = standing(pitch, np.zeros(FRAMES))
+        ends = replace(joint_map, feet={side: points[:1] for side, points in joint_map.feet.items()})
+        both = np.concatenate((joints, captured_feet(tracks, ends, joints)), axis=1)
+        lengths = np.linalg.norm(both[:, toe] - both[:, heel], axis=-1)
+        assert (lengths[0] - lengths[-1] > 0.002) == bent
 
 
 def test_standing_feet_are_put_on_the_floor():
