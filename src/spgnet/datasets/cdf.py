@@ -26,7 +26,7 @@ _SECONDS, _BYTES_PER_SECOND = 2.0, 2**20
 """Seconds of the processor for any file, and the bytes of a file for each further one; a hundred times what
 files of Human3.6M take."""
 _PATIENCE = 60.0
-"""Times as many seconds on the clock, where the system does not limit those of the processor or is busy."""
+"""Factor of these seconds to wait by the clock, for systems that are busy or do not limit processor time."""
 _OWN_MEMORY = 2**29
 """Bytes that the process takes without a file."""
 

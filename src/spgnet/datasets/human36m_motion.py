@@ -64,7 +64,7 @@ _LARGEST = 64 * 2**20
 _FARTHEST = 20.0
 """Metres from the origin; joints beyond are in other units."""
 _BEYOND = 1e6
-"""Metres that no reader of other units would write."""
+"""Metres beyond which a number is damage, and not one in another unit."""
 _THIGH = (0.25, 0.75)
 """Metres; thighs of other lengths are in other units, or of other joints."""
 _KEPT = [next(index for index, joint in JOINTS.items() if joint == name) for name in HUMAN36M.names]

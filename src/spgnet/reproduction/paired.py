@@ -21,7 +21,7 @@ import numpy as np
 from scipy.stats import ttest_rel, wilcoxon
 
 LEVEL = 0.05
-"""Probability of a difference as large by chance below which it counts."""
+"""Significance level: a difference counts if one as large would arise by chance less often than this."""
 _LEAST_SEEDS, _LEAST_CLIPS = 3, 6
 """The fewest seeds and clips that are tested."""
 

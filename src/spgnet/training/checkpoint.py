@@ -67,7 +67,7 @@ matches a present name."""
 _LARGEST_FIELD = 2**20
 """The largest number in the configuration of a network."""
 _MOST = {"frames": 243, "layers": 64, "blocks": 64}
-"""The most of what networks have some of; memory and time are in proportion to them, or to their square."""
+"""Largest values of fields on which memory and time depend in proportion or by the square."""
 _LONGEST_FIELD = 2**17
 """Frames of the longest receptive field."""
 

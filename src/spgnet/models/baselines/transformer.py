@@ -2,10 +2,10 @@
 
 It is of the family of MotionBERT and MotionAGFormer, which alternate attention between frames and attention
 between the joints of a frame. Those lift many frames at once, and every joint of every frame is a token all
-the way through. Here only the output frame goes through the blocks: as one wide
-frame token, which attends to the frames around it, and as 17 narrow joint tokens, which attend to each other.
-In every block the frame token takes in the joint tokens, and they take it in. The frames around are attended
-to as they were embedded, so that
+the way through. Here only the output frame goes through the blocks: as one wide frame token, which attends to
+the frames around it, and as 17 narrow joint tokens, which attend to each other. In every block the frame
+token is updated from the joint tokens, and these from the frame token. The frames around it are attended to
+as they were embedded, so that
 
 - a training sample costs little more than its output frames, and can be a few frames out of many clips;
 - the receptive field is J whatever the number of blocks, and no frame's result depends on the chunk it is
@@ -168,7 +168,7 @@ def attention(
 
 
 class Block(nn.Module):
-    """The frame token takes in the joints and attends over time; they take it in and attend to each other."""
+    """Updates the frame token from the joints and over time, then the joints from it and from each other."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
