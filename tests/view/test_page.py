@@ -2,6 +2,7 @@
 
 import base64
 import errno
+import itertools
 import json
 import re
 import zlib
@@ -76,16 +77,16 @@ def test_the_embedded_uncertainties_are_the_motions_to_a_millimetre(tmp_path):
     np.testing.assert_allclose(found, uncertain(second).uncertainty, rtol=0, atol=0.00051)
 
 
-def test_far_places_and_late_times_are_kept(tmp_path):
+@pytest.mark.parametrize("late", [36000.0, 1.8e9], ids=["hours", "since 1970"])
+def test_far_places_and_late_times_are_kept(tmp_path, late):
     motion = people()[0]
-    far = replace(
-        motion, joints=motion.joints + np.float32([0, 0, 200]), timestamps=motion.timestamps + 36000
-    )
+    far = replace(motion, joints=motion.joints + np.float32([0, 0, 200]), timestamps=motion.timestamps + late)
     write_page(tmp_path / "page.html", [far])
     data = embedded(tmp_path / "page.html", "motion-data")
     world = unpacked(data["people"][0]["joints"], 51).reshape(-1, 17, 3) / 1e3
     assert np.abs(world - far.world).max() < 1e-3
-    assert unpacked(data["times"], 1)[-1, 0] / 1e4 == pytest.approx(36000 + 59 / 30, abs=1e-4)
+    times = data["start"] + unpacked(data["times"], 1)[:, 0] / 1e4
+    np.testing.assert_allclose(times, far.timestamps, rtol=0, atol=1e-4)
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one_alone(tmp_path):
@@ -235,6 +236,22 @@ def test_the_page_shows_a_body_that_moves_when_it_is_scrubbed(open_page):
     assert 0.002 < difference(first, seen(scene)) < 0.5
     assert page.locator("body").get_attribute("data-frame") == "25"
     assert page.locator("#clock").inner_text() == "00:00.83 / 00:01.97"
+
+
+def test_a_clip_that_does_not_begin_at_zero_has_its_own_times(open_page, tmp_path):
+    motion = people()[0]
+    write_page(tmp_path / "late.html", [replace(motion, timestamps=motion.timestamps + 62.5)])
+    page = open_page(tmp_path / "late.html", **STILL)
+    page.evaluate("spgnet.seek(30)")
+    assert page.locator("#clock").inner_text() == "01:03.50 / 01:04.47"
+
+
+def test_nothing_lies_over_the_lower_part_of_the_view(open_page):
+    for size in ({"width": 1100, "height": 640}, {"width": 390, "height": 700}):
+        page = open_page(**STILL, viewport=size)
+        boxes = [page.locator(each).bounding_box() for each in ("#scene", ".legend", ".transport")]
+        for upper, lower in itertools.pairwise(boxes):
+            assert upper["y"] + upper["height"] <= lower["y"] + 0.5
 
 
 def test_a_title_with_markup_is_text(open_page):

@@ -39,6 +39,14 @@ def test_people_filmed_at_different_rates_share_the_moments_of_both():
     np.testing.assert_array_equal(timeline.frames[1, :59], np.arange(59) // 2)
 
 
+@pytest.mark.parametrize("fps", [960.0, 1000.0, 2500.0])
+def test_every_frame_of_a_fast_clip_is_a_moment(fps):
+    fast = [replace(motion, timestamps=np.arange(60) / fps) for motion in people(1)]
+    late = replace(fast[0], timestamps=fast[0].timestamps + 0.1 / fps)  # the same moments, a little later
+    timeline = common_timeline([*fast, late])
+    np.testing.assert_array_equal(timeline.frames, np.tile(np.arange(60), (2, 1)))
+
+
 def test_what_cannot_be_shown_is_refused_with_every_fault():
     motion = people()[0]
     broken, lost = motion.joints.copy(), motion.pixels.copy()

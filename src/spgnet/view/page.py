@@ -141,9 +141,11 @@ def _describe(motions: Sequence[Motion], title: str) -> dict[str, Any]:
     skeleton = motions[0].skeleton
     cameras = [_camera(motion) for motion in motions]
     distinct = [camera for i, camera in enumerate(cameras) if camera not in cameras[:i]]
+    start = round(float(timeline.times[0]), 4)  # may be seconds since 1970, too many for the packed numbers
     return {
         "title": title,
-        "times": _pack(np.rint(timeline.times * 1e4)),
+        "start": start,
+        "times": _pack(np.rint((timeline.times - start) * 1e4)),
         "fps": round(timeline.fps, 3),
         "floor": floor_height(motions),
         "names": skeleton.names,

@@ -17,7 +17,7 @@ async function unpack(text, columns, unit, Kind = Float32Array) {
 
 async function loadMotion() {
   const data = JSON.parse(document.getElementById("motion-data").textContent);
-  const times = await unpack(data.times, 1, 1e-4, Float64Array);
+  const times = (await unpack(data.times, 1, 1e-4, Float64Array)).map((time) => data.start + time);
   const people = [], count = data.names.length, angles = data.angles.reduce((n, { columns }) => n + Object.keys(columns).length, 0);
   for (const [index, person] of data.people.entries()) {
     people.push({

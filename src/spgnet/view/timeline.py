@@ -15,6 +15,8 @@ from spgnet.lifting.motion import Motion
 
 _SAME_MOMENT = 1e-3
 """Seconds; frames of several people that are closer than this are one moment."""
+_SAME_FRAME = 0.25
+"""The same as a share of the time between two frames of anybody, which counts in fast clips."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +57,25 @@ def common_timeline(motions: Sequence[Motion]) -> Timeline:
     if errors or not motions:
         raise InputError("; ".join(errors) or "there is no motion to show")
     every = np.sort(np.concatenate([motion.timestamps for motion in motions]))
-    times = every[np.diff(every, prepend=-np.inf) > _SAME_MOMENT]
-    frames = [_frames_at(times, motion.timestamps) for motion in motions]
+    steps = [float(np.diff(motion.timestamps).min()) for motion in motions if len(motion) > 1]
+    near = min([_SAME_MOMENT, *(_SAME_FRAME * step for step in steps)])
+    times = every[np.diff(every, prepend=-np.inf) > near]
+    frames = [_frames_at(times, motion.timestamps, near) for motion in motions]
     return Timeline(times.astype(np.float64), np.stack(frames))
 
 
 def _frames_at(
-    times: Float[np.ndarray, " moments"], timestamps: Float[np.ndarray, " frames"]
+    times: Float[np.ndarray, " moments"], timestamps: Float[np.ndarray, " frames"], near: float
 ) -> Int[np.ndarray, " moments"]:
-    """Index of a person's frame at each time (seconds), -1 where the person is absent."""
-    index = np.searchsorted(timestamps, times + _SAME_MOMENT, side="right") - 1
+    """Index of a person's frame at each time (seconds), -1 where the person is absent.
+
+    A frame that is at most ``near`` seconds later counts as at that time.
+    """
+    index = np.searchsorted(timestamps, times + near, side="right") - 1
     longest = 2 * float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1 / 30
     age = times - timestamps[index.clip(min=0)]
     last = index == len(timestamps) - 1
-    present = (index >= 0) & (age <= np.where(last, _SAME_MOMENT, longest))
+    present = (index >= 0) & (age <= np.where(last, near, longest))
     return np.where(present, index, -1).astype(np.int64)
 
 
