@@ -9,7 +9,13 @@ import torch
 
 from spgnet.geometry.camera import UPRIGHT, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
-from spgnet.lifting.floor import ANKLE_HEIGHT, align_to_gravity, estimate_up, place_on_floor
+from spgnet.lifting.floor import (
+    ANKLE_HEIGHT,
+    align_to_gravity,
+    concatenate_people,
+    estimate_up,
+    place_on_floor,
+)
 from spgnet.lifting.motion import Motion
 from spgnet.lifting.postprocess import postprocess
 from spgnet.synthetic.procedural import procedural_clips
@@ -260,3 +266,26 @@ def test_the_common_floor_of_people_leaves_what_is_known_of_their_joints_alone()
             assert one.camera.extrinsics == "estimated"
             assert one.uncertainty is before.uncertainty
             assert one.rejected is before.rejected
+
+
+def test_people_who_move_alike_have_the_frame_rate_and_the_floor_of_one():
+    walking = filmed("walk", 12, 3)
+    short = replace(
+        walking,
+        **{name: getattr(walking, name)[:60] for name in ("joints", "confidence", "pixels", "timestamps")},
+    )
+    together = concatenate_people([short] * 3)
+    assert together.fps == pytest.approx(50)
+    np.testing.assert_allclose(estimate_up(together), estimate_up(short), atol=2e-3)
+
+
+def test_people_may_have_frames_of_their_own():
+    walking, sitting = (filmed(action, 12, 3) for action in list(CLIPS)[:2])
+    brief = replace(
+        walking,
+        **{name: getattr(walking, name)[:40] for name in ("joints", "confidence", "pixels", "timestamps")},
+    )
+    early = replace(sitting, timestamps=sitting.timestamps - 7)
+    aligned = postprocess([brief, sitting, early, brief])
+    assert [len(one) for one in aligned] == [40, len(sitting), len(sitting), 40]
+    np.testing.assert_array_equal(aligned[2].timestamps, early.timestamps)

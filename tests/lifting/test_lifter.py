@@ -10,6 +10,7 @@ import torch
 from lifting.people import SIZE, camera, filmed, folding_camera, lifter
 from spgnet import lifting
 from spgnet.camera_files import IntrinsicsSource, save_camera
+from spgnet.errors import InputError
 from spgnet.geometry.camera import Camera, opencv_camera
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.keypoints import Keypoints, smooth
@@ -220,6 +221,22 @@ def test_an_array_must_say_what_it_does_not_show():
         lifter().lift(points)  # 17 points: COCO's or Human3.6M's?
     motion = lifter().lift(points, fps=25.0, image_size=SIZE, keypoint_set="human36m17")
     assert motion.fps == pytest.approx(25)
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (np.ones((2, 30, 17, 3)), r"has shape \(2, 30, 17, 3\), expected \[frames, joints, 3\]"),
+        (np.ones((25, 25)), r"has shape \(25, 25\)"),
+        (np.array(1.0), r"has shape \(\)"),
+        (np.full((3, 17, 3), "left"), "holds <U4, expected real numbers"),
+        (np.full((3, 17, 3), {}), "holds object, expected real numbers"),
+        (np.full((3, 17, 3), 1j), "holds complex128, expected real numbers"),
+    ],
+)
+def test_an_array_of_another_shape_or_of_no_numbers_is_refused(points, words):
+    with pytest.raises(InputError, match=words):
+        lifter().lift(points, fps=30.0, image_size=SIZE, keypoint_set="human36m17")
 
 
 def test_whole_numbers_are_lifted_like_others():

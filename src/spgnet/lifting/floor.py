@@ -284,21 +284,24 @@ def _refine_up(up: Vector, prior: UpPrior, stances: Float[np.ndarray, "n 3"]) ->
 
 
 def concatenate_people(motions: Sequence[Motion]) -> Motion:
-    """The frames of all people one after another, to estimate their common floor.
+    """The frames of all people one after another without a pause, to estimate their common floor.
 
-    The result has only the arrays from which the floor is estimated.
+    A pause would lower the frame rate, and so all speeds. The people need not have the same frames. The
+    result has only the arrays from which the floor is estimated.
     """
     motions = [motion.without_feet() for motion in motions]
     first = motions[0]
     if len(motions) == 1:
         return first
-    length = float(np.ptp(first.timestamps)) + 1.0
+    shifted = [first.timestamps]
+    for motion in motions[1:]:
+        shifted.append(motion.timestamps + (shifted[-1][-1] - motion.timestamps[0] + 1 / motion.fps))
     return replace(
         first,
         joints=np.concatenate([motion.joints for motion in motions]),
         confidence=np.concatenate([motion.confidence for motion in motions]),
         pixels=np.concatenate([motion.pixels for motion in motions]),
-        timestamps=np.concatenate([m.timestamps + place * length for place, m in enumerate(motions)]),
+        timestamps=np.concatenate(shifted),
         uncertainty=None,
         rejected=None,
         foot_contact=None,

@@ -84,8 +84,12 @@ def keypoints_from_array(
         keypoint_set: by default the set with that number of keypoints; required for 17.
 
     Raises:
-        InputError: one of these is missing.
+        InputError: one of these is missing, or the array has another shape or holds no real numbers.
     """
+    if points.ndim != 3:
+        raise InputError(
+            f"an array of keypoints has shape {points.shape}, expected [frames, joints, 3]: x, y and score"
+        )
     missing = [n for n, value in (("fps", fps), ("image_size", image_size)) if value is None]
     sets: list[KeypointSetName] = [
         name for name, count in KEYPOINT_COUNTS.items() if points.shape[1:2] == (count,)
@@ -98,12 +102,26 @@ def keypoints_from_array(
     if keypoint_set is None and len(sets) > 1:
         found, remark = set_of_people(points)
     return Keypoints(
-        points=points.astype(np.float32),
+        points=_real_numbers(points),
         keypoint_set=found,
         timestamps=np.arange(len(points)) / fps,
         image_size=image_size,
         remarks=(remark,) if remark else (),
     )
+
+
+def _real_numbers(points: np.ndarray) -> Float[np.ndarray, "*shape"]:
+    """An array in single precision.
+
+    Raises:
+        InputError: it holds anything but real numbers.
+    """
+    try:
+        if not np.iscomplexobj(points):
+            return points.astype(np.float32)
+    except (TypeError, ValueError):  # of texts and other objects
+        pass
+    raise InputError(f"an array of keypoints holds {points.dtype}, expected real numbers")
 
 
 def check_fps(fps: float) -> None:
