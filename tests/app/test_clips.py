@@ -1,14 +1,18 @@
 """From dropped files to results, without a browser."""
 
+import errno
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from capture.conftest import clip, spgnet, video  # noqa: F401
-from spgnet.app import run_app
-from spgnet.app.clips import ClipOptions, Tools, find_clip, lift_clip, lift_folder
+from spgnet.app import run_app, server
+from spgnet.app.clips import Clip, ClipOptions, Tools, find_clip, lift_clip, lift_folder
 from spgnet.app.config import AppConfig
+from spgnet.app.handlers import Handlers
 from spgnet.app.markup import files_html, people_html, summary_html
 from spgnet.app.results import ResultsFolder, result_files, result_motions
 from spgnet.app.sessions import Sessions
@@ -97,6 +101,14 @@ def test_what_is_too_large_or_too_long_is_refused_unless_the_limits_are_raised(
         find(clip)
     monkeypatch.setenv(FACTOR, "1000")
     assert len(find(clip).pictures) == 1
+
+
+@pytest.mark.parametrize("fps", [0.0, -30.0])
+def test_a_frame_rate_that_cannot_be_is_refused_before_anybody_is_looked_for(spgnet, video, fps):  # noqa: F811
+    stages = []
+    with pytest.raises(InputError, match="fps must be from"):
+        find_clip(video, ClipOptions(fps=fps), TOOLS, lambda stage, done, total: stages.append(stage))
+    assert not stages
 
 
 def test_nobody_is_refused(spgnet, clip, tmp_path):  # noqa: F811
@@ -198,6 +210,67 @@ def test_a_page_that_is_closed_takes_its_uploads_and_if_others_may_come_its_resu
     assert list(uploads.iterdir()) == []
     assert sessions.results.names() == ([] if private else [name])
     assert upload.exists()
+
+
+def close_at_once(sessions: Sessions, clips: list[Clip]) -> None:
+    """Make the motion of the first person of each clip; the page is closed when the second one is begun."""
+    gradio = SimpleNamespace(update=dict, Request=None)
+    names = ("progress", "cancel", "step_result", "step_people", "people", "recent", "earlier")
+    page = SimpleNamespace(buttons=[], **{name: name for name in names})
+    handlers = object.__new__(Handlers)
+    handlers.gr, handlers.page, handlers.sessions = gradio, page, sessions
+    sessions.get("mine").clips = clips
+    chosen = str([[number, 1] for number in range(len(clips))])
+    for changes in handlers._make("mine", chosen, "", "spgnet"):
+        if "two" in changes["progress"]:
+            break  # as Gradio does
+    sessions.end("mine")
+
+
+@pytest.mark.parametrize(("host", "private"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_a_page_that_is_closed_amid_its_work_takes_along_what_was_done(tmp_path, monkeypatch, host, private):
+    def lift(one, tracks, results, tools, report, **options):
+        while one.path.name == "two":
+            report("lifting", 0, None)
+            time.sleep(0.01)
+        return results.add(one.path.name, lambda folder: np.savez(folder / "motion.npz"))
+
+    monkeypatch.setattr("spgnet.app.handlers.lift_clip", lift)
+    sessions = Sessions(AppConfig(out=tmp_path / "out", host=host), tmp_path)
+    clips = [Clip(Path(name), ClipOptions(), None, ()) for name in ("one", "two")]
+    close_at_once(sessions, clips)
+    assert len(sessions.results.names()) == (0 if private else 1)
+
+
+@pytest.mark.parametrize(("host", "private"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_a_result_that_is_done_after_its_page_was_closed_is_removed_if_others_may_come(
+    tmp_path, host, private
+):
+    sessions = Sessions(AppConfig(out=tmp_path / "out", host=host), tmp_path)
+    sessions.get("mine")
+    sessions.end("mine")
+    name = sessions.results.add("walk", lambda folder: np.savez(folder / "motion.npz"))
+    sessions.keep_result("mine", name)
+    assert sessions.results.names() == ([] if private else [name])
+
+
+def test_a_zip_file_for_which_there_is_no_room_leaves_none_behind(tmp_path, monkeypatch):
+    pytest.importorskip("fastapi")
+    routes = {}
+    app = SimpleNamespace(get=lambda path: lambda answer: routes.__setitem__(path, answer))
+    results = ResultsFolder(tmp_path / "out")
+    name = results.add("walk", lambda folder: np.savez(folder / "motion.npz"))
+    (tmp_path / "temporary").mkdir()
+
+    def full(folder: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(server, "zip_result", full)
+    server._add_results(app, results, tmp_path / "temporary")
+    with pytest.raises(OSError, match="No space left"):
+        routes["/results/{result}.zip"](name)
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_workers_that_cannot_work_are_refused(tmp_path, monkeypatch):

@@ -190,13 +190,18 @@ class Handlers:
         if not ticked:
             raise InputError("choose a person first: tick at least one picture")
         results, tools = self.sessions.results, self.sessions.tools
+
+        def lift(clip: Clip, tracks: Sequence[int], report: ProgressCallback) -> str:
+            name = lift_clip(clip, tracks, results, tools, report, height=metres, rig=rig)
+            self.sessions.keep_result(key, name)  # at once: the page may be closed before all are done
+            return name
+
         works: list[Work] = [
-            (clip.path.name, partial(lift_clip, clip, ticked[i], results, tools, height=metres, rig=rig))
+            (clip.path.name, partial(lift, clip, ticked[i]))
             for i, clip in enumerate(session.clips)
             if i in ticked
         ]
         done = yield from self._do(session, works)
-        session.results += done.values
         yield self._at_rest(done.message) | self._recent(key) | self._show(done.values)
 
     def _start_folder(self, key: str, folder: str, person: Any, rig: RigName) -> Iterator[Changes]:
@@ -239,12 +244,12 @@ class Handlers:
     def _watch(self, job: Job[Any], title: str, position: str) -> Iterator[Changes]:
         """Show how far a job is until it has ended."""
         shown = progress_html(job.progress, title, position)
-        yield dict.fromkeys(self.page.buttons, self.gr.update(interactive=False)) | {
-            self.page.cancel: self.gr.update(visible=True),
-            self.page.progress: shown,
-            self.page.step_result: self.gr.update(visible=False),
-        }
         try:
+            yield dict.fromkeys(self.page.buttons, self.gr.update(interactive=False)) | {
+                self.page.cancel: self.gr.update(visible=True),
+                self.page.progress: shown,
+                self.page.step_result: self.gr.update(visible=False),
+            }
             while not job.wait(_LOOK):
                 html = progress_html(job.progress, title, position)
                 if html != shown:

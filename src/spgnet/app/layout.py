@@ -79,23 +79,20 @@ class Layout:
                     label="Turn the picture",
                     info="If people in it are upside down or on their side.",
                 )
-                self.fps = gr.Textbox(
-                    label="True frame rate",
+                self.fps = self._text_field(
+                    "True frame rate",
                     info="For slow motion: the frames per second of the camera, such as 240.",
-                    max_lines=1,
                 )
             with gr.Row():
                 self.camera = gr.File(
                     label="Camera file (calibration)", file_count="single", height=160, elem_id="camera"
                 )
                 with gr.Column():
-                    self.camera_name = gr.Textbox(
-                        label="Name of the camera", info="If the camera file has several.", max_lines=1
+                    self.camera_name = self._text_field(
+                        "Name of the camera", info="If the camera file has several."
                     )
-                    self.field_of_view = gr.Textbox(
-                        label="Field of view",
-                        info="Degrees across the longer side, if there is no camera file.",
-                        max_lines=1,
+                    self.field_of_view = self._text_field(
+                        "Field of view", info="Degrees across the longer side, if there is no camera file."
                     )
             with gr.Row():
                 self.keypoint_set = gr.Dropdown(
@@ -104,10 +101,8 @@ class Layout:
                     label="Keypoint set",
                     info="Of a keypoint file that does not tell.",
                 )
-                self.image_size = gr.Textbox(
-                    label="Size of the picture",
-                    info="Of a keypoint file that does not tell, such as 1920 x 1080.",
-                    max_lines=1,
+                self.image_size = self._text_field(
+                    "Size of the picture", info="Of a keypoint file that does not tell, such as 1920 x 1080."
                 )
 
     def _lay_out_folder(self) -> None:
@@ -115,10 +110,9 @@ class Layout:
         with gr.Accordion("Many videos at once", open=False, elem_id="step-folder", elem_classes="card"):
             gr.HTML(f'<p class="aside">{FOLDER_TIP}</p>')
             with gr.Row():
-                self.folder = gr.Textbox(
-                    label="Folder on this computer",
+                self.folder = self._text_field(
+                    "Folder on this computer",
                     placeholder="/home/me/videos, or C:\\Users\\me\\Videos",
-                    max_lines=1,
                     scale=3,
                     min_width=260,
                     elem_id="folder",
@@ -131,6 +125,10 @@ class Layout:
                 self.folder_rig = self._rig_dropdown()
             with gr.Row(elem_classes="actions"):
                 self.start_folder = gr.Button("Make the 3D motion of all", elem_id="start-folder")
+
+    def _text_field(self, label: str, **options: Any) -> Any:
+        """A field for one line of text."""
+        return self.gr.Textbox(label=label, max_lines=1, **options)
 
     def _rig_dropdown(self, **options: Any) -> Any:
         return self.gr.Dropdown(
@@ -147,11 +145,10 @@ class Layout:
             self.people = gr.HTML("", elem_id="people")
             self.chosen = gr.Textbox(visible=False)
             with gr.Row():
-                self.height = gr.Textbox(
-                    label="Height of the person, if you know it",
+                self.height = self._text_field(
+                    "Height of the person, if you know it",
                     info="It gives true metres. Such as 1.78 m, 178 cm or 5'10\"",
                     placeholder="not known",
-                    max_lines=1,
                     elem_id="height",
                 )
                 self.rig = self._rig_dropdown(info="The one that your character has.", elem_id="rig")

@@ -134,7 +134,11 @@ def _add_results(app: Any, results: ResultsFolder, temporary: Path) -> None:
         if folder is None:
             return missing()
         target = temporary / f"{secrets.token_hex(8)}.zip"
-        zip_result(folder, target)
+        try:
+            zip_result(folder, target)
+        except OSError:  # such as of a full disk, of which half a file must not keep a part
+            target.unlink(missing_ok=True)
+            raise
         return responses.FileResponse(
             target,
             filename=f"{folder.name}.zip",

@@ -68,6 +68,15 @@ class Sessions:
         names = self.results.names()
         return [name for name in names if name in self.get(key).results] if self.public else names
 
+    def keep_result(self, key: str, name: str) -> None:
+        """Let a page have a new result; if the page was closed meanwhile, a private one is removed."""
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is not None:
+                session.results.append(name)
+        if session is None and self.public:
+            self.results.remove(name)
+
     def keep_uploads(self, key: str, paths: Sequence[Path]) -> list[Path]:
         """Keep files for as long as their page is open; Gradio has one copy for all pages, and removes it.
 
