@@ -194,6 +194,17 @@ def test_a_video_is_shown_with_the_picture_that_belongs_to_each_pose(video):
     assert len(again.motions[0]) == 30
 
 
+def test_a_video_in_slow_motion_has_the_times_at_which_it_was_filmed(video):
+    files, page, _ = run(input="walk.mp4", fps=120.0, html=Path("page.html"))
+    times = np.arange(30) / 120
+    np.testing.assert_allclose(load_motion(files["motion"]).timestamps, times)
+    np.testing.assert_allclose(load_keypoints(files["keypoints"])[0].timestamps, times)
+    for pose, image in zip(page.poses, page.images, strict=True):
+        if pose is not None:
+            assert image.mean() == pytest.approx(60 + 240 * pose.time, abs=1.5)
+    assert '"images":[0.0,' in Path("page.html").read_text()
+
+
 def test_nobody_is_one_line_and_leaves_no_folder(video, monkeypatch):
     monkeypatch.setattr(SimulatedDetector, "empty", True)
     with pytest.raises(ValueError, match=r"^nobody was seen in walk\.mp4 \(30 frames looked at\)$"):

@@ -105,7 +105,12 @@ def test_a_loss_term_of_one_s_own_is_an_option_of_every_recipe_and_stands_in_the
 
 @pytest.mark.parametrize(
     ("name", "fault"),
-    [("nowhere.py", "nowhere.py: no such file to import"), ("no_such_module", "no module 'no_such_module'")],
+    [
+        ("nowhere.py", "nowhere.py: no such file to import"),
+        ("no_such_module", "no module 'no_such_module'"),
+        ("./my_terms", "no module './my_terms' to import; expected its name, or the path of a file (.py)"),
+        ("", "no module '' to import"),
+    ],
 )
 def test_a_module_that_is_not_there_is_named(spgnet, name, fault):
     code, _ = spgnet("evaluate", "r", "--import", name)

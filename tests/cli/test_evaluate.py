@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from spgnet.cli.evaluate import frames_text
+from spgnet.cli.evaluate import frames_text, free_stem
 from spgnet.data import sources
 from spgnet.datasets.take_files import save_take
 from spgnet.datasets.takes import Take
@@ -63,7 +63,10 @@ def test_results_say_of_which_weights_and_data_they_are_and_predictions_are_save
         errors = saved["predicted"] - saved["true"]
         errors = np.linalg.norm(errors - errors[:, :1], axis=-1).mean(axis=0) * 1000
     assert held["joints"] == pytest.approx(dict(zip(HUMAN36M.names, errors.tolist(), strict=True)), rel=1e-4)
+    for file in Path("r").glob("evaluation*"):
+        file.unlink()
     assert "expected a name that ends in .npz" in str(spgnet("evaluate", "r", "--predictions", "p.csv")[0])
+    assert not list(Path("r").glob("evaluation*"))
 
 
 def test_results_on_other_data_have_files_of_their_own(spgnet, monkeypatch):
@@ -78,6 +81,12 @@ def test_results_on_other_data_have_files_of_their_own(spgnet, monkeypatch):
     (added,) = written[1] - written[0]
     assert added == f"x-evaluation-test-projected-{read(added)['data']['sha256'][:8]}.json"
     assert read(added)["data"]["sha256"] != other
+
+
+@pytest.mark.parametrize("held", ["{", "[]", '{"data": 1}', '{"data": {"sha256": "other"}}'])
+def test_a_file_that_holds_no_results_on_these_data_is_left_alone(tmp_path, held):
+    (tmp_path / "evaluation.json").write_text(held)
+    assert free_stem(tmp_path / "evaluation", "0123456789").name == "evaluation-01234567"
 
 
 def test_weights_of_the_package_and_files_of_weights_are_evaluated(spgnet):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -102,6 +102,10 @@ def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSo
     video = open_video(
         config.input, config.fps, config.keypoint_set, config.image_size, config.format, config.rotate
     )
+    if config.fps is not None:
+        if video.is_live:
+            raise InputError(f"{video.name}: a webcam has a frame rate of its own; --fps is for recordings")
+        video = FramesAtRate(video, config.fps)
     camera = find_video_camera(video, config.camera, config.camera_name, config.field_of_view, config.rotate)
     detector = detector or RtmDetector(config.detector_dir, concurrent=False)
     frames = detected_frames(video, detector, config.person)
@@ -177,6 +181,24 @@ def in_real_time(
         start = max(start, now - frame.time)
         sleep(start + frame.time - now)
         yield frame
+
+
+class FramesAtRate(FrameSource):
+    """The frames of a video in slow motion, with the times at which they were filmed.
+
+    Args:
+        video: in slow motion.
+        fps: frames per second of the camera.
+    """
+
+    def __init__(self, video: FrameSource, fps: float) -> None:
+        self.video, self.fps = video, fps
+        self.name, self.description, self.warnings = video.name, video.description, video.warnings
+        self.image_size, self.frame_count = video.image_size, video.frame_count
+        self.focal_hint = video.focal_hint
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (replace(frame, time=number / self.fps) for number, frame in enumerate(self.video))
 
 
 class FramesAtTimes(FrameSource):

@@ -35,7 +35,7 @@ from spgnet.keypoints.files import (
     read_keypoints,
 )
 from spgnet.keypoints.raw import GivenMetadata
-from spgnet.lifting.inputs import as_keypoints
+from spgnet.lifting.inputs import as_keypoints, check_fps
 from spgnet.video import Frame, FrameSource, open_frames
 from spgnet.video.images import SUFFIXES as IMAGE_SUFFIXES
 
@@ -114,12 +114,14 @@ def find_people(
 ) -> DetectedPeople:
     """Read or detect the people in the input; the arguments are those of :func:`spgnet.capture.lift.lift`.
 
-    Whatever is wrong with the camera shows before anybody is detected. With ``tracks``, those of the pieces
-    of the video (:func:`spgnet.detection.pieces.join_pieces`), nobody is detected.
+    Whatever is wrong with the camera or the frame rate shows before anybody is detected. With ``tracks``,
+    those of the pieces of the video (:func:`spgnet.detection.pieces.join_pieces`), nobody is detected.
 
     Raises:
         InputError: the input or the camera cannot be used, or nobody is there.
     """
+    if fps is not None:
+        check_fps(fps)
     if not isinstance(source, str | Path) or is_keypoints(Path(source)):
         if detect_every not in ("auto", 1):
             raise InputError("detect_every is for videos")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.resources import as_file
 from pathlib import Path
@@ -93,6 +94,8 @@ class EvaluatedWeights(NamedTuple):
 
 def evaluate_command(options: tyro.conf.OmitArgPrefixes[EvaluateOptions]) -> None:
     """Evaluate a network by every metric: a table, and JSON and Markdown files."""
+    if options.predictions is not None and options.predictions.suffix != ".npz":
+        raise InputError(f"{options.predictions}: expected a name that ends in .npz")
     weights = find_weights(options)
     data = evaluated_on(options, weights.data)
     device = pick_device(options.accelerator)
@@ -197,11 +200,13 @@ def evaluation_stem(options: EvaluateOptions, weights: EvaluatedWeights, data: D
 
 
 def free_stem(stem: Path, sha256: str) -> Path:
-    """The stem, with the beginning of the data's SHA-256 if it holds the results on other data."""
+    """The stem, with the beginning of the data's SHA-256 if it holds other results, or none."""
     present = stem.with_name(f"{stem.name}.json")
     if not present.exists():
         return stem
-    held = read_json(present)
+    held = None
+    with suppress(InputError):  # a damaged file is left alone
+        held = read_json(present)
     same = isinstance(held, dict) and isinstance(held.get("data"), dict)
     same = same and held["data"].get("sha256") == sha256
     return stem if same else stem.with_name(f"{stem.name}-{sha256[:8]}")
@@ -241,13 +246,7 @@ def frames_text(result: Evaluation, data: dict[str, Any]) -> str:
 
 
 def save_predictions(path: Path, predicted: Float[Tensor, "frames 17 3"], dataset: PoseDataset) -> None:
-    """Write predicted and true joints (metres, camera frame), the 2D input (pixels) and what they belong to.
-
-    Raises:
-        InputError: the name does not end in ``.npz``.
-    """
-    if path.suffix != ".npz":
-        raise InputError(f"{path}: expected a name that ends in .npz")
+    """Write predicted and true joints (metres, camera frame), the 2D input (pixels) and their clips."""
     write_npz(
         path,
         predicted=predicted.numpy(),

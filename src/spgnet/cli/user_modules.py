@@ -61,6 +61,8 @@ def import_user_module(name: str) -> None:
         module = sys.modules[path.stem] = module_from_spec(spec)
         spec.loader.exec_module(module)
         return
+    if not name or name.startswith("."):
+        raise InputError(f"no module {name!r} to import; expected its name, or the path of a file (.py)")
     here = str(Path.cwd())
     sys.path.append(here)
     try:
