@@ -1,6 +1,8 @@
 """The folder of results: each is there whole or not at all, and nothing else can be reached."""
 
+import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,21 @@ def test_a_result_appears_under_a_name_that_tells_when_and_what(tmp_path):
     assert all("My walk_ take 2_.._x" in name for name in names)
     assert results.names() == sorted(names, reverse=True)
     assert results.find(names[0], "motion.bvh").read_text() == "HIERARCHY"
+
+
+def test_a_result_that_is_removed_while_they_are_listed_is_left_out(tmp_path, monkeypatch):
+    results = ResultsFolder(tmp_path / "results")
+    kept, removed = (results.add(title, motion_file) for title in ("kept", "removed"))
+    look = Path.glob
+
+    def look_and_remove(folder, pattern):
+        found = list(look(folder, pattern))
+        if folder.name == removed:
+            shutil.rmtree(folder)
+        return found
+
+    monkeypatch.setattr(Path, "glob", look_and_remove)
+    assert results.names() == [kept]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])

@@ -28,6 +28,13 @@ def test_a_path_that_begins_with_a_tilde_may_name_a_file(tmp_path, monkeypatch):
     assert Location.of("~/walk.mp4").path == Path.home() / "walk.mp4"
 
 
+def test_the_query_of_a_web_address_is_neither_a_pattern_nor_in_the_name():
+    clip = Location.of("https://example.org/clips/walk.mp4?signature=a*b[1]&expires=2")
+    assert clip.matches() == [clip]
+    assert clip.parts.name == "walk.mp4"
+    assert clip.text.endswith("&expires=2")
+
+
 def test_what_is_written_is_there_until_it_is_removed(folder, tmp_path):
     file = folder.joined("a.txt")
     assert (file.fingerprint(), file.size(), folder.entries()) == (None, 0, None)

@@ -307,13 +307,11 @@ class Handlers:
         try:
             if folder is None:
                 raise InputError(f"{name}: it is not there any more")
-            motions = result_motions(folder)
+            place = None if self.sessions.public else str(folder.resolve())
+            summary = summary_html(result_motions(folder))
+            parts = stage_html(name), overlay_html(name, folder), files_html(name, folder, place)
         except (InputError, OSError) as error:
             summary, parts = message_html([self._describe(error)]), ("", "", "")
-        else:
-            place = None if self.sessions.public else str(folder.resolve())
-            summary = summary_html(motions)
-            parts = stage_html(name), overlay_html(name, folder), files_html(name, folder, place)
         shown = dict(zip((page.stage, page.overlay, page.downloads), parts, strict=True))
         return shown | {page.summary: summary, page.step_result: self.gr.update(visible=True)}
 

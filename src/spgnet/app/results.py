@@ -8,6 +8,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +69,12 @@ class ResultsFolder:
         """The results that are there, the newest first."""
         if not self.path.is_dir():
             return []
-        found = [path.name for path in self.path.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        found = [name for name in found if any((self.path / name).glob("motion*.npz"))]
-        return sorted(found, key=lambda name: ((self.path / name).stat().st_mtime, name), reverse=True)
+        found = []
+        for path in self.path.iterdir():
+            with suppress(OSError):  # one that somebody else's closed page takes along right now
+                if not path.name.startswith(".") and any(path.glob("motion*.npz")):
+                    found.append((path.stat().st_mtime, path.name))
+        return [name for _, name in sorted(found, reverse=True)]
 
     def label(self, name: str) -> str:
         """What a result is called on the page: its name without what makes it secret."""

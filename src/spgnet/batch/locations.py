@@ -28,6 +28,11 @@ def is_address(text: str) -> bool:
     return re.match(r"[a-z][a-z0-9+.-]+://", text) is not None
 
 
+def _has_query(text: str) -> bool:
+    """Whether a question mark begins the query of a web address, such as a signature, and is no pattern."""
+    return text.startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True)
 class Location:
     """A file or folder, on this machine or elsewhere.
@@ -61,8 +66,9 @@ class Location:
 
     @property
     def parts(self) -> PurePosixPath:
-        """The path or address as parts, of which the last one is the name."""
-        return PurePosixPath(self.text if self.path is None else self.path.as_posix())
+        """The path, or the address without its query, as parts, of which the last one is the name."""
+        address = self.text.partition("?")[0] if _has_query(self.text) else self.text
+        return PurePosixPath(address if self.path is None else self.path.as_posix())
 
     def joined(self, name: str) -> Location:
         """A file or folder inside this one."""
@@ -75,11 +81,14 @@ class Location:
     def matches(self) -> list[Location]:
         """The locations that an address with ``*``, ``?`` or ``[`` stands for, or else only this one.
 
+        In web addresses ``?`` begins the query.
+
         Raises:
             InputError: nothing is there.
             OSError: the file system cannot be read.
         """
-        if self.path is not None or not re.search(r"[*?\[]", self.text):
+        pattern = str(self.parts) if _has_query(self.text) else self.text
+        if self.path is not None or not re.search(r"[*?\[]", pattern):
             return [self]
         with _foreign(self) as (files, path):
             found = [str(files.unstrip_protocol(str(each))) for each in sorted(files.glob(path))]
