@@ -38,8 +38,8 @@ PASSES = 3
 WHOLE, OVERLAP = 1024, 32
 """The largest number of nodes that are solved at once, and by how many windows of long clips overlap."""
 FAR = 0.35
-"""Distance from the ankle in the image, by the person's size, from which on a foot's keypoint is not
-believed."""
+"""Distance from the ankle in the image, in units of the person's size, from which on a foot's keypoint counts
+as not seen."""
 CORRELATED = 4.0
 """Factor of the standard deviation of heels and toes from their ankles by the least-squares problem, which
 does not know that errors are alike from frame to frame; chosen on simulated video."""

@@ -54,7 +54,7 @@ class FootDeviations:
     ankle_acceleration: float = 3.0
     """Of the displacement of the ankle."""
     size: float = 0.08
-    """Of the logarithm of the feet's size by that of a usual person of the same stature."""
+    """Of the logarithm of the ratio of the feet's size to that of usual feet at the same stature."""
     still: float = 0.1
     """Speed of what stands on the floor, in metres per second."""
     floor: float = 0.06
@@ -73,7 +73,7 @@ class FeetState(NamedTuple):
         axes: of the right and the left foot, as columns, in the camera frame.
         bend: of the toes, upward, in radians.
         moved: displacement of the ankles in metres.
-        log_size: logarithm of the feet's size by that of the given one.
+        log_size: logarithm of the ratio of the feet's size to that of usual feet at the same stature.
     """
 
     axes: Float[np.ndarray, "nodes 2 3 3"]
@@ -102,7 +102,7 @@ class FeetObservations:
         ankles: of the refined motion, right and left, in the camera frame, in metres.
         expected: usual axes of the feet, as columns.
         flexion_deviation: standard deviation of the flexion about the usual one, in radians.
-        stature: of the person, by that of one 1.75 m tall.
+        stature: the person's height divided by 1.75 m.
         marks: shares of heel, big and small toe in each keypoint of a foot.
         rays: x / z and y / z of the keypoints; anything finite where nothing was detected.
         variances: of the rays; infinite where nothing was detected.
@@ -334,7 +334,7 @@ def solve(
         trial = state.after(reduced.own(shared), float(shared[0]))
         trial_terms = known.terms(trial, sizes)
         cost = _cost(trial_terms, trial, sizes)
-        if not cost <= best:  # nor is a cost that is no number
+        if not cost <= best:  # written so that NaN is refused, too
             damping *= 30
             continue
         gain, best, state, terms, damping = best - cost, cost, trial, trial_terms, damping / 10

@@ -60,7 +60,7 @@ class Deviations:
     direction: tuple[float, float] = (0.2, 0.14)
     """Of the network's bone directions across and along the viewing ray, in radians."""
     root: tuple[float, float] = (0.01, 0.03)
-    """Of the network's root across the viewing ray and along it, relative to its distance."""
+    """Of the network's root across the viewing ray and along it, divided by the root's distance."""
     length: float = 0.01
     """Of the logarithm of the network's median length of a kind of bone."""
     scale: float = 0.05
@@ -465,7 +465,7 @@ def solve(
     best, damping = Problem(people, sizes, state), 1e-4
     for _ in range(iterations):
         trial = Problem(people, sizes, best.step(damping, fixed=fixed))
-        if not trial.cost <= best.cost:  # nor is a cost that is no number
+        if not trial.cost <= best.cost:  # written so that NaN is refused, too
             damping *= 30
             continue
         gain, best, damping = best.cost - trial.cost, trial, damping / 10

@@ -45,7 +45,7 @@ class Term:
         return self._difference(self.values)
 
     def cost(self) -> float:
-        """The sum of the losses; without a robust one, of the squared residuals by their variance."""
+        """The sum of the losses; without a robust one, of squared residuals divided by their variances."""
         squared = self.weights * (self.residuals**2).sum(axis=-1)
         if np.isfinite(self.robust):
             squared = self.robust**2 * np.log1p(squared / self.robust**2)

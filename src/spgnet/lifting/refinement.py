@@ -50,7 +50,7 @@ from spgnet.synthetic.detector_joints import usual_offsets
 from spgnet.synthetic.detector_noise import person_size
 
 _SCALE_DIFFERENCE = 0.35
-"""Logarithm of the largest ratio of two people's scales by which the network is wrong."""
+"""Logarithm of the largest ratio between two people's scales that the network's errors explain."""
 _CALIBRATED_HEIGHT = 0.03
 """Standard deviation of a calibrated floor's height, in metres."""
 CALIBRATION = {

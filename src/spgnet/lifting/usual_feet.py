@@ -53,7 +53,7 @@ def usual_flexion(
         joints: in metres.
         up: unit vector against gravity.
         floor: height of the floor along it, in metres.
-        stature: of the person, by that of one 1.75 m tall.
+        stature: the person's height divided by 1.75 m.
 
     Returns:
         The flexion in radians, and from 0 (ankle as low as in standing) to 1 (far above).
@@ -65,12 +65,16 @@ def usual_flexion(
 
 
 def _in_air(heights: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """From 0 for ankles as low as in standing to 1 far above; heights in metres, by the stature."""
+    """From 0 for ankles as low as in standing to 1 far above.
+
+    Args:
+        heights: above the floor in metres, divided by the stature (:func:`usual_flexion`).
+    """
     return _rise(heights).clip(0)
 
 
 def _rise(heights: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """From -1 to 1: how far ankles are above (positive) or below their height in standing."""
+    """From -1 to 1: how far ankles are above (positive) or below standing ones; as :func:`_in_air`."""
     return np.tanh((heights - ANKLE_HEIGHT) / _RISE)
 
 
@@ -88,7 +92,7 @@ def flexion_powers(
 
     Args:
         tilt: forward, in radians.
-        height: of the ankle above the floor in metres, by the stature.
+        height: of the ankle above the floor in metres, divided by the stature (:func:`usual_flexion`).
     """
     tilt, rise = tilt.clip(-1, 1), _rise(height)
     return np.stack((np.ones_like(tilt), tilt, rise, tilt**2, tilt * rise, rise**2), axis=-1)
