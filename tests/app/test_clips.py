@@ -18,7 +18,8 @@ from spgnet.app.results import ResultsFolder, result_files, result_motions
 from spgnet.app.sessions import Sessions
 from spgnet.app.wording import describe_outcomes
 from spgnet.batch import run
-from spgnet.capture import Cancelled
+from spgnet.camera_files import find_camera
+from spgnet.capture import Cancelled, DetectedPeople
 from spgnet.errors import InputError
 from spgnet.limits import FACTOR
 
@@ -237,7 +238,8 @@ def test_a_page_that_is_closed_amid_its_work_takes_along_what_was_done(tmp_path,
 
     monkeypatch.setattr("spgnet.app.handlers.lift_clip", lift)
     sessions = Sessions(AppConfig(out=tmp_path / "out", host=host), tmp_path)
-    clips = [Clip(Path(name), ClipOptions(), None, ()) for name in ("one", "two")]
+    nobody = DetectedPeople([], None, find_camera((640, 480)))
+    clips = [Clip(Path(name), ClipOptions(), nobody, ()) for name in ("one", "two")]
     close_at_once(sessions, clips)
     assert len(sessions.results.names()) == (0 if private else 1)
 

@@ -236,7 +236,7 @@ def test_an_array_must_say_what_it_does_not_show():
 )
 def test_an_array_of_another_shape_or_of_no_numbers_is_refused(points, words):
     with pytest.raises(InputError, match=words):
-        lifter().lift(points, fps=30.0, image_size=SIZE, keypoint_set="human36m17")
+        inspect.unwrap(inputs.keypoints_from_array)(points, 30.0, SIZE, "human36m17")
 
 
 def test_whole_numbers_are_lifted_like_others():
