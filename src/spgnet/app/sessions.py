@@ -102,7 +102,7 @@ class Sessions:
             return
         if session.job is not None:
             session.job.cancel()
-            session.job.wait(20)
+            session.job.wait(20.0)
         for folder in session.uploads:
             shutil.rmtree(folder, ignore_errors=True)
         for name in session.results if self.public else ():

@@ -102,9 +102,7 @@ def open_live_source(config: CaptureConfig, detector: Detector | None) -> LiveSo
     video = open_video(
         config.input, config.fps, config.keypoint_set, config.image_size, config.format, config.rotate
     )
-    if config.fps is not None:
-        if video.is_live:
-            raise InputError(f"{video.name}: a webcam has a frame rate of its own; --fps is for recordings")
+    if config.fps is not None and not video.is_live:
         video = FramesAtRate(video, config.fps)
     camera = find_video_camera(video, config.camera, config.camera_name, config.field_of_view, config.rotate)
     detector = detector or RtmDetector(config.detector_dir, concurrent=False)
