@@ -207,8 +207,8 @@ def free_stem(stem: Path, sha256: str) -> Path:
     held = None
     with suppress(InputError):  # a damaged file is left alone
         held = read_json(present)
-    same = isinstance(held, dict) and isinstance(held.get("data"), dict)
-    same = same and held["data"].get("sha256") == sha256
+    data = held.get("data") if isinstance(held, dict) else None
+    same = isinstance(data, dict) and data.get("sha256") == sha256
     return stem if same else stem.with_name(f"{stem.name}-{sha256[:8]}")
 
 
