@@ -448,8 +448,9 @@ def _check_size(archive: zipfile.ZipFile, names: list[str], stored: int) -> None
         name = info.filename.removesuffix(".npy")
         if name in names:
             with archive.open(info) as member:
-                if member.peek(len(_MAGIC))[: len(_MAGIC)] != _MAGIC:
+                if member.read(len(_MAGIC)) != _MAGIC:
                     raise InputError(f"not an .npz file: {name} in it is no array")
+                member.seek(0)
                 size = _array_bytes(member)
             if size > info.file_size:
                 raise InputError(f"a damaged .npz file ({name} is cut off)")

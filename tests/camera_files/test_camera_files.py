@@ -829,6 +829,12 @@ def test_the_best_source_is_chosen_and_named(tmp_path):
     assert find_camera(SIZE, camera=tmp_path / "camera.json").description == "camera file camera.json"
 
 
+def test_a_camera_file_may_say_where_it_comes_from_without_a_pose(tmp_path):
+    entries = {"camera_matrix": MATRIX.tolist(), "image_size": SIZE, "camera_source": "my phone"}
+    (tmp_path / "camera.json").write_text(json.dumps(entries))
+    assert load_camera(tmp_path / "camera.json").extrinsics == "arbitrary"
+
+
 def test_a_camera_name_without_a_file_is_refused():
     with pytest.raises(ValueError, match="'cam01' is named, but no camera file"):
         find_camera(SIZE, name="cam01")

@@ -57,6 +57,17 @@ def test_moments_of_contact_and_of_none_do_not_count():
     assert not without_short(alone, times).any()
 
 
+def test_a_foot_that_rolls_from_heel_to_toes_stays_on_the_floor():
+    times = np.arange(70) / 100
+    joints = np.zeros((70, 23, 3))
+    joints[:, 17:, 2] = POINT_HEIGHT
+    heel, *toes = FOOT_JOINTS["right"]
+    joints[35:, heel, 2] = joints[:31, toes, 2] = 0.3
+    right = joints[:, FOOT_JOINTS["right"]]
+    assert not point_contacts(right, right[..., 2], times).any(axis=1).all()
+    assert foot_contacts(joints, times).all()
+
+
 def test_a_single_frame_has_contacts_but_no_events():
     joints, times = steps(30)
     contacts = foot_contacts(joints[:1], times[:1])

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spgnet.errors import InputError
 from spgnet.keypoints import Keypoints, PersonLinker, link_people, select_person
-from spgnet.keypoints.linking import person_numbers
 
 BODY = np.random.default_rng(0).uniform([-50, -100], [50, 100], (17, 2))
 
@@ -75,11 +73,3 @@ def test_the_largest_person_fills_most_of_the_image_over_the_clip():
     assert select_person(people, 5) is far
     with pytest.raises(ValueError, match="no person 1; there are 2, 5, 7"):
         select_person(people, 1)
-
-
-def test_the_numbers_of_a_person_are_separated_by_plus_and_may_have_spaces():
-    assert person_numbers(7) == (7,)
-    assert person_numbers(f"1+ 5 +{' ' * 30}9") == (1, 5, 9)
-    for wrong in ("", "1+", "0", "-1", "1,5", "all"):
-        with pytest.raises(InputError, match="expected a number from 1, or several"):
-            person_numbers(wrong)

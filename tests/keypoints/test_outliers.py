@@ -15,7 +15,7 @@ from spgnet.keypoints.outliers import (
     find_exchanged,
     find_outliers,
 )
-from spgnet.keypoints.scale import steady_pixels_per_metre
+from spgnet.keypoints.scale import LENGTHS, MIN_BONES, pixels_per_metre, steady_pixels_per_metre
 from spgnet.synthetic.detector_noise import DetectorNoise, simulate_detections
 from spgnet.synthetic.procedural import procedural_clips
 
@@ -107,6 +107,24 @@ def test_a_joint_on_somebody_else_for_a_moment_is_rejected():
     found = find_outliers(*clip)
     assert found[60:70, ANKLE].all()
     assert found.sum() == 10
+
+
+def test_a_bone_with_an_outlier_at_its_end_makes_nobody_more_than_half_as_large_again():
+    pixels, known = np.zeros((17, 2)), np.zeros(17, dtype=bool)
+    for (parent, child), length in zip(HUMAN36M.bones, LENGTHS, strict=True):
+        pixels[child] = pixels[parent] + [0.0, 100 * length]
+        known[child] = HUMAN36M.joint_types[child] in ("shoulder", "elbow", "wrist")
+    assert pixels_per_metre(pixels, known, min_bones=MIN_BONES) == pytest.approx(100)
+    pixels[WRIST, 1] += 1000
+    assert pixels_per_metre(pixels, known, min_bones=MIN_BONES) == pytest.approx(150)
+
+
+@pytest.mark.parametrize(("frames", "rejected"), [(12, True), (20, False)])
+def test_at_an_end_of_the_clip_a_burst_may_last_half_as_long(frames, rejected):
+    clip = video(2, 60.0)
+    clip.pixels[-frames:, ANKLE, 0] += 0.6 * FOCAL / DISTANCE
+    assert frames / 60 < LONGEST_BURST
+    assert find_outliers(*clip)[-frames:, ANKLE].all() == rejected
 
 
 def test_a_single_image_is_judged_by_the_reach_of_the_bones_alone():

@@ -7,7 +7,7 @@ from written_files import FPS, SIZE, a_body, a_track
 from spgnet.keypoints import Keypoints, select_person
 from spgnet.keypoints.linking import person_numbers
 from spgnet.keypoints.raw import GivenMetadata, raw_from_frames
-from spgnet.keypoints.tracks import DUPLICATE_OKS, MOST_PEOPLE, Person, people_to_tracks
+from spgnet.keypoints.tracks import DUPLICATE_OKS, JOIN_GAP, MOST_PEOPLE, Person, people_to_tracks
 
 GIVEN = GivenMetadata(fps=FPS, image_size=SIZE)
 BODY = a_body("halpe26", frames=60)
@@ -76,7 +76,8 @@ def test_tracks_that_overlap_are_apart_or_come_much_later_are_not_joined():
     assert tracks(BODY[20:], 20) == 1
     assert tracks(BODY[20:] + np.array([300, 0, 0]), 20) == 2
     assert tracks(BODY[20:], 15) == 2
-    assert tracks(BODY[20:], 80) == 2
+    assert tracks(BODY[20:], 20 + JOIN_GAP) == 1
+    assert tracks(BODY[20:], 21 + JOIN_GAP) == 2
 
 
 def test_a_person_of_a_moment_takes_no_memory_of_the_whole_clip():
@@ -123,6 +124,10 @@ def test_one_person_can_be_put_together_from_numbers():
 def test_other_texts_name_no_person(text):
     with pytest.raises(ValueError, match="expected a number from 1, or several as in"):
         person_numbers(text)
+
+
+def test_the_numbers_of_a_person_may_have_spaces_around_them():
+    assert person_numbers(f"1+ 5 +{' ' * 30}9") == (1, 5, 9)
 
 
 def test_where_two_parts_are_seen_the_surer_one_counts():

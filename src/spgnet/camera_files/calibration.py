@@ -62,7 +62,8 @@ def stored_extrinsics(values: Mapping[str, Any]) -> Extrinsics:
             if str(values["extrinsics"]) == extrinsics:
                 return extrinsics
         raise InputError(f"extrinsics is {values['extrinsics']}, expected {' or '.join(EXTRINSICS)}")
-    return early_extrinsics(values) if "camera_source" in values else "calibrated"
+    early = {"camera_source", "camera_rotation", "camera_position"} <= values.keys()
+    return early_extrinsics(values) if early else "calibrated"
 
 
 def build_camera(calibration: Calibration, image_size: tuple[int, int] | None) -> Camera:

@@ -143,8 +143,9 @@ def _merge_duplicates(people: list[Person]) -> list[Person]:
 def join_tracks(tracks: Mapping[int, Track]) -> dict[int, Track]:
     """Tracks of which those are joined that follow one another for the same person.
 
-    A track continues another one if it begins at most :data:`JOIN_GAP` frames after that one's end, at most
-    :data:`JOIN_DISTANCE` from it; the nearest first. The joined track has the number of its first part.
+    A track continues another one if it begins after that one's end, with at most :data:`JOIN_GAP` frames
+    between, at most :data:`JOIN_DISTANCE` from it; the nearest first. The joined track has the number of its
+    first part.
     """
     numbers = sorted(tracks, key=lambda number: (tracks[number].frames[0], number))
     ends: dict[int, list[int]] = {}
