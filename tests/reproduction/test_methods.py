@@ -57,6 +57,10 @@ def test_methods_differ_in_network_loss_and_labels_alone(key, size, shared):
     assert (expected.batch_size, expected.epochs) == ((1024, 100) if size == "paper" else (128, 8))
 
 
+def test_the_recipe_along_rays_is_that_of_the_full_size():
+    assert RECIPES["rays-27"] == METHODS["rays"].full
+
+
 def test_every_searched_method_has_the_same_trials_in_a_third_of_the_epochs():
     for method in SEARCHED:
         trials = [METHODS[trial_key(method, trial)].full for trial in TRIALS]

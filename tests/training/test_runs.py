@@ -61,6 +61,7 @@ RECIPE_DIGESTS = {
     "paper-81": "e4219996353be644",
     "paper-27": "f4ea93d5625a0514",
     "small-27": "6fb94e29e27d2af9",
+    "rays-27": "218caed94eeab1cb",
     "transformer": "e71c9f6a4946173e",
     "demo": "9907b664c2361c56",
     "randomized": "d9c39b62aa0292f5",

@@ -13,7 +13,7 @@ from spgnet.models import (
     STGCNConfig,
     TransformerConfig,
 )
-from spgnet.training.recipes import BASELINE_LOSS, RECIPES, TrainConfig
+from spgnet.training.recipes import BASELINE_LOSS, RECIPES, TrainConfig, at_full_size
 
 Size = Literal["paper", "small", "full"]
 Change = Callable[[TrainConfig], TrainConfig]
@@ -43,13 +43,8 @@ class Method:
         return {"paper": self.paper, "small": self.small, "full": self.full}[size]
 
 
-def _at_full_size(small: TrainConfig) -> TrainConfig:
-    """A recipe with 19 times as many output frames: 22 minutes of one core's steps for SPGNet with J = 27."""
-    return replace(small, epochs=30, steps_per_epoch=1000, batch_size=256, decay=0.9, steps_per_draw=4)
-
-
 _PAPER, _SMALL = RECIPES["paper-243"], RECIPES["small-27"]
-_FULL = _at_full_size(_SMALL)
+_FULL = at_full_size(_SMALL)
 
 
 def _arm(name: str, *changes: Change, column: str | None = None) -> Method:
