@@ -32,6 +32,16 @@ def test_a_person_is_away_before_they_come_after_they_left_and_in_a_long_gap():
     np.testing.assert_array_equal(frames[1, 40:], np.arange(20, 40))
 
 
+def test_a_person_who_left_is_away_at_the_next_moment():
+    first, second = people(2)
+    names = ("joints", "confidence", "pixels", "timestamps")
+    left = replace(second, **{name: getattr(second, name)[:20] for name in names})
+    frames = common_timeline([first, left]).frames[1]
+    last = int(np.flatnonzero(frames == 19)[-1])
+    assert (frames == 19).sum() == 1
+    assert (frames[last + 1 :] == -1).all()
+
+
 def test_people_filmed_at_different_rates_share_the_moments_of_both():
     fast, slow = people(1, fps=30.0)[0], people(1, fps=15.0)[0]
     timeline = common_timeline([fast, slow])

@@ -1,6 +1,7 @@
 """The overlay's virtual camera and its floor."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,13 @@ def test_the_viewpoint_shows_all_points_from_every_azimuth_and_no_more_than_need
     assert (low >= np.array(rectangle[:2]) - 0.5).all()
     assert (high <= np.array(rectangle[2:]) + 0.5).all()
     assert ((high - low) / 600).max() > 0.7
+
+
+def test_what_is_far_and_what_is_near_are_in_the_middle_of_the_rectangle_together():
+    points = np.random.default_rng(0).uniform((0, -1, 0), (12, 1, 1.8), (80, 3))
+    view = frame_points(points, np.linspace(-0.2, 0.2, 5), 0.3, (20.0, 30.0, 600.0, 500.0))
+    pixels = view.project(points[None])[2, :, :2]
+    np.testing.assert_allclose((pixels.min(axis=0) + pixels.max(axis=0)) / 2, view.center, atol=2)
 
 
 def test_the_viewpoint_projects_as_a_camera_does():
@@ -65,6 +73,16 @@ def test_labels_are_within_the_rectangle_and_name_the_metres_where_they_are():
     assert ((pixels > rectangle[:2]) & (pixels < rectangle[2:])).all()
     for name, place in zip(names, places, strict=True):
         assert float(name.removesuffix(" m")) in place[:2].tolist()
+
+
+@pytest.mark.parametrize("span", [6.0, 18.0, 60.0])
+def test_labels_that_would_crowd_are_thinned_evenly(span):
+    floor = Floor(np.array([[0, 0, 0], [span, span, 1.8]], np.float64))
+    view = frame_points(floor.corners, np.array([0.4]), 0.3, (20.0, 30.0, 600.0, 500.0))
+    names, _ = floor.labels(view, (0.0, 0.0, 620.0, 530.0), 24.0)
+    steps = np.diff([float(name.removesuffix(" m")) for name in names])
+    (step,) = set(steps[steps > 0].tolist())  # where they fall, those of the other direction begin
+    assert step > floor.step
 
 
 def test_no_label_is_minus_zero():
