@@ -20,8 +20,8 @@ INTRODUCTION = """# Results
 
 `python scripts/results_page.py` writes this page from `results.json`, which has the command, commit and seed
 of every run. **None of our numbers is of Human3.6M**: they are of the [open benchmark](open_benchmark.md)
-and do not compare with the paper's, which are quoted as printed, with the mean of the printed column in
-brackets where it differs. [The same on Human3.6M](reproduce.md).
+and do not compare with the paper's, quoted as printed (in brackets the printed column's mean, where it
+differs). [The same on Human3.6M](reproduce.md).
 
 The quick size comes first: networks trained for minutes, on version 1 of the benchmark. Conclusions need the
 [full size](#full-size).
@@ -43,15 +43,13 @@ Values with ± are the mean over the seeds and half their range.
 
 TEST_NOTE = f"""
 Pairs of methods are tested by Wilcoxon's signed-rank test of the test clips' differences, averaged over
-cameras and seeds, and from three seeds on by Student's paired t test of the seeds' differences. A difference
-is significant if both probabilities are below {LEVEL}. Differences are means over clips; the other tables
-have means over actions.
+cameras and seeds, and from three seeds on by Student's paired t test of the seeds' differences: significant
+if both probabilities are below {LEVEL}. Differences are means over clips, other tables means over actions.
 """
 
 GRADIENT_NOTE = """
-The gradient of the weighted re-projection term is compared with that of the pose term in the weights of the
-pose encoder, and with that of the trajectory term in those of the other encoder: cosine of the angle and
-ratio of the norms, on one batch of 1024 output frames.
+The gradient of the weighted re-projection term against that of the pose term in the pose encoder, and that of
+the trajectory term in the other: cosine of the angle and ratio of the norms, on 1024 output frames.
 """
 
 
@@ -70,7 +68,7 @@ def results_page(results: Sequence[dict[str, Any]]) -> str:
         for name, artefact in chosen.items():
             result, title = known[name, full], artefact.title
             pictures = "".join(
-                f"\n![{title}{', training curves' if suffix == CURVES else ''}]"
+                f"\n![{title.partition(':')[0]}{', training curves' if suffix == CURVES else ''}]"
                 f"(results/{picture_stem(result)}{suffix}.png)\n"
                 for suffix in picture_suffixes(result)
             )
