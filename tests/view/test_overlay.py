@@ -293,7 +293,7 @@ def test_the_filming_camera_is_shown_where_there_is_room():
 
 def test_people_stand_on_the_floor_even_if_the_cameras_height_is_not_known():
     motion = _motion()
-    unknown = opencv_camera(torch.eye(3).numpy() * 900, None, SIZE)
+    unknown = opencv_camera(np.diag([900.0, 900.0, 1.0]), None, SIZE)
     overlay = Overlay([replace(motion, camera=unknown)])
     assert overlay.panel.world[..., 2].min() == pytest.approx(0.08, abs=0.01)
 
