@@ -104,6 +104,9 @@ def test_options_that_do_not_fit(spgnet, clip, video):
 def test_outputs_that_cannot_be_written_are_found_before_the_work(spgnet, clip):
     Path("file").touch()
     refused(spgnet("lift", "walk.npz", "-o", "file"), "file", "in the way")
+    Path("page.html").mkdir()
+    refused(spgnet("lift", "walk.npz", "-o", "out", "--html", "page.html"), "page.html", "in the way")
+    assert not Path("out").exists()
     refused(spgnet("lift", "walk.npz", "-o", "file/out"), "file")
     refused(spgnet("lift", "walk.npz", "--html", "page.txt"), "page.txt", ".html")
     refused(spgnet("lift", "walk.npz", "--overlay", "none/overlay.mp4"), "none", "no such folder")

@@ -76,6 +76,7 @@ def check_outputs(config: CaptureConfig) -> None:
     errors += [
         f"{path}: would overwrite what is read" for path in targets if path and realpath(path) in sources
     ]
+    errors += [f"{path}: a folder is in the way of the file" for path in targets if path and path.is_dir()]
     for option, choices in OPTIONS.items():
         having = [name for name in EXPORT_FORMATS if option in format_options(name)]
         if getattr(config, option) != choices[0] and not set(having) & set(config.export):
