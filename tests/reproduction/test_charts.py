@@ -19,10 +19,12 @@ from spgnet.reproduction.charts import (
     SIDE_COLORS,
     TRUTH_COLOR,
     ColumnPanel,
+    CurvePanel,
     PosePanel,
     _separate_labels,
     bone_length_chart,
     column_chart,
+    curve_chart,
     draw_rotated,
     new_figure,
     occlusion_chart,
@@ -194,6 +196,19 @@ def test_a_bar_reaches_from_the_lowest_to_the_highest_seed(draw):
 def test_all_panels_have_one_scale(draw):
     first, second = draw("columns").axes
     assert first.get_ylim() == second.get_ylim()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_end_of_every_curve_is_seen_in_panels_of_one_scale(order):
+    panels = [
+        CurvePanel("low", {"a": [[(1, 80.0), (2, 50.0)]], "b": [[(1, 70.0), (2, 45.0)]]}),
+        CurvePanel("high", {"a": [[(1, 90.0), (2, 70.0)]]}),
+    ][::order]
+    for axes in curve_chart(panels, "steps", "mm").axes:
+        assert axes.get_ylim() == pytest.approx((0.9 * 45, 2 * 45))
+        assert len(axes.lines) == len(
+            panels[[panel.title for panel in panels].index(axes.get_title())].curves
+        )
 
 
 def test_one_seed_is_a_column_without_a_bar():

@@ -150,8 +150,9 @@ def curve_chart(panels: Sequence[CurvePanel], steps: str, label: str) -> Figure:
                 axes.plot(*zip(*curve, strict=True), style, color=color, linewidth=1.2)
         axes.set_title(panel.title, fontsize=10)
         axes.set_xlabel(steps)
-        lowest = min(error for seeds in panel.curves.values() for curve in seeds for _, error in curve)
-        axes.set_ylim(0.9 * lowest, 2 * lowest)
+    every = [curve for panel in panels for seeds in panel.curves.values() for curve in seeds]
+    lowest = min(error for curve in every for _, error in curve)
+    all_axes[0, 0].set_ylim(0.9 * lowest, 2 * lowest)  # of all panels
     all_axes[0, 0].set_ylabel(label)
     handles = [_line(color, style, name) for name, (color, style) in styles.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
