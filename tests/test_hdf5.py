@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import spgnet.hdf5
+import spgnet.limits
 from spgnet.errors import InputError
 from spgnet.hdf5 import open_hdf5
 from spgnet.hdf5_process import OUT_OF_MEMORY
@@ -27,13 +28,13 @@ def file(tmp_path):
 def test_a_file_that_takes_more_memory_than_its_size_allows_is_refused(file, monkeypatch):
     with open_hdf5(file, "hdf5") as held:
         assert held["zeros"][:].nbytes == ALWAYS_UNPACKED
-    monkeypatch.setattr(spgnet.hdf5, "_OWN_MEMORY", -3 * ALWAYS_UNPACKED)
+    monkeypatch.setattr(spgnet.limits, "PROCESS_MEMORY", -3 * ALWAYS_UNPACKED)
     with pytest.raises(InputError, match="longer or more memory"), open_hdf5(file, "hdf5"):
         pass
 
 
 def test_a_file_that_takes_longer_than_its_size_allows_is_refused(file, monkeypatch):
-    monkeypatch.setattr(spgnet.hdf5, "_PATIENCE", 1e-6)
+    monkeypatch.setattr(spgnet.hdf5, "PROCESS_PATIENCE", 1e-6)
     with pytest.raises(InputError, match="longer or more memory"), open_hdf5(file, "hdf5"):
         pass
 

@@ -16,18 +16,11 @@ from typing import TYPE_CHECKING, Any
 from spgnet.errors import InputError, one_line
 from spgnet.extras import import_extra
 from spgnet.hdf5_process import OUT_OF_MEMORY
-from spgnet.limits import limit_factor, unpacked_limit
+from spgnet.limits import PROCESS_PATIENCE, process_limits, unpacked_limit
 
 if TYPE_CHECKING:
     from h5py import File
 
-_SECONDS, _BYTES_PER_SECOND = 5.0, 2**20
-"""Seconds of the processor for any file, and the bytes of a file for each further one: a hundred times what
-files need."""
-_PATIENCE = 30.0
-"""Times as many seconds on the clock, where the system does not limit those of the processor or is busy."""
-_OWN_MEMORY = 2**29
-"""Bytes that the process takes without a file."""
 _FAULTS = (
     *(OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError),
     MemoryError,
@@ -81,15 +74,14 @@ def _read_in_process(path: Path) -> None:
     Raises:
         InputError: it did not come to its end.
     """
-    size = path.stat().st_size
-    seconds = limit_factor() * (_SECONDS + size / _BYTES_PER_SECOND)
-    memory = _OWN_MEMORY + 4 * unpacked_limit(size)
+    seconds, memory = process_limits(path.stat().st_size)
     script = Path(__file__).with_name("hdf5_process.py")
     # -P: the folder of the script is no place to import from
     command = [sys.executable, "-P", str(script), str(path), str(seconds), str(memory)]
+    patience = PROCESS_PATIENCE * seconds
     try:
         ended = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE * seconds
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience
         )
     except subprocess.TimeoutExpired:
         ended = None

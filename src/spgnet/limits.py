@@ -30,6 +30,13 @@ DEEPEST = 32
 """How deep JSON, TOML, YAML and XML may be nested; the files that are read have at most eight levels."""
 LONGEST_NUMBER = 100
 """Digits of a number in JSON and YAML."""
+PROCESS_SECONDS, PROCESS_RATE = 2.0, 2**20
+"""Seconds of the processor for a process that reads any file, and the bytes of a file for each further one: a
+hundred times what files need."""
+PROCESS_MEMORY = 2**29
+"""Bytes that such a process takes without a file."""
+PROCESS_PATIENCE = 60.0
+"""Factor of these seconds to wait by the clock, for systems that are busy or do not limit processor time."""
 SLOWEST, FASTEST = 0.01, 100_000.0
 """Frame rates between which lifting takes memory and time in proportion to the frames of a clip."""
 
@@ -108,6 +115,12 @@ def check_duration(seconds: float, longest: float) -> None:
             f"it is {seconds / 60:.1f} minutes long, expected at most {limit / 60:.4g} "
             f"({FACTOR}, an environment variable, raises the limit)"
         )
+
+
+def process_limits(stored: int) -> tuple[float, int]:
+    """Seconds of the processor and bytes of memory for a process that reads a file with so many bytes."""
+    seconds = limit_factor() * (PROCESS_SECONDS + stored / PROCESS_RATE)
+    return seconds, PROCESS_MEMORY + 4 * unpacked_limit(stored)
 
 
 def limit_process(seconds: float, size: int) -> None:

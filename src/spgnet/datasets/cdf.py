@@ -20,15 +20,7 @@ import numpy as np
 
 from spgnet.errors import InputError, one_line
 from spgnet.files import read_npy
-from spgnet.limits import limit_factor, unpacked_limit
-
-_SECONDS, _BYTES_PER_SECOND = 2.0, 2**20
-"""Seconds of the processor for any file, and the bytes of a file for each further one; a hundred times what
-files of Human3.6M take."""
-_PATIENCE = 60.0
-"""Factor of these seconds to wait by the clock, for systems that are busy or do not limit processor time."""
-_OWN_MEMORY = 2**29
-"""Bytes that the process takes without a file."""
+from spgnet.limits import PROCESS_PATIENCE, process_limits
 
 
 class CdfReader:
@@ -63,12 +55,13 @@ class CdfReader:
         with tempfile.TemporaryDirectory() as folder:
             file, array = Path(folder) / "a.cdf", Path(folder) / "a.npy"
             file.write_bytes(content)
+            seconds, memory = process_limits(len(content))
             request = {
                 "file": str(file),
                 "variable": variable,
                 "array": str(array),
-                "seconds": limit_factor() * (_SECONDS + len(content) / _BYTES_PER_SECOND),
-                "bytes": _OWN_MEMORY + 4 * unpacked_limit(len(content)),
+                "seconds": seconds,
+                "bytes": memory,
             }
             if self._process is None:
                 self._process = _Process()
@@ -115,7 +108,7 @@ class _Process:
         try:
             self._running.stdin.write(json.dumps(request) + "\n")
             self._running.stdin.flush()
-            return self._answers.get(timeout=_PATIENCE * request["seconds"])
+            return self._answers.get(timeout=PROCESS_PATIENCE * request["seconds"])
         except (OSError, queue.Empty):
             return ""
 
