@@ -262,7 +262,7 @@ RECIPE_DESCRIPTIONS: dict[str, str] = {
     "paper-81": "The paper's SPGNet with J = 81.",
     "paper-27": "The paper's SPGNet with J = 27.",
     "small-27": "SPGNet for a CPU: J = 27, 256 channels, a few minutes.",
-    "rays-27": "The same along viewing rays: projection guidance by construction, half an hour on a CPU.",
+    "rays-27": "SPGNet's network along viewing rays: J = 27, 256 channels, half an hour on a CPU.",
     "transformer": "A transformer over time and joints for a CPU: J = 9, a few minutes.",
     "demo": "The network of the demo: J = 27, 128 channels, about a minute.",
     "randomized": "Any camera, a real detector's errors and gaps (J = 27): the shipped weights, first part.",
