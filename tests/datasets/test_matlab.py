@@ -1,5 +1,6 @@
 """MATLAB 5 files: what SciPy writes is read as SciPy reads it, and what is damaged is refused."""
 
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scipy.io import loadmat, savemat
 
 from spgnet.datasets.matlab import read_matlab
 from spgnet.errors import InputError
+from spgnet.limits import ALWAYS_UNPACKED
 
 TYPES = ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
 numbers = st.sampled_from(TYPES).flatmap(lambda kind: arrays(kind, array_shapes(max_dims=4, min_side=0)))
@@ -50,6 +52,23 @@ def test_numbers_that_are_stored_in_fewer_bytes_have_the_type_of_their_class(fil
     found = read_matlab(file, ("one",))["one"]
     assert found.dtype == float
     np.testing.assert_array_equal(found, [[1, 7]])
+    content[at : at + 4] = np.array([8 << 16 | 2], "<u4").tobytes()
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="a small element is large"):
+        read_matlab(file, ("one",))
+
+
+def test_what_is_stored_in_fewer_bytes_counts_as_large_as_it_becomes(file):
+    savemat(file, {"one": np.zeros(ALWAYS_UNPACKED // 8 + 1, np.uint8)}, do_compression=True)
+    stored = file.read_bytes()
+    assert read_matlab(file, ("one",))["one"].nbytes < ALWAYS_UNPACKED
+    variable = bytearray(zlib.decompress(stored[136:]))
+    assert variable[16] == 9  # the class of bytes
+    variable[16] = 6  # that of doubles
+    packed = zlib.compress(variable)
+    file.write_bytes(stored[:132] + len(packed).to_bytes(4, "little") + packed)
+    with pytest.raises(InputError, match="expected at most 64 of such a file"):
+        read_matlab(file, ("one",))
 
 
 @pytest.mark.parametrize(

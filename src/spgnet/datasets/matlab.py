@@ -107,7 +107,9 @@ class _Elements:
         if (
             kind >> 16
         ):  # a small element has its size in the upper half of its type, and its content in the tag
-            kind, size, begin = kind & 0xFFFF, min(kind >> 16, 4), 4
+            kind, size, begin = kind & 0xFFFF, kind >> 16, 4
+            if size > 4:
+                raise _unreadable("a small element is large")
         if kind not in kinds:
             raise _unreadable(f"an element is of type {kind}")
         content = self.rest[begin : begin + size]
