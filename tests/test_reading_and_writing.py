@@ -243,6 +243,10 @@ def test_what_is_not_json_is_refused_by_name(tmp_path):
 def test_json_lines_are_values_and_a_cut_line_is_refused_by_the_name_of_the_file(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
     assert read_json_lines(tmp_path / "log.jsonl") == [{"step": 1}, {"step": 2}]
+    (tmp_path / "log.jsonl").write_text(
+        '{"name": "a\u2028b\x85"}\r\n{"step": 2}', encoding="utf-8", newline=""
+    )
+    assert read_json_lines(tmp_path / "log.jsonl") == [{"name": "a\u2028b\x85"}, {"step": 2}]
     (tmp_path / "log.jsonl").write_text('{"step": 1}\n{"st')
     with pytest.raises(InputError, match=r"log\.jsonl: not JSON"):
         read_json_lines(tmp_path / "log.jsonl")

@@ -276,6 +276,11 @@ def read_json(path: Path) -> Any:
         return parse_json(path)
 
 
+def json_lines(text: str) -> list[str]:
+    """The lines of JSON Lines. A string in them may hold other ends of lines (U+2028)."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 def read_json_lines(path: Path) -> list[Any]:
     """The values in a file of one JSON value a line.
 
@@ -284,7 +289,7 @@ def read_json_lines(path: Path) -> list[Any]:
         OSError: it cannot be read.
     """
     with prefix_errors(path):
-        return [parse_json_text(line) for line in read_text(path).splitlines()]
+        return [parse_json_text(line) for line in json_lines(read_text(path))]
 
 
 DAMAGED_ARCHIVE = (

@@ -274,6 +274,29 @@ def test_the_confidence_of_detections_is_a_channel_for_those_who_ask_for_it():
     assert known.sha256() != plain.sha256()
 
 
+def test_datasets_that_differ_in_anything_have_another_sha256(filmed):
+    cameras = filmed.cameras
+    other_cameras = [
+        replace(cameras, convention="opencv"),
+        replace(cameras, extrinsics="estimated"),
+        *(
+            replace(cameras, **{each.name: getattr(cameras, each.name) + 1})
+            for each in fields(cameras)
+            if each.name not in ("convention", "extrinsics")
+        ),
+    ]
+    others = [replace(filmed, cameras=each) for each in other_cameras]
+    others += [
+        replace(filmed, joints=filmed.joints + 1),
+        replace(filmed, keypoints_2d=filmed.keypoints_2d + 1),
+        replace(filmed, fps=filmed.fps + 1),
+        replace(filmed, subjects=("Ada",) * len(filmed)),
+        replace(filmed, eval_mask=torch.zeros(len(filmed.joints), dtype=torch.bool)),
+    ]
+    assert len({each.sha256() for each in (filmed, *others)}) == 1 + len(others)
+    assert filmed.sha256() == replace(filmed, joints=filmed.joints.clone()).sha256()
+
+
 def test_visible_joints_go_where_their_frames_go(filmed):
     marked = replace(filmed, visible=torch.rand(filmed.joints.shape[:2]) < 0.5)
     some, frames = marked.select([4, 1]), [marked.frames_of(4), marked.frames_of(1)]

@@ -110,6 +110,30 @@ def test_people_who_are_held_out_are_not_trained_on_without_3d_either(tmp_path):
     assert load_training_data(data).unlabelled is None
 
 
+def test_people_and_actions_that_are_not_chosen_are_not_trained_on_without_3d_either(tmp_path):
+    (tmp_path / "train").mkdir()
+    takes = (("Ada", "walk", True), ("Ada", "walk", False), ("Ada", "sit", False), ("Cy", "walk", False))
+    for number, (subject, action, labelled) in enumerate(takes):
+        each = replace(take(number, labelled=labelled), subject=subject, action=action)
+        save_take(tmp_path / "train" / f"{number}.npz", each)
+    data = DataConfig(takes=tmp_path, input="detected", detector="mine", subjects=("Ada",))
+
+    def unlabelled(data: DataConfig) -> list[tuple[str, str]]:
+        dataset = load_training_data(data).unlabelled
+        return [] if dataset is None else list(zip(dataset.subjects, dataset.actions, strict=True))
+
+    assert {*unlabelled(data)} == {("Ada", "walk"), ("Ada", "sit")}
+    assert {*unlabelled(replace(data, actions=("walk",)))} == {("Ada", "walk")}
+    assert {*unlabelled(replace(data, subjects=("Ada", "Cy"), actions=("walk",)))} == {
+        ("Ada", "walk"),
+        ("Cy", "walk"),
+    }
+    with pytest.raises(InputError, match="no known 3D motion of the chosen subjects and actions"):
+        load_training_data(replace(data, subjects=("Cy",)))
+    with pytest.raises(InputError, match="no action run; there are sit, walk"):
+        load_training_data(replace(data, actions=("run",)))
+
+
 def test_labels_that_are_not_used_join_the_takes_without_3d(recorded):
     data = load_training_data(replace(recorded, labels=0.5))
     labelled, unlabelled = data.dataset, data.unlabelled

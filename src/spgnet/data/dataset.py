@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -133,9 +133,12 @@ class PoseDataset:
 
     def sha256(self) -> str:
         """A SHA-256 of the values, which two datasets share if they are the same to the bit."""
-        optional = (x for x in (self.eval_mask, self.visible, self.confidence) if x is not None)
-        labels = repr((self.fps, self.names, self.subjects, self.actions, self.unmeasured_joints))
-        return tensors_sha256((self.joints, self.keypoints_2d, self.lengths, *optional), labels)
+        cameras = self.cameras
+        frames = (self.joints, self.keypoints_2d, self.lengths, self.eval_mask, self.visible, self.confidence)
+        values = (*frames, *(getattr(cameras, each.name) for each in fields(cameras)))
+        known = (self.fps, self.names, self.subjects, self.actions, self.unmeasured_joints)
+        labels = repr((*known, cameras.convention, cameras.extrinsics))
+        return tensors_sha256((each for each in values if isinstance(each, Tensor)), labels)
 
     def select(self, sequences: Sequence[int]) -> PoseDataset:
         """Some of the sequences, in the given order."""
@@ -164,23 +167,10 @@ class PoseDataset:
         Raises:
             InputError: a subject or action is not there, or no sequence is left.
         """
-        for what, asked, held in (
-            ("subject", (*subjects, *but), self.subjects),
-            ("action", actions, self.actions),
-        ):
-            if unknown := sorted({*asked} - {*held}):
-                present = list_names(sorted({*held}), 20)
-                raise InputError(f"no {what} {', '.join(unknown)}; there are {present}")
-        kept = [
-            number
-            for number, (subject, action) in enumerate(zip(self.subjects, self.actions, strict=True))
-            if subject not in but
-            and (not subjects or subject in subjects)
-            and (not actions or action in actions)
-        ]
-        if not kept:
+        (chosen,) = choose_sequences((self,), subjects=subjects, actions=actions, but=but)
+        if chosen is None:
             raise InputError("no sequence is left of the subjects and actions that are asked for")
-        return self if len(kept) == len(self) else self.select(kept)
+        return chosen
 
     def __add__(self, other: PoseDataset) -> PoseDataset:
         """These sequences, then others of the same frame rate and joints."""
@@ -229,6 +219,38 @@ class PoseDataset:
 
 NEAREST = 0.3
 """Metres; people who come nearer to an image plane are not projected."""
+
+
+def choose_sequences(
+    datasets: Sequence[PoseDataset],
+    *,
+    subjects: Sequence[str] = (),
+    actions: Sequence[str] = (),
+    but: Sequence[str] = (),
+) -> list[PoseDataset | None]:
+    """:meth:`PoseDataset.of` for several datasets together; None for one of which no sequence is left.
+
+    Raises:
+        InputError: a subject or action is in none of them.
+    """
+    for what, asked, held in (
+        ("subject", {*subjects, *but}, {name for each in datasets for name in each.subjects}),
+        ("action", {*actions}, {name for each in datasets for name in each.actions}),
+    ):
+        if unknown := sorted(asked - held):
+            raise InputError(f"no {what} {', '.join(unknown)}; there are {list_names(sorted(held), 20)}")
+    chosen: list[PoseDataset | None] = []
+    for dataset in datasets:
+        kept = [
+            number
+            for number, (subject, action) in enumerate(zip(dataset.subjects, dataset.actions, strict=True))
+            if subject not in but
+            and (not subjects or subject in subjects)
+            and (not actions or action in actions)
+        ]
+        some = dataset.select(kept) if 0 < len(kept) < len(dataset) else dataset
+        chosen.append(some if kept else None)
+    return chosen
 
 
 def comes_near(joints: Float[Tensor, "frames joints 3"], cameras: Camera) -> bool:

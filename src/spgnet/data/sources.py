@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from spgnet.data.config import DataConfig, Rig
-from spgnet.data.dataset import PoseDataset, comes_near, project_clips, project_takes
+from spgnet.data.dataset import PoseDataset, choose_sequences, comes_near, project_clips, project_takes
 from spgnet.data.samples import randomized_dataset
 from spgnet.data.training_data import TrainingData
 from spgnet.datasets.formats import FORMATS, find_format
@@ -125,16 +125,17 @@ def load_training_data(data: DataConfig) -> TrainingData:
     if data.takes is None:
         dataset = _first_cameras(load_dataset(data, "train").of(**chosen), data.cameras)
         return TrainingData(*dataset.with_labels(data.labels))
-    known, unknown = (
-        None if part is None else _first_cameras(part, data.cameras)
-        for part in _load_takes(data, data.takes, "train", seed=0)
-    )
+    known, unknown = _load_takes(data, data.takes, "train", seed=0)
     if known is None:
         raise InputError(f"{data.takes}: has no takes with known 3D motion for the split 'train'")
-    labelled, unlabelled = known.of(**chosen).with_labels(data.labels)
-    if unknown is not None:
-        held_out = {*unknown.subjects} & {*data.validation_subjects}
-        unknown = None if held_out == {*unknown.subjects} else unknown.of(but=sorted(held_out))
+    if unknown is None:
+        known = known.of(**chosen)
+    else:
+        known, unknown = choose_sequences((known, unknown), **chosen)
+        if known is None:
+            raise InputError(f"{data.takes}: has no known 3D motion of the chosen subjects and actions")
+    labelled, unlabelled = _first_cameras(known, data.cameras).with_labels(data.labels)
+    unknown = None if unknown is None else _first_cameras(unknown, data.cameras)
     if unlabelled is None or unknown is None:
         return TrainingData(labelled, unlabelled if unknown is None else unknown)
     return TrainingData(labelled, unlabelled + unknown)

@@ -242,7 +242,8 @@ def test_table(result: dict[str, Any]) -> str:
     """The paired tests of a result, a line for each comparison, input and protocol."""
     lines = []
     for test in result["tests"]:
-        judged = {True: "yes", False: "no", None: "fewer than 3 seeds"}[test["significant"]]
+        too_few = "too few seeds" if test["p_seeds"] is None else "too few clips"
+        judged = {True: "yes", False: "no", None: too_few}[test["significant"]]
         lines.append(
             [
                 input_label(result, test["seen"]),

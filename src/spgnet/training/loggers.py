@@ -11,7 +11,7 @@ from lightning_fabric.loggers.logger import Logger
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
 from spgnet.extras import import_extra
-from spgnet.files import write_text
+from spgnet.files import json_lines, write_text
 from spgnet.text import read_text
 
 
@@ -53,7 +53,7 @@ class StepLog(_RunLogger):
         if not values:
             return
         if not self.begun and self.path.exists():
-            kept = [line for line in read_text(self.path).splitlines() if _is_entry_until(line, self.step)]
+            kept = [line for line in json_lines(read_text(self.path)) if _is_entry_until(line, self.step)]
             write_text(self.path, "".join(f"{line}\n" for line in kept))
         self.begun = True
         with self.path.open("a") as file:
