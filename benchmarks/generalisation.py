@@ -176,21 +176,14 @@ def evenly(items: Sequence[T], most: int | None) -> list[T]:
 
 def chosen(dataset: PoseDataset, kept: Sequence[int], longest: int | None = None) -> PoseDataset:
     """Some of the sequences, and of longer ones that many frames from their middle."""
-    starts, lengths, index = dataset.starts[kept], dataset.lengths[kept], torch.tensor(kept)
-    shorter = lengths if longest is None else lengths.clamp(max=longest)
-    starts = starts + (lengths - shorter) // 2
+    some = dataset.select(kept)
+    if longest is None:
+        return some
+    shorter = some.lengths.clamp(max=longest)
+    starts = some.starts + (some.lengths - shorter) // 2
     ranges = zip(starts.tolist(), (starts + shorter).tolist(), strict=True)
     frames = torch.cat([torch.arange(*each) for each in ranges])
-    return replace(
-        dataset,
-        joints=dataset.joints[frames],
-        keypoints_2d=dataset.keypoints_2d[frames],
-        cameras=dataset.cameras[index],
-        lengths=shorter,
-        names=tuple(dataset.names[sequence] for sequence in kept),
-        subjects=tuple(dataset.subjects[sequence] for sequence in kept),
-        actions=tuple(dataset.actions[sequence] for sequence in kept),
-    )
+    return replace(some, joints=some.joints[frames], keypoints_2d=some.keypoints_2d[frames], lengths=shorter)
 
 
 def caption(name: str, options: Options) -> str:
