@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -114,14 +114,10 @@ def _train(
     samples = config.batch_size // config.frames_per_sample
     if samples < fabric.world_size:
         raise InputError(f"a batch of {samples} samples cannot be shared by {fabric.world_size} processes")
-    torch.manual_seed(config.seed)
-    network = build_model(config.model)
-    network.init_root_bias(train_data.mean_root)
-    if config.initial_weights is not None and not (run_dir / "last.safetensors").exists():
-        load_initial_weights(config.initial_weights, config.model, network)
-    own_optimizer = build_optimizer(config, network)
+    state = _State.initial(config, run_dir, train_data)
+    network = state.network
     trained = cast(torch.nn.Module, torch.compile(network)) if machine.compiled else network
-    model, optimizer = fabric.setup(trained, own_optimizer)
+    model, optimizer = fabric.setup(trained, state.optimizer)
     if machine.workers and fabric.device.type != "cpu":
         raise InputError(f"machine.workers is for a CPU; on {fabric.device.type} samples are drawn there")
     if validation_data is not None:
@@ -129,57 +125,23 @@ def _train(
     if not config.unlabelled.any:
         train_data = replace(train_data, unlabelled=None)
     sampler, unlabelled_sampler = samplers_for(config, train_data, network, fabric.device)
-    average = None
-    if config.weight_average is not None:
-        decay = get_ema_multi_avg_fn(config.weight_average)
-        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
-    kept = network if average is None else cast(LiftingNetwork, average.module)
     steps = config.steps_in_epoch(train_data.frames)
-
-    progress, log = Progress(), []
-    if resume and (run_dir / "last.safetensors").exists():
-        progress = load_checkpoint(
-            run_dir / "last.safetensors",
-            config.model,
-            network,
-            own_optimizer,
-            None if average is None else kept,
-        )
-        if average is not None:
-            average.n_averaged.fill_(progress.step)
-        log = [entry for entry in read_log(run_dir) if entry["step"] <= progress.step]
+    log = state.resume() if resume else []
+    progress = state.progress
     if fabric.is_global_zero:
         if resume:
             record_resumption(run_dir, config, progress.step)
         else:
             create_run(run_dir, config, _machine_facts(fabric, train_data))
 
-    def save() -> None:
-        if fabric.is_global_zero:
-            save_checkpoint(
-                run_dir / "last.safetensors",
-                config.model,
-                progress,
-                network,
-                own_optimizer,
-                None if average is None else kept,
-            )
-
     with StopSignal() as stop:
         for epoch in range(progress.step // steps, config.epochs):
             began = time.monotonic()
             order = epoch_order(len(sampler), config.seed, epoch)
+            draws = EpochDraws(sampler, config, order, samples=samples, steps=steps, before=epoch * steps)
             set_momentum(network, config.momentum_in_epoch(epoch))
             model.train()
             done = progress.step % steps
-            draws = EpochDraws(
-                sampler,
-                config,
-                order,
-                samples=samples,
-                steps=steps,
-                before=epoch * steps,
-            )
             for step, drawn in enumerate(batches_of_epoch(draws, done, machine.workers), start=done):
                 set_rate(optimizer, config.rate_of_step(epoch, progress.step))
                 batch, unlabelled = share_of(drawn, fabric), None
@@ -187,34 +149,29 @@ def _train(
                     unlabelled = share_of(unlabelled_sampler.draw_random(samples), fabric)
                 if fabric.global_rank > 0:  # all draw the same samples; their dropout differs
                     torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
-                if unlabelled is None:
-                    lifted = model(batch.keypoints_2d, dense=config.dense)
-                    terms = losses.weighted_losses(lifted, batch, config.loss, config.terms, epoch)
-                else:
-                    terms = semi_supervised_losses(model, batch, unlabelled, config, epoch)
+                terms = step_losses(model, batch, unlabelled, config, epoch)
                 if fabric.world_size > 1:  # the mean over processes is to be that over samples
                     share = len(batch.joints) * fabric.world_size / samples
                     terms = {name: share * term for name, term in terms.items()}
                 optimizer.zero_grad()
                 fabric.backward(losses.total(terms))
-                if config.max_grad_norm is not None:
-                    fabric.clip_gradients(
-                        model, optimizer, max_norm=config.max_grad_norm, error_if_nonfinite=False
-                    )
+                if (most := config.max_grad_norm) is not None:
+                    fabric.clip_gradients(model, optimizer, max_norm=most, error_if_nonfinite=False)
                 optimizer.step()
-                if average is not None:
-                    average.update_parameters(network)
+                if state.average is not None:
+                    state.average.update_parameters(network)
 
                 progress.count(mean_over_processes(terms, fabric))
                 if fabric.is_global_zero:
                     on_step({"step": progress.step, "loss": sum(progress.sums.values()) / (step + 1)})
                     if log_every and progress.step % log_every == 0:
                         values = {f"step/loss/{name}": value.item() for name, value in terms.items()}
-                        values["step/rate"] = optimizer.param_groups[0]["lr"]
-                        fabric.log_dict(values, progress.step)
+                        fabric.log_dict(
+                            values | {"step/rate": optimizer.param_groups[0]["lr"]}, progress.step
+                        )
                 stopping = stop.requested_anywhere(fabric)
                 if step + 1 < steps and (stopping or progress.step % config.checkpoint_every == 0):
-                    save()
+                    state.save(fabric)
                     if stopping:
                         return False
 
@@ -226,21 +183,79 @@ def _train(
                 **{f"loss/{name}": value / steps for name, value in progress.sums.items()},
             }
             if validation_data is not None:
-                entry |= validation_errors(kept, validation_data)
+                entry |= validation_errors(state.kept, validation_data)
             entry["seconds"] = round(time.monotonic() - began, 1)
             log.append(entry)
             if fabric.is_global_zero:
                 if validation_data is None or entry["validation_mpjpe"] < progress.best:
-                    save_checkpoint(run_dir / "best.safetensors", config.model, progress, kept)
+                    save_checkpoint(run_dir / "best.safetensors", config.model, progress, state.kept)
                 write_log(run_dir, log)
             progress.finish_epoch(entry.get("validation_mpjpe", math.inf))
-            save()
+            state.save(fabric)
             if fabric.is_global_zero:
                 fabric.log_dict({k: v for k, v in entry.items() if k not in ("epoch", "step")}, progress.step)
                 on_epoch(entry)  # when nothing of the epoch can be lost any more
             if stop.requested_anywhere(fabric) and epoch + 1 < config.epochs:
                 return False
     return True
+
+
+@dataclass
+class _State:
+    """What steps change, and what a run is resumed from.
+
+    Args:
+        config: of the run.
+        run_dir: its folder.
+        network: the network that is trained.
+        optimizer: of its parameters.
+        average: the running average of its weights, if one is kept.
+        progress: where training stands.
+    """
+
+    config: TrainConfig
+    run_dir: Path
+    network: LiftingNetwork
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+    progress: Progress = field(default_factory=Progress)
+
+    @classmethod
+    def initial(cls, config: TrainConfig, run_dir: Path, data: TrainingData) -> _State:
+        """The state before the first step: random weights, or those that the configuration names."""
+        torch.manual_seed(config.seed)
+        network = build_model(config.model)
+        network.init_root_bias(data.mean_root)
+        if config.initial_weights is not None and not (run_dir / "last.safetensors").exists():
+            load_initial_weights(config.initial_weights, config.model, network)
+        average = None
+        if config.weight_average is not None:
+            decay = get_ema_multi_avg_fn(config.weight_average)
+            average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+        return cls(config, run_dir, network, build_optimizer(config, network), average)
+
+    @property
+    def kept(self) -> LiftingNetwork:
+        """The network that is validated and kept: with the average of the weights, if there is one."""
+        return self.network if self.average is None else cast(LiftingNetwork, self.average.module)
+
+    def resume(self) -> list[dict[str, Any]]:
+        """Go back to the last checkpoint, if there is one, and give the log until then."""
+        last = self.run_dir / "last.safetensors"
+        if not last.exists():
+            return []
+        average = None if self.average is None else self.average.module
+        self.progress = load_checkpoint(last, self.config.model, self.network, self.optimizer, average)
+        if self.average is not None:
+            self.average.n_averaged.fill_(self.progress.step)
+        return [entry for entry in read_log(self.run_dir) if entry["step"] <= self.progress.step]
+
+    def save(self, fabric: Fabric) -> None:
+        """Write a checkpoint, in the first of the processes."""
+        if fabric.is_global_zero:
+            last = self.run_dir / "last.safetensors"
+            average = None if self.average is None else self.average.module
+            save_checkpoint(last, self.config.model, self.progress, self.network, self.optimizer, average)
 
 
 def _machine_facts(fabric: Fabric, data: TrainingData) -> dict[str, Any]:
@@ -254,19 +269,21 @@ def _machine_facts(fabric: Fabric, data: TrainingData) -> dict[str, Any]:
     }
 
 
-def semi_supervised_losses(
+def step_losses(
     model: Callable[..., LiftedPose],
     batch: Batch,
-    unlabelled: Batch,
+    unlabelled: Batch | None,
     config: TrainConfig,
     epoch: int | None = None,
 ) -> dict[str, Tensor]:
-    """The losses of a step on samples with and without labels, which pass the network together."""
-    pose, root = model(torch.cat((batch.keypoints_2d, unlabelled.keypoints_2d)), dense=config.dense)
+    """The weighted losses of a step; samples with and without labels pass the network together."""
+    if unlabelled is None:
+        lifted = model(batch.keypoints_2d, dense=config.dense)
+        return losses.weighted_losses(lifted, batch, config.loss, config.terms, epoch)
     count = len(batch.keypoints_2d)
-    lifted = LiftedPose(pose[:count], root[:count])
+    pose, root = model(torch.cat((batch.keypoints_2d, unlabelled.keypoints_2d)), dense=config.dense)
+    lifted, others = LiftedPose(pose[:count], root[:count]), LiftedPose(pose[count:], root[count:])
     terms = losses.weighted_losses(lifted, batch, config.loss, config.terms, epoch)
-    others = LiftedPose(pose[count:], root[count:])
     return terms | losses.unlabelled_losses(others, unlabelled, lifted, config.unlabelled)
 
 
