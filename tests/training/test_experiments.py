@@ -69,6 +69,23 @@ def test_what_is_done_is_read_and_what_is_not_is_run(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in weights} == weights  # evaluated again, not trained
 
 
+def keep_process(run_dir: Path, data: DataConfig, device: torch.device) -> None:
+    """A further evaluation: which process made it, once."""
+    assert (run_dir / "evaluation.json").exists()
+    if not (run_dir / "process").exists():
+        (run_dir / "process").write_text(f"{os.getpid()} {data.labels:g} {data.target} {device}")
+
+
+def test_what_is_evaluated_is_evaluated_further_on_all_data_also_if_it_was_trained_before(tmp_path):
+    recipe = replace(TINY, data=DataConfig(labels=0.5, target="exact"))
+    experiment = Experiment("", recipe, tmp_path / "run")
+    run_experiments([experiment])
+    assert not (tmp_path / "run" / "process").exists()
+    (result,) = run_experiments([replace(experiment, evaluate_further=keep_process)])
+    assert (tmp_path / "run" / "process").read_text() == f"{os.getpid()} 1 input cpu"
+    assert result == read_json(tmp_path / "run" / "evaluation.json")
+
+
 def test_a_run_that_was_killed_before_its_last_checkpoint_comes_to_its_end(tmp_path, monkeypatch):
     recipe = replace(TINY, steps_per_epoch=3, checkpoint_every=1)
     straight = run_experiments([Experiment("", recipe, tmp_path / "straight")])
@@ -140,7 +157,7 @@ def long(folder: Path, number: int) -> Experiment:
     return Experiment(str(number), replace(TINY, seed=number, epochs=10**6), folder / str(number))
 
 
-def test_jobs_at_once_give_the_results_of_one_after_the_other(tmp_path):
+def test_jobs_at_once_give_the_results_of_one_after_the_other_and_evaluate_further_themselves(tmp_path):
     cameras = replace(random_rig(2, seed=0, distance=(4.0, 5.0)), convention="opencv")
     for split in ("train", "test"):
         (tmp_path / "takes" / split).mkdir(parents=True)
@@ -148,11 +165,20 @@ def test_jobs_at_once_give_the_results_of_one_after_the_other(tmp_path):
         save_take(tmp_path / "takes" / split / "a.npz", Take("a", "b", "c", clip.fps, cameras, clip.joints))
     data = DataConfig(takes=tmp_path / "takes")
     recipes = [replace(TINY, data=data, seed=seed) for seed in (0, 1)]
-    apart, together = (
-        run_experiments([Experiment("", r, tmp_path / f"{jobs}-{r.seed}") for r in recipes], jobs=jobs)
+    experiments = {
+        jobs: [
+            Experiment("", r, tmp_path / f"{jobs}-{r.seed}", evaluate_further=keep_process) for r in recipes
+        ]
         for jobs in (1, 2)
-    )
+    }
+    apart, together = (run_experiments(each, jobs=jobs) for jobs, each in experiments.items())
     assert [each["evaluation"] for each in apart] == [each["evaluation"] for each in together]
+    processes = {
+        jobs: {(each.run_dir / "process").read_text().split()[0] for each in experiments[jobs]}
+        for jobs in (1, 2)
+    }
+    assert processes[1] == {str(os.getpid())}
+    assert str(os.getpid()) not in processes[2]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

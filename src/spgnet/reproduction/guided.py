@@ -44,7 +44,7 @@ _FITTED_SEQUENCES = 40
 
 
 def evaluate_guided(run_dir: Path, data: DataConfig, device: torch.device) -> None:
-    """Write the evaluation with guidance of a run's network into its folder.
+    """Write the evaluation with guidance of a run's network into its folder, if it is not there.
 
     Args:
         run_dir: the run folder.
@@ -52,6 +52,8 @@ def evaluate_guided(run_dir: Path, data: DataConfig, device: torch.device) -> No
             and to evaluate on (the test split).
         device: of the network.
     """
+    if (run_dir / GUIDED).exists():
+        return
     _, model = load_run(run_dir)
     model = model.to(device)
     validation = load_validation(data)

@@ -150,8 +150,13 @@ class ReproduceConfig:
         folder = self.out / f"{self.motion_kind}-{self.network_size}" / input_2d / f"{method}-seed{seed}"
         name = f"{METHODS[method].name}, {input_2d} 2D, seed {seed}"
         measured = self.network_size == "full" and method in self.definition.gradients
-        recipe = self.recipe(method, input_2d, seed)
-        return Experiment(name, recipe, folder, log_gradients if measured else None)
+        return Experiment(
+            name,
+            self.recipe(method, input_2d, seed),
+            folder,
+            log_gradients if measured else None,
+            evaluate_guided if method in self.definition.guided else None,
+        )
 
     def runs(self) -> list[tuple[str, Input2D, int]]:
         """Method, 2D input and seed of every run that the table or figure needs, in their order."""
@@ -194,12 +199,10 @@ def reproduce(
     def progress(run: str, entry: dict[str, Any]) -> None:
         on_progress(run, entry)
         if config.network_size == "full" and "epoch" not in entry:  # what takes days reports as it goes
-            _evaluate_guided(config)
             write_report(config)
 
     if not config.report:
         run_experiments(experiments, jobs=config.jobs, accelerator=config.accelerator, on_progress=progress)
-        _evaluate_guided(config)
     return write_report(config)
 
 
@@ -277,15 +280,6 @@ def _paired_tests(
                 if (test := paired_test(*errors)) is not None:
                     about = {"method": first, "reference": reference, "seen": input_2d, "metric": metric}
                     yield about | asdict(test) | {"significant": test.significant}
-
-
-def _evaluate_guided(config: ReproduceConfig) -> None:
-    """Evaluate with guidance at lift time what is trained and has not been."""
-    for method, input_2d, seed in config.runs():
-        folder = config.experiment(method, input_2d, seed).run_dir
-        trained = (folder / "evaluation.json").exists() and not (folder / GUIDED).exists()
-        if trained and method in config.definition.guided:
-            evaluate_guided(folder, config.data_config(input_2d), pick_device(config.accelerator))
 
 
 def _test_dataset(config: ReproduceConfig) -> PoseDataset:

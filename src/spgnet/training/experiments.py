@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spgnet import metrics
+from spgnet.data.config import DataConfig
 from spgnet.data.dataset import PoseDataset
 from spgnet.data.sources import load_dataset, load_training_data, load_validation
 from spgnet.data.training_data import TrainingData
@@ -45,12 +46,15 @@ class Experiment:
         recipe: what is trained, and on what.
         run_dir: the run folder.
         observe: called after every epoch, with the data that the run is trained on.
+        evaluate_further: called when the run is evaluated, with its folder, its data and a device; it keeps
+            what it makes in that folder, and makes nothing that is there.
     """
 
     name: str
     recipe: TrainConfig
     run_dir: Path
     observe: Callable[[Experiment, TrainingData], None] | None = None
+    evaluate_further: Callable[[Path, DataConfig, torch.device], None] | None = None
 
 
 def run_experiments(
@@ -151,7 +155,7 @@ def run_experiment(
             experiment.observe(experiment, _training_data(recipe.data))
         on_epoch(entry)
 
-    return train_and_evaluate(
+    result = train_and_evaluate(
         recipe,
         experiment.run_dir,
         lambda: (_training_data(recipe.data), _validation_dataset(whole)),
@@ -159,6 +163,9 @@ def run_experiment(
         accelerator=accelerator,
         on_epoch=after_epoch,
     )
+    if experiment.evaluate_further is not None:
+        experiment.evaluate_further(experiment.run_dir, whole, pick_device(accelerator))
+    return result
 
 
 _training_data = lru_cache(maxsize=2)(load_training_data)
