@@ -5,7 +5,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spgnet.models.temporal import BatchNorm, ConvBlock, Linear, TemporalEncoder, dilated_taps, strided_taps
+from spgnet.models.temporal import (
+    BatchNorm,
+    ConvBlock,
+    Dropout,
+    Linear,
+    TemporalEncoder,
+    dilated_taps,
+    strided_taps,
+)
 
 
 def encoder(widths: tuple[int, ...], *, causal: bool = False) -> TemporalEncoder:
@@ -40,6 +48,38 @@ def naive_encoder(net: TemporalEncoder, x: torch.Tensor, *, causal: bool) -> tor
         )
         dilation *= width
     return net.head(x.transpose(1, 2))
+
+
+@pytest.mark.parametrize("probability", [0.05, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_dropout_drops_its_share_at_random_and_scales_the_others(probability, dtype):
+    torch.manual_seed(0)
+    dropout, x = Dropout(probability), torch.full((301, 1003), 2.0, dtype=dtype, requires_grad=True)
+    dropped = dropout(x)
+    assert dropped.dtype == dtype
+    assert torch.unique(dropped).tolist() == pytest.approx([0.0, 2 / (1 - probability)], rel=1e-2)
+    kept = (dropped != 0).double()
+    assert kept.mean().item() == pytest.approx(1 - probability, abs=4e-3)
+    spread = (
+        probability * (1 - probability)
+    ) ** 0.5  # rows and columns that depended on one another spread more
+    assert kept.mean(dim=1).std().item() == pytest.approx(spread / 1003**0.5, rel=0.2)
+    assert kept.mean(dim=0).std().item() == pytest.approx(spread / 301**0.5, rel=0.2)
+    (gradient,) = torch.autograd.grad(dropped.sum(), x)
+    torch.testing.assert_close(2 * gradient, dropped.detach())
+
+
+def test_dropout_follows_the_seed_and_is_off_in_evaluation():
+    dropout, x = Dropout(0.25), torch.randn(7, 11)
+    torch.manual_seed(3)
+    first, second = dropout(x), dropout(x)
+    torch.manual_seed(3)
+    assert torch.equal(dropout(x), first)
+    assert not torch.equal(first, second)
+    assert torch.equal(dropout.eval()(x), x)
+    assert dropout.train()(torch.empty(0, 3)).shape == (0, 3)
+    for probability, expected in ((0.0, x), (1e-9, x), (1.0, torch.zeros_like(x))):
+        assert torch.equal(Dropout(probability)(x), expected)
 
 
 @pytest.mark.parametrize("shape", [(3,), (63,), (64,), (5, 40), (2, 3, 50)])

@@ -169,6 +169,24 @@ _FEW_ROWS = 64
 """Vectors below which a convolution takes longer to set up than it saves."""
 
 
+class Dropout(nn.Dropout):
+    """Dropout whose mask takes a fifth of the time to draw on a CPU.
+
+    There PyTorch draws a number of double precision for every feature, which took up to 30 % of a training
+    step. This draws 16 random bits, so that the probability is rounded to a multiple of 2^-16.
+    """
+
+    def forward(self, input: Float[Tensor, "*features"]) -> Float[Tensor, "*features"]:
+        """Drop features at random in training, and scale the others by what that takes from their sum."""
+        kept = round((1 - self.p) * 2**16)
+        if not self.training or input.device.type != "cpu" or not 0 < kept < 2**16:
+            return super().forward(input)
+        words = torch.empty((input.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        bits = words.view(torch.int16)[: input.numel()].view(input.shape)
+        mask = torch.lt(bits, kept - 2**15, out=torch.empty_like(input))
+        return input * mask.mul_(2**16 / kept)
+
+
 class ConvBlock(nn.Module):
     """Equation 5: convolution (a linear map of the taps), batch normalization, ReLU and dropout."""
 
@@ -176,7 +194,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.linear = Linear(inputs, outputs, bias=False)
         self.norm = BatchNorm(outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "batch frames inputs"]) -> Float[Tensor, "batch frames outputs"]:
         """Apply the block to each frame, whose features are its taps side by side."""

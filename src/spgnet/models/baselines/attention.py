@@ -27,7 +27,7 @@ from torch.nn.functional import cosine_similarity, mish
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M
 from spgnet.models.network import LiftedPose, LiftingNetwork, ModelConfig, root_relative
-from spgnet.models.temporal import BatchNorm, TemporalEncoder
+from spgnet.models.temporal import BatchNorm, Dropout, TemporalEncoder
 
 DILATIONS = 3
 """Kernels in each kernel attention, dilated by 1, 2 and 3."""
@@ -93,7 +93,7 @@ class SeparableConv(nn.Module):
         self.depthwise = uniform_parameter(3, inputs, fan_in=3)
         self.norm = BatchNorm(inputs)
         self.pointwise = nn.Sequential(nn.Linear(inputs, outputs, bias=False), BatchNorm(outputs))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "batch frames inputs"]) -> Float[Tensor, "batch groups outputs"]:
         """One frame for each group of three."""
@@ -108,7 +108,7 @@ class PointwiseBlock(nn.Module):
         super().__init__()
         self.linear = nn.Linear(channels, channels, bias=False)
         self.norm = BatchNorm(channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "batch frames channels"]) -> Float[Tensor, "batch frames channels"]:
         """Apply the block to each frame."""
@@ -188,7 +188,7 @@ class PoseAttention(nn.Module):
         self.kernel_blocks = nn.ModuleList(
             nn.Sequential(
                 KernelAttention(channels, config.groups, config.squeeze),
-                nn.Dropout(dropout),
+                Dropout(dropout),
                 PointwiseBlock(channels, dropout),
             )
             for _ in range(levels)

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from spgnet.errors import InputError
 from spgnet.geometry.skeleton import HUMAN36M, Skeleton
 from spgnet.models.network import LiftedPose, LiftingNetwork, ModelConfig, root_relative
-from spgnet.models.temporal import BatchNorm, TemporalEncoder
+from spgnet.models.temporal import BatchNorm, Dropout, TemporalEncoder
 
 MIDDLE_JOINT = "spine"
 """The joint from which distances are counted."""
@@ -190,10 +190,10 @@ class GraphBlock(nn.Module):
             GraphConvolution(graph, frames, inputs, outputs),
             BatchNorm(outputs),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(outputs, outputs),
             BatchNorm(outputs),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         projection = nn.Sequential(nn.Linear(inputs, outputs), BatchNorm(outputs))
         self.shortcut = (nn.Identity() if inputs == outputs else projection) if residual else None
@@ -244,10 +244,10 @@ class BodyPooling(nn.Module):
         )
         self.width = 3 if frames > 1 else 1
         self.body_layer = nn.Sequential(
-            nn.Linear(self.width * hidden, hidden), BatchNorm(hidden), nn.ReLU(), nn.Dropout(5 * dropout)
+            nn.Linear(self.width * hidden, hidden), BatchNorm(hidden), nn.ReLU(), Dropout(5 * dropout)
         )
         self.unpool = nn.Sequential(
-            nn.Linear(2 * hidden, inputs), BatchNorm(inputs), nn.ReLU(), nn.Dropout(2 * dropout)
+            nn.Linear(2 * hidden, inputs), BatchNorm(inputs), nn.ReLU(), Dropout(2 * dropout)
         )
 
     def forward(self, x: Float[Tensor, "batch frames 17 inputs"]) -> Float[Tensor, "batch frames 17 inputs"]:
@@ -277,7 +277,7 @@ class PoseGraph(nn.Module):
         )
         self.body_pooling = BodyPooling(config.frames, widths[-1], dropout=config.dropout)
         self.non_local = NonLocal(2 * widths[-1])
-        self.dropout = nn.Dropout(2 * config.dropout)
+        self.dropout = Dropout(2 * config.dropout)
         self.head = nn.Linear(2 * widths[-1], 3)
 
     def forward(self, windows: Float[Tensor, "batch frames 17 2"]) -> Float[Tensor, "batch 17 3"]:
