@@ -1,5 +1,7 @@
 """Several processes that train together: the same as one, whatever becomes of them."""
 
+import os
+import platform
 import re
 import subprocess
 import sys
@@ -144,3 +146,36 @@ def test_more_processes_than_samples_are_refused(dataset, tmp_path, monkeypatch)
     monkeypatch.setattr(loop, "connect", lambda fabric: nullcontext())
     with pytest.raises(InputError, match="a batch of 18 samples cannot be shared by 20 processes"):
         train(CONFIG, tmp_path / "run", TrainingData(dataset), dataset)
+
+
+MEMORY = """
+import os
+from spgnet.training.processes import keep_freed_memory
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1_000_000
+
+before = resident()
+with keep_freed_memory():
+    block = b"x" * 300_000_000
+    del block
+    kept = resident() - before
+print(kept, resident() - before)
+"""
+
+
+def freed_memory(**environment: str) -> list[int]:
+    """Megabytes that a process holds when it has freed 300: while it keeps freed memory, and afterwards."""
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    command = [sys.executable, "-c", MEMORY]
+    done = subprocess.run(command, env=usual | environment, capture_output=True, text=True, check=True)
+    return [int(word) for word in done.stdout.split()]
+
+
+@pytest.mark.skipif("glibc" not in platform.libc_ver(), reason="not the GNU C library")
+def test_memory_that_a_step_frees_is_kept_until_the_end_of_training():
+    kept, after = freed_memory()
+    assert kept > 290
+    assert after < 50
+    assert max(freed_memory(MALLOC_TRIM_THRESHOLD_="131072")) < 50  # the user's choice holds

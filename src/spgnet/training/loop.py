@@ -30,7 +30,14 @@ from spgnet.training import losses
 from spgnet.training.checkpoint import Progress, load_checkpoint, load_initial_weights, save_checkpoint
 from spgnet.training.draws import EpochDraws, batches_of_epoch, epoch_order, samplers_for, step_seed
 from spgnet.training.optimization import build_optimizer, set_momentum, set_rate
-from spgnet.training.processes import Machine, connect, mean_over_processes, set_up_processes, share_of
+from spgnet.training.processes import (
+    Machine,
+    connect,
+    keep_freed_memory,
+    mean_over_processes,
+    set_up_processes,
+    share_of,
+)
 from spgnet.training.recipes import TrainConfig
 from spgnet.training.runs import (
     check_free,
@@ -93,7 +100,7 @@ def train(
             check_resumable(run_dir, config)
         else:
             check_free(run_dir)
-        with connect(fabric):
+        with connect(fabric), keep_freed_memory():
             options = (resume, machine, on_step, on_epoch, log_every)
             return _train(fabric, config, run_dir, train_data, validation_data, *options)
 
