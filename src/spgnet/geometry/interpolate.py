@@ -67,9 +67,11 @@ def interpolate_frames(
     """
     whole = position.floor()
     index = first + whole.long()
-    before, after = (frame.clamp(0, len(values) - 1) for frame in (index, index + 1))
-    weight = (position - whole).to(values.dtype)
-    return values[before].lerp(values[after], weight.reshape(*weight.shape, *[1] * (values.ndim - 1)))
+    frames = [frame.clamp(0, len(values) - 1).flatten() for frame in (index, index + 1)]
+    weight = (position - whole).to(values.dtype).flatten()
+    before, after = (values.index_select(0, frame) for frame in frames)  # values[frame], but faster
+    between = before.lerp(after, weight.reshape(-1, *[1] * (values.ndim - 1)))
+    return between.reshape(*position.shape, *values.shape[1:])
 
 
 def fill_missing(

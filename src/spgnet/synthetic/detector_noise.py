@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spgnet.errors import InputError
 from spgnet.geometry.interpolate import fill_missing
-from spgnet.geometry.skeleton import HUMAN36M
+from spgnet.geometry.skeleton import HUMAN36M, take_joints
 
 _JOINT_TYPES = HUMAN36M.joint_types
 _ARM, _LEG = ("wrist", "elbow", "shoulder"), ("ankle", "knee", "hip")
@@ -119,7 +119,7 @@ def person_size(points: Float[Tensor, "*batch 17 2"]) -> Float[Tensor, "*batch"]
 
     The longer side of the upright box around the twelve limb joints (hips to ankles, shoulders to wrists).
     """
-    return box_size(points[..., _LIMB_JOINTS, :])
+    return box_size(take_joints(points, _LIMB_JOINTS))
 
 
 def box_size(points: Float[Tensor, "*batch joints 2"]) -> Float[Tensor, "*batch"]:
