@@ -179,7 +179,8 @@ class Dropout(nn.Dropout):
     def forward(self, input: Float[Tensor, "*features"]) -> Float[Tensor, "*features"]:
         """Drop features at random in training, and scale the others by what that takes from their sum."""
         kept = round((1 - self.p) * 2**16)
-        if not self.training or input.device.type != "cpu" or not 0 < kept < 2**16:
+        draws_bits = input.device.type == "cpu" and 0 < kept < 2**16 and not torch.compiler.is_compiling()
+        if not self.training or not draws_bits:
             return super().forward(input)
         words = torch.empty((input.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         bits = words.view(torch.int16)[: input.numel()].view(input.shape)
