@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import LinAlgError, get_lapack_funcs
+
+# Without the checks of scipy.linalg.cholesky and solve_triangular, which take longer than a small block.
+_potrf, _trtrs = get_lapack_funcs(("potrf", "trtrs"), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -205,13 +208,20 @@ def factorise(diagonal: Float[np.ndarray, "blocks n n"], upper: Float[np.ndarray
     lower, above = np.empty_like(diagonal), np.empty_like(upper)
     for k in range(len(diagonal)):
         block = diagonal[k] if k == 0 else diagonal[k] - above[k - 1].T @ above[k - 1]
-        lower[k] = cholesky(block, lower=True, check_finite=False)
+        lower[k] = _cholesky(block)
         above[k] = _solve_lower(lower[k], upper[k])
     return Factors(lower, above)
 
 
+def _cholesky(block: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
+    upper, fault = _potrf(block.T, lower=False, clean=True)
+    if fault:
+        raise LinAlgError("a block is not positive definite")
+    return upper.T
+
+
 def _solve_lower(lower: np.ndarray, right: np.ndarray, *, transposed: bool = False) -> np.ndarray:
-    return solve_triangular(lower, right, lower=True, trans=int(transposed), check_finite=False)
+    return _trtrs(lower.T, right, lower=False, trans=not transposed)[0]
 
 
 def _in_pairs(own: Float[np.ndarray, "3 frames own own"], damping: float) -> tuple[np.ndarray, np.ndarray]:
