@@ -6,7 +6,7 @@ few unknowns that all frames share, such as bone lengths. Time and memory grow i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,23 +73,38 @@ class Term:
         return max(0, len(self.values) - len(self.stencil) + 1)
 
     def add_to(self, equations: NormalEquations) -> None:
-        """Add the residuals' part of the normal equations."""
-        rows, k = self.rows, self.values.shape[2]
+        """Add the residuals' part of the normal equations.
+
+        A frame's derivatives are the same in all rows that it is part of. So what these rows multiply them by
+        is added up first, and each pair of frames is multiplied once.
+        """
+        rows, frames, k = self.rows, len(self.values), self.values.shape[2]
         if not rows or not self.values.size:
             return
-        own = self.own.reshape(len(self.own), -1, self.own.shape[-1])
-        shared = self._difference(self.shared.reshape(len(own), own.shape[1], -1))
+        own = self.own.reshape(frames, -1, self.own.shape[-1])
+        shared = self._difference(self.shared.reshape(frames, own.shape[1], -1))
         residuals = self.residuals.reshape(rows, -1, 1)
         weights = self.effective_weights().repeat(k, axis=1)[..., None]
         weighted = weights * shared
         equations.shared[...] += np.tensordot(weighted, shared, ((0, 1), (0, 1)))
         equations.right_shared[...] -= np.tensordot(weighted, residuals[..., 0], ((0, 1), (0, 1)))
-        for i, factor in enumerate(self.stencil):
-            transposed = (factor * weights * own[i : i + rows]).transpose(0, 2, 1)
-            equations.right[i : i + rows] -= (transposed @ residuals)[..., 0]
-            equations.coupling[i : i + rows] += transposed @ shared
-            for j in range(i, len(self.stencil)):
-                equations.own[j - i, i : i + rows] += transposed @ (self.stencil[j] * own[j : j + rows])
+        transposed, stencil = own.transpose(0, 2, 1), self.stencil
+        equations.right[:frames] -= (transposed @ _convolve(weights * residuals, stencil))[..., 0]
+        equations.coupling[:frames] += transposed @ _convolve(weighted, stencil)
+        for apart in range(len(stencil)):
+            factors = [one * other for one, other in zip(stencil, stencil[apart:], strict=False)]
+            both = _convolve(weights, factors) * own[apart:]
+            equations.own[apart, : frames - apart] += transposed[: frames - apart] @ both
+
+
+def _convolve(
+    rows: Float[np.ndarray, "rows ..."], factors: Sequence[float]
+) -> Float[np.ndarray, "frames ..."]:
+    """The whole convolution along time: every row times each factor, from the row's own frame on."""
+    total = np.zeros((len(rows) + len(factors) - 1, *rows.shape[1:]))
+    for i, factor in enumerate(factors):
+        total[i : i + len(rows)] += factor * rows
+    return total
 
 
 @dataclass(frozen=True)
