@@ -82,6 +82,22 @@ def test_dropout_follows_the_seed_and_is_off_in_evaluation():
         assert torch.equal(Dropout(probability)(x), expected)
 
 
+def test_dropout_draws_on_the_device_of_its_input():
+    x = torch.ones(40, 50)
+    with torch.device("meta"):  # the default for what is created without a device
+        assert Dropout(0.25)(x).device == x.device
+
+
+def test_a_compiler_traces_pytorch_s_dropout(monkeypatch):
+    """Dynamo cannot trace ``random_``, and would compile the parts of the network around it."""
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    x = torch.ones(40, 50)
+    torch.manual_seed(0)
+    expected = functional.dropout(x, 0.25)
+    torch.manual_seed(0)
+    assert torch.equal(Dropout(0.25)(x), expected)
+
+
 @pytest.mark.parametrize("shape", [(3,), (63,), (64,), (5, 40), (2, 3, 50)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_linear_map_and_its_gradients_are_those_of_pytorch(shape, bias):

@@ -182,7 +182,8 @@ class Dropout(nn.Dropout):
         draws_bits = input.device.type == "cpu" and 0 < kept < 2**16 and not torch.compiler.is_compiling()
         if not self.training or not draws_bits:
             return super().forward(input)
-        words = torch.empty((input.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        words = torch.empty((input.numel() + 3) // 4, dtype=torch.int64, device=input.device)
+        words.random_(-(2**63), None)
         bits = words.view(torch.int16)[: input.numel()].view(input.shape)
         mask = torch.lt(bits, kept - 2**15, out=torch.empty_like(input))
         return input * mask.mul_(2**16 / kept)
