@@ -730,6 +730,16 @@ def test_the_average_follows_the_weights_with_its_decay(dataset, tmp_path):
     assert torch.equal(kept[0][f"average.{name}"], kept[0][f"model.{name}"])  # its beginning
 
 
+@pytest.mark.parametrize("average", [None, 0.6])
+def test_what_is_validated_is_on_the_device_that_trains(dataset, tmp_path, average):
+    config, device = replace(CONFIG, weight_average=average), torch.device("meta")
+    state = training._State.initial(config, tmp_path / "run", TrainingData(dataset), device)
+    tensors = (*state.kept.parameters(), *state.kept.buffers(), *state.network.parameters())
+    assert {each.device for each in tensors} == {device}
+    of_optimizer = [each for group in state.optimizer.param_groups for each in group["params"]]
+    assert {*map(id, of_optimizer)} == {*map(id, state.network.parameters())}
+
+
 def test_a_wild_run_learns_resumes_to_the_bit_and_needs_a_network_on_rays(tmp_path, monkeypatch):
     clips = procedural_clips(7, seed=1, seconds=2.0)
     seen = randomized_dataset(clips, seed=0, count=20, frames=12)

@@ -121,7 +121,7 @@ def _train(
     samples = config.batch_size // config.frames_per_sample
     if samples < fabric.world_size:
         raise InputError(f"a batch of {samples} samples cannot be shared by {fabric.world_size} processes")
-    state = _State.initial(config, run_dir, train_data)
+    state = _State.initial(config, run_dir, train_data, fabric.device)
     network = state.network
     trained = cast(torch.nn.Module, torch.compile(network)) if machine.compiled else network
     model, optimizer = fabric.setup(trained, state.optimizer)
@@ -228,13 +228,14 @@ class _State:
     progress: Progress = field(default_factory=Progress)
 
     @classmethod
-    def initial(cls, config: TrainConfig, run_dir: Path, data: TrainingData) -> _State:
+    def initial(cls, config: TrainConfig, run_dir: Path, data: TrainingData, device: torch.device) -> _State:
         """The state before the first step: random weights, or those that the configuration names."""
         torch.manual_seed(config.seed)
         network = build_model(config.model)
         network.init_root_bias(data.mean_root)
         if config.initial_weights is not None and not (run_dir / "last.safetensors").exists():
             load_initial_weights(config.initial_weights, config.model, network)
+        network.to(device)  # before it is copied: what is validated is on the device, too
         average = None
         if config.weight_average is not None:
             decay = get_ema_multi_avg_fn(config.weight_average)
