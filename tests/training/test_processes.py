@@ -1,5 +1,6 @@
 """Several processes that train together: the same as one, whatever becomes of them."""
 
+import ctypes
 import os
 import platform
 import re
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from spgnet.errors import InputError
 from spgnet.models import SPGNetConfig
 from spgnet.training import loop
 from spgnet.training.loop import train
+from spgnet.training.processes import keep_freed_memory
 from spgnet.training.recipes import SPGNET_LOSS, TrainConfig
 from spgnet.training.runs import read_log
 
@@ -167,7 +170,8 @@ print(kept, resident() - before)
 
 def freed_memory(**environment: str) -> list[int]:
     """Megabytes that a process holds when it has freed 300: while it keeps freed memory, and afterwards."""
-    usual = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    chosen = ("MALLOC_", "GLIBC_TUNABLES")
+    usual = {name: value for name, value in os.environ.items() if not name.startswith(chosen)}
     command = [sys.executable, "-c", MEMORY]
     done = subprocess.run(command, env=usual | environment, capture_output=True, text=True, check=True)
     return [int(word) for word in done.stdout.split()]
@@ -179,3 +183,39 @@ def test_memory_that_a_step_frees_is_kept_until_the_end_of_training():
     assert kept > 290
     assert after < 50
     assert max(freed_memory(MALLOC_TRIM_THRESHOLD_="131072")) < 50  # the user's choice holds
+
+
+@dataclass
+class OlderLibrary:
+    """A C library that refuses to keep blocks above 32 MB, as older versions of glibc do."""
+
+    kept: dict[int, int] = field(default_factory=dict)
+
+    def mallopt(self, parameter: int, value: int) -> int:
+        if parameter == -3 and value > 2**25:
+            return 0
+        self.kept[parameter] = value
+        return 1
+
+    def malloc_trim(self, pad: int) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("tunables", "kept"),
+    [
+        (None, {-3: 2**25, -1: 2**30}),
+        ("glibc.rtld.nns=5", {-3: 2**25, -1: 2**30}),
+        ("glibc.rtld.nns=5:glibc.malloc.trim_threshold=131072", {}),
+    ],
+)
+def test_a_c_library_keeps_what_it_can_if_the_user_has_not_chosen(monkeypatch, tunables, kept):
+    library = OlderLibrary()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_TUNABLES"))]:
+        monkeypatch.delenv(name)
+    if tunables is not None:
+        monkeypatch.setenv("GLIBC_TUNABLES", tunables)
+    with keep_freed_memory():
+        assert library.kept == kept

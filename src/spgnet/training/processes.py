@@ -106,7 +106,9 @@ def keep_freed_memory() -> Iterator[None]:
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     mallopt, trim = (getattr(library, name, None) for name in ("mallopt", "malloc_trim"))
-    if mallopt is None or trim is None or any(name.startswith("MALLOC_") for name in os.environ):
+    chosen = any(name.startswith("MALLOC_") for name in os.environ)
+    chosen = chosen or "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "")
+    if mallopt is None or trim is None or chosen:
         yield
         return
     _set_thresholds(mallopt, _MOST_KEPT, _MOST_KEPT)
@@ -124,7 +126,8 @@ _USUAL_THRESHOLDS = 2**25, 2**26
 
 
 def _set_thresholds(mallopt: Callable[[int, int], int], mapped: int, trimmed: int) -> None:
-    mallopt(-3, mapped)  # M_MMAP_THRESHOLD
+    if not mallopt(-3, mapped):  # M_MMAP_THRESHOLD; older versions of glibc refuse more than 32 MB
+        mallopt(-3, _USUAL_THRESHOLDS[0])
     mallopt(-1, trimmed)  # M_TRIM_THRESHOLD
 
 
