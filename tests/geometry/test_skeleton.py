@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spgnet.geometry.skeleton import HUMAN36M, Skeleton
+from spgnet.geometry.skeleton import HUMAN36M, Skeleton, take_joints
 
 law = settings(max_examples=30)
 
@@ -130,3 +130,17 @@ def test_what_is_not_a_tree_of_twins_raises(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         Skeleton(names, parents)
+
+
+def test_joints_are_copied_and_their_gradients_are_added_up_in_one_order_on_every_device():
+    joints, indices = torch.randn(2, 5, 17, 3), (3, 0, 3)
+    taken = take_joints(joints, indices)
+    assert torch.equal(taken, joints[..., indices, :])
+    taken.zero_()
+    assert joints.all()
+    elsewhere = torch.empty(5, 17, 3, device="meta", requires_grad=True)
+    taken = take_joints(elsewhere, indices)
+    assert taken.shape == (5, 3, 3)
+    assert taken.grad_fn is not None
+    # on a GPU, that of index_select has no certain order (torch.use_deterministic_algorithms)
+    assert taken.grad_fn.name() == "IndexBackward0"
