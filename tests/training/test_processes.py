@@ -161,8 +161,8 @@ def resident():
 
 before = resident()
 with keep_freed_memory():
-    block = b"x" * 300_000_000
-    del block
+    blocks = [b"x" * 15_000_000 for _ in range(20)]
+    del blocks
     kept = resident() - before
 print(kept, resident() - before)
 """
