@@ -64,7 +64,8 @@ def test_every_figure_of_the_full_size_is_of_version_2_and_has_its_command_commi
         for run in result["runs"]:
             assert run["command"][:2] == ["spgnet", "reproduce"]
             assert re.fullmatch(r"[0-9a-f]{12}", run["commit"])
-            assert run["seconds"] > 20 * 60 or "curve" not in run  # at least 20 minutes of a core
+            if "curve" in run:  # by steps: seconds are the machine's, 16 minutes of a core or more
+                assert run["curve"][-1][0] >= 30_000
 
 
 def test_the_reasons_for_quoting_are_those_that_the_tables_print():
