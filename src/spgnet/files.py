@@ -277,7 +277,7 @@ def read_json(path: Path) -> Any:
 
 
 def json_lines(text: str) -> list[str]:
-    """The lines of JSON Lines. A string in them may hold other ends of lines (U+2028)."""
+    """The lines of JSON Lines, which newlines alone end: a string may hold U+2028, for example."""
     return text.removesuffix("\n").split("\n") if text else []
 
 

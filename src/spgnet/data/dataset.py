@@ -222,25 +222,31 @@ NEAREST = 0.3
 
 
 def choose_sequences(
-    datasets: Sequence[PoseDataset],
+    datasets: Sequence[PoseDataset | None],
     *,
     subjects: Sequence[str] = (),
     actions: Sequence[str] = (),
     but: Sequence[str] = (),
 ) -> list[PoseDataset | None]:
-    """:meth:`PoseDataset.of` for several datasets together; None for one of which no sequence is left.
+    """The sequences of some subjects and actions from each dataset, as :meth:`PoseDataset.of` takes them.
+
+    A name must be in one of the datasets. None stands for a dataset without a sequence.
 
     Raises:
         InputError: a subject or action is in none of them.
     """
+    present = [each for each in datasets if each is not None]
     for what, asked, held in (
-        ("subject", {*subjects, *but}, {name for each in datasets for name in each.subjects}),
-        ("action", {*actions}, {name for each in datasets for name in each.actions}),
+        ("subject", {*subjects, *but}, {name for each in present for name in each.subjects}),
+        ("action", {*actions}, {name for each in present for name in each.actions}),
     ):
         if unknown := sorted(asked - held):
             raise InputError(f"no {what} {', '.join(unknown)}; there are {list_names(sorted(held), 20)}")
     chosen: list[PoseDataset | None] = []
     for dataset in datasets:
+        if dataset is None:
+            chosen.append(None)
+            continue
         kept = [
             number
             for number, (subject, action) in enumerate(zip(dataset.subjects, dataset.actions, strict=True))

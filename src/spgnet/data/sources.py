@@ -128,12 +128,9 @@ def load_training_data(data: DataConfig) -> TrainingData:
     known, unknown = _load_takes(data, data.takes, "train", seed=0)
     if known is None:
         raise InputError(f"{data.takes}: has no takes with known 3D motion for the split 'train'")
-    if unknown is None:
-        known = known.of(**chosen)
-    else:
-        known, unknown = choose_sequences((known, unknown), **chosen)
-        if known is None:
-            raise InputError(f"{data.takes}: has no known 3D motion of the chosen subjects and actions")
+    known, unknown = choose_sequences((known, unknown), **chosen)
+    if known is None:
+        raise InputError(f"{data.takes}: has no known 3D motion of the chosen subjects and actions")
     labelled, unlabelled = _first_cameras(known, data.cameras).with_labels(data.labels)
     unknown = None if unknown is None else _first_cameras(unknown, data.cameras)
     if unlabelled is None or unknown is None:

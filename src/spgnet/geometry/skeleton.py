@@ -104,7 +104,7 @@ class Skeleton:
 def take_joints(
     joints: Shaped[Tensor, "*batch joints xyz"], indices: Sequence[int]
 ) -> Shaped[Tensor, "*batch taken xyz"]:
-    """A copy of some joints: ``joints[..., indices, :]`` in a third of its time on a CPU."""
+    """A copy of some joints: ``joints[..., indices, :]`` but several times as fast on a CPU."""
     if joints.device.type != "cpu":  # on a GPU, index_select adds up the gradients of a joint in random order
         return joints[..., indices, :]
     return joints.index_select(-2, torch.tensor(indices, device=joints.device))

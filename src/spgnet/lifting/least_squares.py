@@ -100,7 +100,7 @@ class Term:
 def _convolve(
     rows: Float[np.ndarray, "rows ..."], factors: Sequence[float]
 ) -> Float[np.ndarray, "frames ..."]:
-    """The whole convolution along time: every row times each factor, from the row's own frame on."""
+    """The full convolution along time: row t times factor i is added to frame t + i."""
     total = np.zeros((len(rows) + len(factors) - 1, *rows.shape[1:]))
     for i, factor in enumerate(factors):
         total[i : i + len(rows)] += factor * rows

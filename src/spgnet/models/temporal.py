@@ -177,7 +177,7 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, input: Float[Tensor, "*features"]) -> Float[Tensor, "*features"]:
-        """Drop features at random in training, and scale the others by what that takes from their sum."""
+        """Drop features at random in training, and scale the others so that the mean stays the same."""
         kept = round((1 - self.p) * 2**16)
         draws_bits = input.device.type == "cpu" and 0 < kept < 2**16 and not torch.compiler.is_compiling()
         if not self.training or not draws_bits:

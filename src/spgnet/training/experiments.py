@@ -46,8 +46,8 @@ class Experiment:
         recipe: what is trained, and on what.
         run_dir: the run folder.
         observe: called after every epoch, with the data that the run is trained on.
-        evaluate_further: called when the run is evaluated, with its folder, its data and a device; it keeps
-            what it makes in that folder, and makes nothing that is there.
+        evaluate_further: called after the evaluation with the run folder, the data and a device; writes its
+            results into the folder, or returns at once if they are there.
     """
 
     name: str
