@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.resources import as_file, files
 from importlib.util import find_spec
 from itertools import islice
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 
 from spgnet.datasets.mocap.bvh import read_bvh
-from spgnet.keypoints import load_keypoints, save_keypoints
+from spgnet.keypoints import Keypoints, load_keypoints, save_keypoints
 from spgnet.lifting import load_motion
 from spgnet.video import VideoWriter, open_frames
 from view.browser import check_access, chromium, difference, seen
@@ -69,12 +70,28 @@ def app(browser, tmp_path_factory) -> Iterator[tuple[str, Path]]:
 
 
 @pytest.fixture(scope="module")
-def short_clip(tmp_path_factory) -> Path:
-    """The first frames of the sample."""
-    path = tmp_path_factory.mktemp("clip") / "short walk.npz"
+def person() -> Keypoints:
+    """The person of the sample."""
     with as_file(files("spgnet").joinpath("samples", "pose2sim_cam01.npz")) as sample:
         (person,) = load_keypoints(sample)
+    return person
+
+
+@pytest.fixture(scope="module")
+def short_clip(person, tmp_path_factory) -> Path:
+    """The first frames of the sample."""
+    path = tmp_path_factory.mktemp("clip") / "short walk.npz"
     save_keypoints(path, person.frames(slice(0, 20)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def long_clip(person, tmp_path_factory) -> Path:
+    """Five minutes, to and fro: much more work than it takes to cancel it."""
+    path = tmp_path_factory.mktemp("clip") / "long walk.npz"
+    once = np.concatenate((person.points, person.points[::-1]))
+    points = np.concatenate([once] * (300 * 60 // len(once)))
+    save_keypoints(path, replace(person, points=points, timestamps=np.arange(len(points)) / 60))
     return path
 
 
@@ -220,11 +237,11 @@ def test_a_wrong_height_is_told_before_the_work(open_app, short_clip):
     check_access(page)
 
 
-def test_two_people_use_it_at_once_and_a_cancelled_job_leaves_nothing(open_app, app, short_clip):
+def test_two_people_use_it_at_once_and_a_cancelled_job_leaves_nothing(open_app, app, short_clip, long_clip):
     before = set(app[1].iterdir()) if app[1].exists() else set()
     one, other = open_app(), open_app(reduced_motion="reduce")
-    for page in (one, other):
-        drop(page, short_clip)
+    for page, clip in ((one, long_clip), (other, short_clip)):
+        drop(page, clip)
         page.locator("#make").wait_for(timeout=_PATIENCE)
     one.locator("#make").click()
     one.locator("#cancel").wait_for()
