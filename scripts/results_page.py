@@ -18,7 +18,7 @@ from spgnet.files import read_json, write_text
 from spgnet.reproduction.artefacts import ARTEFACTS
 from spgnet.reproduction.cards import model_cards
 from spgnet.reproduction.figures import draw_figures
-from spgnet.reproduction.tables import picture_stem, results_page
+from spgnet.reproduction.tables import add_results, picture_stem, results_page
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -45,15 +45,14 @@ def main() -> None:
 
 
 def copy_results(runs: Path, kind: str) -> None:
-    """Put the results of ``spgnet reproduce`` into docs/results.json, in the place of those of their kind."""
+    """Put the results of ``spgnet reproduce`` into docs/results.json, with those that are there."""
     files = [runs / f"{name}-{kind}.json" for name in ARTEFACTS]
     found: list[dict[str, Any]] = [read_json(file) for file in files if file.exists()]
     for result in found:
         for run in result["runs"]:
             run["evaluation"] = select_metrics(run["evaluation"])
     known: list[dict[str, Any]] = read_json(DOCS / "results.json") if (DOCS / "results.json").exists() else []
-    kept = [result for result in known if f"{result['motion']}-{result['size']}" != kind]
-    lines = ",\n".join(json.dumps(round_floats(result)) for result in [*kept, *found])
+    lines = ",\n".join(json.dumps(round_floats(result)) for result in add_results(known, found))
     (DOCS / "results").mkdir(exist_ok=True)
     write_text(DOCS / "results.json", f"[\n{lines}\n]\n")
 

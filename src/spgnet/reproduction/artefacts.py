@@ -48,7 +48,7 @@ class Artefact:
         pictures: what is added to its name in the file names of its pictures.
         comparisons: pairs of methods whose difference is tested, the second as the reference.
         guided: methods that are also evaluated with guidance at lift time (``GUIDED_SUFFIX``).
-        gradients: methods whose gradients of the loss terms are compared during training.
+        gradients: methods of which it shows how the gradients of the loss terms compare during training.
     """
 
     title: str
@@ -214,3 +214,6 @@ ARTEFACTS: dict[ArtefactName, Artefact] = {
         (),
     ),
 }
+
+MEASURED = {method for artefact in ARTEFACTS.values() for method in artefact.gradients}
+"""Methods whose gradients are measured at the full size."""

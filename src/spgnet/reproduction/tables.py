@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import mean
-from typing import Any
+from typing import Any, Literal
 
 from spgnet.datasets.human36m_motion import ACTIONS
 from spgnet.evaluation import METRICS, markdown_table, metric_headings
@@ -19,18 +19,25 @@ CURVES = "-curves"
 INTRODUCTION = """# Results
 
 `python scripts/results_page.py` writes this page from `results.json`, which has the command, commit and seed
-of every run. **None of our numbers is of Human3.6M**: they are of the [open benchmark](open_benchmark.md)
+of every run. {human36m}
 and do not compare with the paper's, quoted as printed (in brackets the printed column's mean, where it
 differs). [The same on Human3.6M](reproduce.md).
 
 The quick size comes first: networks trained for minutes, on version 1 of the benchmark. Conclusions need the
 [full size](#full-size).
 """
+NO_HUMAN36M = "**None of our numbers is of Human3.6M**: they are of the [open benchmark](open_benchmark.md)"
+BESIDE_HUMAN36M = (
+    "Those [of Human3.6M](#human36m) come last; all others are of the [open benchmark](open_benchmark.md)"
+)
 
 FULL_SIZE_INTRODUCTION = """# Full size
 
 On [version 2 of the open benchmark](open_benchmark.md#version-2), with 19 times the output frames of the
 quick size.
+"""
+
+HUMAN36M_INTRODUCTION = """# Human3.6M
 """
 
 NOTHING_YET = """
@@ -56,30 +63,69 @@ the trajectory term in the other: cosine of the angle and ratio of the norms, on
 def results_page(results: Sequence[dict[str, Any]]) -> str:
     """The page of the tables and figures in some results, in the order of :data:`ARTEFACTS`.
 
-    Those of the full size come last.
+    Those of the quick size come first, then those of the full size, and those of Human3.6M last.
     """
-    known = {(result["artefact"], result["size"] == "full"): result for result in results}
-    parts = [INTRODUCTION]
-    for full in (False, True):
-        chosen = {name: artefact for name, artefact in ARTEFACTS.items() if (name, full) in known}
-        if full:
-            parts.append(FULL_SIZE_INTRODUCTION + ("" if chosen else NOTHING_YET))
-        parts[-1] += notes([known[name, full] for name in chosen])
+    known: dict[tuple[str, str], dict[str, Any]] = {
+        (result["artefact"], _section(result)): result for result in results
+    }
+    sections = {"quick": "", "full": FULL_SIZE_INTRODUCTION, "human36m": HUMAN36M_INTRODUCTION}
+    on_human36m = any(section == "human36m" for _, section in known)
+    parts = [INTRODUCTION.format(human36m=BESIDE_HUMAN36M if on_human36m else NO_HUMAN36M)]
+    for section, introduction in sections.items():
+        chosen = {name: artefact for name, artefact in ARTEFACTS.items() if (name, section) in known}
+        if section == "full":
+            parts.append(introduction + ("" if chosen else NOTHING_YET))
+        elif chosen and introduction:
+            parts.append(introduction)
+        parts[-1] += notes([known[name, section] for name in chosen])
         for name, artefact in chosen.items():
-            result, title = known[name, full], artefact.title
+            result, title = known[name, section], artefact.title
             pictures = "".join(
                 f"\n![{title.partition(':')[0]}{', training curves' if suffix == CURVES else ''}]"
                 f"(results/{picture_stem(result)}{suffix}.png)\n"
                 for suffix in picture_suffixes(result)
             )
-            heading = f"## {title}{', full size' if full else ''}"
-            parts.append(f"{heading}\n\n{report(result, on_page=True)}{pictures}")
+            ending = {"quick": "", "full": ", full size", "human36m": ", on Human3.6M"}[section]
+            parts.append(f"## {title}{ending}\n\n{report(result, on_page=True)}{pictures}")
     return "\n".join(parts)
+
+
+def _section(result: dict[str, Any]) -> Literal["quick", "full", "human36m"]:
+    """The part of the page that a result belongs to."""
+    if result["motion"] == "human36m":
+        return "human36m"
+    return "full" if result["size"] == "full" else "quick"
+
+
+def add_results(known: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Results, and further ones of ``spgnet reproduce``, which replace those of the same 2D input.
+
+    So the inputs of a table can be run on different machines. The runs of one input stay together: paired
+    tests need the errors by clip, which only the machine has that made the runs.
+    """
+    merged = {_kind(result): result for result in known}
+    for result in found:
+        key = _kind(result)
+        renewed = {run["seen"] for run in result["runs"]}
+        parts = {
+            part: [each for each in merged.get(key, {}).get(part, []) if each["seen"] not in renewed]
+            + result[part]
+            for part in ("runs", "tests")
+            if part in result
+        }
+        merged[key] = result | parts
+    return list(merged.values())
+
+
+def _kind(result: dict[str, Any]) -> tuple[str, str, str]:
+    """What results must share to be merged."""
+    return result["artefact"], result["motion"], result["size"]
 
 
 def picture_stem(result: dict[str, Any]) -> str:
     """The name of a result's pictures on the page, without their endings."""
-    return result["artefact"] + ("-full" if result["size"] == "full" else "")
+    section = _section(result)
+    return result["artefact"] + ("" if section == "quick" else f"-{section}")
 
 
 def picture_suffixes(result: dict[str, Any]) -> tuple[str, ...]:
@@ -150,7 +196,7 @@ def describe_runs(result: dict[str, Any], *, on_page: bool = False) -> str:
     about = "" if on_page and result["motion"] == "captured" else f"{data}, {networks}: "
     runs = [run for run in result["runs"] if not run["method"].endswith(GUIDED_SUFFIX)]
     planned = result.get("planned", len(runs))
-    missing = "" if planned == len(runs) else f"**{len(runs)} of {planned} runs are done.** "
+    missing = "" if len(runs) >= planned else f"**{len(runs)} of {planned} runs are done.** "
     seeds = len({run["seed"] for run in runs})
     commits = ", ".join(sorted({str(run["commit"]) for run in runs}))
     minutes = sum(run["seconds"] for run in runs) / 60
