@@ -18,7 +18,7 @@ from spgnet.files import read_json, write_text
 from spgnet.reproduction.artefacts import ARTEFACTS
 from spgnet.reproduction.cards import model_cards
 from spgnet.reproduction.figures import draw_figures
-from spgnet.reproduction.tables import add_results, picture_stem, results_page
+from spgnet.reproduction.tables import picture_stem, results_page
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def copy_results(runs: Path, kind: str) -> None:
-    """Put the results of ``spgnet reproduce`` into docs/results.json, with those that are there."""
+    """Add the results of ``spgnet reproduce`` to docs/results.json; see :func:`add_results`."""
     files = [runs / f"{name}-{kind}.json" for name in ARTEFACTS]
     found: list[dict[str, Any]] = [read_json(file) for file in files if file.exists()]
     for result in found:
@@ -55,6 +55,34 @@ def copy_results(runs: Path, kind: str) -> None:
     lines = ",\n".join(json.dumps(round_floats(result)) for result in add_results(known, found))
     (DOCS / "results").mkdir(exist_ok=True)
     write_text(DOCS / "results.json", f"[\n{lines}\n]\n")
+
+
+def add_results(known: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Known results and those found, which replace the known runs with the same 2D input, and no others.
+
+    So the inputs of a table can be run on different machines. All runs with one input come from one machine:
+    paired tests need the errors by clip, which are not kept here.
+    """
+
+    def kind(result: dict[str, Any]) -> tuple[str, str, str]:
+        return result["artefact"], result["motion"], result["size"]
+
+    merged = {kind(result): result for result in known}
+    for result in found:
+        before = merged.get(kind(result), {})
+        renewed = {run["seen"] for run in result["runs"]}
+        parts: dict[str, Any] = {
+            part: [each for each in before.get(part, []) if each["seen"] not in renewed] + result[part]
+            for part in ("runs", "tests")
+            if part in result
+        }
+        planned = {
+            input_2d: count
+            for input_2d, count in (before.get("planned", {}) | result["planned"]).items()
+            if input_2d in {run["seen"] for run in parts["runs"]}
+        }
+        merged[kind(result)] = result | parts | {"planned": planned}
+    return list(merged.values())
 
 
 def select_metrics(evaluation: dict[str, Any]) -> dict[str, Any]:

@@ -216,4 +216,4 @@ ARTEFACTS: dict[ArtefactName, Artefact] = {
 }
 
 MEASURED = {method for artefact in ARTEFACTS.values() for method in artefact.gradients}
-"""Methods whose gradients are measured at the full size."""
+"""Methods whose gradients are measured at the full size, whichever table or figure runs them first."""

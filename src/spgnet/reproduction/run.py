@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -156,7 +157,7 @@ class ReproduceConfig:
             method = "spgnet"  # the same there
         folder = self.out / f"{self.motion_kind}-{self.network_size}" / input_2d / f"{method}-seed{seed}"
         name = f"{METHODS[method].name}, {input_2d} 2D, seed {seed}"
-        measured = self.network_size == "full" and method in MEASURED  # whichever artefact runs it first
+        measured = self.network_size == "full" and method in MEASURED
         return Experiment(
             name,
             self.recipe(method, input_2d, seed),
@@ -247,7 +248,7 @@ def collect(config: ReproduceConfig) -> dict[str, Any]:
         "size": config.network_size,
         "command": shlex.join(["spgnet", *(word for word in sys.argv[1:] if word != "--report")]),
         "commit": git_commit(),
-        "planned": len(runs),
+        "planned": dict(Counter(input_2d for _, input_2d, _ in runs)),
         "runs": done,
     }
     if config.network_size == "full":

@@ -37,9 +37,6 @@ On [version 2 of the open benchmark](open_benchmark.md#version-2), with 19 times
 quick size.
 """
 
-HUMAN36M_INTRODUCTION = """# Human3.6M
-"""
-
 NOTHING_YET = """
 No run of the full size has come to its end yet.
 """
@@ -68,15 +65,18 @@ def results_page(results: Sequence[dict[str, Any]]) -> str:
     known: dict[tuple[str, str], dict[str, Any]] = {
         (result["artefact"], _section(result)): result for result in results
     }
-    sections = {"quick": "", "full": FULL_SIZE_INTRODUCTION, "human36m": HUMAN36M_INTRODUCTION}
     on_human36m = any(section == "human36m" for _, section in known)
-    parts = [INTRODUCTION.format(human36m=BESIDE_HUMAN36M if on_human36m else NO_HUMAN36M)]
+    sections = {
+        "quick": INTRODUCTION.format(human36m=BESIDE_HUMAN36M if on_human36m else NO_HUMAN36M),
+        "full": FULL_SIZE_INTRODUCTION,
+        "human36m": "# Human3.6M\n",
+    }
+    parts = []
     for section, introduction in sections.items():
         chosen = {name: artefact for name, artefact in ARTEFACTS.items() if (name, section) in known}
-        if section == "full":
-            parts.append(introduction + ("" if chosen else NOTHING_YET))
-        elif chosen and introduction:
-            parts.append(introduction)
+        if section == "human36m" and not chosen:
+            continue
+        parts.append(introduction + (NOTHING_YET if section == "full" and not chosen else ""))
         parts[-1] += notes([known[name, section] for name in chosen])
         for name, artefact in chosen.items():
             result, title = known[name, section], artefact.title
@@ -95,31 +95,6 @@ def _section(result: dict[str, Any]) -> Literal["quick", "full", "human36m"]:
     if result["motion"] == "human36m":
         return "human36m"
     return "full" if result["size"] == "full" else "quick"
-
-
-def add_results(known: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Results, and further ones of ``spgnet reproduce``, which replace those of the same 2D input.
-
-    So the inputs of a table can be run on different machines. The runs of one input stay together: paired
-    tests need the errors by clip, which only the machine has that made the runs.
-    """
-    merged = {_kind(result): result for result in known}
-    for result in found:
-        key = _kind(result)
-        renewed = {run["seen"] for run in result["runs"]}
-        parts = {
-            part: [each for each in merged.get(key, {}).get(part, []) if each["seen"] not in renewed]
-            + result[part]
-            for part in ("runs", "tests")
-            if part in result
-        }
-        merged[key] = result | parts
-    return list(merged.values())
-
-
-def _kind(result: dict[str, Any]) -> tuple[str, str, str]:
-    """What results must share to be merged."""
-    return result["artefact"], result["motion"], result["size"]
 
 
 def picture_stem(result: dict[str, Any]) -> str:
@@ -195,8 +170,8 @@ def describe_runs(result: dict[str, Any], *, on_page: bool = False) -> str:
     networks = {"paper": "the paper's size", "small": "quick size", "full": "full size"}[result["size"]]
     about = "" if on_page and result["motion"] == "captured" else f"{data}, {networks}: "
     runs = [run for run in result["runs"] if not run["method"].endswith(GUIDED_SUFFIX)]
-    planned = result.get("planned", len(runs))
-    missing = "" if len(runs) >= planned else f"**{len(runs)} of {planned} runs are done.** "
+    planned = sum(result["planned"].values()) if "planned" in result else len(runs)
+    missing = "" if planned == len(runs) else f"**{len(runs)} of {planned} runs are done.** "
     seeds = len({run["seed"] for run in runs})
     commits = ", ".join(sorted({str(run["commit"]) for run in runs}))
     minutes = sum(run["seconds"] for run in runs) / 60
