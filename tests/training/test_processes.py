@@ -42,6 +42,7 @@ TOGETHER = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from lightning_fabric.strategies.launchers import subprocess_script
 sys.path.insert(0, {tests!r})
 from training.test_processes import CONFIG
 from spgnet.data.training_data import TrainingData
@@ -49,6 +50,8 @@ from spgnet.training import loop
 from spgnet.training.processes import Machine
 from spgnet.training.checkpoint import Progress
 
+# Lightning looks every 5 s whether a child has ended, and then kills this process, perhaps before it speaks.
+subprocess_script._launch_process_observer = lambda children: None
 torch.set_num_threads(1)
 count = Progress.count
 
